@@ -1,0 +1,1 @@
+"""Semi-supervised video object segmentation that checks and repairs itself with the cycle."""
