@@ -1,0 +1,295 @@
+"""Owns where a data set's frames, masks and split lists lie: DAVIS, YouTube-VOS and plain folders.
+
+Three layouts are known, all of them `JPEGImages` beside `Annotations`:
+
+    davis        JPEGImages/<resolution>/<sequence>/*.jpg, ImageSets/<year>/<split>.txt
+    youtube-vos  <split>/JPEGImages/<sequence>/*.jpg
+    plain        JPEGImages/<sequence>/*.jpg
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from cyclevos.errors import DatasetError
+
+LAYOUTS = ("auto", "davis", "youtube-vos", "plain")
+FRAME_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+MASK_SUFFIXES = (".png",)
+FRAMES_FOLDER = "JPEGImages"
+LISTS_FOLDER = "ImageSets"
+PREFERRED_RESOLUTION = "480p"
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One video of a data set: its frames in time order and the masks some of them have.
+
+    Attributes:
+        name: the sequence folder's name.
+        frames: image files in time order; empty where the data set was opened without frames.
+        annotations: mask file of each annotated frame by the frame's name, in time order.
+    """
+
+    name: str
+    frames: list[Path]
+    annotations: dict[str, Path]
+
+    @property
+    def frame_names(self) -> list[str]:
+        """Names of the frames in time order: their file names without the ending."""
+        return [frame.stem for frame in self.frames]
+
+    @property
+    def first_annotated(self) -> str:
+        """Name of the first frame that has a mask.
+
+        Raises:
+            DatasetError: no frame of the sequence has one.
+        """
+        if not self.annotations:
+            raise DatasetError(
+                f"sequence '{self.name}' has no mask for any of its frames; expected at least one, "
+                "check the annotations folder or leave the sequence out"
+            )
+        return next(iter(self.annotations))
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set's sequences, as found on disk.
+
+    Attributes:
+        name: the root folder's name and the split's, for reports.
+        sequences: in the split list's order, or by name where there is no list.
+    """
+
+    name: str
+    sequences: list[Sequence]
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    def __iter__(self) -> Iterator[Sequence]:
+        return iter(self.sequences)
+
+    def select(self, names: Iterable[str]) -> Dataset:
+        """Keep only the named sequences, in the data set's own order.
+
+        Raises:
+            DatasetError: a name is not in the data set; the message lists the nearest ones.
+        """
+        wanted = list(names)
+        known = [sequence.name for sequence in self.sequences]
+        for name in wanted:
+            if name not in known:
+                raise DatasetError(f"no sequence '{name}' in {self.name}; {_nearest(name, known)}")
+        if not wanted:
+            raise DatasetError(f"no sequence was asked for; {self.name} has {_listing(known)}")
+        return replace(self, sequences=[each for each in self.sequences if each.name in wanted])
+
+
+def open_dataset(
+    root: str | Path,
+    split: str | None = None,
+    *,
+    layout: str = "auto",
+    year: int | None = None,
+    annotations: str = "Annotations",
+    annotation_root: str | Path | None = None,
+    resolution: str | None = None,
+    sequences: Iterable[str] | None = None,
+    need_frames: bool = True,
+) -> Dataset:
+    """Find the sequences of a data set.
+
+    Args:
+        root: the folder that holds `JPEGImages` (YouTube-VOS: the one that holds the splits).
+        split: a list in `ImageSets` (DAVIS) or a subfolder (YouTube-VOS); None or "all" takes every
+            sequence there is.
+        layout: one of `LAYOUTS`; "auto" looks at the folders.
+        year: 2016 or 2017, where `ImageSets` has both; otherwise the newer that has the split.
+        annotations: name of the folder with the masks.
+        annotation_root: where that folder lies when not beside the frames.
+        resolution: DAVIS's folder below `JPEGImages`; otherwise 480p, or the only one.
+        sequences: keep only these.
+        need_frames: False to accept a data set of masks alone, which is enough for scoring.
+
+    Returns:
+        The data set. An annotated frame is one whose mask file exists; sequences may have none.
+
+    Raises:
+        DatasetError: a folder, split, sequence or frame is missing or ambiguous.
+    """
+    root = Path(root)
+    split = None if split in (None, "all") else split
+    content = FRAMES_FOLDER if need_frames or (root / FRAMES_FOLDER).is_dir() else annotations
+    layout = _resolve_layout(root, layout, content)
+    base = _split_folder(root, split, content) if layout == "youtube-vos" else root
+    mask_base = base
+    if annotation_root is not None:
+        mask_base = Path(annotation_root)
+        if layout == "youtube-vos" and (mask_base / base.name / annotations).is_dir():
+            mask_base = mask_base / base.name
+    mask_folder = _resolution_folder(mask_base / annotations, resolution)
+    frame_folder = None
+    if need_frames or (base / FRAMES_FOLDER).is_dir():
+        frame_folder = _resolution_folder(base / FRAMES_FOLDER, resolution)
+    listed_folder = frame_folder or mask_folder
+    if split is None or layout == "youtube-vos":
+        names = [folder.name for folder in _subfolders(listed_folder)]
+    elif layout == "davis":
+        names = _read_split(root, split, year, listed_folder.name)
+    else:
+        raise DatasetError(
+            f"split '{split}' was asked for, but {root} has no {LISTS_FOLDER} lists and no split folders; "
+            "use split 'all' to take every sequence"
+        )
+    dataset = Dataset(
+        name=f"{root.name}/{split}" if split else root.name,
+        sequences=[_read_sequence(name, frame_folder, mask_folder) for name in names],
+    )
+    if not dataset.sequences:
+        raise DatasetError(f"{listed_folder} holds no sequence; expected a folder of frames for each")
+    return dataset if sequences is None else dataset.select(sequences)
+
+
+def _resolve_layout(root: Path, layout: str, content: str) -> str:
+    """Decide which layout a root has; `content` is the folder that every layout must show."""
+    if layout not in LAYOUTS:
+        raise DatasetError(f"unknown layout '{layout}'; expected one of {', '.join(LAYOUTS)}")
+    if not root.is_dir():
+        raise DatasetError(f"data set folder {root} does not exist; check the path")
+    if layout != "auto":
+        return layout
+    if (root / content).is_dir():
+        nested = _resolution_folders(root / content)
+        return "davis" if nested or (root / LISTS_FOLDER).is_dir() else "plain"
+    if any((folder / content).is_dir() for folder in _subfolders(root)):
+        return "youtube-vos"
+    raise DatasetError(
+        f"{root} is no data set: expected {content}/ (DAVIS or plain folders) or <split>/{content}/ "
+        f"(YouTube-VOS), found {_listing([folder.name + '/' for folder in _subfolders(root)])}"
+    )
+
+
+def _split_folder(root: Path, split: str | None, content: str) -> Path:
+    """Find the folder of a YouTube-VOS split; without a name there may be only one."""
+    found = [folder for folder in _subfolders(root) if (folder / content).is_dir()]
+    names = [folder.name for folder in found]
+    if split is None and len(found) == 1:
+        return found[0]
+    if split is None:
+        raise DatasetError(f"{root} has the splits {_listing(names)}; name one of them")
+    if split not in names:
+        raise DatasetError(f"no split '{split}' in {root}; {_nearest(split, names)}")
+    return root / split
+
+
+def _resolution_folders(folder: Path) -> list[Path]:
+    """List the subfolders that hold folders, not images: DAVIS's resolutions."""
+    return [child for child in _subfolders(folder) if any(each.is_dir() for each in child.iterdir())]
+
+
+def _resolution_folder(folder: Path, resolution: str | None) -> Path:
+    """Step into the resolution folder where the layout has one."""
+    if not folder.is_dir():
+        raise DatasetError(f"folder {folder} does not exist; check the data set's root and folder names")
+    found = {child.name: child for child in _resolution_folders(folder)}
+    if not found:
+        return folder
+    if resolution is not None and resolution not in found:
+        raise DatasetError(f"no resolution '{resolution}' in {folder}; it has {_listing(list(found))}")
+    chosen = resolution or (PREFERRED_RESOLUTION if PREFERRED_RESOLUTION in found else None)
+    if chosen is None and len(found) > 1:
+        raise DatasetError(f"{folder} has the resolutions {_listing(list(found))}; name one of them")
+    return found[chosen] if chosen else next(iter(found.values()))
+
+
+def _read_split(root: Path, split: str, year: int | None, resolution: str) -> list[str]:
+    """Read a split list: a sequence per line, or DAVIS-2016's pairs of image and mask paths."""
+    if year not in (None, 2016, 2017):
+        raise DatasetError(f"unknown DAVIS year {year}; expected 2016 or 2017")
+    # DAVIS-2016 as first published files its lists under the resolution.
+    folders = ["2017"] if year == 2017 else ["2016", resolution]
+    if year is None:
+        folders = ["2017", "2016", resolution, "."]
+    for folder in folders:
+        path = root / LISTS_FOLDER / folder / f"{split}.txt"
+        if path.is_file():
+            return _parse_split(path)
+    found = [f"{p.parent.name}/{p.stem}" for p in sorted((root / LISTS_FOLDER).glob("**/*.txt"))]
+    asked = f"'{split}'" if year is None else f"'{split}' of {year}"
+    raise DatasetError(
+        f"no split {asked} in {root / LISTS_FOLDER}; it has {_listing(found)}; "
+        "use split 'all' to take every sequence"
+    )
+
+
+def _parse_split(path: Path) -> list[str]:
+    """Sequence names of a list file, each once, in the file's order."""
+    names: dict[str, None] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        words = line.split()
+        if words:
+            names[PurePosixPath(words[0]).parent.name if "/" in words[0] else words[0]] = None
+    return list(names)
+
+
+def _read_sequence(name: str, frame_folder: Path | None, mask_folder: Path) -> Sequence:
+    """List one sequence's files and hold its masks against its frames."""
+    frames = {} if frame_folder is None else _files_by_stem(frame_folder / name, FRAME_SUFFIXES)
+    if frame_folder is not None and not frames:
+        raise DatasetError(
+            f"sequence '{name}' has no frames: {frame_folder / name} is missing or holds no "
+            f"{', '.join(FRAME_SUFFIXES)} file; complete the data set or leave the sequence out"
+        )
+    masks = _files_by_stem(mask_folder / name, MASK_SUFFIXES)
+    stray = [stem for stem in masks if stem not in frames]
+    if frames and stray:
+        raise DatasetError(
+            f"sequence '{name}' has a mask for frame '{stray[0]}' ({masks[stray[0]]}) but no such frame; "
+            f"its frames are '{next(iter(frames))}' to '{next(reversed(frames))}'"
+        )
+    return Sequence(name=name, frames=list(frames.values()), annotations=masks)
+
+
+def _files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
+    """Files of one kind by their name without the ending, in natural order (2 before 10)."""
+    if not folder.is_dir():
+        return {}
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir(), key=lambda each: (_natural_key(each.stem), each.name)):
+        if path.suffix.lower() not in suffixes or path.name.startswith("."):
+            continue
+        if path.stem in files:
+            raise DatasetError(f"{files[path.stem]} and {path} are both frame '{path.stem}'; remove one")
+        files[path.stem] = path
+    return files
+
+
+def _natural_key(name: str) -> list[tuple[int, str]]:
+    """Sort key that reads runs of digits as numbers."""
+    parts = re.split(r"(\d+)", name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    """Visible subfolders by name."""
+    return sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+
+
+def _listing(names: list[str], limit: int = 12) -> str:
+    """Names for a message, cut where they get too many."""
+    shown = ", ".join(names[:limit]) or "nothing"
+    return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    """Say which known names are meant, or list them."""
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f"did you mean {', '.join(close)}?" if close else f"it has {_listing(known)}"

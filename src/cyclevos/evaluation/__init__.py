@@ -1,0 +1,1 @@
+"""Evaluation: region similarity J and boundary accuracy F, the DAVIS protocol, reports."""

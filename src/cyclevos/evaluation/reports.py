@@ -1,0 +1,125 @@
+"""Owns how an evaluation is written down: JSON, CSV and the table on the terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from cyclevos.errors import OutputError
+from cyclevos.evaluation.scores import Evaluation, Scores
+
+CSV_HEADER = (
+    "sequence",
+    "object_id",
+    "J_mean",
+    "J_recall",
+    "J_decay",
+    "F_mean",
+    "F_recall",
+    "F_decay",
+    "J&F",
+)
+
+
+def to_json(evaluation: Evaluation) -> dict[str, Any]:
+    """Turn an evaluation into plain dictionaries of fractions.
+
+    Returns:
+        `{"overall": S, "sequences": {name: S + {"objects": {id: S}}}}` where `S` is
+        `{"J": {"mean", "recall", "decay"}, "F": {the same}, "J&F": float}`.
+    """
+    return {
+        "overall": _scores_to_json(evaluation.overall),
+        "sequences": {
+            name: {
+                **_scores_to_json(sequence),
+                "objects": {str(key): _scores_to_json(each) for key, each in sequence.objects.items()},
+            }
+            for name, sequence in evaluation.sequences.items()
+        },
+    }
+
+
+def write_json(evaluation: Evaluation, path: str | Path) -> None:
+    """Write `to_json` to a file, whole or not at all.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    _write_whole(Path(path), json.dumps(to_json(evaluation), indent=2) + "\n")
+
+
+def write_csv(evaluation: Evaluation, path: str | Path) -> None:
+    """Write a row of fractions per object under `CSV_HEADER`, whole or not at all.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CSV_HEADER)
+    for name, sequence in evaluation.sequences.items():
+        for object_id, scores in sequence.objects.items():
+            writer.writerow([name, object_id, *_figures(scores)])
+    _write_whole(Path(path), text.getvalue())
+
+
+def table(evaluation: Evaluation) -> Table:
+    """Lay an evaluation out for the terminal: a row per object, the overall figures last, in percent."""
+    result = Table(title=escape(evaluation.dataset))
+    result.add_column("sequence")
+    result.add_column("object", justify="right")
+    for heading in ("J&F", "J", "J recall", "J decay", "F", "F recall", "F decay"):
+        result.add_column(heading, justify="right")
+    for name, sequence in evaluation.sequences.items():
+        for object_id, scores in sequence.objects.items():
+            result.add_row(escape(name), str(object_id), *_percent(scores))
+    result.add_section()
+    result.add_row("overall", "", *_percent(evaluation.overall), style="bold")
+    return result
+
+
+def overall_line(evaluation: Evaluation) -> str:
+    """Say the overall result in one line, in percent."""
+    overall = evaluation.overall
+    objects = sum(len(sequence.objects) for sequence in evaluation.sequences.values())
+    return (
+        f"J&F {100 * overall.j_and_f:.1f}  J {100 * overall.J.mean:.1f}  F {100 * overall.F.mean:.1f}  "
+        f"({len(evaluation.sequences)} sequences, {objects} objects)"
+    )
+
+
+def _scores_to_json(scores: Scores) -> dict[str, Any]:
+    """One level of `to_json`."""
+    return {"J": scores.J._asdict(), "F": scores.F._asdict(), "J&F": scores.j_and_f}
+
+
+def _figures(scores: Scores) -> list[float]:
+    """All figures in the CSV's order."""
+    return [*scores.J, *scores.F, scores.j_and_f]
+
+
+def _percent(scores: Scores) -> list[str]:
+    """All figures in the table's order."""
+    return [f"{100 * value:.1f}" for value in (scores.j_and_f, *scores.J, *scores.F)]
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write beside the target and rename, so that a broken run leaves no half file under its name."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            unfinished.write_text(text, encoding="utf-8")
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write {path} ({error}); choose another file or free the disk") from error

@@ -1,0 +1,89 @@
+"""Owns what an evaluation returns: J and F of every object, sequence and of the whole data set.
+
+All values are fractions, not percent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from cyclevos.evaluation.measures import Statistics
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Region similarity and boundary accuracy of something.
+
+    Attributes:
+        J: mean, recall and decay of the region similarity.
+        F: likewise of the boundary measure.
+    """
+
+    J: Statistics
+    F: Statistics
+
+    @property
+    def j_and_f(self) -> float:
+        """J&F, the mean of the two means."""
+        return (self.J.mean + self.F.mean) / 2
+
+
+@dataclass(frozen=True)
+class ObjectScores(Scores):
+    """Scores of one object over its video.
+
+    Attributes:
+        object_id: the object's number in the ground truth.
+        frame_names: the scored frames in time order.
+        J_values: region similarity of each of them.
+        F_values: boundary measure of each of them.
+    """
+
+    object_id: int
+    frame_names: tuple[str, ...]
+    J_values: tuple[float, ...]
+    F_values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class SequenceScores(Scores):
+    """Scores of one sequence: the mean over its objects.
+
+    Attributes:
+        name: the sequence.
+        objects: each object's scores by its id, ascending.
+    """
+
+    name: str
+    objects: dict[int, ObjectScores]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of a data set.
+
+    Attributes:
+        dataset: the data set's name.
+        overall: the mean over all objects of all sequences (DAVIS-2017's way).
+        sequences: each sequence's scores by its name, in the data set's order.
+    """
+
+    dataset: str
+    overall: Scores
+    sequences: dict[str, SequenceScores]
+
+
+def mean_scores(scores: Iterable[Scores]) -> Scores:
+    """Average scores, every figure by itself.
+
+    >>> low, high = Statistics(0.25, 0.0, 0.0), Statistics(0.75, 1.0, 0.5)
+    >>> mean_scores([Scores(J=low, F=low), Scores(J=high, F=low)]).J
+    Statistics(mean=0.5, recall=0.5, decay=0.25)
+    """
+    each = list(scores)
+    region = np.mean([score.J for score in each], axis=0).tolist()
+    boundary = np.mean([score.F for score in each], axis=0).tolist()
+    return Scores(J=Statistics(*region), F=Statistics(*boundary))
