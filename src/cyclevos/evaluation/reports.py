@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
@@ -73,9 +74,9 @@ def write_csv(evaluation: Evaluation, path: str | Path) -> None:
 
 def table(evaluation: Evaluation) -> Table:
     """Lay an evaluation out for the terminal: a row per object, the overall figures last, in percent."""
-    result = Table(title=escape(evaluation.dataset))
-    result.add_column("sequence")
-    result.add_column("object", justify="right")
+    result = Table(title=escape(evaluation.dataset), box=SIMPLE_HEAD)
+    result.add_column("sequence", no_wrap=True)
+    result.add_column("id", justify="right")
     for heading in ("J&F", "J", "J recall", "J decay", "F", "F recall", "F decay"):
         result.add_column(heading, justify="right")
     for name, sequence in evaluation.sequences.items():
