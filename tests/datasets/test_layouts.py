@@ -103,6 +103,14 @@ def test_youtube_vos_with_annotations_elsewhere(youtube, tmp_path):
     assert dataset.sequences[1].annotations == {}
 
 
+def test_youtube_vos_for_scoring_needs_frames_or_masks(youtube, tmp_path):
+    (youtube / "valid" / "Annotations").rename(tmp_path / "Annotations")
+    dataset = open_dataset(youtube, "valid", annotation_root=tmp_path, need_frames=False)
+    assert [sequence.first_annotated for sequence in dataset] == ["00000", "00000"]
+    (youtube / "train" / "JPEGImages").rename(tmp_path / "JPEGImages")
+    assert open_dataset(youtube, "train", need_frames=False).sequences[0].frames == []
+
+
 def test_plain_folders(tmp_path):
     fill(tmp_path, "b")
     fill(tmp_path, "a")
@@ -132,7 +140,7 @@ def test_masks_alone_are_enough_where_frames_are_not_needed(tmp_path):
     sequence = open_dataset(tmp_path, need_frames=False).sequences[0]
     assert sequence.frames == []
     assert sequence.first_annotated == "00000"
-    with pytest.raises(DatasetError, match="expected JPEGImages/"):
+    with pytest.raises(DatasetError, match="expected JPEGImages in it"):
         open_dataset(tmp_path)
 
 
@@ -194,7 +202,7 @@ def test_incomplete_data_sets(davis, tmp_path):
     touch(davis / "JPEGImages" / "480p" / "bear" / "00001.png")
     with pytest.raises(DatasetError, match=r"are both frame '00001'; remove one"):
         open_dataset(davis, "train")
-    with pytest.raises(DatasetError, match=r"is no data set: expected JPEGImages/.* found 2016/, 2017/"):
+    with pytest.raises(DatasetError, match=r"is no data set: expected JPEGImages .* found 2016/, 2017/"):
         open_dataset(davis / "ImageSets")
     (tmp_path / "empty" / "JPEGImages").mkdir(parents=True)
     (tmp_path / "empty" / "Annotations").mkdir()

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cyclevos.datasets.layouts import open_dataset
 from cyclevos.errors import ConfigError, DatasetError
 from cyclevos.evaluation.davis import evaluate, read_ids
 from cyclevos.evaluation.measures import boundary_f_measure, region_similarity, statistics
+
+DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
 
 def score(folders, **options):
@@ -230,3 +233,22 @@ def test_evaluation_does_not_load_torch():
     modules = "cyclevos.cli.evaluate, cyclevos.evaluation.davis, cyclevos.evaluation.reports"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.skipif(not (DATA / "DAVIS-2017").is_dir(), reason="needs shared/data/DAVIS-2017")
+def test_real_object_ids_against_each_other(tmp_path):
+    dataset = open_dataset(
+        DATA / "DAVIS-2016", "val", annotation_root=DATA / "DAVIS-2017", sequences=["bmx-trees"]
+    )
+    (tmp_path / "bmx-trees").mkdir()
+    for name, path in dataset.sequences[0].annotations.items():
+        with Image.open(path) as mask:
+            result = mask.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if int(name) >= 40 else mask
+            result.save(tmp_path / "bmx-trees" / path.name)
+    objects = evaluate(tmp_path, dataset, workers=1).sequences["bmx-trees"].objects
+    assert list(objects) == [1, 2]
+    for scores in objects.values():
+        assert scores.J_values[:39] == scores.F_values[:39] == (1.0,) * 39
+        assert max(scores.J_values[39:]) < 0.5
+        assert scores.J.recall == 0.5
+        assert scores.J.decay > 0.5

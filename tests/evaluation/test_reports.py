@@ -86,7 +86,7 @@ def test_command_prints_and_writes(folders, command, tmp_path):
     outcome = command(results, *options, "--json", tmp_path / "s.json", "--csv", tmp_path / "s.csv")
     assert outcome.exit_code == 0, outcome.output
     assert "overall" in outcome.output
-    assert outcome.output.splitlines()[-1] == "J&F 100.0  J 100.0  F 100.0  (2 sequences, 3 objects)"
+    assert outcome.output.splitlines()[-1] == "J&F 100.0  J 100.0  F 100.0  (sequences: 2, objects: 3)"
     assert json.loads((tmp_path / "s.json").read_text())["overall"]["J&F"] == 1.0
     assert (tmp_path / "s.csv").read_text().count("\n") == 4
 
@@ -94,7 +94,7 @@ def test_command_prints_and_writes(folders, command, tmp_path):
 def test_command_selects_sequences_and_can_be_quiet(folders, command):
     truth, results = folders
     outcome = command(results, "--dataset", truth, "--split", "all", "--sequences", "two", "--quiet")
-    assert outcome.output == "J&F 100.0  J 100.0  F 100.0  (1 sequences, 2 objects)\n"
+    assert outcome.output == "J&F 100.0  J 100.0  F 100.0  (sequences: 1, objects: 2)\n"
 
 
 def test_command_raises_the_projects_own_errors(folders, command):

@@ -1,7 +1,6 @@
 """Owns where a data set's frames, masks and split lists lie: DAVIS, YouTube-VOS and plain folders.
 
 Three layouts are known, all of them `JPEGImages` beside `Annotations`:
-
     davis        JPEGImages/<resolution>/<sequence>/*.jpg, ImageSets/<year>/<split>.txt
     youtube-vos  <split>/JPEGImages/<sequence>/*.jpg
     plain        JPEGImages/<sequence>/*.jpg
@@ -127,14 +126,14 @@ def open_dataset(
     """
     root = Path(root)
     split = None if split in (None, "all") else split
-    content = FRAMES_FOLDER if need_frames or (root / FRAMES_FOLDER).is_dir() else annotations
-    layout = _resolve_layout(root, layout, content)
-    base = _split_folder(root, split, content) if layout == "youtube-vos" else root
+    contents = [FRAMES_FOLDER] if need_frames else [FRAMES_FOLDER, annotations]
+    layout = _resolve_layout(root, layout, contents)
+    base = _split_folder(root, split, contents) if layout == "youtube-vos" else root
     mask_base = base
     if annotation_root is not None:
         mask_base = Path(annotation_root)
         if layout == "youtube-vos" and (mask_base / base.name / annotations).is_dir():
-            mask_base = mask_base / base.name
+            mask_base /= base.name
     mask_folder = _resolution_folder(mask_base / annotations, resolution)
     frame_folder = None
     if need_frames or (base / FRAMES_FOLDER).is_dir():
@@ -158,28 +157,34 @@ def open_dataset(
     return dataset if sequences is None else dataset.select(sequences)
 
 
-def _resolve_layout(root: Path, layout: str, content: str) -> str:
-    """Decide which layout a root has; `content` is the folder that every layout must show."""
+def _resolve_layout(root: Path, layout: str, contents: list[str]) -> str:
+    """Decide which layout a root has; every layout shows one of the folders `contents`."""
     if layout not in LAYOUTS:
         raise DatasetError(f"unknown layout '{layout}'; expected one of {', '.join(LAYOUTS)}")
     if not root.is_dir():
         raise DatasetError(f"data set folder {root} does not exist; check the path")
     if layout != "auto":
         return layout
-    if (root / content).is_dir():
-        nested = _resolution_folders(root / content)
+    if present := _present(root, contents):
+        nested = _resolution_folders(present[0])
         return "davis" if nested or (root / LISTS_FOLDER).is_dir() else "plain"
-    if any((folder / content).is_dir() for folder in _subfolders(root)):
+    if any(_present(folder, contents) for folder in _subfolders(root)):
         return "youtube-vos"
+    wanted = " or ".join(contents)
     raise DatasetError(
-        f"{root} is no data set: expected {content}/ (DAVIS or plain folders) or <split>/{content}/ "
+        f"{root} is no data set: expected {wanted} in it (DAVIS or plain folders) or in its split folders "
         f"(YouTube-VOS), found {_listing([folder.name + '/' for folder in _subfolders(root)])}"
     )
 
 
-def _split_folder(root: Path, split: str | None, content: str) -> Path:
+def _present(folder: Path, contents: list[str]) -> list[Path]:
+    """Those of the named subfolders that exist."""
+    return [folder / name for name in contents if (folder / name).is_dir()]
+
+
+def _split_folder(root: Path, split: str | None, contents: list[str]) -> Path:
     """Find the folder of a YouTube-VOS split; without a name there may be only one."""
-    found = [folder for folder in _subfolders(root) if (folder / content).is_dir()]
+    found = [folder for folder in _subfolders(root) if _present(folder, contents)]
     names = [folder.name for folder in found]
     if split is None and len(found) == 1:
         return found[0]

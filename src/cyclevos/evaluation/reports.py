@@ -93,7 +93,7 @@ def overall_line(evaluation: Evaluation) -> str:
     objects = sum(len(sequence.objects) for sequence in evaluation.sequences.values())
     return (
         f"J&F {100 * overall.j_and_f:.1f}  J {100 * overall.J.mean:.1f}  F {100 * overall.F.mean:.1f}  "
-        f"({len(evaluation.sequences)} sequences, {objects} objects)"
+        f"(sequences: {len(evaluation.sequences)}, objects: {objects})"
     )
 
 
