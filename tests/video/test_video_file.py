@@ -1,7 +1,7 @@
+import weakref
 from fractions import Fraction
 
 import numpy as np
-import psutil
 import pytest
 from clips import (
     ROTATE_CLOCKWISE,
@@ -192,16 +192,24 @@ def test_size_change_in_the_middle_shows_both_sizes(tmp_path):
     assert len(got) > 3
 
 
-def test_memory_does_not_grow_with_length(tmp_path):
-    path = write_video(tmp_path / "long.mp4", scene(20, 240, 320) * 15, gop=300)
-    source, process = open_source(path), psutil.Process()
-    for _ in source.iterate():
-        pass
-    before = most = process.memory_info().rss
-    for frame in source.iterate(reverse=True):
-        if frame.index % 50 == 0:
-            most = max(most, process.memory_info().rss)
-    assert most - before < 45e6, "300 images of 0.23 MB would be 69 MB"
+def test_frames_are_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(video_file_module, "_CHUNK_FRAMES", 8)
+    held = []
+    decode_range = video_file_module.VideoFile._decode_range
+
+    def watched(*arguments):
+        pictures = decode_range(*arguments)
+        held.append(len(pictures))
+        return pictures
+
+    monkeypatch.setattr(video_file_module.VideoFile, "_decode_range", watched)
+    source = open_source(write_video(tmp_path / "long.mp4", scene(40), gop=100))
+    for reverse in (False, True):
+        images = weakref.WeakValueDictionary()
+        for frame in source.iterate(reverse=reverse):
+            images[frame.index] = frame.image
+            assert len(images) <= 2, "the one before may still be in the loop's hand"
+    assert held == [8] * 5
 
 
 def test_missing_path_is_named(tmp_path):

@@ -1,0 +1,206 @@
+"""Masks in: what an image file of object ids means, and which frame it belongs to.
+
+Shapes: H height, W width. Ids: 0 background, 1..255 objects, gaps allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from cyclevos.errors import MaskError
+from cyclevos.video.frames import UInt8Array, index_name, size_text
+from cyclevos.video.image_folder import natural_key
+from cyclevos.video.mask_colours import colours_to_ids, grey_to_ids
+from cyclevos.video.palette import DAVIS_PALETTE
+
+
+@dataclass(frozen=True, eq=False)
+class MaskImage:
+    """The object ids of one frame.
+
+    Attributes:
+        ids: uint8 (H, W).
+        palette: 768 bytes of RGB to write results with, None where the file had no colours.
+    """
+
+    ids: UInt8Array
+    palette: bytes | None = None
+
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """The ids that occur, sorted, without 0; empty for an empty mask."""
+        return tuple(int(value) for value in np.unique(self.ids) if value)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.ids.shape[0], self.ids.shape[1]
+
+
+def read_mask(path: str | Path, *, fix_mask: bool = False) -> MaskImage:
+    """Read a mask that a user painted or exported, as PNG.
+
+    Indexed and grey PNGs hold the ids themselves. A mask of nothing but 0 and 255 (or of one bit) is a
+    binary one: 255 means object 1. Next to other ids 255 is an id like any other. RGB is accepted where it is
+    grey or uses DAVIS colours only; transparent pixels count as background.
+
+    Args:
+        path: the file.
+        fix_mask: snap soft edges and foreign colours to the ids they are nearest to, instead of refusing.
+
+    Raises:
+        MaskError: the file is no PNG, is broken, or its pixels are no ids.
+    """
+    return _binary_to_one(_read_ids(Path(path), fix_mask))
+
+
+def read_ground_truth(path: str | Path, *, binary: bool = False) -> MaskImage:
+    """Read a data set's mask, in which 255 marks pixels to ignore and stays 255.
+
+    Args:
+        path: the PNG.
+        binary: the data set has one object, written as 255 (DAVIS-2016): a mask of nothing but 0 and 255
+            becomes one of 0 and 1. Others are left alone.
+
+    Raises:
+        MaskError: as in read_mask.
+    """
+    mask = _read_ids(Path(path), fix_mask=False)
+    return _binary_to_one(mask) if binary else mask
+
+
+def read_masks(
+    path: str | Path,
+    frame_names: Sequence[str] | None,
+    *,
+    frame_count: int | None = None,
+    fit_to: tuple[int, int] | None = None,
+    fit_mask: bool = False,
+    fix_mask: bool = False,
+) -> dict[int, MaskImage]:
+    """Read the annotated frames' masks.
+
+    Args:
+        path: one PNG, which belongs to the first frame, or a folder of PNGs named after their frames.
+        frame_names: the source's frame names; None for a video, whose masks are named by frame index
+            ("00012.png" or "12.png").
+        frame_count: number of frames of such a video, if known.
+        fit_to: (height, width) that every mask must have.
+        fit_mask: resize masks of another size (nearest neighbour) instead of refusing them.
+        fix_mask: see read_mask.
+
+    Returns:
+        Masks by frame index, in rising order.
+
+    Raises:
+        MaskError: no mask, a mask for no frame, two for one frame, another size, or as in read_mask.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MaskError(
+            f"{path} does not exist. Expected a mask as PNG, or a folder of PNGs named after frames."
+        )
+    files = _match_frames(path, frame_names, frame_count) if path.is_dir() else {0: path}
+    masks = {}
+    for index, file in sorted(files.items()):
+        mask = read_mask(file, fix_mask=fix_mask)
+        masks[index] = mask if fit_to is None else _fitted(mask, fit_to, fit_mask, file)
+    return masks
+
+
+def _read_ids(path: Path, fix_mask: bool) -> MaskImage:
+    try:
+        with Image.open(path) as image:
+            image.load()
+            kind = image.format
+            return _interpret(image, fix_mask) if kind == "PNG" else _refuse_format(path, kind)
+    except MaskError as error:
+        raise MaskError(f"{path}: {error}") from error
+    except Exception as error:  # Pillow's decoders raise nearly everything on broken data
+        raise MaskError(
+            f"{path} cannot be read as a mask ({type(error).__name__}: {error}). Expected a whole PNG of "
+            "object ids: export it again."
+        ) from error
+
+
+def _refuse_format(path: Path, kind: str | None) -> MaskImage:
+    raise MaskError(
+        f"the file is {kind}, expected PNG. Other formats blur or renumber ids: export the mask as an "
+        f"indexed or grey PNG ({path.stem}.png)."
+    )
+
+
+def _interpret(image: Image.Image, fix_mask: bool) -> MaskImage:
+    """Turn a loaded image of any mode into ids."""
+    if image.mode == "P":
+        colours = bytes(image.getpalette("RGB") or b"")
+        return MaskImage(np.array(image, dtype=np.uint8), colours.ljust(768, b"\0"))
+    if image.mode == "1":
+        return MaskImage(np.array(image).astype(np.uint8))
+    if image.mode == "L" or image.mode.startswith("I"):
+        return MaskImage(grey_to_ids(np.asarray(image).astype(np.int64), fix_mask))
+    straight = image.convert("RGBA")
+    black = Image.new("RGBA", straight.size, (0, 0, 0, 255))
+    rgb = np.array(Image.alpha_composite(black, straight))[..., :3]  # (H, W, 3)
+    if (rgb == rgb[..., :1]).all():
+        return MaskImage(grey_to_ids(rgb[..., 0].astype(np.int64), fix_mask))
+    return MaskImage(colours_to_ids(rgb, fix_mask), DAVIS_PALETTE)
+
+
+def _binary_to_one(mask: MaskImage) -> MaskImage:
+    if mask.object_ids == (255,):
+        return MaskImage((mask.ids > 0).astype(np.uint8), None)
+    return mask
+
+
+def _match_frames(
+    folder: Path, frame_names: Sequence[str] | None, frame_count: int | None
+) -> dict[int, Path]:
+    files = [f for f in folder.iterdir() if f.suffix.lower() == ".png" and not f.name.startswith(".")]
+    if not files:
+        raise MaskError(f"{folder} holds no PNG. Expected masks named after frames, e.g. 00000.png.")
+    known = None if frame_names is None else {name: index for index, name in enumerate(frame_names)}
+    matched: dict[int, Path] = {}
+    for file in sorted(files, key=lambda file: natural_key(file.name)):
+        index = _video_index(file.stem, frame_count) if known is None else known.get(file.stem)
+        if index is None:
+            raise MaskError(
+                f"the mask {file} belongs to no frame. {_expected_names(frame_names, frame_count)} "
+                "Rename it after its frame, or take it out of the folder."
+            )
+        other = matched.setdefault(index, file)
+        if other is not file:
+            raise MaskError(f"two masks for frame {index}: {other} and {file.name}. Keep one of them.")
+    return matched
+
+
+def _video_index(stem: str, frame_count: int | None) -> int | None:
+    if not (stem.isascii() and stem.isdigit()):
+        return None
+    index = int(stem)
+    return index if frame_count is None or index < frame_count else None
+
+
+def _expected_names(frame_names: Sequence[str] | None, frame_count: int | None) -> str:
+    if frame_names is None:
+        last = f" up to {index_name(frame_count - 1)}" if frame_count else ""
+        return f"A video's masks are named by frame index, e.g. 00000.png or 12.png{last}."
+    shown = [*frame_names[:3], "...", frame_names[-1]] if len(frame_names) > 4 else frame_names
+    return f"The frames are named {', '.join(shown)}."
+
+
+def _fitted(mask: MaskImage, size: tuple[int, int], fit_mask: bool, file: Path) -> MaskImage:
+    if mask.size == size:
+        return mask
+    if not fit_mask:
+        raise MaskError(
+            f"{file} is {size_text(mask.size)} but the video is {size_text(size)} (width x height). A mask "
+            "needs its video's size: export it again, or use --fit-mask to resize it by nearest neighbour."
+        )
+    resized = Image.fromarray(mask.ids).resize((size[1], size[0]), Image.Resampling.NEAREST)
+    return MaskImage(np.array(resized, dtype=np.uint8), mask.palette)

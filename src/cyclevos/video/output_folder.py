@@ -1,0 +1,151 @@
+"""Whose results a folder holds: continue the same run, refuse another one's, remove only our own.
+
+A run leaves `run.json` with its signature (what it was made from) and the names of its other results.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cyclevos.errors import OutputError
+from cyclevos.video.atomic_files import output_errors, replacing
+from cyclevos.video.writers import is_finished_mask
+
+RUN_FILE = "run.json"
+
+_TOOL = "cyclevos"
+
+
+def prepare_output(
+    folder: str | Path,
+    *,
+    overwrite: bool,
+    expected_signature: Mapping[str, Any],
+    outputs: Sequence[str] = (),
+) -> set[str]:
+    """Make a folder ready for a run's results.
+
+    Args:
+        folder: where the masks go; made if need be.
+        overwrite: remove another run's results instead of refusing. Only what cyclevos wrote is removed.
+        expected_signature: what the results follow from (source, masks' checksum, options), as JSON values.
+        outputs: names within the folder of the run's other results: files, or folders of probabilities.
+
+    Returns:
+        Names of the frames whose masks are finished; empty for a new run.
+
+    Raises:
+        OutputError: the folder holds results of another run or pictures of other origin, or cannot be
+            written.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file. Expected a folder for the results: choose another name.")
+    with output_errors(folder / RUN_FILE):
+        folder.mkdir(parents=True, exist_ok=True)
+        run = _read_run(folder)
+        pngs = sorted(path for path in folder.glob("*.png") if not path.name.startswith("."))
+        for leftover in folder.glob(".*.tmp"):
+            leftover.unlink()
+        signature = json.loads(json.dumps(dict(expected_signature)))
+        if not overwrite and run is not None and run["signature"] == signature:
+            return {path.stem for path in pngs if is_finished_mask(path)}
+        if overwrite:
+            _remove_results(folder, pngs, run)
+        else:
+            _refuse_others(folder, pngs, run, signature, outputs)
+    with replacing(folder / RUN_FILE) as temporary:
+        record = {"tool": _TOOL, "signature": signature, "outputs": sorted(outputs)}
+        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    return set()
+
+
+def _read_run(folder: Path) -> dict[str, Any] | None:
+    """Return the run a folder belongs to, if any.
+
+    Raises:
+        OutputError: its run.json is not ours.
+    """
+    path = folder / RUN_FILE
+    if not path.exists():
+        return None
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+        if run["tool"] == _TOOL and isinstance(run["signature"], dict) and isinstance(run["outputs"], list):
+            return dict(run)
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise OutputError(
+        f"{path} was not written by cyclevos, so {folder} belongs to something else. Choose another output "
+        "folder."
+    )
+
+
+def _refuse_others(
+    folder: Path,
+    pngs: list[Path],
+    run: dict[str, Any] | None,
+    signature: dict[str, Any],
+    outputs: Sequence[str],
+) -> None:
+    if run is not None:
+        different = _differences(run["signature"], signature)
+        raise OutputError(
+            f"{folder} holds the results of another run; different are {different}. Repeat the same command "
+            "to continue that run, choose another folder, or use --overwrite to replace its results."
+        )
+    found = [path.name for path in pngs] + [name for name in outputs if (folder / name).exists()]
+    if found:
+        shown = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
+        raise OutputError(
+            f"{folder} already holds {len(found)} results or pictures of unknown origin: {shown}. Choose "
+            "another folder, or use --overwrite to replace those that cyclevos wrote (others stay)."
+        )
+
+
+def _remove_results(folder: Path, pngs: list[Path], run: dict[str, Any] | None) -> None:
+    (folder / RUN_FILE).unlink(missing_ok=True)
+    for path in pngs:
+        if is_finished_mask(path):
+            path.unlink()
+    for name in run["outputs"] if run else ():
+        path = folder / Path(name).name  # a name, whatever the file says: nothing outside the folder
+        if path.is_dir():
+            for file in path.glob("*.npz"):
+                if _is_our_npz(file):
+                    file.unlink()
+            if not any(path.iterdir()):
+                path.rmdir()
+        else:
+            path.unlink(missing_ok=True)
+            path.with_name(f"{path.name}.partial").unlink(missing_ok=True)
+
+
+def _is_our_npz(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return set(archive.namelist()) == {"probabilities.npy", "object_ids.npy"}
+    except (zipfile.BadZipFile, OSError):
+        return False
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any]) -> str:
+    """Write "options.size (480 there, 240 now)" for everything that differs."""
+    before, now = _flat(old), _flat(new)
+    keys = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+    texts = [f"{key} ({before.get(key, 'nothing')} there, {now.get(key, 'nothing')} now)" for key in keys]
+    return ", ".join(texts[:6]) + (", ..." if len(texts) > 6 else "")
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            flat.update(_flat(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = json.dumps(value)
+    return flat

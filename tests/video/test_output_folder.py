@@ -1,0 +1,108 @@
+import json
+
+import numpy as np
+import pytest
+from clips import scene, scene_ids
+from PIL import Image
+
+from cyclevos.errors import OutputError
+from cyclevos.video import MaskWriter, ProbabilityWriter, frames_from_arrays, prepare_output
+
+SIGNATURE = {"source": "clip.mp4", "masks": "abc", "options": {"size": (480, 854), "correct": True}}
+
+
+def prepare(folder, overwrite=False, outputs=("overlay.mp4", "coco.json", "probabilities"), **changes):
+    return prepare_output(
+        folder, overwrite=overwrite, expected_signature={**SIGNATURE, **changes}, outputs=outputs
+    )
+
+
+def write_results(folder, count=3):
+    for frame, ids in zip(frames_from_arrays(scene(count)), scene_ids(count), strict=True):
+        MaskWriter(folder).write(frame, ids)
+        ProbabilityWriter(folder / "probabilities").write(frame, ids, np.zeros((2, 48, 64), np.float32))
+    (folder / "overlay.mp4").touch()
+    (folder / "coco.json.partial").touch()
+
+
+def names(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_new_folder_is_made_and_signed(tmp_path):
+    folder = tmp_path / "deep" / "out"
+    assert prepare(folder) == set()
+    assert names(folder) == ["run.json"]
+    assert json.loads((folder / "run.json").read_text())["signature"]["masks"] == "abc"
+
+
+def test_the_same_command_continues_with_the_whole_masks(tmp_path):
+    prepare(tmp_path)
+    write_results(tmp_path)
+    cut = tmp_path / "00001.png"
+    cut.write_bytes(cut.read_bytes()[:-6])
+    (tmp_path / ".00003.png.tmp").write_bytes(b"half")
+    assert prepare(tmp_path) == {"00000", "00002"}
+    assert not (tmp_path / ".00003.png.tmp").exists()
+    assert prepare(tmp_path) == {"00000", "00002"}
+    MaskWriter(tmp_path).write(next(frames_from_arrays(scene(1))), scene_ids(1)[0])
+
+
+def test_another_run_is_refused_with_what_differs(tmp_path):
+    prepare(tmp_path)
+    write_results(tmp_path)
+    before = names(tmp_path)
+    with pytest.raises(OutputError, match=r"options\.correct \(true there, false now\).*--overwrite"):
+        prepare(tmp_path, options={"size": (480, 854), "correct": False})
+    assert names(tmp_path) == before
+
+
+def test_overwrite_removes_our_files_only(tmp_path):
+    prepare(tmp_path)
+    write_results(tmp_path)
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "probabilities" / "mine.npz").write_bytes(b"foreign")
+    Image.fromarray(scene(1)[0]).save(tmp_path / "poster.png")
+    assert prepare(tmp_path, overwrite=True, masks="def") == set()
+    assert names(tmp_path) == ["notes.txt", "poster.png", "probabilities/mine.npz", "run.json"]
+    assert prepare(tmp_path, masks="def") == set()
+
+
+def test_pictures_of_unknown_origin_are_refused(tmp_path):
+    Image.fromarray(scene(1)[0]).save(tmp_path / "00000.png")
+    with pytest.raises(
+        OutputError, match=r"1 results or pictures of unknown origin: 00000\.png.*--overwrite"
+    ):
+        prepare(tmp_path)
+    assert prepare(tmp_path, overwrite=True) == set()
+    assert names(tmp_path) == ["00000.png", "run.json"]
+
+
+def test_unrelated_files_do_not_matter(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    assert prepare(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    "content", ["{}", "[1]", "words", '{"tool": "other", "signature": {}, "outputs": []}']
+)
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_foreign_run_file_is_never_touched(tmp_path, content, overwrite):
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(OutputError, match=r"run\.json was not written by cyclevos"):
+        prepare(tmp_path, overwrite=overwrite)
+    assert (tmp_path / "run.json").read_text() == content
+
+
+def test_a_listed_name_never_leads_out_of_the_folder(tmp_path):
+    outside = tmp_path / "precious.txt"
+    prepare(tmp_path / "out", outputs=["../precious.txt"])
+    outside.touch()
+    prepare(tmp_path / "out", overwrite=True, masks="def")
+    assert outside.exists()
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "out").touch()
+    with pytest.raises(OutputError, match=r"out is a file\. Expected a folder"):
+        prepare(tmp_path / "out")
