@@ -25,9 +25,7 @@ from cyclevos.evaluation.scores import Evaluation
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, required=True, help="the data set's folder")
     parser.add_argument("--split", default="val")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
@@ -91,9 +89,7 @@ def compare(dataset: Dataset, results: Path, ours: Evaluation, workers: int, sec
 
 def peak_memory() -> str:
     """Peak resident memory of this process and of its largest worker, in MB (Linux counts in kB)."""
-    own, child = (
-        resource.getrusage(who).ru_maxrss // 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
+    own, child = (resource.getrusage(who).ru_maxrss // 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return f"peak {own} MB, largest worker {child} MB"
 
 

@@ -1,1 +1,69 @@
-"""Semi-supervised video object segmentation that checks and repairs itself with the cycle."""
+"""Semi-supervised video object segmentation that checks and repairs itself with the cycle.
+
+    network = cyclevos.load_network("default")
+    for prediction in cyclevos.segment(network, "video.mp4", {0: mask}):
+        ...
+
+Names are imported when they are first used, so ``import cyclevos`` does not load torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from cyclevos.errors import (
+    ConfigError,
+    CycleVOSError,
+    DatasetError,
+    MaskError,
+    MissingExtraError,
+    OutputError,
+    TrainingError,
+    VideoError,
+    WeightsError,
+)
+
+if TYPE_CHECKING:
+    from cyclevos.network.spec import NetworkSpec
+    from cyclevos.network.weights import load_network
+    from cyclevos.propagation.propagator import Prediction, Propagator
+    from cyclevos.propagation.segment import segment
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "NetworkSpec": "cyclevos.network.spec",
+    "Prediction": "cyclevos.propagation.propagator",
+    "Propagator": "cyclevos.propagation.propagator",
+    "load_network": "cyclevos.network.weights",
+    "segment": "cyclevos.propagation.segment",
+}
+
+__all__ = [
+    "ConfigError",
+    "CycleVOSError",
+    "DatasetError",
+    "MaskError",
+    "MissingExtraError",
+    "NetworkSpec",
+    "OutputError",
+    "Prediction",
+    "Propagator",
+    "TrainingError",
+    "VideoError",
+    "WeightsError",
+    "__version__",
+    "load_network",
+    "segment",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'cyclevos' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

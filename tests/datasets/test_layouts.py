@@ -23,9 +23,7 @@ def write_list(path: Path, *lines: str) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def fill(
-    base: Path, sequence: str, resolution: str = "", frames: int = 4, masks: tuple[int, ...] = (0,)
-) -> None:
+def fill(base: Path, sequence: str, resolution: str = "", frames: int = 4, masks: tuple[int, ...] = (0,)) -> None:
     touch(*(base / "JPEGImages" / resolution / sequence / f"{index:05d}.jpg" for index in range(frames)))
     touch(*(base / "Annotations" / resolution / sequence / f"{index:05d}.png" for index in masks))
 
@@ -227,7 +225,5 @@ def test_real_object_ids_beside_the_frames_of_2016():
     assert bear.first_annotated == "00003"
     with Image.open(bear.annotations["00003"]) as mask:
         assert set(np.unique(np.asarray(mask))) == {0, 1}
-    trees = open_dataset(
-        DATA / "DAVIS-2016", "val", annotation_root=DATA / "DAVIS-2017", sequences=["bmx-trees"]
-    )
+    trees = open_dataset(DATA / "DAVIS-2016", "val", annotation_root=DATA / "DAVIS-2017", sequences=["bmx-trees"])
     assert len(trees.sequences[0].annotations) == 80

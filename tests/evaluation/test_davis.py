@@ -47,9 +47,7 @@ def test_values_of_every_frame_and_their_statistics(folders, write_mask, draw_ob
     for index in range(6):
         write_mask(frame(results, "two", index), draw_objects([2, 7], 2 * index))
     found = score(folders).sequences["two"].objects[7]
-    pairs = [
-        (draw_objects([2, 7], 2 * index) == 7, draw_objects([2, 7], index) == 7) for index in range(1, 5)
-    ]
+    pairs = [(draw_objects([2, 7], 2 * index) == 7, draw_objects([2, 7], index) == 7) for index in range(1, 5)]
     assert found.J_values == tuple(region_similarity(*pair) for pair in pairs)
     assert found.F_values == tuple(boundary_f_measure(*pair) for pair in pairs)
     assert statistics(found.J_values) == found.J
@@ -96,14 +94,10 @@ def test_void_pixels_are_not_scored(folders, write_mask, draw_objects):
 
 @pytest.mark.parametrize("foreground_of_truth", [1, 255])
 @pytest.mark.parametrize("foreground_of_results", [1, 255])
-def test_single_object_as_0_1_or_0_255(
-    folders, foreground_of_truth, foreground_of_results, write_mask, draw_objects
-):
+def test_single_object_as_0_1_or_0_255(folders, foreground_of_truth, foreground_of_results, write_mask, draw_objects):
     truth, results = folders
     for index in range(6):
-        write_mask(
-            frame(truth / "Annotations", "one", index), draw_objects([foreground_of_truth], index), "L"
-        )
+        write_mask(frame(truth / "Annotations", "one", index), draw_objects([foreground_of_truth], index), "L")
         write_mask(frame(results, "one", index), draw_objects([foreground_of_results], index + 1), "L")
     sequence = score(folders).sequences["one"]
     assert list(sequence.objects) == [1]
@@ -207,9 +201,7 @@ def test_any_number_of_workers_gives_the_same(folders, write_mask, draw_objects)
         write_mask(frame(results, "two", index), draw_objects([2, 7], 2 * index))
     dataset = open_dataset(truth, need_frames=False)
     seen: list[str] = []
-    assert evaluate(results, dataset, workers=2, progress=seen.append) == evaluate(
-        results, dataset, workers=1
-    )
+    assert evaluate(results, dataset, workers=2, progress=seen.append) == evaluate(results, dataset, workers=1)
     assert seen == ["one", "two"]
     with pytest.raises(ConfigError, match="1 or more workers, got 0"):
         evaluate(results, dataset, workers=0)
@@ -237,9 +229,7 @@ def test_evaluation_does_not_load_torch():
 
 @pytest.mark.skipif(not (DATA / "DAVIS-2017").is_dir(), reason="needs shared/data/DAVIS-2017")
 def test_real_object_ids_against_each_other(tmp_path):
-    dataset = open_dataset(
-        DATA / "DAVIS-2016", "val", annotation_root=DATA / "DAVIS-2017", sequences=["bmx-trees"]
-    )
+    dataset = open_dataset(DATA / "DAVIS-2016", "val", annotation_root=DATA / "DAVIS-2017", sequences=["bmx-trees"])
     (tmp_path / "bmx-trees").mkdir()
     for name, path in dataset.sequences[0].annotations.items():
         with Image.open(path) as mask:

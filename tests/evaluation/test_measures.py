@@ -111,9 +111,7 @@ def test_distance_is_euclidean():
     assert 0.0 < boundary_f_measure(first, second, 4) < 1.0
 
 
-@pytest.mark.parametrize(
-    ("height", "width", "pixels"), [(480, 854, 8), (240, 427, 4), (1080, 1920, 18), (1, 1, 1)]
-)
+@pytest.mark.parametrize(("height", "width", "pixels"), [(480, 854, 8), (240, 427, 4), (1080, 1920, 18), (1, 1, 1)])
 def test_tolerance_is_a_share_of_the_diagonal(height, width, pixels):
     assert boundary_tolerance(height, width) == pixels
 

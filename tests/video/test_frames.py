@@ -54,8 +54,6 @@ def test_importing_the_package_stays_light():
     import subprocess
     import sys
 
-    code = (
-        "import sys, cyclevos.video; print([m for m in ('torch', 'av', 'pycocotools') if m in sys.modules])"
-    )
+    code = "import sys, cyclevos.video; print([m for m in ('torch', 'av', 'pycocotools') if m in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"

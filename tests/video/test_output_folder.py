@@ -12,9 +12,7 @@ SIGNATURE = {"source": "clip.mp4", "masks": "abc", "options": {"size": (480, 854
 
 
 def prepare(folder, overwrite=False, outputs=("overlay.mp4", "coco.json", "probabilities"), **changes):
-    return prepare_output(
-        folder, overwrite=overwrite, expected_signature={**SIGNATURE, **changes}, outputs=outputs
-    )
+    return prepare_output(folder, overwrite=overwrite, expected_signature={**SIGNATURE, **changes}, outputs=outputs)
 
 
 def write_results(folder, count=3):
@@ -70,9 +68,7 @@ def test_overwrite_removes_our_files_only(tmp_path):
 
 def test_pictures_of_unknown_origin_are_refused(tmp_path):
     Image.fromarray(scene(1)[0]).save(tmp_path / "00000.png")
-    with pytest.raises(
-        OutputError, match=r"1 results or pictures of unknown origin: 00000\.png.*--overwrite"
-    ):
+    with pytest.raises(OutputError, match=r"1 results or pictures of unknown origin: 00000\.png.*--overwrite"):
         prepare(tmp_path)
     assert prepare(tmp_path, overwrite=True) == set()
     assert names(tmp_path) == ["00000.png", "run.json"]
@@ -83,9 +79,7 @@ def test_unrelated_files_do_not_matter(tmp_path):
     assert prepare(tmp_path) == set()
 
 
-@pytest.mark.parametrize(
-    "content", ["{}", "[1]", "words", '{"tool": "other", "signature": {}, "outputs": []}']
-)
+@pytest.mark.parametrize("content", ["{}", "[1]", "words", '{"tool": "other", "signature": {}, "outputs": []}'])
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_foreign_run_file_is_never_touched(tmp_path, content, overwrite):
     (tmp_path / "run.json").write_text(content)

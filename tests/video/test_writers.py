@@ -86,9 +86,7 @@ def test_a_mask_is_whole_or_not_there(tmp_path, monkeypatch):
 @pytest.mark.parametrize("call", ["replace", "open"])
 def test_a_full_disk_is_an_output_error(tmp_path, full_disk, call):
     full_disk(call)
-    with pytest.raises(
-        OutputError, match=r"cannot write .*00000\.png: No space left.* GB free.*Free some space"
-    ):
+    with pytest.raises(OutputError, match=r"cannot write .*00000\.png: No space left.* GB free.*Free some space"):
         MaskWriter(tmp_path).write(frames()[0], scene_ids(1)[0])
     assert listing(tmp_path) == []
 

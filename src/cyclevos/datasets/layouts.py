@@ -230,8 +230,7 @@ def _read_split(root: Path, split: str, year: int | None, resolution: str) -> li
     found = [f"{p.parent.name}/{p.stem}" for p in sorted((root / LISTS_FOLDER).glob("**/*.txt"))]
     asked = f"'{split}'" if year is None else f"'{split}' of {year}"
     raise DatasetError(
-        f"no split {asked} in {root / LISTS_FOLDER}; it has {_listing(found)}; "
-        "use split 'all' to take every sequence"
+        f"no split {asked} in {root / LISTS_FOLDER}; it has {_listing(found)}; use split 'all' to take every sequence"
     )
 
 

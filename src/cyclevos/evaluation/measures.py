@@ -55,9 +55,7 @@ def region_similarity(prediction: npt.NDArray[Any], truth: npt.NDArray[Any]) -> 
     return int(np.count_nonzero(prediction & truth)) / union
 
 
-def boundary_f_measure(
-    prediction: npt.NDArray[Any], truth: npt.NDArray[Any], tolerance: int | None = None
-) -> float:
+def boundary_f_measure(prediction: npt.NDArray[Any], truth: npt.NDArray[Any], tolerance: int | None = None) -> float:
     """Boundary measure F, the harmonic mean of the precision and recall of the boundary pixels.
 
     A boundary pixel counts as found when the other boundary has a pixel at most `tolerance` away
@@ -200,8 +198,7 @@ def _as_pair(prediction: npt.NDArray[Any], truth: npt.NDArray[Any]) -> tuple[Boo
     """Check two masks against each other and read them as bool."""
     if prediction.ndim != 2 or prediction.shape != truth.shape:
         raise ValueError(
-            f"expected two masks of one size (H, W), got prediction {prediction.shape} "
-            f"and truth {truth.shape}"
+            f"expected two masks of one size (H, W), got prediction {prediction.shape} and truth {truth.shape}"
         )
     return prediction.astype(np.bool_, copy=False), truth.astype(np.bool_, copy=False)
 

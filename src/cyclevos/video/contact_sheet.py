@@ -33,9 +33,7 @@ def contact_sheet(
         ValueError: counts that do not agree, or a width too small for the columns.
     """
     if not images or len(images) != len(labels):
-        raise ValueError(
-            f"expected as many labels as images, at least one; got {len(images)} and {len(labels)}"
-        )
+        raise ValueError(f"expected as many labels as images, at least one; got {len(images)} and {len(labels)}")
     columns = min(columns, len(images))
     cell = (width - _GAP) // columns - _GAP if columns > 0 else 0
     if cell < 1:

@@ -144,9 +144,7 @@ def _listed(levels: Int64Array, counts: Int64Array) -> str:
 
 def _listed_colours(codes: Int64Array, counts: Int64Array) -> str:
     top = np.argsort(-counts, kind="stable")[:6]
-    texts = [
-        f"({r},{g},{b}) {counts[k]} pixels" for k, (r, g, b) in zip(top, _unpack(codes[top]), strict=True)
-    ]
+    texts = [f"({r},{g},{b}) {counts[k]} pixels" for k, (r, g, b) in zip(top, _unpack(codes[top]), strict=True)]
     return _joined(texts, len(codes))
 
 

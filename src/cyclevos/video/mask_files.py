@@ -102,9 +102,7 @@ def read_masks(
     """
     path = Path(path)
     if not path.exists():
-        raise MaskError(
-            f"{path} does not exist. Expected a mask as PNG, or a folder of PNGs named after frames."
-        )
+        raise MaskError(f"{path} does not exist. Expected a mask as PNG, or a folder of PNGs named after frames.")
     files = _match_frames(path, frame_names, frame_count) if path.is_dir() else {0: path}
     masks = {}
     for index, file in sorted(files.items()):
@@ -158,9 +156,7 @@ def _binary_to_one(mask: MaskImage) -> MaskImage:
     return mask
 
 
-def _match_frames(
-    folder: Path, frame_names: Sequence[str] | None, frame_count: int | None
-) -> dict[int, Path]:
+def _match_frames(folder: Path, frame_names: Sequence[str] | None, frame_count: int | None) -> dict[int, Path]:
     files = [f for f in folder.iterdir() if f.suffix.lower() == ".png" and not f.name.startswith(".")]
     if not files:
         raise MaskError(f"{folder} holds no PNG. Expected masks named after frames, e.g. 00000.png.")

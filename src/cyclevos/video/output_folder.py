@@ -80,8 +80,7 @@ def _read_run(folder: Path) -> dict[str, Any] | None:
     except (ValueError, KeyError, TypeError):
         pass
     raise OutputError(
-        f"{path} was not written by cyclevos, so {folder} belongs to something else. Choose another output "
-        "folder."
+        f"{path} was not written by cyclevos, so {folder} belongs to something else. Choose another output folder."
     )
 
 

@@ -39,9 +39,7 @@ def read_ahead(iterable: Iterable[Item], depth: int = 4) -> Iterator[Item]:
 def _consume(iterable: Iterable[Item], depth: int) -> Iterator[Item]:
     items: queue.Queue[Item | _End] = queue.Queue(depth)
     stop = threading.Event()
-    thread = threading.Thread(
-        target=_produce, args=(iterable, items, stop), name="cyclevos-read-ahead", daemon=True
-    )
+    thread = threading.Thread(target=_produce, args=(iterable, items, stop), name="cyclevos-read-ahead", daemon=True)
     thread.start()
     try:
         while True:

@@ -154,9 +154,7 @@ class VideoFile(FrameSource):
             "change while it is read: wait until it is written, then run again."
         )
 
-    def _decode_range(
-        self, timeline: _Timeline, begin: int, end: int, seek_to: int | None
-    ) -> list[VideoFrame] | None:
+    def _decode_range(self, timeline: _Timeline, begin: int, end: int, seek_to: int | None) -> list[VideoFrame] | None:
         """Return pictures `begin..end`, or None where the search came down in the wrong place."""
         stamps = timeline.stamps
         pictures: list[VideoFrame] = []

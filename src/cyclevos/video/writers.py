@@ -135,9 +135,7 @@ class ProbabilityWriter(ResultWriter):
         channels = len(probabilities) - 1
         numbers = range(1, channels + 1) if object_ids is None else object_ids
         if len(numbers) != channels:
-            raise ValueError(
-                f"expected {channels} object ids for {channels + 1} channels, got {list(numbers)}"
-            )
+            raise ValueError(f"expected {channels} object ids for {channels + 1} channels, got {list(numbers)}")
         with replacing(self.folder / f"{frame.name}.npz") as temporary, temporary.open("wb") as file:
             np.savez_compressed(
                 file,
@@ -149,18 +147,14 @@ class ProbabilityWriter(ResultWriter):
 def check_ids(frame: Frame, ids: UInt8Array) -> None:
     """Raise ValueError unless ids are uint8 (H, W) of the frame's size."""
     if ids.dtype != np.uint8 or ids.shape != frame.size:
-        raise ValueError(
-            f"frame {frame.name}: expected ids uint8 {frame.size}, got {ids.dtype} {tuple(ids.shape)}"
-        )
+        raise ValueError(f"frame {frame.name}: expected ids uint8 {frame.size}, got {ids.dtype} {tuple(ids.shape)}")
 
 
 def is_finished_mask(path: Path) -> bool:
     """Tell whether a PNG is one of our masks and whole to its end."""
     try:
         with Image.open(path) as image:
-            ours: bool = (
-                image.format == "PNG" and image.mode == "P" and image.info.get("Software") == _SIGNATURE
-            )
+            ours: bool = image.format == "PNG" and image.mode == "P" and image.info.get("Software") == _SIGNATURE
         with path.open("rb") as file:
             file.seek(-len(_PNG_END), 2)
             return ours and file.read() == _PNG_END

@@ -1,0 +1,63 @@
+"""``cyclevos segment``: masks for every frame of one video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cyclevos.cli import options
+
+
+def segment(
+    source: Annotated[Path, typer.Argument(help="Video file or folder of frames.")],
+    masks: Annotated[
+        Path, typer.Option(help="PNG of the first frame's objects, or a folder of PNGs named after frames.")
+    ],
+    output: Annotated[Path, typer.Option(help="Folder of the results.")],
+    weights: options.Weights = "default",
+    size: options.Size = "auto",
+    memory_every: options.MemoryEvery = 5,
+    max_memory_frames: options.MaxMemoryFrames = 16,
+    direction: options.DirectionOption = options.Direction.forward,
+    device: options.Device = "auto",
+    dtype: options.Dtype = options.DtypeName.auto,
+    save: Annotated[
+        str, typer.Option(help="Any of masks,overlay,probabilities,coco, separated by commas.")
+    ] = "masks,overlay",
+    fit_mask: Annotated[bool, typer.Option("--fit-mask", help="Resize masks to the video's size.")] = False,
+    fix_mask: Annotated[
+        bool, typer.Option("--fix-mask", help="Map off-palette colours of masks to the nearest entry.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier results in the folder.")] = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Segment a video from the masks of some of its frames.
+
+    The same command again continues an interrupted run.
+    """
+    # Checked before torch is loaded, so that a slip is answered at once.
+    wanted = options.parse_save(save)
+    side = options.parse_size(size)
+    from cyclevos.cli.job import SegmentJob, run_job
+
+    job = SegmentJob(
+        source=source,
+        masks=masks,
+        output=output,
+        weights=weights,
+        size=side,
+        memory_every=memory_every,
+        max_memory_frames=options.parse_bound(max_memory_frames),
+        direction=direction.value,
+        device=device,
+        dtype=dtype.value,
+        save=wanted,
+        fit_mask=fit_mask,
+        fix_mask=fix_mask,
+        overwrite=overwrite,
+        quiet=quiet,
+    )
+    result = run_job(job)
+    typer.echo(f"{result.frames} frames, objects {', '.join(map(str, result.object_ids))}: {output}")

@@ -1,0 +1,53 @@
+"""The cycle: from a frame and a mask of it, ask the network for the reference frame's mask.
+
+This one piece serves the cyclic training term, gradient correction, reliability and cycle-ERF.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from cyclevos.losses import MaskLoss, mask_loss
+from cyclevos.network.protocol import MemoryFeatures, MemoryNetwork, QueryFeatures
+
+# Shapes: B clips, K object slots, O objects present over all clips, H W pixels.
+
+
+def rebuild_reference(
+    network: MemoryNetwork, memory: MemoryFeatures, reference: QueryFeatures, present: Tensor
+) -> Tensor:
+    """Segment the reference frame with one other frame alone in memory (the inner part of Eq. 5).
+
+    Args:
+        network: any memory network.
+        memory: features of (X_t, Y_t) for the O objects present.
+        reference: query features of the reference frame X_1; they do not depend on Y_t, so compute
+            them once per reference.
+        present: bool (B,K).
+
+    Returns:
+        Logits (B,K+1,H,W) of the rebuilt reference mask.
+    """
+    return network.segment(reference, memory.key.flatten(2), memory.value.flatten(2), present)
+
+
+def cycle_loss(
+    network: MemoryNetwork,
+    memory: MemoryFeatures,
+    reference: QueryFeatures,
+    labels: Tensor,
+    present: Tensor,
+    hard_fraction: float = 0.4,
+) -> MaskLoss:
+    """How badly the reference's known mask is rebuilt.
+
+    Args:
+        network: any memory network.
+        memory: features of (X_t, Y_t).
+        reference: query features of the reference frame.
+        labels: int64 (B,H,W), the known mask in slots, 255 to ignore.
+        present: bool (B,K), the objects to ask for.
+        hard_fraction: see :func:`cyclevos.losses.mask_loss`.
+    """
+    logits = rebuild_reference(network, memory, reference, present)
+    return mask_loss(logits, labels, present, hard_fraction)

@@ -1,0 +1,179 @@
+"""Clip augmentation: one draw for all frames of a video, one per frame for a still image."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as TF
+
+# Shapes: T frames, H W pixels of the source, S S' of the result.
+
+Range = tuple[float, float]
+
+
+class Augmentation(BaseModel):
+    """How clips are varied; every range is drawn uniformly.
+
+    Attributes:
+        size: (height, width) of the result in pixels.
+        crop: height of the crop as a share of the frame's height. The crop has the result's shape
+            and is kept inside the frame, so wide results of narrow frames are cut to fit.
+        rotate: degrees to either side.
+        shear: degrees to either side.
+        scale: zoom factor before the crop.
+        contrast: factor.
+        brightness: added, in grey levels of 0..255.
+        saturation: factor.
+        mirror: probability of a horizontal flip.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: tuple[int, int] = (240, 427)
+    crop: Range = (0.9, 1.0)
+    rotate: float = Field(15.0, ge=0)
+    shear: float = Field(10.0, ge=0)
+    scale: Range = (0.95, 1.05)
+    contrast: Range = (0.97, 1.03)
+    brightness: float = Field(5.0, ge=0)
+    saturation: Range = (1.0, 1.0)
+    mirror: float = Field(0.5, ge=0, le=1)
+
+
+class Motion(BaseModel):
+    """How far a frame of a pseudo-clip may be from the still image; drawn once per frame.
+
+    Attributes:
+        rotate: degrees to either side.
+        shear: degrees to either side.
+        scale: zoom factor.
+        translate: share of the frame's size to either side.
+        perspective: largest shift of a corner, as a share of the frame's size.
+        elastic: amplitude in pixels of a smooth random warp (thin-plate like).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rotate: float = Field(15.0, ge=0)
+    shear: float = Field(8.0, ge=0)
+    scale: Range = (0.85, 1.15)
+    translate: float = Field(0.1, ge=0, lt=1)
+    perspective: float = Field(0.08, ge=0, lt=0.5)
+    elastic: float = Field(6.0, ge=0)
+
+
+class ClipTensors(NamedTuple):
+    """A clip as tensors: frames uint8 (T,3,S,S') RGB and object ids uint8 (T,S,S')."""
+
+    frames: tv_tensors.Image
+    ids: tv_tensors.Mask
+
+
+def augment(clip: ClipTensors, augmentation: Augmentation, rng: np.random.Generator) -> ClipTensors:
+    """Vary a clip, every frame alike, and cut it to the augmentation's size.
+
+    The crop is placed so that it holds a random object pixel of the first frame, if there is one.
+    """
+    clip = _affine(
+        clip,
+        angle=rng.uniform(-1, 1) * augmentation.rotate,
+        translate=(0.0, 0.0),
+        scale=rng.uniform(*augmentation.scale),
+        shear=rng.uniform(-1, 1) * augmentation.shear,
+    )
+    clip = _crop(clip, augmentation, rng)
+    frames, ids = clip
+    if rng.random() < augmentation.mirror:
+        frames, ids = TF.horizontal_flip(frames), TF.horizontal_flip(ids)
+    return ClipTensors(tv_tensors.Image(_colour(frames, augmentation, rng)), tv_tensors.Mask(ids))
+
+
+def pseudo_clip(
+    image: tv_tensors.Image, ids: tv_tensors.Mask, length: int, motion: Motion, rng: np.random.Generator
+) -> ClipTensors:
+    """Make a clip from one image (3,H,W) and its ids (H,W) by moving each frame differently."""
+    moved = [_move(ClipTensors(image[None], ids[None]), motion, rng) for _ in range(length)]
+    return ClipTensors(
+        tv_tensors.Image(torch.cat([m.frames for m in moved])),
+        tv_tensors.Mask(torch.cat([m.ids for m in moved])),
+    )
+
+
+def _move(clip: ClipTensors, motion: Motion, rng: np.random.Generator) -> ClipTensors:
+    h, w = clip.frames.shape[-2:]
+    clip = _affine(
+        clip,
+        angle=rng.uniform(-1, 1) * motion.rotate,
+        translate=(rng.uniform(-1, 1) * motion.translate * w, rng.uniform(-1, 1) * motion.translate * h),
+        scale=rng.uniform(*motion.scale),
+        shear=rng.uniform(-1, 1) * motion.shear,
+    )
+    frames, ids = clip
+    if motion.perspective:
+        corners = np.array([[0, 0], [w - 1, 0], [w - 1, h - 1], [0, h - 1]], dtype=float)
+        shifted = corners + rng.uniform(-1, 1, corners.shape) * motion.perspective * np.array([w, h])
+        start, end = corners.round().astype(int).tolist(), shifted.round().astype(int).tolist()
+        frames = TF.perspective(frames, start, end, fill=127.0)
+        ids = TF.perspective(ids, start, end, fill=0.0)
+    if motion.elastic:
+        coarse = rng.uniform(-1, 1, (1, 2, 4, 4)) * motion.elastic * 2 / np.array([w, h]).reshape(1, 2, 1, 1)
+        field = torch.nn.functional.interpolate(
+            torch.from_numpy(coarse).float(), size=(h, w), mode="bicubic", align_corners=True
+        ).permute(0, 2, 3, 1)
+        frames = TF.elastic(frames, field, fill=127.0)
+        ids = TF.elastic(ids, field, fill=0.0)
+    return ClipTensors(tv_tensors.Image(frames), tv_tensors.Mask(ids))
+
+
+def _affine(clip: ClipTensors, angle: float, translate: tuple[float, float], scale: float, shear: float) -> ClipTensors:
+    def apply(value: Tensor, mode: InterpolationMode, fill: float) -> Tensor:
+        return TF.affine(
+            value,
+            angle=angle,
+            translate=list(translate),
+            scale=scale,
+            shear=[shear, 0.0],
+            interpolation=mode,
+            fill=fill,
+        )
+
+    return ClipTensors(
+        tv_tensors.Image(apply(clip.frames, InterpolationMode.BILINEAR, 127.0)),
+        tv_tensors.Mask(apply(clip.ids, InterpolationMode.NEAREST, 0.0)),
+    )
+
+
+def _crop(clip: ClipTensors, augmentation: Augmentation, rng: np.random.Generator) -> ClipTensors:
+    height, width = clip.frames.shape[-2:]
+    out_h, out_w = augmentation.size
+    h = min(rng.uniform(*augmentation.crop) * height, width * out_h / out_w, height)
+    crop_h, crop_w = max(1, round(h)), max(1, min(width, round(h * out_w / out_h)))
+    ys, xs = torch.nonzero((clip.ids[0] > 0) & (clip.ids[0] < 255), as_tuple=True)
+    pick = int(rng.integers(len(ys))) if len(ys) else None
+    top = _start(rng, height, crop_h, None if pick is None else int(ys[pick]))
+    left = _start(rng, width, crop_w, None if pick is None else int(xs[pick]))
+    box = (top, left, crop_h, crop_w)
+    frames = TF.resized_crop(clip.frames, *box, size=[out_h, out_w], antialias=True)
+    ids = TF.resized_crop(clip.ids, *box, size=[out_h, out_w], interpolation=InterpolationMode.NEAREST)
+    return ClipTensors(tv_tensors.Image(frames), tv_tensors.Mask(ids))
+
+
+def _start(rng: np.random.Generator, length: int, crop: int, inside: int | None) -> int:
+    low, high = 0, length - crop
+    if inside is not None:
+        low, high = max(low, inside - crop + 1), min(high, inside)
+    return int(rng.integers(low, high + 1))
+
+
+def _colour(frames: Tensor, augmentation: Augmentation, rng: np.random.Generator) -> Tensor:
+    frames = TF.adjust_contrast(frames, rng.uniform(*augmentation.contrast))
+    if augmentation.saturation != (1.0, 1.0):
+        frames = TF.adjust_saturation(frames, rng.uniform(*augmentation.saturation))
+    shift = rng.uniform(-1, 1) * augmentation.brightness
+    return (frames.float() + shift).clamp(0, 255).to(torch.uint8)

@@ -1,0 +1,202 @@
+"""Clip sampling: which frames of which source make training sample number n.
+
+Sample n is a function of (seed, n) alone, so a resumed run sees exactly what it would have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Seq
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+from torchvision import tv_tensors
+
+from cyclevos.datasets.augmentation import Augmentation, ClipTensors, Motion, augment, pseudo_clip
+from cyclevos.datasets.layouts import Sequence
+from cyclevos.errors import DatasetError
+
+# Shapes: B clips, T frames, H W pixels.
+
+VOID = 255
+
+
+@dataclass(frozen=True)
+class GapCurriculum:
+    """Largest distance between neighbouring frames of a clip, growing while training.
+
+    Attributes:
+        start: largest gap at the start, in frames.
+        step: added at every stage.
+        every: samples per stage.
+        maximum: never exceeded.
+    """
+
+    start: int = 5
+    step: int = 5
+    every: int = 100_000
+    maximum: int = 25
+
+    def at(self, sample: int) -> int:
+        """Return the largest gap in force at a sample number."""
+        return min(self.maximum, self.start + self.step * (sample // self.every))
+
+
+class ClipSource(Protocol):
+    """Something clips can be drawn from."""
+
+    def draw(self, length: int, max_gap: int, rng: np.random.Generator) -> ClipTensors:
+        """Return an unaugmented clip of ``length`` frames in time order."""
+
+
+@dataclass(frozen=True)
+class VideoSource:
+    """Clips of annotated frames of video sequences; sparse annotations are allowed."""
+
+    sequences: Seq[Sequence]
+
+    def draw(self, length: int, max_gap: int, rng: np.random.Generator) -> ClipTensors:
+        """Draw a sequence, then frames no further apart than ``max_gap`` where that is possible."""
+        sequence = self.sequences[int(rng.integers(len(self.sequences)))]
+        paths = {path.stem: path for path in sequence.frames}
+        annotated = [i for i, path in enumerate(sequence.frames) if path.stem in sequence.annotations]
+        chosen = _choose_frames(annotated, length, max_gap, rng)
+        names = [sequence.frames[i].stem for i in chosen]
+        return ClipTensors(
+            tv_tensors.Image(torch.stack([_read_image(paths[n]) for n in names])),
+            tv_tensors.Mask(torch.stack([_read_ids(sequence.annotations[n]) for n in names])),
+        )
+
+
+@dataclass(frozen=True)
+class StillSource:
+    """Pseudo-clips of still images with object masks."""
+
+    pairs: Seq[tuple[Path, Path]]
+    motion: Motion
+
+    def draw(self, length: int, max_gap: int, rng: np.random.Generator) -> ClipTensors:
+        """Draw an image and move it differently in each frame."""
+        image, mask = self.pairs[int(rng.integers(len(self.pairs)))]
+        return pseudo_clip(
+            tv_tensors.Image(_read_image(image)), tv_tensors.Mask(_read_ids(mask)), length, self.motion, rng
+        )
+
+
+class ClipBatch(NamedTuple):
+    """A batch of clips.
+
+    Attributes:
+        frames: uint8 (B,T,3,H,W) RGB.
+        labels: uint8 (B,T,H,W) object slots 0..K, 255 to ignore.
+        slots: K, the largest number of objects of a clip in the batch (at least 1).
+    """
+
+    frames: Tensor
+    labels: Tensor
+    slots: int
+
+
+class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Augmented clips from several sources, mixed by weight.
+
+    Args:
+        sources: (source, weight) pairs.
+        augmentation: applied to every clip.
+        length: frames per clip.
+        samples: how many samples there are.
+        gaps: curriculum of frame gaps.
+        max_objects: more objects than this are thinned at random (the others become background).
+        seed: of all draws.
+        min_pixels: a first frame with no object of this many pixels is drawn again.
+    """
+
+    def __init__(
+        self,
+        sources: Seq[tuple[ClipSource, float]],
+        augmentation: Augmentation,
+        *,
+        length: int = 3,
+        samples: int,
+        gaps: GapCurriculum,
+        max_objects: int = 5,
+        seed: int = 0,
+        min_pixels: int = 64,
+    ) -> None:
+        if not sources or sum(weight for _, weight in sources) <= 0:
+            raise DatasetError("No source with a positive weight to draw clips from; list some under data.")
+        self.sources = [source for source, _ in sources]
+        weights = np.array([weight for _, weight in sources], dtype=float)
+        self.shares = weights / weights.sum()
+        self.augmentation, self.length, self.samples = augmentation, length, samples
+        self.gaps, self.max_objects, self.seed, self.min_pixels = gaps, max_objects, seed, min_pixels
+
+    def __len__(self) -> int:
+        return self.samples
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Return frames uint8 (T,3,H,W) and labels uint8 (T,H,W) of sample ``index``."""
+        rng = np.random.default_rng((self.seed, index))
+        for _ in range(20):
+            source = self.sources[rng.choice(len(self.sources), p=self.shares)]
+            clip = augment(source.draw(self.length, self.gaps.at(index), rng), self.augmentation, rng)
+            labels = self._slots(torch.as_tensor(clip.ids), rng)
+            if labels is not None:
+                return torch.as_tensor(clip.frames), labels
+        raise DatasetError(
+            f"Sample {index}: 20 draws in a row had no object of {self.min_pixels} pixels in the first frame. "
+            "Lower data.min_pixels or check the masks of the sources."
+        )
+
+    def _slots(self, ids: Tensor, rng: np.random.Generator) -> Tensor | None:
+        """Number the objects of the first frame 1..K in random order; all others become background."""
+        values, counts = ids[0].unique(return_counts=True)
+        keep = (values > 0) & (values < VOID) & (counts >= self.min_pixels)
+        objects = rng.permutation(values[keep].numpy())[: self.max_objects]
+        if not len(objects):
+            return None
+        table = torch.zeros(256, dtype=torch.uint8)
+        table[VOID] = VOID
+        for slot, i in enumerate(objects, start=1):
+            table[int(i)] = slot
+        return table[ids.long()]
+
+
+def collate(samples: list[tuple[Tensor, Tensor]]) -> ClipBatch:
+    """Stack clips; empty slots of clips with fewer objects have no pixels."""
+    labels = torch.stack([label for _, label in samples])
+    slots = int(labels[labels != VOID].max().clamp(min=1)) if bool((labels != VOID).any()) else 1
+    return ClipBatch(torch.stack([frames for frames, _ in samples]), labels, slots)
+
+
+def _choose_frames(annotated: Seq[int], length: int, max_gap: int, rng: np.random.Generator) -> list[int]:
+    """Frames in time order with bounded gaps; the nearest next one where sparse annotations leave none."""
+    chosen = [int(annotated[int(rng.integers(max(1, len(annotated) - length + 1)))])]
+    while len(chosen) < length:
+        later = [i for i in annotated if i > chosen[-1]]
+        if not later:
+            chosen.append(chosen[-1])
+            continue
+        near = [i for i in later if i - chosen[-1] <= max_gap] or later[:1]
+        chosen.append(int(near[rng.integers(len(near))]))
+    return chosen
+
+
+def _read_image(path: Path) -> Tensor:
+    with Image.open(path) as image:
+        return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
+
+
+def _read_ids(path: Path) -> Tensor:
+    with Image.open(path) as image:
+        ids = np.array(image)
+    if ids.ndim != 2:
+        raise DatasetError(f"{path}: training masks must be indexed or grey PNGs, this one has mode colour.")
+    if set(np.unique(ids).tolist()) == {0, VOID}:  # a binary mask, not one with a void label alone
+        ids = (ids > 0).astype(np.uint8)
+    return torch.from_numpy(ids.astype(np.uint8))

@@ -1,0 +1,89 @@
+"""Sizes and resizing: from the source's pixels to the network's and back."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from cyclevos.errors import ConfigError
+
+# Shapes: C channels, H W pixels.
+
+Size = tuple[int, int]
+
+MINIMUM_SIZE = 16
+_WIDEST = 3.0  # a longer frame is shrunk to the area of one this wide, or a strip would fill the memory
+
+
+def network_size(source: Size, shorter_side: int | None) -> Size:
+    """Size at which a frame is segmented.
+
+    Args:
+        source: (H, W) of the frame in pixels.
+        shorter_side: wanted shorter side, or None for the frame's own size.
+
+    Returns:
+        (H, W) with the frame's aspect ratio, to the nearest pixel.
+
+    Raises:
+        ConfigError: the wanted side is below 16 pixels.
+
+    Example:
+        >>> network_size((480, 854), 240)
+        (240, 427)
+    """
+    if shorter_side is None:
+        return source
+    if shorter_side < MINIMUM_SIZE:
+        raise ConfigError(f"size {shorter_side} is too small: give a shorter side of {MINIMUM_SIZE} pixels or more.")
+    height, width = source
+    scale = shorter_side / min(source)
+    if max(source) > _WIDEST * min(source):
+        scale = shorter_side * math.sqrt(_WIDEST / (height * width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def resize_frame(frame: Tensor, size: Size) -> Tensor:
+    """Resize a frame with antialiasing.
+
+    Args:
+        frame: uint8 (3,H,W).
+        size: (H, W) wanted.
+
+    Returns:
+        float32 (3,H,W) in [0, 1].
+    """
+    if tuple(frame.shape[-2:]) != size:
+        frame = F.interpolate(frame[None], size=size, mode="bilinear", antialias=True)[0]
+    return frame.float() / 255
+
+
+def shrink_probabilities(probabilities: Tensor, size: Size) -> Tensor:
+    """Bring soft masks to the network's size, keeping each object's area.
+
+    Args:
+        probabilities: (C,H,W) summing to 1 over C.
+        size: (H, W) wanted.
+
+    Returns:
+        (C,H,W) summing to 1: areas averaged where it shrinks, bilinear where it grows.
+    """
+    if tuple(probabilities.shape[-2:]) == size:
+        return probabilities
+    return F.interpolate(probabilities[None], size=size, mode="bilinear", antialias=True)[0]
+
+
+def grow_probabilities(probabilities: Tensor, size: Size) -> Tensor:
+    """Bring soft masks (C,H,W) back to the source's size, bilinearly; the sum over C stays 1."""
+    if tuple(probabilities.shape[-2:]) == size:
+        return probabilities
+    antialias = probabilities.shape[-1] > size[1]
+    return F.interpolate(probabilities[None], size=size, mode="bilinear", antialias=antialias)[0]
+
+
+def frame_tensor(image: object) -> Tensor:
+    """View a uint8 RGB array (H,W,3) as a tensor (3,H,W) without copying."""
+    return torch.as_tensor(image).permute(2, 0, 1)

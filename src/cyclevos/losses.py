@@ -1,0 +1,115 @@
+"""Losses of a predicted segmentation: cross-entropy of the hardest pixels and soft IoU."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+# Shapes: B frames, K object slots, H W pixels. Label 255 is ignored.
+
+IGNORE = 255
+
+
+class MaskLoss(NamedTuple):
+    """The two named parts of a prediction's loss, each a mean over the frames that count.
+
+    Attributes:
+        cross_entropy: over channels 0..K, of the hardest share of pixels.
+        iou: 1 - soft IoU, averaged over the objects that count.
+    """
+
+    cross_entropy: Tensor
+    iou: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """Both parts, weighted 1:1."""
+        return self.cross_entropy + self.iou
+
+
+def mask_loss(logits: Tensor, labels: Tensor, counted: Tensor, hard_fraction: float = 0.4) -> MaskLoss:
+    """Loss of a segmentation.
+
+    Args:
+        logits: (B,K+1,H,W) as :meth:`SpaceTimeMemoryNetwork.segment` gives.
+        labels: int64 (B,H,W), slots 0..K, 255 to ignore.
+        counted: bool (B,K), the objects that count; a pixel of another is background here, because
+            the network could not have known of it. A frame where none counts adds nothing.
+        hard_fraction: share of the pixels, those of highest cross-entropy, that is averaged.
+
+    Returns:
+        Both parts; zero (with a gradient of zero) where no frame counts.
+
+    Raises:
+        ValueError: shapes disagree or the fraction is not in (0, 1].
+    """
+    if logits.shape[1] != counted.shape[1] + 1 or logits.shape[-2:] != labels.shape[-2:]:
+        raise ValueError(
+            f"expected logits (B,K+1,H,W), labels (B,H,W), counted (B,K); got {tuple(logits.shape)}, "
+            f"{tuple(labels.shape)}, {tuple(counted.shape)}"
+        )
+    if not 0 < hard_fraction <= 1:
+        raise ValueError(f"expected hard_fraction in (0, 1], got {hard_fraction}")
+    frames = counted.any(dim=1)  # (B,)
+    weights = frames.to(logits.dtype) / frames.sum().clamp(min=1)
+    target = counted_labels(labels, counted)
+    entropy = hard_cross_entropy(logits, target, hard_fraction)  # (B,)
+    overlap = soft_iou(logits.softmax(dim=1)[:, 1:], target)  # (B,K)
+    per_frame = (overlap * counted).sum(dim=1) / counted.sum(dim=1).clamp(min=1)
+    return MaskLoss((entropy * weights).sum(), ((1 - per_frame) * weights).sum())
+
+
+def counted_labels(labels: Tensor, counted: Tensor) -> Tensor:
+    """Turn the pixels of objects that do not count into background, keeping 255.
+
+    Args:
+        labels: int64 (B,H,W).
+        counted: bool (B,K).
+    """
+    b, k = counted.shape
+    table = torch.zeros(b, IGNORE + 1, dtype=labels.dtype, device=labels.device)
+    table[:, IGNORE] = IGNORE
+    slots = torch.arange(1, k + 1, device=labels.device, dtype=labels.dtype)
+    table[:, 1 : k + 1] = slots * counted
+    return table.gather(1, labels.flatten(1)).view_as(labels)
+
+
+def hard_cross_entropy(logits: Tensor, labels: Tensor, fraction: float) -> Tensor:
+    """Mean cross-entropy of the hardest pixels of each frame.
+
+    Args:
+        logits: (B,K+1,H,W).
+        labels: int64 (B,H,W), 255 ignored.
+        fraction: share of the frame's pixels that is kept.
+
+    Returns:
+        (B,).
+    """
+    entropy = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="none").flatten(1)
+    kept = max(1, round(entropy.shape[1] * fraction))
+    if kept == entropy.shape[1]:
+        return entropy.mean(dim=1)
+    return entropy.topk(kept, dim=1, sorted=False).values.mean(dim=1)
+
+
+def soft_iou(foreground: Tensor, labels: Tensor) -> Tensor:
+    """Soft IoU of each object: sum of minima over sum of maxima.
+
+    Args:
+        foreground: probabilities (B,K,H,W).
+        labels: int64 (B,H,W), pixels of 255 left out.
+
+    Returns:
+        (B,K) in [0, 1]; 1 where prediction and truth are both empty.
+    """
+    k = foreground.shape[1]
+    slots = torch.arange(1, k + 1, device=labels.device).view(1, k, 1, 1)
+    truth = (labels[:, None] == slots).to(foreground.dtype)
+    known = (labels != IGNORE)[:, None].to(foreground.dtype)
+    predicted = foreground * known
+    intersection = torch.minimum(predicted, truth).sum(dim=(-2, -1))
+    union = torch.maximum(predicted, truth).sum(dim=(-2, -1))
+    return (intersection + 1e-6) / (union + 1e-6)

@@ -1,0 +1,114 @@
+"""Conversions between integer ids and probabilities, and the soft aggregation of objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cyclevos.errors import MaskError
+
+# Shapes: B frames, K objects, H W pixels. Channel 0 of a probability map is the background.
+
+EPSILON = 1e-7
+
+
+def object_ids(ids: NDArray[np.uint8]) -> tuple[int, ...]:
+    """Return the object ids of a mask in ascending order, background 0 left out.
+
+    Example:
+        >>> object_ids(np.array([[0, 3], [7, 3]], dtype=np.uint8))
+        (3, 7)
+    """
+    return tuple(int(i) for i in np.unique(ids) if i != 0)
+
+
+def ids_to_probabilities(ids: NDArray[np.uint8], objects: Sequence[int]) -> Tensor:
+    """One-hot probabilities of a mask.
+
+    Args:
+        ids: (H,W) object ids; ids not among ``objects`` count as background.
+        objects: the id of each channel 1..K, all distinct and in 1..255.
+
+    Returns:
+        float32 (K+1,H,W), channel 0 the background, summing to 1.
+
+    Raises:
+        MaskError: the mask is not (H,W) or the ids repeat or leave 1..255.
+
+    Example:
+        >>> ids_to_probabilities(np.array([[0, 5]], dtype=np.uint8), [5])[:, 0].tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
+    if ids.ndim != 2:
+        raise MaskError(f"A mask must be (H,W) integers, got shape {ids.shape}.")
+    if len(set(objects)) != len(objects) or any(not 1 <= i <= 255 for i in objects):
+        raise MaskError(f"Object ids must be distinct and in 1..255, got {list(objects)}.")
+    labels = torch.from_numpy(np.ascontiguousarray(ids))
+    foreground = torch.stack([labels == i for i in objects]) if objects else labels.new_zeros(0, *ids.shape)
+    foreground = foreground.float()
+    return torch.cat([1 - foreground.sum(dim=0, keepdim=True), foreground])
+
+
+def probabilities_to_ids(probabilities: Tensor, objects: Sequence[int]) -> NDArray[np.uint8]:
+    """Most probable object of each pixel.
+
+    Args:
+        probabilities: (K+1,H,W).
+        objects: the id of each channel 1..K.
+
+    Returns:
+        uint8 (H,W); ties go to the background, then to the earlier channel.
+
+    Raises:
+        MaskError: the number of channels is not one more than that of the objects.
+
+    Example:
+        >>> probabilities_to_ids(torch.tensor([[[0.4]], [[0.6]]]), [9]).tolist()
+        [[9]]
+    """
+    if probabilities.ndim != 3 or probabilities.shape[0] != len(objects) + 1:
+        raise MaskError(
+            f"Expected probabilities ({len(objects) + 1},H,W) for {len(objects)} objects, "
+            f"got {tuple(probabilities.shape)}."
+        )
+    table = np.array([0, *objects], dtype=np.uint8)
+    winners: NDArray[np.uint8] = table[probabilities.argmax(dim=0).cpu().numpy()]
+    return winners
+
+
+def soft_aggregation(foreground: Tensor) -> Tensor:
+    r"""Merge independent foreground probabilities into logits over background and objects.
+
+    .. math:: p_0 = \prod_k (1 - p_k), \qquad \ell_k = \log \frac{p_k}{1 - p_k}
+
+    with all p clamped to [1e-7, 1 - 1e-7]; a softmax over the logits gives the merged probabilities.
+
+    Args:
+        foreground: (..., K, H, W) in [0, 1].
+
+    Returns:
+        Logits (..., K+1, H, W), float32 or wider.
+
+    Example:
+        >>> soft_aggregation(torch.tensor([[[0.5]]])).softmax(0).flatten().tolist()
+        [0.5, 0.5]
+    """
+    wide = foreground.float() if foreground.dtype in (torch.float16, torch.bfloat16) else foreground
+    background = torch.prod(1 - wide, dim=-3, keepdim=True)
+    merged = torch.cat([background, wide], dim=-3).clamp(EPSILON, 1 - EPSILON)
+    return torch.log(merged / (1 - merged))
+
+
+def jaccard(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
+    """Intersection over union of two binary masks; 1 where both are empty.
+
+    Example:
+        >>> jaccard(np.array([True, True]), np.array([True, False]))
+        0.5
+    """
+    union = np.logical_or(predicted, truth).sum()
+    return float(np.logical_and(predicted, truth).sum() / union) if union else 1.0

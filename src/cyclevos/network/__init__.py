@@ -1,0 +1,1 @@
+"""Networks: their parts, what they are made of, and how their weights are read."""

@@ -1,0 +1,212 @@
+"""Weights files: our own safetensors with their specification, and the authors' released files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from cyclevos.errors import OutputError, WeightsError
+from cyclevos.network.spec import NetworkSpec
+from cyclevos.network.stm import SpaceTimeMemoryNetwork
+
+_SPEC_KEY = "cyclevos.spec"
+
+
+def save_weights(network: SpaceTimeMemoryNetwork, path: Path, *, half: bool = False) -> None:
+    """Write weights with their specification as safetensors, beside and renamed.
+
+    Args:
+        network: what to save.
+        path: the file.
+        half: store floating-point tensors as float16.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    tensors = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
+    tensors = {name: t for name, t in tensors.items() if not name.endswith("num_batches_tracked")}
+    if half:
+        tensors = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
+    beside = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, beside, metadata={_SPEC_KEY: network.spec.model_dump_json()})
+        beside.replace(path)
+    except (OSError, SafetensorError) as error:
+        beside.unlink(missing_ok=True)
+        raise OutputError(
+            f"{path}: the weights could not be written ({error}). Free space or choose another place."
+        ) from error
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], NetworkSpec | None]:
+    """Read tensors and, where the file holds one, the specification.
+
+    Raises:
+        WeightsError: the file is not safetensors or its specification is broken.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is not a safetensors file ({error}). Download it again or name another.") from error
+    if _SPEC_KEY not in metadata:
+        return tensors, None
+    try:
+        return tensors, NetworkSpec.model_validate_json(metadata[_SPEC_KEY])
+    except (ValidationError, json.JSONDecodeError) as error:
+        raise WeightsError(f"{path} holds a broken network specification: {error}") from error
+
+
+def read_pickle(path: Path) -> dict[str, Tensor]:
+    """Read a ``.pth`` or ``.pth.tar`` file without running anything from it.
+
+    The weights may be bare or under ``state_dict``; a ``module.`` prefix is removed.
+
+    Raises:
+        WeightsError: the file is not a checkpoint, or it holds code.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+        KeyError,
+        zipfile.BadZipFile,
+        UnicodeDecodeError,
+        AttributeError,
+        TypeError,
+        IndexError,
+    ) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(
+            f"{path} is not a weights file, or it holds objects other than tensors, which are never loaded "
+            f"because they could run code ({reason}). Give a file of tensors: safetensors, or a plain state dict."
+        ) from error
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
+        raise WeightsError(f"{path} holds no state dict of tensors; expected one, bare or under 'state_dict'.")
+    return {str(name).removeprefix("module."): value for name, value in content.items()}
+
+
+def is_released(tensors: Mapping[str, Tensor]) -> bool:
+    """Tell whether tensors are named as in the authors' released files."""
+    return any(name.startswith("Encoder_M.") for name in tensors)
+
+
+_TRUNK_PARTS = {"res2": "layer1", "res3": "layer2", "res4": "layer3", "conv1": "conv1", "bn1": "bn1"}
+_DECODER_PARTS = {
+    "convFM": "input_convolution",
+    "ResMM": "input_block",
+    "RF3": "refine8",
+    "RF2": "refine4",
+    "pred2": "prediction",
+}
+_REFINEMENT_PARTS = {"convFS": "skip_convolution", "ResFS": "skip_block", "ResMM": "merge_block"}
+
+
+def convert_released(tensors: Mapping[str, Tensor], spec: NetworkSpec) -> dict[str, Tensor]:
+    """Rename the tensors of a released file to ours and join the memory encoder's first convolutions.
+
+    Args:
+        tensors: the file's tensors without ``module.``.
+        spec: of the network they are meant for; it decides which second mask channel is expected.
+
+    Returns:
+        Tensors under our names. Names that mean nothing to us are kept, so that loading reports them.
+    """
+    second = "conv1_o" if spec.second_mask == "others" else "conv1_bg"
+    joined = [f"Encoder_M.{name}.weight" for name in ("conv1", "conv1_m", second)]
+    converted: dict[str, Tensor] = {}
+    for name, value in tensors.items():
+        if (name.endswith(("num_batches_tracked", ".mean", ".std")) and name.count(".") <= 1) or name.endswith(
+            "num_batches_tracked"
+        ):
+            continue
+        if name in joined:
+            continue
+        converted[_our_name(name)] = value
+    parts = [tensors[name] for name in joined if name in tensors]
+    if len(parts) == len(joined) and all(
+        p.ndim == 4 and p.shape[0] == parts[0].shape[0] and p.shape[2:] == parts[0].shape[2:] for p in parts
+    ):
+        converted["memory_encoder.model.conv1.weight"] = torch.cat(parts, dim=1)
+    else:
+        converted |= {name: tensors[name] for name in joined if name in tensors}
+    return converted
+
+
+def _our_name(name: str) -> str:
+    head, _, rest = name.partition(".")
+    part, _, tail = rest.partition(".")
+    if head in ("Encoder_M", "Encoder_Q") and part in _TRUNK_PARTS:
+        encoder = "memory_encoder" if head == "Encoder_M" else "query_encoder"
+        return f"{encoder}.model.{_TRUNK_PARTS[part]}.{tail}"
+    match = re.fullmatch(r"KV_([MQ])_r4\.(Key|Value)\.(weight|bias)", name)
+    if match:
+        return f"{'memory' if match[1] == 'M' else 'query'}_{match[2].lower()}.{match[3]}"
+    if head == "Decoder" and part in _DECODER_PARTS:
+        inner, _, leaf = tail.partition(".")
+        if part in ("RF3", "RF2") and inner in _REFINEMENT_PARTS:
+            tail = f"{_REFINEMENT_PARTS[inner]}.{leaf}"
+        return f"decoder.{_DECODER_PARTS[part]}.{tail}"
+    return name
+
+
+def load_state(network: SpaceTimeMemoryNetwork, tensors: Mapping[str, Tensor], origin: str) -> None:
+    """Put tensors into a network; every one must be used and fit.
+
+    Args:
+        network: what to fill.
+        tensors: by our names; BatchNorm counters may be absent.
+        origin: named in the error.
+
+    Raises:
+        WeightsError: tensors are missing, left over or misshapen; all are listed by name.
+    """
+    expected = network.state_dict()
+    missing = [n for n in expected if n not in tensors and not n.endswith("num_batches_tracked")]
+    extra = [n for n in tensors if n not in expected]
+    misshapen = [
+        f"{n}: {tuple(t.shape)} where {tuple(expected[n].shape)} is needed"
+        for n, t in tensors.items()
+        if n in expected and t.shape != expected[n].shape
+    ]
+    problems = [
+        f"{label} ({len(names)}): {', '.join(names)}"
+        for label, names in (("missing", missing), ("not used", extra), ("misshapen", misshapen))
+        if names
+    ]
+    if problems:
+        raise WeightsError(
+            f"{origin} does not match the network (trunk {network.spec.trunk}, second mask channel "
+            f"{network.spec.second_mask!r}): {'; '.join(problems)}. Name the network the weights were made for."
+        )
+    with torch.no_grad():
+        for name, value in tensors.items():
+            expected[name].copy_(value)
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,41 @@
+"""What any memory network has to offer to be propagated, corrected and trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from cyclevos.network.spec import NetworkSpec
+from cyclevos.network.stm import MemoryFeatures, QueryFeatures
+
+__all__ = ["MemoryFeatures", "MemoryNetwork", "QueryFeatures"]
+
+
+class MemoryNetwork(Protocol):
+    """Encodes frames as queries and as memories, and segments a query from a memory.
+
+    Shapes and meaning are those of :class:`cyclevos.network.stm.SpaceTimeMemoryNetwork`.
+    """
+
+    spec: NetworkSpec
+
+    def encode_query(self, frames: Tensor) -> QueryFeatures:
+        """Encode RGB frames (B,3,H,W) in [0, 1] that are to be segmented."""
+
+    def encode_memory(self, frames: Tensor, probabilities: Tensor, present: Tensor) -> MemoryFeatures:
+        """Encode frames with their soft masks (B,K+1,H,W), once per present object (B,K)."""
+
+    def segment(
+        self,
+        query: QueryFeatures,
+        memory_key: Tensor,
+        memory_value: Tensor,
+        present: Tensor,
+        known: Tensor | None = None,
+    ) -> Tensor:
+        """Segment B frames from memory cells (O,C,N) into logits (B,K+1,H,W)."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Iterate over the parameters; the first one's device and dtype are the network's."""

@@ -1,0 +1,54 @@
+"""What a network is made of, in a form that travels with its weights."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SecondMaskChannel = Literal["others", "background"]
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class NetworkSpec(BaseModel):
+    """Architecture and run-time facts of a space-time memory network.
+
+    The specification is stored beside the weights, so a file says by itself how it has to be run.
+
+    Attributes:
+        trunk: name of a timm model that offers features at strides 4, 8 and 16.
+        key_dim: channels of the memory and query keys.
+        value_dim: channels of the memory and query values.
+        decoder_dim: channels inside the decoder.
+        second_mask: meaning of the memory encoder's second mask channel: the sum of the *other*
+            objects' masks (STM) or one minus the object's own mask (the cyclic authors' release).
+        pad_multiple: frames are zero-padded symmetrically to a multiple of this; 1 means never.
+        mean: RGB mean subtracted from frames in [0, 1].
+        std: RGB standard deviation frames are divided by.
+        size: shorter side, in pixels, at which the weights were found best; None = the frames' own.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    trunk: str = "tf_efficientnet_lite0"
+    key_dim: int = Field(64, ge=1)
+    value_dim: int = Field(256, ge=1)
+    decoder_dim: int = Field(96, ge=1)
+    second_mask: SecondMaskChannel = "others"
+    pad_multiple: int = Field(16, ge=1)
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    size: int | None = Field(None, ge=16)
+
+
+_RESNET = {"key_dim": 128, "value_dim": 512, "decoder_dim": 256}
+
+SPECS: dict[str, NetworkSpec] = {
+    "default": NetworkSpec(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
+    "stm-resnet50": NetworkSpec(trunk="resnet50", **_RESNET),
+    "stm-cycle-resnet50": NetworkSpec(trunk="resnet50", second_mask="background", pad_multiple=1, size=240, **_RESNET),
+    "stm-cycle-resnet18": NetworkSpec(trunk="resnet18", second_mask="background", pad_multiple=1, size=240, **_RESNET),
+}
+"""Specifications of the named networks."""

@@ -1,0 +1,168 @@
+"""The space-time memory network: two encoders, memory read, decoder."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cyclevos.masks import soft_aggregation
+from cyclevos.network.decoder import Decoder
+from cyclevos.network.memory_read import memory_read
+from cyclevos.network.spec import NetworkSpec
+from cyclevos.network.trunks import Trunk
+
+# Shapes: B frames, K object slots, O objects present over all frames (the True cells of a (B,K) table,
+# in row order), Ck Cv key and value channels, H W pixels, h w cells at stride 16, N memory cells.
+
+
+class QueryFeatures(NamedTuple):
+    """What a frame asks with, and what decoding it needs.
+
+    Attributes:
+        key: (B,Ck,h,w).
+        prepared: the decoder's object-independent maps at strides 16, 8, 4.
+        size: (H, W) of the frame before padding.
+    """
+
+    key: Tensor
+    prepared: tuple[Tensor, Tensor, Tensor]
+    size: tuple[int, int]
+
+    def select(self, rows: slice | Tensor) -> QueryFeatures:
+        """Return the features of some of the frames."""
+        if isinstance(rows, Tensor) and torch.equal(rows, torch.arange(len(self.key), device=rows.device)):
+            return self  # one object per frame: nothing to gather
+        a, b, c = self.prepared
+        return QueryFeatures(self.key[rows], (a[rows], b[rows], c[rows]), self.size)
+
+
+class MemoryFeatures(NamedTuple):
+    """What is remembered of each object in one frame.
+
+    Attributes:
+        key: (O,Ck,h,w).
+        value: (O,Cv,h,w).
+    """
+
+    key: Tensor
+    value: Tensor
+
+    def select(self, rows: Tensor) -> MemoryFeatures:
+        """Return the features of some of the objects."""
+        return MemoryFeatures(self.key[rows], self.value[rows])
+
+
+class SpaceTimeMemoryNetwork(nn.Module):
+    """STM (Oh et al., ICCV 2019) over any timm trunk.
+
+    Args:
+        spec: what the network is made of.
+    """
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.query_encoder = Trunk(spec.trunk)
+        self.memory_encoder = Trunk(spec.trunk, in_chans=5)
+        skip4, skip8, deepest = self.query_encoder.channels
+        self.query_key = nn.Conv2d(deepest, spec.key_dim, 3, padding=1)
+        self.query_value = nn.Conv2d(deepest, spec.value_dim, 3, padding=1)
+        self.memory_key = nn.Conv2d(deepest, spec.key_dim, 3, padding=1)
+        self.memory_value = nn.Conv2d(deepest, spec.value_dim, 3, padding=1)
+        self.decoder = Decoder(spec.value_dim, (skip4, skip8), spec.decoder_dim)
+        self.register_buffer("mean", torch.tensor(spec.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1), persistent=False)
+
+    def encode_query(self, frames: Tensor) -> QueryFeatures:
+        """Encode frames that are to be segmented.
+
+        Args:
+            frames: RGB (B,3,H,W) in [0, 1].
+        """
+        images = self._normalise(_pad(frames, self.spec.pad_multiple))
+        f4, f8, f16 = self.query_encoder(images)
+        prepared = self.decoder.prepare(self.query_value(f16), f8, f4)
+        return QueryFeatures(self.query_key(f16), prepared, _size(frames))
+
+    def encode_memory(self, frames: Tensor, probabilities: Tensor, present: Tensor) -> MemoryFeatures:
+        """Encode frames with their masks, once per object.
+
+        Args:
+            frames: RGB (B,3,H,W) in [0, 1].
+            probabilities: soft masks (B,K+1,H,W), channel 0 the background.
+            present: bool (B,K), which slots hold an object to remember.
+        """
+        owner = present.nonzero()[:, 0]  # (O,)
+        foreground = probabilities[:, 1:] * present[..., None, None]
+        own = foreground[present][:, None]  # (O,1,H,W)
+        if self.spec.second_mask == "others":
+            second = (foreground.sum(dim=1)[owner][:, None] - own).clamp(0, 1)
+        else:
+            second = 1 - own
+        images = self._normalise(_pad(frames, self.spec.pad_multiple))
+        masks = _pad(torch.cat([own, second], dim=1), self.spec.pad_multiple).to(images.dtype)
+        f16 = self.memory_encoder(torch.cat([images[owner], masks], dim=1))[-1]
+        return MemoryFeatures(self.memory_key(f16), self.memory_value(f16))
+
+    def segment(
+        self,
+        query: QueryFeatures,
+        memory_key: Tensor,
+        memory_value: Tensor,
+        present: Tensor,
+        known: Tensor | None = None,
+    ) -> Tensor:
+        """Segment frames from their memories.
+
+        Args:
+            query: features of B frames.
+            memory_key: (O,Ck,N) over all memory cells of each object.
+            memory_value: (O,Cv,N).
+            present: bool (B,K), which slots the O objects fill.
+            known: bool (O,N), the cells each object may read; None = all.
+
+        Returns:
+            Logits (B,K+1,H,W), float32; empty slots get a logit of about -16.
+        """
+        owner = present.nonzero()[:, 0]
+        asked = query.select(owner)
+        h, w = asked.key.shape[-2:]
+        read = memory_read(memory_key, memory_value, asked.key.flatten(2), known).unflatten(2, (h, w))
+        padded = tuple(_padded_length(n, self.spec.pad_multiple) for n in query.size)
+        difference = self.decoder(read, asked.prepared, (padded[0], padded[1]))  # (O,H,W)
+        difference = _crop(difference, query.size)
+        foreground = difference.new_zeros(*present.shape, *query.size)
+        foreground = foreground.masked_scatter(present[..., None, None], difference.sigmoid())
+        return soft_aggregation(foreground)
+
+    def _normalise(self, frames: Tensor) -> Tensor:
+        mean, std = self.get_buffer("mean"), self.get_buffer("std")
+        return (frames.to(mean.dtype) - mean) / std
+
+
+def _size(images: Tensor) -> tuple[int, int]:
+    return int(images.shape[-2]), int(images.shape[-1])
+
+
+def _padded_length(length: int, multiple: int) -> int:
+    return -(-length // multiple) * multiple
+
+
+def _pad(images: Tensor, multiple: int) -> Tensor:
+    """Zero-pad symmetrically; the odd pixel goes to the bottom and right."""
+    height, width = _size(images)
+    extra_h = _padded_length(height, multiple) - height
+    extra_w = _padded_length(width, multiple) - width
+    if not extra_h and not extra_w:
+        return images
+    top, left = extra_h // 2, extra_w // 2
+    return F.pad(images, (left, extra_w - left, top, extra_h - top))
+
+
+def _crop(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Undo :func:`_pad` on (O,H,W)."""
+    top, left = (maps.shape[-2] - size[0]) // 2, (maps.shape[-1] - size[1]) // 2
+    return maps[:, top : top + size[0], left : left + size[1]]

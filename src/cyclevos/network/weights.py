@@ -1,0 +1,175 @@
+"""Networks by name, file or hub address, ready to run."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import torch
+
+from cyclevos.errors import WeightsError
+from cyclevos.network.checkpoints import (
+    convert_released,
+    is_released,
+    load_state,
+    read_pickle,
+    read_safetensors,
+)
+from cyclevos.network.spec import SPECS, NetworkSpec
+from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.network.trunks import load_imagenet_weights
+
+logger = logging.getLogger(__name__)
+
+PACKAGED = {"default": Path(__file__).resolve().parents[1] / "weights" / "default.safetensors"}
+"""Weights that come with the package."""
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def load_network(
+    name: str | Path = "default",
+    *,
+    weights: str | Path | None = None,
+    device: str | torch.device = "auto",
+    dtype: str | torch.dtype = "auto",
+) -> SpaceTimeMemoryNetwork:
+    """Load a network with its weights.
+
+    Args:
+        name: ``default``; another name of :data:`cyclevos.network.spec.SPECS` together with
+            ``weights``; a weights file; or ``hf://owner/repository/file``. A released file of the
+            authors is recognised by its tensor names, the trunk by their shapes.
+        weights: weights file or ``hf://`` address for a named network.
+        device: ``auto`` (CUDA where there is one, else CPU) or any torch device.
+        dtype: ``auto`` (see :func:`resolve_dtype`), ``float32``, ``bfloat16``, ``float16``.
+
+    Returns:
+        The network in evaluation mode; its parameters want no gradient.
+
+    Raises:
+        WeightsError: the name or file is unknown, or the tensors do not match.
+    """
+    place = resolve_device(device)
+    network = _load(str(name), None if weights is None else str(weights))
+    network.eval().requires_grad_(False)
+    return network.to(place, resolve_dtype(dtype, place)).to(memory_format=torch.channels_last)
+
+
+def build_network(spec: NetworkSpec, *, imagenet: bool = False) -> SpaceTimeMemoryNetwork:
+    """Build a network with fresh weights, its trunks from ImageNet if asked.
+
+    Raises:
+        ConfigError: the trunk is unknown.
+        WeightsError: its ImageNet weights cannot be had.
+    """
+    network = SpaceTimeMemoryNetwork(spec)
+    if imagenet:
+        load_imagenet_weights(network.query_encoder, spec.trunk)
+        load_imagenet_weights(network.memory_encoder, spec.trunk)
+    return network
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """Turn ``auto`` into CUDA where there is one, else the CPU.
+
+    Raises:
+        WeightsError: torch knows no such device or cannot use it here.
+    """
+    if isinstance(device, torch.device):
+        return device
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        place = torch.device(device)
+        torch.zeros(1, device=place)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise WeightsError(
+            f"Device {device!r} cannot be used here ({str(error).splitlines()[0]}). Use auto, cpu, cuda or mps."
+        ) from error
+    return place
+
+
+def resolve_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
+    """Turn ``auto`` into float16 on CUDA, bfloat16 on a CPU that has the instructions, else float32.
+
+    Raises:
+        WeightsError: the name is none of ours.
+    """
+    if isinstance(dtype, torch.dtype):
+        return dtype
+    if dtype == "auto":
+        if device.type == "cuda":
+            return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return torch.bfloat16 if device.type == "cpu" and _cpu_has_bfloat16() else torch.float32
+    if dtype not in DTYPES:
+        raise WeightsError(f"dtype {dtype!r} is unknown. Use auto, {', '.join(DTYPES)}.")
+    return DTYPES[dtype]
+
+
+def _cpu_has_bfloat16() -> bool:
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
+
+
+def _load(name: str, weights: str | None) -> SpaceTimeMemoryNetwork:
+    if name in SPECS:
+        if weights is not None:
+            return _from_file(_local(weights), SPECS[name])
+        if name in PACKAGED and PACKAGED[name].is_file():
+            return _from_file(PACKAGED[name], None)
+        raise WeightsError(
+            f"The weights of {name!r} do not come with the package. Download the authors' file and pass it: "
+            f"load_network({name!r}, weights='FILE') or --weights {name}=FILE."
+        )
+    if weights is not None:
+        raise WeightsError(f"{name!r} is not a named network. Names: {', '.join(SPECS)}.")
+    if "=" in name and name.split("=", 1)[0] in SPECS:
+        known, file = name.split("=", 1)
+        return _from_file(_local(file), SPECS[known])
+    return _from_file(_local(name), None)
+
+
+def _from_file(path: Path, spec: NetworkSpec | None) -> SpaceTimeMemoryNetwork:
+    stored: NetworkSpec | None = None
+    if path.suffix == ".safetensors":
+        tensors, stored = read_safetensors(path)
+    else:
+        tensors = read_pickle(path)
+    if is_released(tensors):
+        spec = spec or SPECS[_released_name(tensors)]
+        tensors = convert_released(tensors, spec)
+    spec = stored or spec
+    if spec is None:
+        raise WeightsError(f"{path} does not say which network it is for. Name it: --weights NAME={path}.")
+    network = SpaceTimeMemoryNetwork(spec)
+    load_state(network, tensors, str(path))
+    logger.info("loaded %s (trunk %s)", path, spec.trunk)
+    return network
+
+
+def _released_name(tensors: dict[str, torch.Tensor]) -> str:
+    """Tell the released networks apart by their second mask channel and their blocks."""
+    if "Encoder_M.conv1_o.weight" in tensors:
+        return "stm-resnet50"
+    bottlenecks = any(".conv3." in name for name in tensors)
+    return "stm-cycle-resnet50" if bottlenecks else "stm-cycle-resnet18"
+
+
+def _local(address: str) -> Path:
+    if not address.startswith("hf://"):
+        path = Path(address).expanduser()
+        if not path.is_file():
+            raise WeightsError(
+                f"No weights {address!r}: neither a named network ({', '.join(SPECS)}) nor a file nor hf://owner/repository/file."
+            )
+        return path
+    parts = address.removeprefix("hf://").split("/")
+    if len(parts) < 3:
+        raise WeightsError(f"{address!r}: expected hf://owner/repository/path/to/file.")
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download("/".join(parts[:2]), "/".join(parts[2:])))
+    except Exception as error:
+        raise WeightsError(f"{address} could not be downloaded: {error}") from error

@@ -1,0 +1,1 @@
+"""Propagation: the memory bank, the propagator and the one loop."""

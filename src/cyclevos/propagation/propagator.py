@@ -1,0 +1,132 @@
+"""The propagator: one frame in, its masks out, with the memory in between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cyclevos.errors import MaskError
+from cyclevos.geometry import (
+    Size,
+    frame_tensor,
+    grow_probabilities,
+    network_size,
+    resize_frame,
+    shrink_probabilities,
+)
+from cyclevos.masks import ids_to_probabilities, object_ids, probabilities_to_ids
+from cyclevos.network.protocol import MemoryNetwork
+from cyclevos.propagation.memory_bank import Kind, MemoryBank, MemoryPolicy
+
+# Shapes: K objects, H W pixels of the source, H' W' of the network, h w cells at stride 16.
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The segmentation of one frame.
+
+    Attributes:
+        index: of the frame, from 0.
+        object_ids: the user's id of each channel 1..K.
+        probabilities: float32 (K+1,H,W) at the source's size, channel 0 the background, summing to 1.
+        ids: uint8 (H,W) at the source's size, the most probable object of each pixel.
+        annotated: a mask was given for this frame.
+    """
+
+    index: int
+    object_ids: tuple[int, ...]
+    probabilities: Tensor
+    ids: NDArray[np.uint8]
+    annotated: bool = False
+
+
+class Propagator:
+    """Carries masks from frame to frame; frames may come from anywhere, in any order of indices.
+
+    Args:
+        network: any memory network, frozen.
+        size: shorter side inside the network in pixels; None = the frames' own size.
+        policy: what is remembered.
+    """
+
+    def __init__(self, network: MemoryNetwork, size: int | None, policy: MemoryPolicy) -> None:
+        self.network, self.size, self.policy = network, size, policy
+        self.objects: tuple[int, ...] = ()
+        self._bank = MemoryBank(policy)
+        self._steps = 0
+        parameter = next(iter(network.parameters()))
+        self._device, self._dtype = parameter.device, parameter.dtype
+
+    @torch.no_grad()
+    def step(self, index: int, image: NDArray[np.uint8], annotation: NDArray[np.uint8] | None = None) -> Prediction:
+        """Segment the next frame.
+
+        Args:
+            index: number of the frame.
+            image: uint8 RGB (H,W,3).
+            annotation: known ids (H,W). Its objects are taken as given; objects known before that it
+                does not show are still predicted on the pixels it leaves to the background.
+
+        Returns:
+            The frame's segmentation at the source's size.
+
+        Raises:
+            MaskError: the annotation's size is not the frame's.
+        """
+        source: Size = (int(image.shape[0]), int(image.shape[1]))
+        if annotation is not None and annotation.shape != source:
+            raise MaskError(
+                f"The mask of frame {index} is {annotation.shape[1]}x{annotation.shape[0]} pixels, the frame "
+                f"{source[1]}x{source[0]}. Resize the mask (--fit-mask does)."
+            )
+        size = network_size(source, self.size)
+        pixels = frame_tensor(image).to(self._device)
+        frame = resize_frame(pixels, size)[None].to(self._dtype)
+        small = self._predict(frame)  # (K+1,H',W') or None
+        full = self._background(source) if small is None else grow_probabilities(small, source)
+        annotated = annotation is not None and bool(annotation.any())
+        if annotation is not None and annotated:
+            full = self._merge(full, annotation)
+            small = shrink_probabilities(full, size)
+        if small is not None and self.objects:
+            self._remember(index, frame, small, annotated=annotated)
+        ids = probabilities_to_ids(full, self.objects)
+        return Prediction(index, self.objects, full, ids, annotated)
+
+    def _predict(self, frame: Tensor) -> Tensor | None:
+        if not self.objects:
+            return None
+        query = self.network.encode_query(frame)
+        key, value, known = self._bank.read()
+        present = torch.ones(1, len(self.objects), dtype=torch.bool, device=frame.device)
+        return self.network.segment(query, key, value, present, known).softmax(dim=1)[0]
+
+    def _remember(self, index: int, frame: Tensor, small: Tensor, *, annotated: bool) -> None:
+        sampled = self._steps % self.policy.every == 0
+        kind = Kind.REFERENCE if annotated else Kind.SAMPLED if sampled else Kind.PREVIOUS
+        present = torch.ones(1, len(self.objects), dtype=torch.bool, device=frame.device)
+        self._bank.write(index, self.network.encode_memory(frame, small[None], present), kind)
+        self._steps += 1
+
+    def _merge(self, predicted: Tensor, annotation: NDArray[np.uint8]) -> Tensor:
+        """Put given masks over predicted ones, adding objects not known before."""
+        shown = object_ids(annotation)
+        old = self.objects
+        self.objects = (*old, *(i for i in shown if i not in old))
+        given = ids_to_probabilities(annotation, self.objects).to(predicted.device)
+        merged = torch.zeros_like(given)
+        merged[: len(predicted)] = predicted
+        for slot, i in enumerate(old, start=1):
+            if i in shown:
+                merged[slot] = 0
+        merged *= given[:1]  # given objects own their pixels
+        merged[1:] += given[1:]
+        merged[0] = (1 - merged[1:].sum(dim=0)).clamp(min=0)
+        return merged
+
+    def _background(self, source: Size) -> Tensor:
+        return torch.ones(1, *source, device=self._device)

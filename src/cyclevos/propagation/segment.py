@@ -1,0 +1,178 @@
+"""The one loop: from frames and masks to a prediction for every frame, as a generator."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cyclevos.errors import ConfigError, MaskError, VideoError
+from cyclevos.masks import object_ids, probabilities_to_ids
+from cyclevos.network.protocol import MemoryNetwork
+from cyclevos.propagation.memory_bank import MemoryPolicy
+from cyclevos.propagation.propagator import Prediction, Propagator
+from cyclevos.video import Frame, FrameSource, frames_from_arrays, open_source, read_ahead
+
+# Shapes: K objects, H W pixels.
+
+Direction = Literal["forward", "backward", "both"]
+Masks = Mapping[int, NDArray[np.uint8]]
+Frames = str | Path | FrameSource | Iterable[NDArray[np.uint8]]
+
+
+def segment(
+    network: MemoryNetwork,
+    frames: Frames,
+    masks: Masks | NDArray[np.uint8],
+    *,
+    size: int | Literal["auto"] | None = "auto",
+    memory_every: int = 5,
+    max_memory_frames: int | None = 16,
+    direction: Direction = "forward",
+    correction: None = None,
+) -> Iterator[Prediction]:
+    """Segment a video from the masks of some of its frames.
+
+    Args:
+        network: from :func:`cyclevos.load_network`.
+        frames: a video file, a folder of frames, or any iterable of uint8 RGB arrays (H,W,3), which
+            is consumed one frame at a time.
+        masks: object ids uint8 (H,W) by frame index, or one array for frame 0. Objects may first
+            appear anywhere and be given several times; 0 is the background.
+        size: shorter side inside the network in pixels; ``"auto"`` = what the weights were found
+            best at, None = the frames' own size.
+        memory_every: every n-th frame stays in memory.
+        max_memory_frames: frames in memory at most, the annotated and the previous one included;
+            None = no bound.
+        direction: ``forward`` from each mask to later frames, ``backward`` to earlier ones (frames
+            come last first), or ``both``: every frame from the masks on either side, merged by
+            distance. Going backward needs a path or a sequence.
+        correction: no correction.
+
+    Yields:
+        A prediction per frame. Frames an object's mask cannot reach hold background there.
+
+    Raises:
+        VideoError: the frames cannot be read; what was yielded before stays valid.
+        MaskError: a mask has another size than the frames, or its frame does not exist.
+        ConfigError: an option is out of range.
+    """
+    if correction is not None:
+        raise ConfigError("correction must be None: this version has no gradient correction yet.")
+    if direction not in ("forward", "backward", "both"):
+        raise ConfigError(f"direction {direction!r} is unknown; use forward, backward or both.")
+    given = {0: masks} if isinstance(masks, np.ndarray) else dict(masks)
+    if not any(mask.any() for mask in given.values()):
+        raise MaskError("No mask shows an object: every pixel is background 0. Give a mask with ids 1..255.")
+    side = network.spec.size if size == "auto" else size
+    run = _Run(network, side, MemoryPolicy(memory_every, max_memory_frames), given)
+    if direction == "forward":
+        return run.pass_over(_iterate(frames))
+    if direction == "backward":
+        return run.pass_over(_iterate(frames, reverse=True))
+    return _both(run, frames)
+
+
+@dataclass(frozen=True)
+class _Run:
+    network: MemoryNetwork
+    size: int | None
+    policy: MemoryPolicy
+    masks: Masks
+
+    def pass_over(self, frames: Iterator[Frame]) -> Iterator[Prediction]:
+        """Go once over the frames in the order they come."""
+        propagator = Propagator(self.network, self.size, self.policy)
+        missing = set(self.masks)
+        seen = 0
+        for frame in read_ahead(frames):
+            missing.discard(frame.index)
+            seen += 1
+            yield propagator.step(frame.index, frame.image, self.masks.get(frame.index))
+        if missing:
+            raise MaskError(
+                f"Masks were given for frames {sorted(missing)}, but the video has {seen} frames (0..{seen - 1}). "
+                "Remove them or check the frame numbers."
+            )
+
+
+def _iterate(frames: Frames, *, reverse: bool = False) -> Iterator[Frame]:
+    if isinstance(frames, str | Path):
+        frames = open_source(frames)
+    if isinstance(frames, FrameSource):
+        return iter(frames.iterate(reverse=reverse))
+    if not reverse:
+        return frames_from_arrays(frames)
+    if not isinstance(frames, Sequence) and not isinstance(frames, np.ndarray):
+        raise VideoError(
+            "Going backward needs frames that can be read from their end: give a path, a list or an array, "
+            f"not a {type(frames).__name__}."
+        )
+    count = len(frames)
+    turned: Iterator[Any] = (frames[count - 1 - i] for i in range(count))
+    return (replace(f, index=count - 1 - f.index) for f in frames_from_arrays(turned))
+
+
+def _both(run: _Run, frames: Frames) -> Iterator[Prediction]:
+    """Run backward first, keep what it saw on disk, then merge it into the forward pass."""
+    shown = {index: object_ids(mask) for index, mask in run.masks.items()}
+    with tempfile.TemporaryDirectory(prefix="cyclevos-") as folder:
+        for p in run.pass_over(_iterate(frames, reverse=True)):
+            if p.object_ids and not p.annotated:
+                _store(Path(folder), p)
+        for p in run.pass_over(_iterate(frames)):
+            earlier = _load(Path(folder), p.index)
+            yield p if earlier is None else _merge(p, *earlier, shown)
+
+
+def _store(folder: Path, p: Prediction) -> None:
+    # A quarter of float32's space and far finer than a pixel's arg-max needs.
+    quantised = (p.probabilities * 255).round().to(torch.uint8).cpu().numpy()
+    np.savez_compressed(folder / f"{p.index}.npz", probabilities=quantised, objects=np.array(p.object_ids))
+
+
+def _load(folder: Path, index: int) -> tuple[Tensor, tuple[int, ...]] | None:
+    file = folder / f"{index}.npz"
+    if not file.is_file():
+        return None
+    with np.load(file) as stored:
+        probabilities = torch.from_numpy(stored["probabilities"]).float() / 255
+        objects = tuple(int(i) for i in stored["objects"])
+    file.unlink()
+    return probabilities, objects
+
+
+def _merge(
+    p: Prediction, backward: Tensor, objects: tuple[int, ...], shown: Mapping[int, tuple[int, ...]]
+) -> Prediction:
+    """Average both directions, object by object, each weighted by how near its mask is."""
+    union = (*p.object_ids, *(i for i in objects if i not in p.object_ids))
+    backward = backward.to(p.probabilities.device)
+    merged = p.probabilities.new_zeros(len(union) + 1, *p.ids.shape)
+    for slot, i in enumerate(union, start=1):
+        weight = _backward_share(p.index, i, shown)
+        if i in p.object_ids:
+            merged[slot] += (1 - weight) * p.probabilities[p.object_ids.index(i) + 1]
+        if i in objects:
+            merged[slot] += weight * backward[objects.index(i) + 1]
+    foreground = merged[1:].sum(dim=0)
+    merged[1:] /= foreground.clamp(min=1)
+    merged[0] = (1 - foreground).clamp(min=0)
+    return Prediction(p.index, union, merged, probabilities_to_ids(merged, union), p.annotated)
+
+
+def _backward_share(index: int, object_id: int, shown: Mapping[int, tuple[int, ...]]) -> float:
+    before = [index - t for t, ids in shown.items() if t <= index and object_id in ids]
+    after = [t - index for t, ids in shown.items() if t > index and object_id in ids]
+    if not before:
+        return 1.0
+    if not after:
+        return 0.0
+    return min(before) / (min(before) + min(after))

@@ -1,0 +1,1 @@
+"""Training: the cyclic objective and the engine that minimises it."""

@@ -1,0 +1,283 @@
+"""A training run as a checked configuration: YAML files, overrides, helpful errors."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cyclevos.datasets.augmentation import Augmentation, Motion
+from cyclevos.errors import ConfigError
+from cyclevos.network.spec import NetworkSpec
+from cyclevos.training.objective import ObjectiveConfig
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NetworkConfig(_Section):
+    """Which network is trained and what it starts from.
+
+    Attributes:
+        name: a named network whose specification is used, unless ``spec`` is given.
+        spec: a specification of one's own.
+        init_from: weights file or named weights to start from.
+        imagenet: start both trunks from ImageNet weights (ignored with ``init_from``).
+        freeze_until_stride: keep the query encoder's stages up to this stride as they are; 0 trains all.
+    """
+
+    name: str = "default"
+    spec: NetworkSpec | None = None
+    init_from: str | None = None
+    imagenet: bool = True
+    freeze_until_stride: Literal[0, 4, 8, 16] = 0
+
+
+class SourceConfig(_Section):
+    """One source of clips.
+
+    Attributes:
+        kind: ``video`` (a data set of sequences) or ``still`` (images/ and masks/ folders, or two
+            named by ``images`` and ``masks``).
+        root: the data set's folder.
+        weight: how often it is drawn from, relative to the other sources.
+        split: split to use; None takes every sequence.
+        annotations: folder of the masks inside ``annotation_root``.
+        annotation_root: where that folder is, if not in ``root``.
+        exclude: sequences left out besides the validation ones.
+        images: folder of images, still sources only.
+        masks: folder of masks, still sources only.
+        motion: how pseudo-clips move, still sources only.
+    """
+
+    kind: Literal["video", "still"] = "video"
+    root: Path
+    weight: float = Field(1.0, gt=0)
+    split: str | None = None
+    annotations: str = "Annotations"
+    annotation_root: Path | None = None
+    exclude: tuple[str, ...] = ()
+    images: str = "images"
+    masks: str = "masks"
+    motion: Motion = Motion()
+
+
+class GapConfig(_Section):
+    """Curriculum of the largest frame gap; see :class:`cyclevos.datasets.clips.GapCurriculum`.
+
+    Attributes:
+        start: largest gap at first, in frames.
+        step: added at every stage.
+        every: samples per stage.
+        maximum: never exceeded.
+    """
+
+    start: int = Field(5, ge=1)
+    step: int = Field(5, ge=0)
+    every: int = Field(100_000, ge=1)
+    maximum: int = Field(25, ge=1)
+
+
+class DataConfig(_Section):
+    """What is trained on.
+
+    Attributes:
+        sources: where clips come from.
+        augmentation: how they are varied.
+        length: frames per clip.
+        gaps: curriculum of frame gaps.
+        max_objects: objects per clip, at most.
+        min_pixels: smallest object worth training on, in pixels of the augmented frame.
+        workers: processes that prepare clips; 0 prepares them in the training process.
+    """
+
+    sources: tuple[SourceConfig, ...]
+    augmentation: Augmentation = Augmentation()
+    length: int = Field(3, ge=2)
+    gaps: GapConfig = GapConfig()
+    max_objects: int = Field(5, ge=1)
+    min_pixels: int = Field(64, ge=1)
+    workers: int = Field(2, ge=0)
+
+
+class OptimiserConfig(_Section):
+    """How weights move.
+
+    Attributes:
+        name: ``adam`` or ``adamw``.
+        lr: learning rate.
+        trunk_factor: the trunks' learning rate relative to ``lr``.
+        betas: Adam's.
+        weight_decay: Adam's (L2 for ``adam``, decoupled for ``adamw``).
+        schedule: ``constant`` or ``cosine`` (to zero at the last step).
+        warmup: steps of linear warm-up.
+        clip_norm: largest gradient norm; None = no clipping.
+        ema: decay of the averaged weights that are validated and saved; None = no averaging.
+    """
+
+    name: Literal["adam", "adamw"] = "adam"
+    lr: float = Field(1e-5, gt=0)
+    trunk_factor: float = Field(1.0, ge=0)
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = Field(5e-4, ge=0)
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup: int = Field(0, ge=0)
+    clip_norm: float | None = Field(None, gt=0)
+    ema: float | None = Field(None, gt=0, lt=1)
+
+
+class ValidationConfig(_Section):
+    """How a run is watched.
+
+    Attributes:
+        root: data set of the validation sequences; None = no validation.
+        split: its split.
+        annotations: folder of the masks.
+        sequences: sequences held back from every training source of the same root.
+        every: steps between validations.
+        size: shorter side validated at.
+        max_frames: frames per sequence, at most.
+    """
+
+    root: Path | None = None
+    split: str | None = None
+    annotations: str = "Annotations"
+    sequences: tuple[str, ...] = ()
+    every: int = Field(1000, ge=1)
+    size: int | None = Field(240, ge=16)
+    max_frames: int = Field(40, ge=2)
+
+
+class TrainingConfig(_Section):
+    """A whole training run.
+
+    Attributes:
+        network: what is trained.
+        objective: what is minimised.
+        data: what is trained on.
+        optimiser: how.
+        validation: how the run is watched.
+        steps: optimiser steps.
+        batch: clips per step and process.
+        seed: of weights, clips and everything else.
+        precision: ``no``, ``bf16`` or ``fp16`` mixed precision.
+        log_every: steps between scalars.
+        checkpoint_every: steps between full-state checkpoints.
+        size: shorter side stored with the weights as their best.
+    """
+
+    network: NetworkConfig = NetworkConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    data: DataConfig
+    optimiser: OptimiserConfig = OptimiserConfig()
+    validation: ValidationConfig = ValidationConfig()
+    steps: int = Field(..., ge=1)
+    batch: int = Field(4, ge=1)
+    seed: int = 0
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    log_every: int = Field(20, ge=1)
+    checkpoint_every: int = Field(500, ge=1)
+    size: int | None = Field(240, ge=16)
+
+
+def load_config(path: str | Path, overrides: list[str] | None = None) -> TrainingConfig:
+    """Read a YAML file or a preset by name and apply ``section.key=value`` overrides.
+
+    Relative paths of data are taken from the working directory.
+
+    Args:
+        path: a file, or the name of a preset such as ``compact``.
+        overrides: values are YAML; list elements are addressed by number (``data.sources.0.weight=2``).
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or a key or value is wrong; a misspelt key is
+            answered with the nearest right one.
+    """
+    file = _find(Path(path))
+    try:
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError, ValueError) as error:
+        raise ConfigError(f"{file} is not readable YAML: {error}") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{file} holds {type(tree).__name__}, expected a mapping with keys such as data, steps.")
+    for override in overrides or []:
+        _apply(tree, override)
+    try:
+        return TrainingConfig.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(f"{file}: " + "; ".join(_explain(e) for e in error.errors())) from error
+
+
+def presets() -> dict[str, Path]:
+    """Return the presets that come with the package, by name."""
+    folder = Path(__file__).resolve().parents[1] / "configs"
+    return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+
+
+def _find(path: Path) -> Path:
+    if path.is_file():
+        return path
+    known = presets()
+    name = path.name.removesuffix(".yaml")
+    if name in known and path.parent == Path():
+        return known[name]
+    raise ConfigError(f"No configuration {str(path)!r}. Give a YAML file or a preset: {', '.join(known)}.")
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"--set {override!r}: expected section.key=value, for example optimiser.lr=1e-4.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override!r}: the value is not YAML ({error}).") from error
+    # YAML 1.1 takes 1e-4 for a string; a person means a number.
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    node: Any = tree
+    *parents, last = key.split(".")
+    for part in parents:
+        node = node[_index(node, part, override)] if isinstance(node, list) else node.setdefault(part, {})
+        if not isinstance(node, dict | list):
+            raise ConfigError(f"--set {override!r}: {part!r} is a value, not a section.")
+    if isinstance(node, list):
+        node[_index(node, last, override)] = value
+    else:
+        node[last] = value
+
+
+def _index(node: list[Any], part: str, override: str) -> int:
+    if part.isdigit() and int(part) < len(node):
+        return int(part)
+    raise ConfigError(f"--set {override!r}: {part!r} must be one of 0..{len(node) - 1}.")
+
+
+def _explain(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    if error["type"] != "extra_forbidden":
+        return f"{where}: {error['msg']} (got {error['input']!r})"
+    known = _keys_at(error["loc"][:-1])
+    close = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
+    return f"unknown key {where!r}; {hint}"
+
+
+def _keys_at(location: tuple[Any, ...]) -> list[str]:
+    """Field names of the section at a location, following lists and optional sections."""
+    model: Any = TrainingConfig
+    for part in location:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
+        if model is None:
+            return []
+    return sorted(model.model_fields)

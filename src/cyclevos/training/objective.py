@@ -1,0 +1,114 @@
+"""The cyclic objective: propagate a clip forward, then ask each result for the first frame back."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from cyclevos.cycle import cycle_loss
+from cyclevos.losses import mask_loss
+from cyclevos.network.protocol import MemoryFeatures, MemoryNetwork, QueryFeatures
+
+# Shapes: B clips, T frames, K object slots, O objects present over all clips, H W pixels.
+
+
+class ObjectiveConfig(BaseModel):
+    """What training minimises.
+
+    Attributes:
+        cycle: add the cyclic terms; false is the baseline.
+        cycle_frames: which frames the first one is rebuilt from: every predicted frame (the authors'
+            release) or the last one alone (cheaper).
+        cycle_weight: factor of the cyclic terms.
+        hard_fraction: share of the hardest pixels in the cross-entropy.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cycle: bool = True
+    cycle_frames: str = Field("all", pattern="^(all|last)$")
+    cycle_weight: float = Field(1.0, ge=0)
+    hard_fraction: float = Field(0.4, gt=0, le=1)
+
+
+class CyclicObjective(nn.Module):
+    """A network and what it is trained for, as one module so that data parallelism wraps both.
+
+    Args:
+        network: any memory network that is a module.
+        config: what to minimise.
+    """
+
+    def __init__(self, network: nn.Module, config: ObjectiveConfig) -> None:
+        super().__init__()
+        self.network = network
+        self.config = config
+
+    def forward(self, frames: Tensor, labels: Tensor, slots: int) -> tuple[dict[str, Tensor], Tensor]:
+        """Compute the named losses of a batch of clips.
+
+        Args:
+            frames: uint8 (B,T,3,H,W).
+            labels: (B,T,H,W) slots, 255 to ignore.
+            slots: K.
+
+        Returns:
+            Losses by name, ``total`` among them, and the detached logits (B,T-1,K+1,H,W).
+        """
+        network = cast(MemoryNetwork, self.network)
+        length = frames.shape[1]
+        labels = labels.long()
+        images = frames.transpose(0, 1).float() / 255  # (T,B,3,H,W)
+        images = images.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, images.shape[:2])
+        queries = _split(network.encode_query(images.flatten(0, 1)), length)
+        visible = _visible(labels, slots)  # (B,T,K)
+        present = visible[:, 0]
+        first = labels[:, 0]
+        memory = [network.encode_memory(images[0], _one_hot(first, slots), present)]
+        parts: dict[str, list[Tensor]] = {"ce": [], "iou": [], "cycle_ce": [], "cycle_iou": []}
+        predicted: list[Tensor] = []
+        for t in range(1, length):
+            key = torch.cat([m.key.flatten(2) for m in memory], dim=2)
+            value = torch.cat([m.value.flatten(2) for m in memory], dim=2)
+            logits = network.segment(queries[t], key, value, present)
+            predicted.append(logits.detach())
+            ce, iou = mask_loss(logits, labels[:, t], present, self.config.hard_fraction)
+            parts["ce"].append(ce)
+            parts["iou"].append(iou)
+            if t < length - 1 or self.config.cycle:
+                memory.append(network.encode_memory(images[t], logits.softmax(dim=1), present))
+            if self.config.cycle and (self.config.cycle_frames == "all" or t == length - 1):
+                # An object that has left frame t cannot be asked for from it.
+                asked = present & visible[:, t]
+                alone = memory[t].select(asked[present])
+                if bool(asked.any()):
+                    ce, iou = cycle_loss(network, alone, queries[0], first, asked, self.config.hard_fraction)
+                    parts["cycle_ce"].append(ce * self.config.cycle_weight)
+                    parts["cycle_iou"].append(iou * self.config.cycle_weight)
+        forward_terms = length - 1
+        losses = {name: torch.stack(values).sum() / forward_terms for name, values in parts.items() if values}
+        losses["total"] = torch.stack(list(losses.values())).sum()
+        return losses, torch.stack(predicted, dim=1)
+
+
+def _split(query: QueryFeatures, length: int) -> list[QueryFeatures]:
+    b = query.key.shape[0] // length
+    return [query.select(slice(t * b, (t + 1) * b)) for t in range(length)]
+
+
+def _visible(labels: Tensor, slots: int) -> Tensor:
+    """Which slots have pixels: (B,T,H,W) to bool (B,T,K)."""
+    numbers = torch.arange(1, slots + 1, device=labels.device)
+    return torch.stack([(labels == n).flatten(2).any(dim=2) for n in numbers], dim=2)
+
+
+def _one_hot(labels: Tensor, slots: int) -> Tensor:
+    """Known masks as probabilities; ignored pixels belong to nothing."""
+    numbers = torch.arange(0, slots + 1, device=labels.device).view(1, -1, 1, 1)
+    return (labels[:, None] == numbers).float()
+
+
+__all__ = ["CyclicObjective", "MemoryFeatures", "ObjectiveConfig"]

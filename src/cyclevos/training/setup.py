@@ -1,0 +1,125 @@
+"""From a configuration to the parts of a run: network, data, optimiser, schedule."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from cyclevos.datasets.clips import ClipDataset, ClipSource, GapCurriculum, StillSource, VideoSource
+from cyclevos.datasets.layouts import open_dataset
+from cyclevos.errors import ConfigError, DatasetError
+from cyclevos.network.spec import SPECS
+from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.network.weights import build_network, load_network
+from cyclevos.training.config import NetworkConfig, OptimiserConfig, SourceConfig, TrainingConfig
+
+_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
+
+
+def build_trained_network(config: NetworkConfig, size: int | None) -> SpaceTimeMemoryNetwork:
+    """Build the network a run starts from.
+
+    Args:
+        config: which network.
+        size: shorter side to store with the weights.
+
+    Raises:
+        ConfigError: the named network does not exist.
+        WeightsError: the weights to start from cannot be had.
+    """
+    if config.spec is None and config.name not in SPECS:
+        raise ConfigError(f"network.name {config.name!r} is unknown. Names: {', '.join(SPECS)}.")
+    spec = (config.spec or SPECS[config.name]).model_copy(update={"size": size})
+    network = build_network(spec, imagenet=config.imagenet and config.init_from is None)
+    if config.init_from is not None:
+        start = load_network(config.init_from, device="cpu", dtype="float32")
+        if start.spec.model_copy(update={"size": size}) != spec:
+            raise ConfigError(f"network.init_from {config.init_from}: made for {start.spec}, the run wants {spec}.")
+        network.load_state_dict(start.state_dict())
+    network.query_encoder.freeze_until_stride(config.freeze_until_stride)
+    return network
+
+
+def build_dataset(config: TrainingConfig, processes: int) -> ClipDataset:
+    """Build the clips of a whole run.
+
+    Raises:
+        DatasetError: a source is missing or empty.
+    """
+    data = config.data
+    held_back = set(config.validation.sequences)
+    gaps = GapCurriculum(**data.gaps.model_dump())
+    return ClipDataset(
+        [(_build_source(source, held_back), source.weight) for source in data.sources],
+        data.augmentation,
+        length=data.length,
+        samples=config.steps * config.batch * processes,
+        gaps=gaps,
+        max_objects=data.max_objects,
+        seed=config.seed,
+        min_pixels=data.min_pixels,
+    )
+
+
+def build_optimiser(objective: nn.Module, config: OptimiserConfig) -> torch.optim.Optimizer:
+    """Build the optimiser; the trunks form a group with a learning rate of their own."""
+    named = [(name, p) for name, p in objective.named_parameters() if p.requires_grad]
+    trunks = [p for name, p in named if "_encoder." in name]
+    others = [p for name, p in named if "_encoder." not in name]
+    groups = [
+        {"params": trunks, "lr": config.lr * config.trunk_factor},
+        {"params": others, "lr": config.lr},
+    ]
+    kind = torch.optim.Adam if config.name == "adam" else torch.optim.AdamW
+    return kind([g for g in groups if g["params"]], betas=config.betas, weight_decay=config.weight_decay)
+
+
+def build_schedule(optimiser: torch.optim.Optimizer, config: OptimiserConfig, steps: int) -> LambdaLR:
+    """Build the learning-rate schedule: linear warm-up, then constant or cosine to zero."""
+
+    def factor(step: int) -> float:
+        warm = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
+        if config.schedule == "constant":
+            return warm
+        return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
+
+    return LambdaLR(optimiser, factor)
+
+
+def _build_source(config: SourceConfig, held_back: set[str]) -> ClipSource:
+    if config.kind == "still":
+        return StillSource(_still_pairs(config.root, config.images, config.masks), config.motion)
+    dataset = open_dataset(
+        config.root,
+        config.split,
+        annotations=config.annotations,
+        annotation_root=config.annotation_root,
+    )
+    left_out = held_back | set(config.exclude)
+    sequences = [s for s in dataset.sequences if s.name not in left_out and s.annotations]
+    if not sequences:
+        raise DatasetError(
+            f"{config.root}: no sequence is left to train on after leaving out {sorted(left_out)}. "
+            "Check split, exclude and validation.sequences."
+        )
+    return VideoSource(sequences)
+
+
+def _still_pairs(root: Path, images: str, masks: str) -> list[tuple[Path, Path]]:
+    folders = (root / images, root / masks)
+    for folder in folders:
+        if not folder.is_dir():
+            raise DatasetError(f"{folder} is not a folder; a still source needs images/ and masks/ of equal names.")
+    found = {p.stem: p for p in sorted(folders[1].iterdir()) if p.suffix.lower() == ".png"}
+    pairs = [
+        (image, found[image.stem])
+        for image in sorted(folders[0].iterdir())
+        if image.suffix.lower() in _IMAGE_SUFFIXES and image.stem in found
+    ]
+    if not pairs:
+        raise DatasetError(f"{root}: no image in {images}/ has a mask of the same name in {masks}/.")
+    return pairs

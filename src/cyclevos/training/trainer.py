@@ -1,0 +1,227 @@
+"""The training engine: Accelerate around the cyclic objective, with full-state checkpoints."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, Subset
+
+from cyclevos.datasets.clips import ClipBatch, collate
+from cyclevos.errors import MissingExtraError, OutputError, TrainingError
+from cyclevos.network.checkpoints import save_weights
+from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.training.config import TrainingConfig
+from cyclevos.training.objective import CyclicObjective
+from cyclevos.training.setup import build_dataset, build_optimiser, build_schedule, build_trained_network
+from cyclevos.training.validation import Validation, sample_picture, validate
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[int, dict[str, float]], None]
+
+LAST, BEST, STATE = "last.safetensors", "best.safetensors", "checkpoint"
+
+
+class Trainer:
+    """One training run in one folder.
+
+    The folder holds ``config.json``, ``checkpoint/`` (full state), ``last.safetensors``,
+    ``best.safetensors``, ``validation.jsonl`` and tensorboard's files.
+
+    Args:
+        config: the run.
+        output: its folder; a run found there is continued if it has the same configuration.
+
+    Raises:
+        OutputError: the folder holds a run with another configuration.
+        MissingExtraError: Accelerate or tensorboard is not installed.
+    """
+
+    def __init__(self, config: TrainingConfig, output: Path) -> None:
+        accelerate = _accelerate()
+        self.config, self.output = config, output
+        self.accelerator: Any = accelerate.Accelerator(
+            mixed_precision=config.precision, log_with="tensorboard", project_dir=str(output)
+        )
+        if self.accelerator.is_main_process:
+            _claim(output, config)
+        self.accelerator.wait_for_everyone()
+        accelerate.utils.set_seed(config.seed)
+        network = build_trained_network(config.network, config.size).to(memory_format=torch.channels_last)
+        objective = CyclicObjective(network, config.objective).train()
+        self.dataset = build_dataset(config, self.accelerator.num_processes)
+        optimiser = build_optimiser(objective, config.optimiser)
+        self.schedule = build_schedule(optimiser, config.optimiser, config.steps)
+        self.objective, self.optimiser = self.accelerator.prepare(objective, optimiser)
+        self.average = self._average(network)
+        self.accelerator.register_for_checkpointing(self.schedule)
+        self.step = 0
+        self.best = -1.0
+
+    @property
+    def network(self) -> SpaceTimeMemoryNetwork:
+        """The network with the weights that are validated and saved."""
+        if self.average is not None:
+            return cast(SpaceTimeMemoryNetwork, self.average.module)
+        return cast(SpaceTimeMemoryNetwork, self.accelerator.unwrap_model(self.objective).network)
+
+    def run(self, progress: Progress | None = None) -> Path:
+        """Train to the last step and return the best weights' file (the last one's without validation).
+
+        Args:
+            progress: called after every step with its number and the named losses.
+
+        Raises:
+            TrainingError: a loss is not finite; its parts are named.
+        """
+        self._resume()
+        self.accelerator.init_trackers("tensorboard")
+        for batch in self._loader():
+            losses, logits = self._step(batch)
+            self.step += 1
+            if progress is not None:
+                progress(self.step, losses)
+            self._record(losses, batch, logits)
+        self.accelerator.end_training()
+        return self.output / (BEST if (self.output / BEST).is_file() else LAST)
+
+    def _step(self, batch: ClipBatch) -> tuple[dict[str, float], Tensor]:
+        losses, logits = self.objective(batch.frames, batch.labels, batch.slots)
+        values = {name: float(value.detach()) for name, value in losses.items()}
+        if not bool(torch.isfinite(losses["total"])):
+            parts = ", ".join(f"{name}={value:g}" for name, value in values.items())
+            raise TrainingError(
+                f"The loss of step {self.step + 1} is not finite: {parts}. The last checkpoint is kept in "
+                f"{self.output / STATE}; lower optimiser.lr, set optimiser.clip_norm, or use precision 'no'."
+            )
+        self.accelerator.backward(losses["total"])
+        if self.config.optimiser.clip_norm is not None:
+            self.accelerator.clip_grad_norm_(self.objective.parameters(), self.config.optimiser.clip_norm)
+        self.optimiser.step()
+        self.schedule.step()
+        self.optimiser.zero_grad()
+        if self.average is not None:
+            self.average.update_parameters(self.accelerator.unwrap_model(self.objective).network)
+        return values, logits
+
+    def _record(self, losses: dict[str, float], batch: ClipBatch, logits: Tensor) -> None:
+        config, last = self.config, self.step == self.config.steps
+        if self.step % config.log_every == 0 or last:
+            scalars = {f"loss/{name}": value for name, value in losses.items()}
+            self.accelerator.log({**scalars, "lr": self.schedule.get_last_lr()[-1]}, step=self.step)
+        if config.validation.root is not None and (self.step % config.validation.every == 0 or last):
+            self._validate(batch, logits)
+        if self.step % config.checkpoint_every == 0 or last:
+            self._save()
+
+    def _validate(self, batch: ClipBatch, logits: Tensor) -> None:
+        if self.accelerator.is_main_process:
+            result: Validation = validate(self.network, self.config.validation)
+            self.accelerator.log({"validation/J": result.mean}, step=self.step)
+            writer = self.accelerator.get_tracker("tensorboard").writer
+            writer.add_image("clip/prediction", sample_picture(batch, logits), self.step)
+            line = json.dumps({"step": self.step, "J": result.mean, "sequences": result.sequences})
+            with (self.output / "validation.jsonl").open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+            logger.info("step %d: validation J %.4f", self.step, result.mean)
+            if result.mean > self.best:
+                self.best = result.mean
+                save_weights(self.network, self.output / BEST)
+        self.accelerator.wait_for_everyone()
+
+    def _save(self) -> None:
+        """Write the full state beside the old one, then swap."""
+        beside = self.output / f"{STATE}.partial"
+        self.accelerator.save_state(str(beside))
+        if self.accelerator.is_main_process:
+            if self.average is not None:
+                torch.save(self.average.state_dict(), beside / "average.pt")
+            (beside / "progress.json").write_text(json.dumps({"step": self.step, "best": self.best}))
+            old = self.output / f"{STATE}.old"
+            shutil.rmtree(old, ignore_errors=True)
+            if (self.output / STATE).exists():
+                (self.output / STATE).replace(old)
+            beside.replace(self.output / STATE)
+            shutil.rmtree(old, ignore_errors=True)
+            save_weights(self.network, self.output / LAST)
+        self.accelerator.wait_for_everyone()
+
+    def _resume(self) -> None:
+        folder = self.output / STATE
+        if not folder.is_dir() and (self.output / f"{STATE}.old").is_dir():
+            folder = self.output / f"{STATE}.old"  # stopped between the two renames
+        if not folder.is_dir():
+            return
+        self.accelerator.load_state(str(folder))
+        state = json.loads((folder / "progress.json").read_text())
+        self.step, self.best = int(state["step"]), float(state["best"])
+        if self.average is not None:
+            self.average.load_state_dict(torch.load(folder / "average.pt", weights_only=True))
+        logger.info("continuing from step %d", self.step)
+
+    def _loader(self) -> Any:
+        """Clips from the current step on; sample n is the same whenever it is drawn."""
+        done = self.step * self.config.batch * self.accelerator.num_processes
+        workers = self.config.data.workers
+        loader: DataLoader[Any] = DataLoader(
+            Subset(self.dataset, range(done, len(self.dataset))),
+            batch_size=self.config.batch,
+            shuffle=False,
+            drop_last=True,
+            collate_fn=collate,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            prefetch_factor=4 if workers else None,
+        )
+        return self.accelerator.prepare(loader)
+
+    def _average(self, network: nn.Module) -> AveragedModel | None:
+        decay = self.config.optimiser.ema
+        if decay is None:
+            return None
+        # The averaged weights must keep up at the start, when the network changes most.
+        ema = get_ema_multi_avg_fn(decay)
+
+        def warm(averaged: Any, current: Any, count: Any) -> None:
+            early = (1 + float(count)) / (10 + float(count))
+            (ema if early > decay else get_ema_multi_avg_fn(early))(averaged, current, count)
+
+        average = AveragedModel(network, multi_avg_fn=warm)
+        return average.requires_grad_(False)
+
+
+def _claim(output: Path, config: TrainingConfig) -> None:
+    """Write the run's configuration, or check that the one found is the same."""
+    file = output / "config.json"
+    text = config.model_dump_json(indent=2)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        if file.is_file():
+            if json.loads(file.read_text(encoding="utf-8")) == json.loads(text):
+                return
+            raise OutputError(
+                f"{output} holds a run with another configuration. Choose another --output, or delete "
+                "the folder to start anew."
+            )
+        file.write_text(text, encoding="utf-8")
+    except (OSError, json.JSONDecodeError) as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"{output} cannot hold a training run ({error}). Choose another --output.") from error
+
+
+def _accelerate() -> Any:
+    try:
+        import accelerate
+        import tensorboard  # noqa: F401 (Accelerate imports it later and would name no remedy)
+    except ImportError as error:
+        raise MissingExtraError(f"Training needs {error.name}. Install it: pip install 'cyclevos[train]'") from error
+    return accelerate

@@ -1,0 +1,161 @@
+"""Weights files: released ones give the oracle's numbers, wrong ones are named, no code ever runs."""
+
+import importlib.util
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import cyclevos
+from cyclevos.errors import WeightsError
+from cyclevos.network.checkpoints import convert_released, load_state, save_weights
+from cyclevos.network.spec import SPECS
+from cyclevos.network.stm import SpaceTimeMemoryNetwork
+
+_path = Path(__file__).with_name("released_oracle.py")
+_spec = importlib.util.spec_from_file_location("released_oracle", _path)
+oracle = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(oracle)
+
+RELEASED = {
+    "stm-resnet50": (50, "conv1_o"),
+    "stm-cycle-resnet50": (50, "conv1_bg"),
+    "stm-cycle-resnet18": (18, "conv1_bg"),
+}
+
+
+def write_released(name, folder):
+    """A file as the authors publish it: container, prefix and buffers."""
+    network = oracle.randomise(oracle.ReleasedNetwork(*RELEASED[name]))
+    state = network.state_dict()
+    for encoder in ("Encoder_M", "Encoder_Q"):
+        state[f"{encoder}.mean"], state[f"{encoder}.std"] = oracle.MEAN, oracle.STD
+    if name == "stm-resnet50":
+        file = folder / "STM_weights.pth"
+        state = {f"module.{k}": v for k, v in state.items() if not k.endswith("num_batches_tracked")}
+        torch.save(state, file)
+    else:
+        file = folder / f"{name}.pth.tar"
+        torch.save({"epoch": 3, "state_dict": state, "max_skip": 20}, file)
+    return network, file
+
+
+@pytest.mark.parametrize(
+    ("name", "clip"),
+    [("stm-resnet50", "250x444"), ("stm-cycle-resnet50", "240x427"), ("stm-cycle-resnet18", "250x444")],
+)
+def test_released_files_give_the_oracles_numbers_on_real_frames(name, clip, tmp_path, shared_data):
+    network, file = write_released(name, tmp_path)
+    with np.load(shared_data / "parity" / f"horsejump_{clip}.npz") as stored:
+        frames, mask = stored["frames"], stored["mask"]
+    ours = cyclevos.load_network(file, device="cpu", dtype="float32")
+    assert ours.spec.second_mask == SPECS[name].second_mask
+    frames = frames[:4] if "50" in name else frames[:6]  # (T,3,H,W)
+    images = frames.transpose(0, 2, 3, 1)
+    run = cyclevos.segment(ours, images, {0: mask}, size=None, memory_every=2)
+    got = torch.stack([p.probabilities for p in run])
+    ids = np.unique(mask)[1:]
+    first = torch.stack([torch.from_numpy(mask == i) for i in (0, *ids)])[None].float()
+    expected = network.run(torch.from_numpy(frames).float() / 255, first, every=2)
+    assert len(ids) == 2
+    torch.testing.assert_close(got, expected, atol=1e-3, rtol=0)
+    assert expected[1:].std() > 0.05, "the oracle's weights must make a difference between pixels"
+
+
+def test_a_named_network_takes_a_released_file(tmp_path):
+    _, file = write_released("stm-cycle-resnet18", tmp_path)
+    for loaded in (
+        cyclevos.load_network("stm-cycle-resnet18", weights=file, device="cpu"),
+        cyclevos.load_network(f"stm-cycle-resnet18={file}", device="cpu"),
+    ):
+        assert loaded.spec == SPECS["stm-cycle-resnet18"]
+
+
+@pytest.mark.parametrize("damage", ["missing", "extra", "misshapen"])
+def test_tensors_that_do_not_match_are_named(damage):
+    name = "stm-cycle-resnet18"
+    state = dict(oracle.ReleasedNetwork(*RELEASED[name]).state_dict())
+    if damage == "missing":
+        del state["KV_M_r4.Key.weight"]
+        wanted = r"missing \(1\): memory_key\.weight"
+    elif damage == "extra":
+        state["Decoder.attention.weight"] = torch.zeros(2)
+        wanted = r"not used \(1\): Decoder\.attention\.weight|not used \(1\): decoder"
+    else:
+        state["Decoder.pred2.bias"] = torch.zeros(3)
+        wanted = r"misshapen \(1\): decoder\.prediction\.bias: \(3,\) where \(2,\) is needed"
+    with pytest.raises(WeightsError, match=wanted):
+        load_state(SpaceTimeMemoryNetwork(SPECS[name]), convert_released(state, SPECS[name]), "file")
+
+
+def test_the_other_second_mask_channel_is_refused(tmp_path):
+    _, file = write_released("stm-cycle-resnet18", tmp_path)
+    spec = SPECS["stm-cycle-resnet18"].model_copy(update={"second_mask": "others"})
+    state = torch.load(file, weights_only=True)["state_dict"]
+    with pytest.raises(WeightsError, match="conv1_bg"):
+        load_state(SpaceTimeMemoryNetwork(spec), convert_released(state, spec), "file")
+
+
+def test_safetensors_carry_their_specification(tmp_path, tiny_network):
+    save_weights(tiny_network, tmp_path / "w.safetensors")
+    loaded = cyclevos.load_network(tmp_path / "w.safetensors", device="cpu", dtype="float32")
+    assert loaded.spec == tiny_network.spec
+    for name, value in tiny_network.state_dict().items():
+        if not name.endswith("num_batches_tracked"):
+            torch.testing.assert_close(loaded.state_dict()[name], value)
+    assert not any(p.requires_grad for p in loaded.parameters())
+    assert [f.name for f in tmp_path.iterdir()] == ["w.safetensors"]
+
+
+class Bomb:
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.file),)
+
+
+@pytest.mark.parametrize("container", ["torch", "pickle"])
+def test_code_in_a_file_never_runs(container, tmp_path):
+    file, trace = tmp_path / "evil.pth", tmp_path / "trace"
+    if container == "torch":
+        torch.save({"state_dict": Bomb(trace)}, file)
+    else:
+        file.write_bytes(pickle.dumps(Bomb(trace)))
+    with pytest.raises(WeightsError, match="could run code"):
+        cyclevos.load_network(file)
+    assert not trace.exists()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=300), suffix=st.sampled_from([".pth", ".pth.tar", ".safetensors"]))
+def test_any_bytes_are_a_clear_error(tmp_path, content, suffix):
+    file = tmp_path / f"w{suffix}"
+    file.write_bytes(content)
+    with pytest.raises(WeightsError, match="w\\" + suffix):
+        cyclevos.load_network(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nothing-of-the-kind", "neither a named network"),
+        ("stm-resnet50", "do not come with the package"),
+        ("hf://short", "expected hf://owner/repository"),
+    ],
+)
+def test_unknown_weights_say_what_there_is(name, message):
+    with pytest.raises(WeightsError, match=message):
+        cyclevos.load_network(name)
+
+
+@pytest.mark.parametrize(("option", "value"), [("device", "warp-drive"), ("dtype", "float8")])
+def test_unknown_device_or_dtype_is_named(option, value, tmp_path, tiny_network):
+    save_weights(tiny_network, tmp_path / "w.safetensors")
+    with pytest.raises(WeightsError, match=value):
+        cyclevos.load_network(tmp_path / "w.safetensors", **{option: value})

@@ -1,0 +1,135 @@
+"""The network against its published sizes and against a slow version written from the equations."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from cyclevos.network.decoder import Decoder
+from cyclevos.network.memory_read import memory_read
+from cyclevos.network.spec import SPECS, NetworkSpec
+from cyclevos.network.stm import SpaceTimeMemoryNetwork
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("stm-resnet50", 38_925_570), ("stm-cycle-resnet50", 38_925_570), ("stm-cycle-resnet18", 17_230_082)],
+)
+def test_parameter_counts_are_the_published_ones(name, count):
+    network = SpaceTimeMemoryNetwork(SPECS[name])
+    assert sum(p.numel() for p in network.parameters()) == count
+
+
+def test_default_network_is_compact():
+    assert sum(p.numel() for p in SpaceTimeMemoryNetwork(SPECS["default"]).parameters()) < 12e6
+
+
+def naive_read(key, value, query):
+    out = torch.zeros(value.shape[0], value.shape[1], query.shape[2], dtype=value.dtype)
+    for o in range(len(key)):
+        for j in range(query.shape[2]):
+            scores = torch.stack([key[o, :, i] @ query[o, :, j] for i in range(key.shape[2])])
+            weights = (scores / key.shape[1] ** 0.5).softmax(0)
+            out[o, :, j] = sum(weights[i] * value[o, :, i] for i in range(key.shape[2]))
+    return out
+
+
+def test_memory_read_equals_the_formula():
+    key, value, query = (torch.randn(2, c, n).double() for c, n in ((5, 7), (3, 7), (5, 4)))
+    torch.testing.assert_close(memory_read(key, value, query), naive_read(key, value, query))
+    with torch.no_grad():
+        torch.testing.assert_close(memory_read(key, value, query), naive_read(key, value, query))
+
+
+def test_memory_read_in_parts_equals_the_whole(monkeypatch):
+    key, value, query = (torch.randn(2, c, n).double() for c, n in ((5, 7), (3, 7), (5, 9)))
+    whole = memory_read(key, value, query)
+    monkeypatch.setattr("cyclevos.network.memory_read._MAX_AFFINITIES", 30)
+    with torch.no_grad():
+        torch.testing.assert_close(memory_read(key, value, query), whole)
+
+
+def test_memory_read_leaves_unknown_cells_out():
+    key, value, query = (torch.randn(2, c, n).double() for c, n in ((5, 7), (3, 7), (5, 4)))
+    known = torch.ones(2, 7, dtype=torch.bool)
+    known[1, 4:] = False
+    read = memory_read(key, value, query, known)
+    torch.testing.assert_close(read[1], naive_read(key[1:, :, :4], value[1:, :, :4], query[1:])[0])
+    torch.testing.assert_close(read[0], naive_read(key, value, query)[0])
+
+
+def test_memory_read_names_the_shapes_it_got():
+    with pytest.raises(ValueError, match=r"expected memory_key \(O,Ck,N\).*\(1, 4, 6\)"):
+        memory_read(torch.zeros(1, 4, 6), torch.zeros(1, 2, 5), torch.zeros(1, 4, 3))
+
+
+def test_memory_read_has_right_gradients():
+    tensors = [torch.randn(1, c, n, dtype=torch.float64, requires_grad=True) for c, n in ((3, 4), (2, 4), (3, 2))]
+    assert torch.autograd.gradcheck(memory_read, tensors)
+
+
+def test_decoder_split_equals_the_plain_concatenation():
+    decoder = Decoder(6, (4, 5), 8).double()
+    read, own = torch.randn(2, 6, 3, 4).double(), torch.randn(2, 6, 3, 4).double()
+    skip8, skip4 = torch.randn(2, 5, 6, 8).double(), torch.randn(2, 4, 12, 16).double()
+    fast = decoder(read, decoder.prepare(own, skip8, skip4), (48, 64))
+
+    def block(module, x):
+        return x + module.conv2(F.relu(module.conv1(F.relu(x))))
+
+    x = block(decoder.input_block, decoder.input_convolution(torch.cat([read, own], 1)))
+    for refine, skip in ((decoder.refine8, skip8), (decoder.refine4, skip4)):
+        up = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+        x = block(refine.merge_block, block(refine.skip_block, refine.skip_convolution(skip)) + up)
+    logits = F.interpolate(decoder.prediction(F.relu(x)), scale_factor=4, mode="bilinear", align_corners=False)
+    torch.testing.assert_close(fast.sigmoid(), logits.softmax(1)[:, 1].float(), atol=1e-6, rtol=1e-5)
+
+
+def run(network, masks, present, size=(50, 70)):
+    frames = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1))
+    memory = network.encode_memory(frames, masks, present)
+    query = network.encode_query(frames.flip(-1))
+    return network.segment(query, memory.key.flatten(2), memory.value.flatten(2), present)
+
+
+def soft_masks(k, size=(50, 70)):
+    return torch.randn(1, k + 1, *size, generator=torch.Generator().manual_seed(2)).mul(3).softmax(1)
+
+
+def test_sizes_that_are_no_multiple_of_16_come_back_as_they_were(tiny_network):
+    logits = run(tiny_network, soft_masks(2), torch.ones(1, 2, dtype=torch.bool))
+    assert logits.shape == (1, 3, 50, 70)
+    torch.testing.assert_close(logits.softmax(1).sum(1), torch.ones(1, 50, 70))
+
+
+def test_objects_permuted_are_results_permuted(tiny_network):
+    masks, order = soft_masks(3), torch.tensor([0, 3, 1, 2])
+    present = torch.ones(1, 3, dtype=torch.bool)
+    straight, permuted = run(tiny_network, masks, present), run(tiny_network, masks[:, order], present)
+    torch.testing.assert_close(straight[:, order], permuted, atol=1e-4, rtol=1e-4)
+
+
+def test_an_object_beside_an_empty_slot_is_as_if_alone(tiny_network):
+    alone = soft_masks(1)
+    beside = torch.cat([alone, torch.zeros_like(alone[:, :1])], dim=1)
+    one = run(tiny_network, alone, torch.tensor([[True]]))
+    two = run(tiny_network, beside, torch.tensor([[True, False]]))
+    torch.testing.assert_close(one.softmax(1), two.softmax(1)[:, :2], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("second", ["others", "background"])
+def test_second_mask_channel_means_what_the_specification_says(second, monkeypatch):
+    network = SpaceTimeMemoryNetwork(NetworkSpec(key_dim=4, value_dim=4, decoder_dim=4, second_mask=second)).eval()
+    seen = []
+    network.memory_encoder.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    masks = soft_masks(2, (32, 32))
+    network.encode_memory(torch.rand(1, 3, 32, 32), masks, torch.ones(1, 2, dtype=torch.bool))
+    expected = masks[0, [2, 1]] if second == "others" else 1 - masks[0, 1:]
+    torch.testing.assert_close(seen[0][:, 3], masks[0, 1:])
+    torch.testing.assert_close(seen[0][:, 4], expected)
+
+
+def test_batch_norm_never_leaves_evaluation(tiny_network):
+    tiny_network.train()
+    norms = [m for m in tiny_network.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+    assert norms
+    assert not any(m.training for m in norms)
