@@ -29,6 +29,13 @@ class DtypeName(str, Enum):
     float16 = "float16"
 
 
+class ObjectsOption(str, Enum):
+    """Which objects of a data set's sequence are followed."""
+
+    first = "first"
+    appearing = "appearing"
+
+
 Weights = Annotated[
     str,
     typer.Option(
@@ -63,7 +70,13 @@ def parse_size(text: str) -> int | Literal["auto"] | None:
 
 
 def parse_bound(frames: int) -> int | None:
-    """Read ``--max-memory-frames``: 0 means no bound."""
+    """Read ``--max-memory-frames``: 0 means no bound.
+
+    Raises:
+        ConfigError: there would be no room for a reference and a previous frame.
+    """
+    if frames == 1:
+        raise ConfigError("--max-memory-frames 1: expected 0 (no bound) or at least 2 (reference and previous frame).")
     return frames or None
 
 

@@ -133,7 +133,7 @@ def _move(clip: ClipTensors, motion: Motion, rng: np.random.Generator) -> ClipTe
 
 def _affine(clip: ClipTensors, angle: float, translate: tuple[float, float], scale: float, shear: float) -> ClipTensors:
     def apply(value: Tensor, mode: InterpolationMode, fill: float) -> Tensor:
-        return TF.affine(
+        moved: Tensor = TF.affine(
             value,
             angle=angle,
             translate=list(translate),
@@ -142,6 +142,7 @@ def _affine(clip: ClipTensors, angle: float, translate: tuple[float, float], sca
             interpolation=mode,
             fill=fill,
         )
+        return moved
 
     return ClipTensors(
         tv_tensors.Image(apply(clip.frames, InterpolationMode.BILINEAR, 127.0)),

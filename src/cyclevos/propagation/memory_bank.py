@@ -108,6 +108,31 @@ class MemoryBank:
         else:
             self._slots[place] = slot
 
+    def snapshot(self) -> dict[str, Tensor]:
+        """Return the frames held as tensors of their own."""
+        held = len(self._slots)
+        n = held * self._cells
+        slots = [[slot.frame, slot.kind, slot.serial] for slot in self._slots]
+        return {
+            "slots": torch.tensor(slots, dtype=torch.int64).view(-1, 3),
+            "key": self._key[:, :n].cpu().clone() if held else torch.empty(0),
+            "value": self._value[:, :n].cpu().clone() if held else torch.empty(0),
+            "known": self._known[:, :held].cpu().clone() if held else torch.empty(0),
+        }
+
+    def restore(self, snapshot: dict[str, Tensor], device: torch.device) -> None:
+        """Hold what a snapshot held, and nothing else."""
+        self._slots = [_Slot(frame, Kind(kind), serial) for frame, kind, serial in snapshot["slots"].tolist()]
+        if not self._slots:
+            return
+        key, value, known = (snapshot[name].to(device) for name in ("key", "value", "known"))
+        self._cells = key.shape[1] // len(self._slots)
+        self._written = 1 + max(slot.serial for slot in self._slots)
+        self._key, self._value, self._known = torch.empty(0), torch.empty(0), torch.empty(0, dtype=torch.bool)
+        self._reserve(key, value, len(self._slots))
+        n = key.shape[1]
+        self._key[:, :n], self._value[:, :n], self._known[:, : len(self._slots)] = key, value, known
+
     def _place(self) -> int:
         for i, slot in enumerate(self._slots):
             if slot.kind is Kind.PREVIOUS:

@@ -61,6 +61,25 @@ class Propagator:
         parameter = next(iter(network.parameters()))
         self._device, self._dtype = parameter.device, parameter.dtype
 
+    def fresh(self) -> Propagator:
+        """Return a propagator with the same settings that has seen nothing yet."""
+        return Propagator(self.network, self.size, self.policy)
+
+    def snapshot(self) -> dict[str, Tensor]:
+        """Return all that was seen, as tensors of its own; :meth:`restore` continues from it exactly."""
+        numbers = torch.tensor([self._steps, *self.objects])
+        return {"propagator": numbers, **self._bank.snapshot()}
+
+    def restore(self, snapshot: dict[str, Tensor]) -> None:
+        """Continue from a snapshot.
+
+        Raises:
+            KeyError: it is not one.
+        """
+        steps, *objects = snapshot["propagator"].tolist()
+        self._steps, self.objects = int(steps), tuple(int(i) for i in objects)
+        self._bank.restore(snapshot, self._device)
+
     @torch.no_grad()
     def step(self, index: int, image: NDArray[np.uint8], annotation: NDArray[np.uint8] | None = None) -> Prediction:
         """Segment the next frame.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,7 +30,7 @@ Frames = str | Path | FrameSource | Iterable[NDArray[np.uint8]]
 def segment(
     network: MemoryNetwork,
     frames: Frames,
-    masks: Masks | NDArray[np.uint8],
+    masks: Mapping[int, Any] | NDArray[np.uint8],
     *,
     size: int | Literal["auto"] | None = "auto",
     memory_every: int = 5,
@@ -56,8 +56,8 @@ def segment(
             distance. Going backward needs a path or a sequence.
         correction: no correction.
 
-    Yields:
-        A prediction per frame. Frames an object's mask cannot reach hold background there.
+    Returns:
+        A generator of one prediction per frame. Frames an object's mask cannot reach hold background there.
 
     Raises:
         VideoError: the frames cannot be read; what was yielded before stays valid.
@@ -68,46 +68,76 @@ def segment(
         raise ConfigError("correction must be None: this version has no gradient correction yet.")
     if direction not in ("forward", "backward", "both"):
         raise ConfigError(f"direction {direction!r} is unknown; use forward, backward or both.")
-    given = {0: masks} if isinstance(masks, np.ndarray) else dict(masks)
-    if not any(mask.any() for mask in given.values()):
-        raise MaskError("No mask shows an object: every pixel is background 0. Give a mask with ids 1..255.")
-    side = network.spec.size if size == "auto" else size
-    run = _Run(network, side, MemoryPolicy(memory_every, max_memory_frames), given)
-    if direction == "forward":
-        return run.pass_over(_iterate(frames))
-    if direction == "backward":
-        return run.pass_over(_iterate(frames, reverse=True))
-    return _both(run, frames)
+    propagator = Propagator(
+        network, network.spec.size if size == "auto" else size, MemoryPolicy(memory_every, max_memory_frames)
+    )
+    given = check_masks({0: masks} if isinstance(masks, np.ndarray) else masks)
+    return (p for _, p in segment_frames(propagator, frames, given, direction))
 
 
-@dataclass(frozen=True)
-class _Run:
-    network: MemoryNetwork
-    size: int | None
-    policy: MemoryPolicy
-    masks: Masks
+def check_masks(masks: Mapping[int, Any]) -> dict[int, NDArray[np.uint8]]:
+    """Check masks by frame index and return them as uint8 arrays.
 
-    def pass_over(self, frames: Iterator[Frame]) -> Iterator[Prediction]:
-        """Go once over the frames in the order they come."""
-        propagator = Propagator(self.network, self.size, self.policy)
-        missing = set(self.masks)
-        seen = 0
-        for frame in read_ahead(frames):
-            missing.discard(frame.index)
-            seen += 1
-            yield propagator.step(frame.index, frame.image, self.masks.get(frame.index))
-        if missing:
+    Raises:
+        MaskError: an index or a mask is of the wrong kind, or no mask shows an object.
+    """
+    checked: dict[int, NDArray[np.uint8]] = {}
+    for index, mask in masks.items():
+        array = np.asarray(mask)
+        integers = array.dtype == bool or np.issubdtype(array.dtype, np.integer)
+        if index < 0 or array.ndim != 2 or not integers or (array.size and not 0 <= array.min() <= array.max() <= 255):
             raise MaskError(
-                f"Masks were given for frames {sorted(missing)}, but the video has {seen} frames (0..{seen - 1}). "
-                "Remove them or check the frame numbers."
+                f"The mask of frame {index} is {array.dtype} of shape {array.shape}; expected integers 0..255 of "
+                "shape (H,W) for a frame index from 0."
             )
+        checked[int(index)] = array.astype(np.uint8)
+    if not any(mask.any() for mask in checked.values()):
+        raise MaskError("No mask shows an object: every pixel is background 0. Give a mask with ids 1..255.")
+    return checked
 
 
-def _iterate(frames: Frames, *, reverse: bool = False) -> Iterator[Frame]:
+def segment_frames(
+    propagator: Propagator, frames: Frames, masks: Masks, direction: Direction = "forward", start: int = 0
+) -> Iterator[tuple[Frame, Prediction]]:
+    """Run the loop that everything shares, giving each frame with its prediction.
+
+    Args:
+        propagator: a fresh one, or one restored to continue forward at ``start``.
+        frames: see :func:`segment`.
+        masks: checked masks by frame index.
+        direction: see :func:`segment`.
+        start: first frame index, forward from a path only.
+
+    Raises:
+        VideoError: the frames cannot be read.
+        MaskError: a mask's frame does not exist or its size is wrong.
+    """
+    if direction == "both":
+        return _both(propagator, frames, masks)
+    stream = _iterate(frames, reverse=direction == "backward", start=start)
+    return _pass_over(propagator, stream, {i: m for i, m in masks.items() if i >= start})
+
+
+def _pass_over(propagator: Propagator, frames: Iterator[Frame], masks: Masks) -> Iterator[tuple[Frame, Prediction]]:
+    """Go once over the frames in the order they come."""
+    missing = set(masks)
+    last = 0
+    for frame in read_ahead(frames):
+        missing.discard(frame.index)
+        last = max(last, frame.index)
+        yield frame, propagator.step(frame.index, frame.image, masks.get(frame.index))
+    if missing:
+        raise MaskError(
+            f"Masks were given for frames {sorted(missing)}, but the video ends with frame {last} (counted from 0). "
+            "Remove them or check the frame numbers."
+        )
+
+
+def _iterate(frames: Frames, *, reverse: bool = False, start: int = 0) -> Iterator[Frame]:
     if isinstance(frames, str | Path):
         frames = open_source(frames)
     if isinstance(frames, FrameSource):
-        return iter(frames.iterate(reverse=reverse))
+        return frames.iterate(reverse=True) if reverse else frames.iterate(start=start)
     if not reverse:
         return frames_from_arrays(frames)
     if not isinstance(frames, Sequence) and not isinstance(frames, np.ndarray):
@@ -120,16 +150,16 @@ def _iterate(frames: Frames, *, reverse: bool = False) -> Iterator[Frame]:
     return (replace(f, index=count - 1 - f.index) for f in frames_from_arrays(turned))
 
 
-def _both(run: _Run, frames: Frames) -> Iterator[Prediction]:
+def _both(propagator: Propagator, frames: Frames, masks: Masks) -> Iterator[tuple[Frame, Prediction]]:
     """Run backward first, keep what it saw on disk, then merge it into the forward pass."""
-    shown = {index: object_ids(mask) for index, mask in run.masks.items()}
+    shown = {index: object_ids(mask) for index, mask in masks.items()}
     with tempfile.TemporaryDirectory(prefix="cyclevos-") as folder:
-        for p in run.pass_over(_iterate(frames, reverse=True)):
+        for _, p in _pass_over(propagator.fresh(), _iterate(frames, reverse=True), masks):
             if p.object_ids and not p.annotated:
                 _store(Path(folder), p)
-        for p in run.pass_over(_iterate(frames)):
+        for frame, p in _pass_over(propagator, _iterate(frames), masks):
             earlier = _load(Path(folder), p.index)
-            yield p if earlier is None else _merge(p, *earlier, shown)
+            yield frame, p if earlier is None else _merge(p, *earlier, shown)
 
 
 def _store(folder: Path, p: Prediction) -> None:

@@ -1,0 +1,203 @@
+"""One segmentation job: from checked inputs to written results, resumable after a kill."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from cyclevos.cli.progress import progress_bar
+from cyclevos.cli.results import NAMES, Results
+from cyclevos.errors import ConfigError, OutputError
+from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.network.weights import load_network
+from cyclevos.propagation.memory_bank import MemoryPolicy
+from cyclevos.propagation.propagator import Propagator
+from cyclevos.propagation.segment import Direction, check_masks, segment_frames
+from cyclevos.video import FrameSource, MaskImage, open_source, prepare_output, read_masks
+from cyclevos.video.frames import index_name
+
+_STATE = "state.safetensors"
+_SECONDS_BETWEEN_STATES = 10.0
+
+
+@dataclass(frozen=True)
+class SegmentJob:
+    """What is to be segmented, how, and where to; fields as the options of ``cyclevos segment``."""
+
+    source: Path
+    masks: Path | Mapping[int, MaskImage]
+    output: Path
+    weights: str = "default"
+    size: int | Literal["auto"] | None = "auto"
+    memory_every: int = 5
+    max_memory_frames: int | None = 16
+    direction: Direction = "forward"
+    device: str = "auto"
+    dtype: str = "auto"
+    save: tuple[str, ...] = ("masks", "overlay")
+    fit_mask: bool = False
+    fix_mask: bool = False
+    overwrite: bool = False
+    quiet: bool = False
+    title: str = "segmenting"
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What a job did.
+
+    Attributes:
+        frames: frames in the video.
+        segmented: frames segmented by this run, the others having been there.
+        object_ids: ids seen.
+    """
+
+    frames: int
+    segmented: int
+    object_ids: tuple[int, ...] = field(default_factory=tuple)
+
+
+def run_job(job: SegmentJob, network: SpaceTimeMemoryNetwork | None = None) -> JobResult:
+    """Run a job, or what is left of it.
+
+    Args:
+        job: the job.
+        network: loaded already; None loads ``job.weights``.
+
+    Raises:
+        CycleVOSError: whatever is wrong with the input; results written before stay.
+    """
+    if job.direction == "backward" and "overlay" in job.save and "masks" not in job.save:
+        raise ConfigError("An overlay of a backward run is made from its masks: add masks to --save.")
+    source = open_source(job.source)
+    images = _read_masks(job, source)
+    masks = check_masks({index: image.ids for index, image in images.items()})
+    policy = MemoryPolicy(job.memory_every, job.max_memory_frames)
+    # The folder comes before the network: a refusal should not wait for it.
+    finished = prepare_output(
+        job.output, overwrite=job.overwrite, expected_signature=_signature(job, masks), outputs=_outputs(job)
+    )
+    if _complete(job, source, finished):
+        return JobResult(len(finished), 0, tuple(sorted({i for m in images.values() for i in m.object_ids})))
+    network = network or load_network(job.weights, device=job.device, dtype=job.dtype)
+    propagator = Propagator(network, network.spec.size if job.size == "auto" else job.size, policy)
+    start = _resume(job, propagator, source, finished)
+    palette = next((image.palette for image in images.values() if image.palette is not None), None)
+    return _segment(job, source, propagator, masks, start, palette)
+
+
+def _segment(
+    job: SegmentJob,
+    source: FrameSource,
+    propagator: Propagator,
+    masks: Mapping[int, NDArray[np.uint8]],
+    start: int,
+    palette: bytes | None,
+) -> JobResult:
+    total = source.len_hint
+    count = 0
+    objects: set[int] = set()
+    saved = time.monotonic()
+    late_overlay = start > 0 or job.direction == "backward"
+    results = Results(
+        job.output, job.save, source.frame_rate, palette, resumed=start > 0, late_overlay=late_overlay
+    )
+    with progress_bar(job.title, total, unit="frames", quiet=job.quiet) as advance, results:
+        for frame, p in segment_frames(propagator, source, masks, job.direction, start):
+            snapshot: dict[str, Tensor] | None = None
+            if job.direction == "forward" and time.monotonic() - saved > _SECONDS_BETWEEN_STATES:
+                snapshot, saved = propagator.snapshot(), time.monotonic()
+            results.write(frame, p, None if snapshot is None else _state_writer(job.output, p.index, snapshot))
+            count += 1
+            objects.update(p.object_ids)
+            advance(start + count, "")
+    results.render_overlay(source)
+    (job.output / _STATE).unlink(missing_ok=True)
+    return JobResult(start + count, count, tuple(sorted(objects)))
+
+
+def _read_masks(job: SegmentJob, source: FrameSource) -> Mapping[int, MaskImage]:
+    if isinstance(job.masks, Mapping):
+        return job.masks
+    return read_masks(
+        job.masks,
+        source.frame_names,
+        frame_count=source.len_hint,
+        fit_to=source.size,
+        fit_mask=job.fit_mask,
+        fix_mask=job.fix_mask,
+    )
+
+
+def _signature(job: SegmentJob, masks: Mapping[int, NDArray[np.uint8]]) -> dict[str, Any]:
+    """What the results follow from: the same signature continues, another one is refused."""
+    digest = hashlib.sha256()
+    for index, mask in sorted(masks.items()):
+        digest.update(f"{index} {mask.shape}".encode())
+        digest.update(mask.tobytes())
+    return {
+        "source": str(job.source.resolve()),
+        "masks": digest.hexdigest(),
+        "weights": job.weights,
+        "size": job.size,
+        "memory_every": job.memory_every,
+        "max_memory_frames": job.max_memory_frames,
+        "direction": job.direction,
+        "dtype": job.dtype,
+        "save": list(job.save),
+    }
+
+
+def _outputs(job: SegmentJob) -> list[str]:
+    return [*(NAMES[kind] for kind in job.save if kind in NAMES), _STATE]
+
+
+def _complete(job: SegmentJob, source: FrameSource, finished: set[str]) -> bool:
+    """Tell whether an earlier run of the same job has left nothing to do."""
+    if "masks" not in job.save or (job.output / _STATE).exists() or source.frame_names is None:
+        return False
+    whole = all((job.output / NAMES[kind]).exists() for kind in job.save if kind in NAMES)
+    return whole and set(source.frame_names) <= finished
+
+
+def _resume(job: SegmentJob, propagator: Propagator, source: FrameSource, finished: set[str]) -> int:
+    """Restore the memory of a killed run and return the first frame left to do."""
+    file = job.output / _STATE
+    if not finished or job.direction != "forward" or not file.is_file():
+        return 0
+    try:
+        snapshot = load_file(file)
+        start = int(snapshot.pop("index")) + 1
+        names = source.frame_names
+        done = [index_name(i) if names is None else names[i] for i in range(start)]
+        if not set(done) <= finished:
+            return 0
+        propagator.restore(snapshot)
+    except (SafetensorError, KeyError, ValueError, IndexError, RuntimeError):
+        return 0  # a state that cannot be used costs time, not results
+    return start
+
+
+def _state_writer(folder: Path, index: int, snapshot: dict[str, Tensor]) -> Callable[[], None]:
+    """Return what writes the state once the frame's results are on disk."""
+
+    def write() -> None:
+        beside = folder / f".{_STATE}.tmp"
+        try:
+            save_file({**snapshot, "index": torch.tensor(index)}, beside)
+            beside.replace(folder / _STATE)
+        except (OSError, SafetensorError) as error:
+            raise OutputError(f"{folder / _STATE} cannot be written ({error}). Free space and run again.") from error
+
+    return write
