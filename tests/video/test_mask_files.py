@@ -75,6 +75,8 @@ def test_own_palette_is_kept(tmp_path):
     mask = read_mask(saved(indexed(scene_ids(1)[0], palette), tmp_path))
     assert mask.palette == palette
     assert mask.object_ids == (1, 5)
+    short = read_mask(saved(indexed(scene_ids(1)[0], bytes(range(30))), tmp_path)).palette
+    assert short == bytes(range(30)) + DAVIS_PALETTE[30:], "objects that appear later are not black"
 
 
 @pytest.mark.parametrize("kind", ["L", "1", "P", "RGB", "I;16"])
@@ -111,6 +113,13 @@ def test_davis_colours_as_rgb_are_mapped(tmp_path):
     mask = read_mask(saved(indexed(ids).convert("RGB"), tmp_path))
     np.testing.assert_array_equal(mask.ids, ids)
     assert mask.palette == DAVIS_PALETTE
+
+
+def test_the_data_sets_own_191_counts_as_192(tmp_path):
+    rgb = np.zeros((8, 8, 3), np.uint8)
+    rgb[:4] = [191, 0, 0]
+    rgb[4:] = [64, 128, 0]
+    assert read_mask(saved(Image.fromarray(rgb), tmp_path)).object_ids == (9, 10)
 
 
 def test_transparent_pixels_are_background(tmp_path):

@@ -66,10 +66,8 @@ def colours_to_ids(rgb: UInt8Array, fix_mask: bool) -> UInt8Array:
     packed = (rgb.astype(np.int64) << np.array([16, 8, 0])).sum(-1)  # (H, W)
     codes, counts = np.unique(packed, return_counts=True)
     palette = palette_colours(None).astype(np.int64)
-    palette_codes = (palette << np.array([16, 8, 0])).sum(-1)  # (256,)
-    order = np.argsort(palette_codes)
-    found = order[np.searchsorted(palette_codes[order], codes).clip(max=255)]  # (C,)
-    if (palette_codes[found] == codes).all():
+    exact, found = _palette_entries(codes, palette)
+    if exact.all():
         return _looked_up(found, codes, packed)
     if not fix_mask:
         raise MaskError(
@@ -90,6 +88,22 @@ def colours_to_ids(rgb: UInt8Array, fix_mask: bool) -> UInt8Array:
         closer = distance < best
         best[closer], nearest[closer] = distance[closer], object_id
     return _looked_up(nearest, codes, packed)
+
+
+def _palette_entries(codes: Int64Array, palette: Int64Array) -> tuple[npt.NDArray[np.bool_], Int64Array]:
+    """Tell for every colour (C,) whether it is in the palette, and where.
+
+    All entries are multiples of 32, but the DAVIS data set itself writes 191 for 192: a difference of 1
+    counts as none.
+    """
+    colours = _unpack(codes)
+    rounded = (colours + 1) & ~31  # (C, 3)
+    close = (np.abs(colours - rounded) <= 1).all(-1)
+    rounded_codes = (rounded << np.array([16, 8, 0])).sum(-1)
+    palette_codes = (palette << np.array([16, 8, 0])).sum(-1)  # (256,)
+    order = np.argsort(palette_codes)
+    found = order[np.searchsorted(palette_codes[order], rounded_codes).clip(max=255)]
+    return close & (palette_codes[found] == rounded_codes), found
 
 
 def _looked_up(ids: npt.NDArray[np.integer], levels: Int64Array, values: Int64Array) -> UInt8Array:

@@ -16,7 +16,7 @@ from cyclevos.errors import MaskError
 from cyclevos.video.frames import UInt8Array, index_name, size_text
 from cyclevos.video.image_folder import natural_key
 from cyclevos.video.mask_colours import colours_to_ids, grey_to_ids
-from cyclevos.video.palette import DAVIS_PALETTE
+from cyclevos.video.palette import DAVIS_PALETTE, palette_colours
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,8 +136,8 @@ def _refuse_format(path: Path, kind: str | None) -> MaskImage:
 def _interpret(image: Image.Image, fix_mask: bool) -> MaskImage:
     """Turn a loaded image of any mode into ids."""
     if image.mode == "P":
-        colours = bytes(image.getpalette("RGB") or b"")
-        return MaskImage(np.array(image, dtype=np.uint8), colours.ljust(768, b"\0"))
+        colours = palette_colours(bytes(image.getpalette("RGB") or b""))
+        return MaskImage(np.array(image, dtype=np.uint8), colours.tobytes())
     if image.mode == "1":
         return MaskImage(np.array(image).astype(np.uint8))
     if image.mode == "L" or image.mode.startswith("I"):

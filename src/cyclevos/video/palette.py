@@ -28,10 +28,11 @@ DAVIS_PALETTE = voc_palette()
 
 
 def palette_colours(palette: bytes | None) -> UInt8Array:
-    """Return a palette as uint8 colours (256, 3); None means the DAVIS one, missing entries are black.
+    """Return a palette as uint8 colours (256, 3); what is missing comes from the DAVIS one.
 
     >>> palette_colours(bytes([9, 8, 7]))[0]
     array([9, 8, 7], dtype=uint8)
     """
-    data = DAVIS_PALETTE if palette is None else palette[:768].ljust(768, b"\0")
+    given = (palette or b"")[:768]
+    data = given + DAVIS_PALETTE[len(given) :]
     return np.frombuffer(data, np.uint8).reshape(256, 3)

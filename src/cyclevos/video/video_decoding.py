@@ -82,7 +82,8 @@ def decode(path: Path, seek_pts: int | None = None) -> Generator[VideoFrame, Non
 
 def upright_rgb(picture: VideoFrame) -> UInt8Array:
     """Convert a decoded picture to uint8 RGB (H, W, 3), turned as its display matrix says."""
-    image: Any = picture.to_ndarray(format="rgb24")
+    # Naming a target makes older PyAV heed the source's colour matrix; RGB itself has none.
+    image: Any = picture.to_ndarray(format="rgb24", dst_colorspace="ITU601")
     matrix: Any = picture.side_data.get("DISPLAYMATRIX")
     upright: UInt8Array = image if matrix is None else apply_display_matrix(image, bytes(matrix))
     return upright
@@ -194,9 +195,12 @@ class _Pass:
         import av
 
         try:
-            return self.stream.decode(None)
+            pictures = self.stream.decode(None)
         except (av.error.FFmpegError, OSError):
             return []
+        for picture in pictures:  # without a packet, older PyAV does not know their clock
+            picture.time_base = self.stream.time_base or picture.time_base
+        return pictures
 
     def _missing_seconds(self) -> Fraction | None:
         rate = self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
