@@ -110,9 +110,7 @@ def _segment(
     objects: set[int] = set()
     saved = time.monotonic()
     late_overlay = start > 0 or job.direction == "backward"
-    results = Results(
-        job.output, job.save, source.frame_rate, palette, resumed=start > 0, late_overlay=late_overlay
-    )
+    results = Results(job.output, job.save, source.frame_rate, palette, resumed=start > 0, late_overlay=late_overlay)
     with progress_bar(job.title, total, unit="frames", quiet=job.quiet) as advance, results:
         for frame, p in segment_frames(propagator, source, masks, job.direction, start):
             snapshot: dict[str, Tensor] | None = None

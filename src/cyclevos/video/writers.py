@@ -54,9 +54,11 @@ class ResultWriter(Protocol):
 
     def close(self) -> None:
         """Finish the result and give it its final name."""
+        return
 
     def abort(self) -> None:
         """Stop without finishing: what is only whole at the end gets no final name."""
+        return
 
     def __enter__(self: SelfWriter) -> SelfWriter:
         return self
