@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -84,6 +86,9 @@ def grow_probabilities(probabilities: Tensor, size: Size) -> Tensor:
     return F.interpolate(probabilities[None], size=size, mode="bilinear", antialias=antialias)[0]
 
 
-def frame_tensor(image: object) -> Tensor:
-    """View a uint8 RGB array (H,W,3) as a tensor (3,H,W) without copying."""
-    return torch.as_tensor(image).permute(2, 0, 1)
+def frame_tensor(image: NDArray[np.uint8]) -> Tensor:
+    """View a uint8 RGB array (H,W,3) as a tensor (3,H,W), copying only what torch cannot view.
+
+    Torch takes neither flipped arrays (BGR turned to RGB by ``[..., ::-1]``) nor read-only ones (Pillow's).
+    """
+    return torch.from_numpy(np.require(image, requirements=["C", "W"])).permute(2, 0, 1)

@@ -47,7 +47,7 @@ def ids_to_probabilities(ids: NDArray[np.uint8], objects: Sequence[int]) -> Tens
         raise MaskError(f"A mask must be (H,W) integers, got shape {ids.shape}.")
     if len(set(objects)) != len(objects) or any(not 1 <= i <= 255 for i in objects):
         raise MaskError(f"Object ids must be distinct and in 1..255, got {list(objects)}.")
-    labels = torch.from_numpy(np.ascontiguousarray(ids))
+    labels = torch.from_numpy(np.require(ids, requirements=["C", "W"]))  # torch views no read-only array
     foreground = torch.stack([labels == i for i in objects]) if objects else labels.new_zeros(0, *ids.shape)
     foreground = foreground.float()
     return torch.cat([1 - foreground.sum(dim=0, keepdim=True), foreground])

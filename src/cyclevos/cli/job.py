@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -19,8 +19,9 @@ from torch import Tensor
 from cyclevos.cli.progress import progress_bar
 from cyclevos.cli.results import NAMES, Results
 from cyclevos.errors import ConfigError, OutputError
+from cyclevos.network.checkpoints import checksum
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
-from cyclevos.network.weights import load_network
+from cyclevos.network.weights import PACKAGED, load_network
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.propagation.segment import Direction, check_masks, segment_frames
@@ -81,18 +82,21 @@ def run_job(job: SegmentJob, network: SpaceTimeMemoryNetwork | None = None) -> J
     if job.direction == "backward" and "overlay" in job.save and "masks" not in job.save:
         raise ConfigError("An overlay of a backward run is made from its masks: add masks to --save.")
     source = open_source(job.source)
+    if job.output.resolve() == job.source.resolve():
+        raise OutputError(f"{job.output} holds the frames themselves. Choose another folder for the results.")
     images = _read_masks(job, source)
     masks = check_masks({index: image.ids for index, image in images.items()})
     policy = MemoryPolicy(job.memory_every, job.max_memory_frames)
     # The folder comes before the network: a refusal should not wait for it.
     finished = prepare_output(
-        job.output, overwrite=job.overwrite, expected_signature=_signature(job, masks), outputs=_outputs(job)
+        job.output, overwrite=job.overwrite, expected_signature=_signature(job, source, masks), outputs=_outputs(job)
     )
-    if _complete(job, source, finished):
-        return JobResult(len(finished), 0, tuple(sorted({i for m in images.values() for i in m.object_ids})))
+    names = _frame_names(source)
+    if names is not None and _complete(job, names, finished):
+        return JobResult(len(names), 0, tuple(sorted({i for m in images.values() for i in m.object_ids})))
     network = network or load_network(job.weights, device=job.device, dtype=job.dtype)
-    propagator = Propagator(network, network.spec.size if job.size == "auto" else job.size, policy)
-    start = _resume(job, propagator, source, finished)
+    fresh = Propagator(network, network.spec.size if job.size == "auto" else job.size, policy)
+    propagator, start = _resume(job, fresh, source, finished)
     palette = next((image.palette for image in images.values() if image.palette is not None), None)
     return _segment(job, source, propagator, masks, start, palette)
 
@@ -107,7 +111,7 @@ def _segment(
 ) -> JobResult:
     total = source.len_hint
     count = 0
-    objects: set[int] = set()
+    objects = set(propagator.objects)
     saved = time.monotonic()
     late_overlay = start > 0 or job.direction == "backward"
     results = Results(job.output, job.save, source.frame_rate, palette, resumed=start > 0, late_overlay=late_overlay)
@@ -138,7 +142,7 @@ def _read_masks(job: SegmentJob, source: FrameSource) -> Mapping[int, MaskImage]
     )
 
 
-def _signature(job: SegmentJob, masks: Mapping[int, NDArray[np.uint8]]) -> dict[str, Any]:
+def _signature(job: SegmentJob, source: FrameSource, masks: Mapping[int, NDArray[np.uint8]]) -> dict[str, Any]:
     """What the results follow from: the same signature continues, another one is refused."""
     digest = hashlib.sha256()
     for index, mask in sorted(masks.items()):
@@ -146,8 +150,9 @@ def _signature(job: SegmentJob, masks: Mapping[int, NDArray[np.uint8]]) -> dict[
         digest.update(mask.tobytes())
     return {
         "source": str(job.source.resolve()),
+        "resolution": list(source.size),
         "masks": digest.hexdigest(),
-        "weights": job.weights,
+        "weights": _weights_identity(job.weights),
         "size": job.size,
         "memory_every": job.memory_every,
         "max_memory_frames": job.max_memory_frames,
@@ -161,30 +166,44 @@ def _outputs(job: SegmentJob) -> list[str]:
     return [*(NAMES[kind] for kind in job.save if kind in NAMES), _STATE]
 
 
-def _complete(job: SegmentJob, source: FrameSource, finished: set[str]) -> bool:
+def _weights_identity(name: str) -> str:
+    """Name the weights by their content where they are a file: a file trained anew gives other results."""
+    file = PACKAGED.get(name) or Path(name.rpartition("=")[2]).expanduser()
+    return f"{name} (SHA-256 {checksum(file)})" if file.is_file() else name
+
+
+def _frame_names(source: FrameSource) -> Sequence[str] | None:
+    """Names of all frames, None where nobody can tell before the end."""
+    if source.frame_names is not None or source.len_hint is None:
+        return source.frame_names
+    return [index_name(i) for i in range(source.len_hint)]
+
+
+def _complete(job: SegmentJob, names: Sequence[str], finished: set[str]) -> bool:
     """Tell whether an earlier run of the same job has left nothing to do."""
-    if "masks" not in job.save or (job.output / _STATE).exists() or source.frame_names is None:
+    if "masks" not in job.save or (job.output / _STATE).exists():
         return False
     whole = all((job.output / NAMES[kind]).exists() for kind in job.save if kind in NAMES)
-    return whole and set(source.frame_names) <= finished
+    return whole and set(names) <= finished
 
 
-def _resume(job: SegmentJob, propagator: Propagator, source: FrameSource, finished: set[str]) -> int:
-    """Restore the memory of a killed run and return the first frame left to do."""
+def _resume(job: SegmentJob, fresh: Propagator, source: FrameSource, finished: set[str]) -> tuple[Propagator, int]:
+    """Return a propagator with the memory of a killed run, and the first frame left to do."""
     file = job.output / _STATE
     if not finished or job.direction != "forward" or not file.is_file():
-        return 0
+        return fresh, 0
+    propagator = fresh.fresh()
     try:
         snapshot = load_file(file)
         start = int(snapshot.pop("index")) + 1
         names = source.frame_names
         done = [index_name(i) if names is None else names[i] for i in range(start)]
         if not set(done) <= finished:
-            return 0
+            return fresh, 0
         propagator.restore(snapshot)
     except (SafetensorError, KeyError, ValueError, IndexError, RuntimeError):
-        return 0  # a state that cannot be used costs time, not results
-    return start
+        return fresh, 0  # a state that cannot be used costs time, not results
+    return propagator, start
 
 
 def _state_writer(folder: Path, index: int, snapshot: dict[str, Tensor]) -> Callable[[], None]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cyclevos.cli import options
+from cyclevos.errors import CycleVOSError
 
 
 def segment_dataset(
@@ -68,5 +69,8 @@ def segment_dataset(
             quiet=quiet,
             title=f"{sequence.name} ({number}/{len(dataset)})",
         )
-        segmented += run_job(job, network).segmented
+        try:
+            segmented += run_job(job, network).segmented
+        except CycleVOSError as error:
+            raise type(error)(f"Sequence {sequence.name}: {error}") from error
     typer.echo(f"{len(dataset)} sequences, {segmented} frames segmented now: {output}")

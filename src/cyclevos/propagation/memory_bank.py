@@ -13,6 +13,8 @@ from cyclevos.network.protocol import MemoryFeatures
 
 # Shapes: O objects, Ck Cv key and value channels, h w cells at stride 16, F frames held, N = F*h*w.
 
+_FIRST_FRAMES = 16  # room made at first; a larger bound is grown into, as it may never be reached
+
 
 class Kind(IntEnum):
     """Why a frame is remembered; the lower, the sooner it is forgotten."""
@@ -123,12 +125,12 @@ class MemoryBank:
     def restore(self, snapshot: dict[str, Tensor], device: torch.device) -> None:
         """Hold what a snapshot held, and nothing else."""
         self._slots = [_Slot(frame, Kind(kind), serial) for frame, kind, serial in snapshot["slots"].tolist()]
+        self._key, self._value, self._known = torch.empty(0), torch.empty(0), torch.empty(0, dtype=torch.bool)
         if not self._slots:
             return
         key, value, known = (snapshot[name].to(device) for name in ("key", "value", "known"))
         self._cells = key.shape[1] // len(self._slots)
         self._written = 1 + max(slot.serial for slot in self._slots)
-        self._key, self._value, self._known = torch.empty(0), torch.empty(0), torch.empty(0, dtype=torch.bool)
         self._reserve(key, value, len(self._slots))
         n = key.shape[1]
         self._key[:, :n], self._value[:, :n], self._known[:, : len(self._slots)] = key, value, known
@@ -151,7 +153,8 @@ class MemoryBank:
             return
         if capacity < frames:
             limit = self.policy.max_frames
-            capacity = limit if limit is not None else max(16, 2 * capacity)
+            capacity = max(_FIRST_FRAMES, 2 * capacity, frames)
+            capacity = capacity if limit is None else min(capacity, limit)
         old_key, old_value, old_known = self._key, self._value, self._known
         self._key = key.new_zeros(len(key), capacity * self._cells, key.shape[2])
         self._value = value.new_zeros(len(value), capacity * self._cells, value.shape[2])

@@ -25,7 +25,7 @@ from cyclevos.propagation.memory_bank import Kind, MemoryBank, MemoryPolicy
 # Shapes: K objects, H W pixels of the source, H' W' of the network, h w cells at stride 16.
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prediction:
     """The segmentation of one frame.
 
@@ -99,8 +99,8 @@ class Propagator:
         source: Size = (int(image.shape[0]), int(image.shape[1]))
         if annotation is not None and annotation.shape != source:
             raise MaskError(
-                f"The mask of frame {index} is {annotation.shape[1]}x{annotation.shape[0]} pixels, the frame "
-                f"{source[1]}x{source[0]}. Resize the mask (--fit-mask does)."
+                f"The mask of frame {index} has shape {annotation.shape}, the frame {source} (height, width). "
+                "Give it in the frame's size."
             )
         size = network_size(source, self.size)
         pixels = frame_tensor(image).to(self._device)

@@ -19,6 +19,8 @@ from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Prediction, Propagator
 from cyclevos.video import Frame, FrameSource, frames_from_arrays, open_source, read_ahead
+from cyclevos.video.atomic_files import output_errors
+from cyclevos.video.frames import size_text
 
 # Shapes: K objects, H W pixels.
 
@@ -68,10 +70,12 @@ def segment(
         raise ConfigError("correction must be None: this version has no gradient correction yet.")
     if direction not in ("forward", "backward", "both"):
         raise ConfigError(f"direction {direction!r} is unknown; use forward, backward or both.")
+    if isinstance(size, str) and size != "auto":
+        raise ConfigError(f"size {size!r} is unknown; use 'auto', a number of pixels, or None for the frames' own.")
     propagator = Propagator(
         network, network.spec.size if size == "auto" else size, MemoryPolicy(memory_every, max_memory_frames)
     )
-    given = check_masks({0: masks} if isinstance(masks, np.ndarray) else masks)
+    given = check_masks(masks if isinstance(masks, Mapping) else {0: masks})
     return (p for _, p in segment_frames(propagator, frames, given, direction))
 
 
@@ -84,11 +88,14 @@ def check_masks(masks: Mapping[int, Any]) -> dict[int, NDArray[np.uint8]]:
     checked: dict[int, NDArray[np.uint8]] = {}
     for index, mask in masks.items():
         array = np.asarray(mask)
+        numbered = isinstance(index, int | np.integer) and index >= 0
         integers = array.dtype == bool or np.issubdtype(array.dtype, np.integer)
-        if index < 0 or array.ndim != 2 or not integers or (array.size and not 0 <= array.min() <= array.max() <= 255):
+        fits = integers and (not array.size or 0 <= array.min() <= array.max() <= 255)
+        if not numbered or array.ndim != 2 or not fits:
+            values = f", values {array.min()}..{array.max()}" if integers and array.size else ""
             raise MaskError(
-                f"The mask of frame {index} is {array.dtype} of shape {array.shape}; expected integers 0..255 of "
-                "shape (H,W) for a frame index from 0."
+                f"The mask of frame {index!r} is {array.dtype} of shape {array.shape}{values}; expected integers "
+                "0..255 of shape (H,W) for a frame index from 0."
             )
         checked[int(index)] = array.astype(np.uint8)
     if not any(mask.any() for mask in checked.values()):
@@ -122,7 +129,9 @@ def _pass_over(propagator: Propagator, frames: Iterator[Frame], masks: Masks) ->
     """Go once over the frames in the order they come."""
     missing = set(masks)
     last = 0
-    for frame in read_ahead(frames):
+    for number, frame in enumerate(read_ahead(frames)):
+        if number == 0:  # not when a mask's turn comes, which may be hours later
+            _check_sizes(masks, frame.size)
         missing.discard(frame.index)
         last = max(last, frame.index)
         yield frame, propagator.step(frame.index, frame.image, masks.get(frame.index))
@@ -131,6 +140,15 @@ def _pass_over(propagator: Propagator, frames: Iterator[Frame], masks: Masks) ->
             f"Masks were given for frames {sorted(missing)}, but the video ends with frame {last} (counted from 0). "
             "Remove them or check the frame numbers."
         )
+
+
+def _check_sizes(masks: Masks, size: tuple[int, int]) -> None:
+    for index, mask in masks.items():
+        if mask.shape != size:
+            raise MaskError(
+                f"The mask of frame {index} is {size_text((mask.shape[0], mask.shape[1]))} but the frames are "
+                f"{size_text(size)} (width x height). Give it in the frames' size; --fit-mask resizes it."
+            )
 
 
 def _iterate(frames: Frames, *, reverse: bool = False, start: int = 0) -> Iterator[Frame]:
@@ -155,7 +173,7 @@ def _both(propagator: Propagator, frames: Frames, masks: Masks) -> Iterator[tupl
     shown = {index: object_ids(mask) for index, mask in masks.items()}
     with tempfile.TemporaryDirectory(prefix="cyclevos-") as folder:
         for _, p in _pass_over(propagator.fresh(), _iterate(frames, reverse=True), masks):
-            if p.object_ids and not p.annotated:
+            if p.object_ids:  # also where annotated: the mask may not show all objects
                 _store(Path(folder), p)
         for frame, p in _pass_over(propagator, _iterate(frames), masks):
             earlier = _load(Path(folder), p.index)
@@ -165,7 +183,9 @@ def _both(propagator: Propagator, frames: Frames, masks: Masks) -> Iterator[tupl
 def _store(folder: Path, p: Prediction) -> None:
     # A quarter of float32's space and far finer than a pixel's arg-max needs.
     quantised = (p.probabilities * 255).round().to(torch.uint8).cpu().numpy()
-    np.savez_compressed(folder / f"{p.index}.npz", probabilities=quantised, objects=np.array(p.object_ids))
+    file = folder / f"{p.index}.npz"
+    with output_errors(file):
+        np.savez_compressed(file, probabilities=quantised, objects=np.array(p.object_ids))
 
 
 def _load(folder: Path, index: int) -> tuple[Tensor, tuple[int, ...]] | None:
