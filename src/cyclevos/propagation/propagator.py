@@ -51,9 +51,13 @@ class Propagator:
         network: any memory network, frozen.
         size: shorter side inside the network in pixels; None = the frames' own size.
         policy: what is remembered.
+
+    Raises:
+        ConfigError: the size is below 16 pixels.
     """
 
     def __init__(self, network: MemoryNetwork, size: int | None, policy: MemoryPolicy) -> None:
+        network_size((1, 1), size)  # refuses what is too small, before there is a frame
         self.network, self.size, self.policy = network, size, policy
         self.objects: tuple[int, ...] = ()
         self._bank = MemoryBank(policy)

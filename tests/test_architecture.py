@@ -1,0 +1,191 @@
+"""The layers of DESIGN.md, held by parsing every import; and what every file has to be."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import cyclevos
+
+SOURCE = Path(cyclevos.__file__).parent
+FILES = sorted(SOURCE.rglob("*.py"))
+
+# What a part of the package may import of the others. Errors, the package's own version and the part
+# itself go without saying.
+BASE = {"masks", "geometry", "losses"}
+MODEL = BASE | {"video", "network", "cycle", "propagation"}
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "masks": set(),
+    "geometry": set(),
+    "losses": set(),
+    "video": BASE,
+    "network": BASE | {"video"},
+    "cycle": BASE | {"video", "network"},
+    "propagation": BASE | {"video", "network", "cycle"},
+    "datasets": BASE | {"video"},
+    "training": MODEL | {"datasets"},
+    "evaluation": MODEL | {"datasets"},
+    "analysis": MODEL | {"datasets", "training", "evaluation"},
+    "cluster": MODEL | {"datasets", "training", "evaluation", "analysis"},
+    "cli": MODEL | {"datasets", "training", "evaluation", "analysis", "cluster", "app"},
+    "app": MODEL | {"datasets", "training", "evaluation", "analysis", "cluster", "cli"},
+}
+WITHOUT_TORCH = ("video", "evaluation", "datasets/layouts.py", "errors.py")
+
+PUBLIC = {
+    "ConfigError",
+    "CycleVOSError",
+    "DatasetError",
+    "MaskError",
+    "MissingExtraError",
+    "NetworkSpec",
+    "OutputError",
+    "Prediction",
+    "Propagator",
+    "TrainingError",
+    "VideoError",
+    "WeightsError",
+    "__version__",
+    "load_network",
+    "segment",
+}
+
+
+def relative(file: Path) -> str:
+    return file.relative_to(SOURCE).as_posix()
+
+
+def part_of(file: Path) -> str:
+    """`video` for video/frames.py, `masks` for masks.py."""
+    return file.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def parse(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    """Every module named by an import, those inside functions and under TYPE_CHECKING too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are written in full"
+            assert node.module is not None
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def parts_imported(file: Path) -> set[str]:
+    """Parts of the package that a file imports from."""
+    words = [name.split(".") for name in imports(parse(file))]
+    named = {name[1] for name in words if name[0] == "cyclevos" and len(name) > 1}
+    return {name for name in named if (SOURCE / name).is_dir() or (SOURCE / f"{name}.py").is_file()}
+
+
+def loaded_modules(file: Path, seen: set[Path]) -> set[str]:
+    """Top-level packages that importing a file loads, through our own files too; lazy imports left out."""
+    if file in seen:
+        return set()
+    seen.add(file)
+    found: set[str] = set()
+    tree = parse(file)
+    lazy = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+        for inner in ast.walk(node)
+        if inner is not node
+    }
+    eager = ast.Module(
+        [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom) and id(n) not in lazy], []
+    )
+    for name in imports(eager):
+        words = name.split(".")
+        found.add(words[0])
+        if words[0] == "cyclevos":
+            base = SOURCE.joinpath(*words[1:])
+            for each in (base.with_suffix(".py"), base / "__init__.py"):
+                if each.is_file() and words[1:]:
+                    found |= loaded_modules(each, seen)
+    return found
+
+
+@pytest.mark.parametrize("file", FILES, ids=relative)
+def test_no_file_imports_from_above_its_layer(file):
+    part = part_of(file)
+    if part in {"__init__", "__main__"}:
+        return
+    assert part in ALLOWED, f"{part} is a new part: say in DESIGN.md and here what it may import"
+    too_high = parts_imported(file) - ALLOWED[part] - {part, "errors"}
+    assert not too_high, f"{relative(file)} imports {sorted(too_high)}, which lie above or beside it"
+
+
+def test_the_rules_above_know_what_they_are_talking_about():
+    assert parts_imported(SOURCE / "propagation" / "propagator.py") >= {"masks", "geometry", "network"}
+    assert "torch" in loaded_modules(SOURCE / "masks.py", set())
+    assert "torch" in loaded_modules(SOURCE / "cycle.py", set())
+
+
+@pytest.mark.parametrize("name", ["masks", "geometry", "losses"])
+def test_the_small_pure_files_need_only_torch_and_numpy(name):
+    tops = {module.split(".")[0] for module in imports(parse(SOURCE / f"{name}.py"))}
+    assert tops <= {"__future__", "collections", "typing", "math", "numpy", "torch", "cyclevos"}
+    assert parts_imported(SOURCE / f"{name}.py") <= {"errors"}
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if relative(file).startswith(WITHOUT_TORCH)], ids=relative)
+def test_reading_writing_and_scoring_do_without_torch(file):
+    assert "torch" not in loaded_modules(file, set())
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if part_of(file) in {"cli", "__init__"}], ids=relative)
+def test_the_command_line_loads_nothing_heavy_before_it_is_asked_to_work(file):
+    if relative(file) in {"cli/job.py", "cli/results.py"}:  # what the commands load when they start to work
+        return
+    heavy = {"torch", "numpy", "av", "PIL", "scipy", "timm", "torchvision", "pydantic"}
+    assert not loaded_modules(file, set()) & heavy
+
+
+def test_the_public_names_are_the_documented_ones_and_resolve():
+    assert set(cyclevos.__all__) == PUBLIC
+    assert list(cyclevos.__all__) == sorted(cyclevos.__all__)
+    for name in cyclevos.__all__:
+        assert getattr(cyclevos, name) is not None
+    assert set(dir(cyclevos)) == PUBLIC
+    with pytest.raises(AttributeError, match="no attribute 'sgment'"):
+        _ = cyclevos.sgment
+
+
+def test_every_error_has_an_exit_code_of_its_own():
+    errors = importlib.import_module("cyclevos.errors")
+    tree = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.CycleVOSError)]
+    codes = [each.exit_code for each in tree]
+    assert len(set(codes)) == len(codes)
+    assert 0 not in codes
+    assert 2 not in codes, "2 is what the command line answers to a wrong usage"
+    assert {each.__name__ for each in tree} == {name for name in PUBLIC if name.endswith("Error")}
+
+
+@pytest.mark.parametrize("file", FILES, ids=relative)
+def test_every_file_says_what_it_owns_and_prints_nothing(file):
+    tree = parse(file)
+    docstring = ast.get_docstring(tree)
+    assert docstring, "no module docstring"
+    assert len(docstring.splitlines()[0]) <= 120
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    assert "print" not in {node.func.id for node in calls}
+
+
+@pytest.mark.parametrize("file", FILES, ids=relative)
+def test_files_and_functions_stay_short(file):
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 300
+    for node in ast.walk(parse(file)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert length <= 80, f"{node.name} has {length} lines"
