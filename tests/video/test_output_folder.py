@@ -100,3 +100,11 @@ def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "out").touch()
     with pytest.raises(OutputError, match=r"out is a file\. Expected a folder"):
         prepare(tmp_path / "out")
+
+
+def test_a_run_without_any_result_does_not_occupy_the_folder(tmp_path):
+    prepare(tmp_path)
+    assert prepare(tmp_path, source="other.mp4") == set()
+    write_results(tmp_path, count=1)
+    with pytest.raises(OutputError, match=r"other\.mp4"):
+        prepare(tmp_path)

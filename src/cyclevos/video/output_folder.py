@@ -51,6 +51,8 @@ def prepare_output(
         pngs = sorted(path for path in folder.glob("*.png") if not path.name.startswith("."))
         for leftover in folder.glob(".*.tmp"):
             leftover.unlink()
+        if run is not None and not pngs and not any((folder / name).exists() for name in run["outputs"]):
+            run = None  # it was stopped before its first result, say by a misspelt option: nothing to keep
         signature = json.loads(json.dumps(dict(expected_signature)))
         if not overwrite and run is not None and run["signature"] == signature:
             return {path.stem for path in pngs if is_finished_mask(path)}

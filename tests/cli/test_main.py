@@ -1,0 +1,105 @@
+"""The command line as the shell sees it: help, exit codes, and what a kill leaves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import cyclevos
+from cyclevos.cli.main import app
+
+SOURCE = Path(cyclevos.__file__).parents[1]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "COLUMNS": "200"}
+
+# Slow enough to be caught in the middle, with its memory on disk after every frame.
+SLOW = """
+import sys, time
+from cyclevos.cli import job, main, results
+job._SECONDS_BETWEEN_STATES = -1
+write = results.MaskWriter.write
+def slow(self, frame, *arguments, **options):
+    if frame.index == 3:
+        time.sleep(60)
+    write(self, frame, *arguments, **options)
+results.MaskWriter.write = slow
+main.main()
+"""
+
+
+def shell(*arguments, code=None):
+    program = ["-m", "cyclevos"] if code is None else ["-c", code]
+    command = [sys.executable, *program, *map(str, arguments)]
+    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_help_loads_nothing_heavy():
+    done = shell(
+        "--help",
+        code="import sys, atexit\n"
+        "atexit.register(lambda: print('LOADED', *{m.split('.')[0] for m in sys.modules}))\n"
+        "from cyclevos.cli.main import main\nmain()",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "segment-dataset" in done.stdout
+    loaded = set(done.stdout.split("LOADED ")[1].split())
+    assert not loaded & {"torch", "numpy", "av", "PIL", "scipy", "timm", "pydantic", "torchvision"}
+
+
+@pytest.mark.parametrize("command", [each.name or each.callback.__name__ for each in app.registered_commands])
+def test_every_command_has_help(call, command):
+    answer = call(command, "--help")
+    assert answer.code == 0
+    assert f" {command} [OPTIONS]" in answer.out
+
+
+def test_version(call):
+    assert call("--version").out.strip() == f"cyclevos {cyclevos.__version__}"
+
+
+def test_no_command_shows_the_help(call):
+    answer = call()
+    assert "segment-dataset" in answer.out + answer.err
+
+
+def test_an_unknown_command(call):
+    answer = call("sgment")
+    assert answer.code == 2
+    assert "segment" in answer.err
+
+
+def test_an_error_is_one_plain_line_and_its_exit_code():
+    done = shell("segment", "[bold]clip.mp4", "--masks", "m.png", "--output", "out", "--size", "[red]")
+    assert done.returncode == 6
+    assert done.stderr == "error: --size '[red]': expected auto, none, or a number of pixels from 16.\n"
+    assert done.stdout == ""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
+def test_a_killed_run_goes_on_to_byte_identical_masks(segment, clip, mask, weights, tmp_path):
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    options = ["--masks", mask, "--output", out, "--weights", weights, "--size", "none", "--dtype", "float32"]
+    command = [sys.executable, "-c", SLOW, "segment", clip, *options, "--quiet"]
+    process = subprocess.Popen([str(part) for part in command], env=ENVIRONMENT)
+    try:
+        deadline = time.monotonic() + 100
+        while not (out / "shot_002.png").exists() or not (out / "state.safetensors").exists():
+            assert process.poll() is None, "it has ended by itself"
+            assert time.monotonic() < deadline, "it does not get anywhere"
+            time.sleep(0.05)
+    finally:
+        process.kill()
+        process.wait()
+    assert not (out / "shot_003.png").exists()
+    answer = segment(output=out)
+    assert answer.code == 0, answer.err
+    assert segment(output=whole).code == 0
+    for path in sorted(whole.glob("*.png")):
+        assert path.read_bytes() == (out / path.name).read_bytes(), path.name
+    assert len(list(out.glob("*.png"))) == 6
+    assert not list(out.glob(".*.tmp"))

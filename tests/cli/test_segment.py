@@ -1,0 +1,404 @@
+"""`cyclevos segment`: its results, and its answer to everything that can be wrong with what it is given."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+
+import av
+import numpy as np
+import pytest
+import torch
+from cli_inputs import PALETTE, save_frames, save_mask
+from PIL import Image
+
+from cyclevos.cli import job
+from cyclevos.video import MaskWriter, read_mask
+
+NAMES = [f"shot_{i:03d}" for i in range(6)]
+
+
+def masks_in(folder):
+    return {path.stem: path.read_bytes() for path in sorted(folder.glob("*.png"))}
+
+
+def write_video(path, images, rate=10):
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.height, stream.width = images[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for image in images:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+# Results
+
+
+def test_all_results_agree_with_each_other(segment, tmp_path, ids, images):
+    answer = segment("--save", "masks,overlay,probabilities,coco")
+    out = tmp_path / "out"
+    assert answer.code == 0, answer.err
+    assert "6 frames, objects 2, 7" in answer.out
+    assert sorted(masks_in(out)) == NAMES
+    assert not (out / "state.safetensors").exists()
+    results = {name: read_mask(out / f"{name}.png") for name in NAMES}
+    np.testing.assert_array_equal(results[NAMES[0]].ids, ids)
+    assert all(result.palette == PALETTE for result in results.values())
+    assert 0 < (results[NAMES[3]].ids > 0).mean() < 1
+
+    with av.open(str(out / "overlay.mp4")) as container:
+        pictures = [picture.to_ndarray(format="rgb24") for picture in container.decode(video=0)]
+    assert [picture.shape for picture in pictures] == [(24, 40, 3)] * 6
+
+    for name, result in results.items():
+        with np.load(out / "probabilities" / f"{name}.npz") as stored:
+            assert stored["object_ids"].tolist() == [2, 7]
+            probabilities = stored["probabilities"].astype(np.float32)
+        assert probabilities.shape == (3, 24, 40)
+        np.testing.assert_allclose(probabilities.sum(axis=0), 1, atol=2e-3)
+        top = np.sort(probabilities, axis=0)
+        clear = top[-1] - top[-2] > 2e-3
+        np.testing.assert_array_equal(np.array([0, 2, 7])[probabilities.argmax(axis=0)][clear], result.ids[clear])
+
+    coco = json.loads((out / "annotations.json").read_text())
+    assert [image["file_name"] for image in coco["images"]] == [f"{name}.png" for name in NAMES]
+    for annotation in coco["annotations"]:
+        result = results[NAMES[annotation["image_id"] - 1]].ids
+        assert annotation["area"] == (result == annotation["category_id"]).sum()
+    assert len(coco["annotations"]) == sum(len(result.object_ids) for result in results.values())
+
+
+def test_a_video_file_and_a_folder_of_masks(segment, tmp_path, images, ids):
+    video = write_video(tmp_path / "clip.mp4", images)
+    save_mask(tmp_path / "masks" / "1.png", np.where(ids == 2, 2, 0).astype(np.uint8))
+    save_mask(tmp_path / "masks" / "00004.png", np.where(ids == 7, 7, 0).astype(np.uint8))
+    assert segment("--save", "masks", source=video, masks=tmp_path / "masks").code == 0
+    out = tmp_path / "out"
+    assert list(masks_in(out)) == [f"{i:05d}" for i in range(6)]
+    assert read_mask(out / "00000.png").object_ids == ()
+    np.testing.assert_array_equal(read_mask(out / "00004.png").ids == 7, ids == 7)
+    before = {path: path.stat().st_mtime_ns for path in out.glob("*.png")}
+    assert segment("--save", "masks", source=video, masks=tmp_path / "masks").code == 0
+    assert before == {path: path.stat().st_mtime_ns for path in out.glob("*.png")}, "all was done already"
+
+
+@pytest.mark.parametrize("direction", ["backward", "both"])
+def test_directions_reach_frames_before_the_mask(segment, tmp_path, ids, direction):
+    save_mask(tmp_path / "masks" / "shot_003.png", ids)
+    answer = segment("--direction", direction, masks=tmp_path / "masks")
+    assert answer.code == 0, answer.err
+    out = tmp_path / "out"
+    assert list(masks_in(out)) == NAMES
+    assert read_mask(out / "shot_000.png").object_ids
+    with av.open(str(out / "overlay.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 6
+
+
+def test_one_frame(segment, tmp_path, images, ids):
+    assert segment(source=save_frames(tmp_path / "one", images[:1])).code == 0
+    np.testing.assert_array_equal(read_mask(tmp_path / "out" / "shot_000.png").ids, ids)
+
+
+def test_the_progress_bar_is_on_standard_error_only(segment, call, tmp_path, clip, mask, weights):
+    answer = call("segment", clip, "--masks", mask, "--output", tmp_path / "out", "--weights", weights, "--size", "16")
+    assert answer.code == 0
+    assert len(answer.out.strip().splitlines()) == 1
+    assert "6/6 frames" in answer.err
+    assert segment("--size", "16", "--dtype", "auto").err == ""
+
+
+# Bad sources
+
+
+@pytest.mark.parametrize(
+    ("content", "text"), [(b"this is no video", "cannot be"), (b"", "clip.mp4"), (None, "does not exist")]
+)
+def test_not_a_video(segment, tmp_path, content, text):
+    source = tmp_path / "clip.mp4"
+    if content is not None:
+        source.write_bytes(content)
+    answer = segment(source=source)
+    assert answer.code == 3
+    assert str(source) in answer.err
+    assert text in answer.err
+    assert "Traceback" not in answer.err
+    assert not (tmp_path / "out").exists(), "a refusal leaves nothing behind"
+
+
+def test_an_empty_folder(segment, tmp_path):
+    (tmp_path / "empty").mkdir()
+    answer = segment(source=tmp_path / "empty")
+    assert answer.code == 3
+    assert "holds no image" in answer.err
+
+
+def test_a_broken_frame_midway_is_named_and_earlier_masks_stay(segment, tmp_path, clip, images):
+    (clip / "shot_003.png").write_bytes((clip / "shot_003.png").read_bytes()[:200])
+    answer = segment()
+    assert answer.code == 3
+    assert "frame 3 cannot be decoded" in answer.err
+    assert "shot_003.png" in answer.err
+    assert list(masks_in(tmp_path / "out")) == NAMES[:3]
+    Image.fromarray(images[3]).save(clip / "shot_003.png")
+    assert segment().code == 0, "the same command goes on once the frame is repaired"
+    assert list(masks_in(tmp_path / "out")) == NAMES
+
+
+def test_a_truncated_video_keeps_what_was_done(segment, tmp_path, images):
+    video = write_video(tmp_path / "clip.mkv", images * 10)
+    video.write_bytes(video.read_bytes()[: int(video.stat().st_size * 0.6)])
+    answer = segment("--save", "masks", source=video)
+    done = masks_in(tmp_path / "out")
+    assert 3 <= len(done) < 60
+    assert list(done) == [f"{i:05d}" for i in range(len(done))]
+    assert answer.code in (0, 3), "whether FFmpeg notices depends on where it is cut"
+    assert "Traceback" not in answer.err
+
+
+def test_frames_of_differing_sizes(segment, tmp_path, clip, images):
+    Image.fromarray(images[2][:, :30]).save(clip / "shot_002.png")
+    answer = segment()
+    assert answer.code == 3
+    assert "shot_002.png is 30x24" in answer.err
+    assert list(masks_in(tmp_path / "out")) == NAMES[:2]
+
+
+# Bad masks
+
+
+def test_a_mask_of_another_size_and_fit_mask(segment, tmp_path, ids):
+    small = save_mask(tmp_path / "small.png", ids[::2, ::2].copy())
+    answer = segment(masks=small)
+    assert answer.code == 4
+    assert "is 20x12 but the video is 40x24" in answer.err
+    assert "--fit-mask" in answer.err
+    assert segment("--fit-mask", masks=small).code == 0
+    np.testing.assert_array_equal(
+        read_mask(tmp_path / "out" / "shot_000.png").ids, ids[::2, ::2].repeat(2, 0).repeat(2, 1)
+    )
+
+
+def test_a_soft_rgb_mask_and_fix_mask(segment, tmp_path, ids):
+    rgb = np.zeros((*ids.shape, 3), np.uint8)
+    rgb[ids > 0] = (128, 0, 0)  # DAVIS's first colour
+    rgb[6, 3:13] = (121, 6, 3)
+    Image.fromarray(rgb).save(tmp_path / "rgb.png")
+    answer = segment(masks=tmp_path / "rgb.png")
+    assert answer.code == 4
+    assert "121" in answer.err
+    assert "--fix-mask" in answer.err
+    assert segment("--fix-mask", masks=tmp_path / "rgb.png").code == 0
+    np.testing.assert_array_equal(read_mask(tmp_path / "out" / "shot_000.png").ids, (ids > 0).astype(np.uint8))
+
+
+def test_a_mask_of_0_and_255_is_object_1(segment, tmp_path, ids):
+    binary = save_mask(tmp_path / "binary.png", np.where(ids > 0, 255, 0).astype(np.uint8), None)
+    assert "objects 1" in segment(masks=binary).out
+
+
+def test_an_empty_mask(segment, tmp_path, ids):
+    answer = segment(masks=save_mask(tmp_path / "empty.png", ids * 0))
+    assert answer.code == 4
+    assert "No mask shows an object" in answer.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_mask_for_a_frame_that_does_not_exist(segment, tmp_path, ids):
+    save_mask(tmp_path / "masks" / "shot_000.png", ids)
+    save_mask(tmp_path / "masks" / "shot_099.png", ids)
+    answer = segment(masks=tmp_path / "masks")
+    assert answer.code == 4
+    assert "shot_099.png belongs to no frame" in answer.err
+
+
+def test_a_mask_that_is_no_picture(segment, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    answer = segment(masks=tmp_path / "bad.png")
+    assert answer.code == 4
+    assert "bad.png" in answer.err
+
+
+# Bad weights
+
+
+class _Code:
+    def __reduce__(self):
+        return (print, ("this must never run",))
+
+
+def bad_weights(folder, kind):
+    path = folder / f"w{'.safetensors' if kind == 'text as safetensors' else '.pth'}"
+    if kind == "code":
+        path.write_bytes(pickle.dumps(_Code()))
+    elif kind == "code in a zip":
+        torch.save({"state_dict": _Code()}, path)
+    elif kind == "other tensors":
+        torch.save({"encoder.weight": torch.zeros(3)}, path)
+    elif kind != "missing":
+        path.write_bytes(b"no weights at all")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["missing", "text", "text as safetensors", "code", "code in a zip", "other tensors"])
+def test_weights_that_are_none(segment, tmp_path, kind):
+    path = bad_weights(tmp_path, kind)
+    answer = segment("--weights", path)
+    assert answer.code == 5, answer.err
+    assert str(path) in answer.err
+    assert "this must never run" not in answer.out
+    assert not masks_in(tmp_path / "out")
+    assert segment().code == 0, "a refused run does not occupy its output folder"
+
+
+# Options
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "text"),
+    [
+        (("--save", "masks,overlays"), 6, "expected any of masks,overlay,probabilities,coco"),
+        (("--save", ""), 6, "--save ''"),
+        (("--size", "240p"), 6, "expected auto, none, or a number of pixels from 16"),
+        (("--size", "15"), 6, "--size '15'"),
+        (("--max-memory-frames", "1"), 6, "expected 0 (no bound) or at least 2"),
+        (("--max-memory-frames", "-1"), 2, "max-memory-frames"),
+        (("--memory-every", "0"), 2, "memory-every"),
+        (("--direction", "backwards"), 2, "backward"),
+        (("--dtype", "float"), 2, "float32"),
+        (("--fitmask",), 2, "--fit-mask"),
+        (("--direction", "backward", "--save", "overlay"), 6, "add masks to --save"),
+        (("--device", "gpu"), 5, "Device 'gpu' cannot be used"),
+    ],
+)
+def test_misspelt_options_name_what_is_allowed(segment, options, code, text):
+    answer = segment(*options)
+    assert answer.code == code
+    assert text in answer.err
+
+
+def test_a_missing_option_is_named(call, clip):
+    answer = call("segment", clip)
+    assert answer.code == 2
+    assert "--masks" in answer.err
+
+
+# The output folder
+
+
+def test_results_of_another_run_are_refused_without_overwrite(segment, tmp_path):
+    assert segment("--save", "masks,coco").code == 0
+    before = masks_in(tmp_path / "out")
+    answer = segment("--save", "masks,coco", "--memory-every", "1")
+    assert answer.code == 7
+    assert "memory_every (5 there, 1 now)" in answer.err
+    assert "--overwrite" in answer.err
+    assert masks_in(tmp_path / "out") == before
+    assert segment("--save", "masks", "--memory-every", "1", "--overwrite").code == 0
+    assert not (tmp_path / "out" / "annotations.json").exists()
+
+
+def test_weights_trained_anew_under_the_same_name_are_another_run(segment, tmp_path, weights):
+    copy = shutil.copy(weights, tmp_path / "mine.safetensors")
+    assert segment("--weights", copy).code == 0
+    data = bytearray(copy.read_bytes())
+    data[-1] ^= 1
+    copy.write_bytes(data)
+    answer = segment("--weights", copy)
+    assert answer.code == 7
+    assert "weights" in answer.err
+
+
+@pytest.mark.parametrize("option", [(), ("--overwrite",)])
+def test_a_users_own_pictures_are_left_alone(segment, tmp_path, images, option):
+    out = save_frames(tmp_path / "out", images[:1])
+    before = masks_in(out)
+    answer = segment(*option)
+    assert answer.code == 7
+    assert masks_in(out) == before
+
+
+def test_results_do_not_go_among_the_frames(segment, clip):
+    answer = segment(output=clip)
+    assert answer.code == 7
+    assert "holds the frames themselves" in answer.err
+
+
+def test_a_full_disk_is_said_in_words_and_the_same_command_goes_on(segment, tmp_path, monkeypatch):
+    write = MaskWriter.write
+
+    def full(self, frame, *arguments, **options):
+        if frame.index == 2:
+            raise OSError(28, "No space left on device")
+        write(self, frame, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MaskWriter, "write", full)
+        answer = segment()
+    assert answer.code == 7
+    assert "No space left on device" in answer.err
+    assert "Free some space" in answer.err
+    assert list(masks_in(tmp_path / "out")) == NAMES[:2]
+    assert segment().code == 0
+    assert list(masks_in(tmp_path / "out")) == NAMES
+
+
+# Stopping and going on
+
+
+@pytest.mark.parametrize(("stop_at", "broken_state"), [(1, False), (4, False), (4, True)])
+def test_a_stopped_run_goes_on_to_the_same_results(segment, tmp_path, ids, monkeypatch, stop_at, broken_state):
+    monkeypatch.setattr(job, "_SECONDS_BETWEEN_STATES", -1)  # a state after every frame
+    save_mask(tmp_path / "masks" / "shot_000.png", np.where(ids == 2, 2, 0).astype(np.uint8))
+    save_mask(tmp_path / "masks" / "shot_003.png", np.where(ids == 7, 7, 0).astype(np.uint8))
+    options = ("--save", "masks,overlay,probabilities,coco", "--memory-every", "2", "--max-memory-frames", "3")
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    assert segment(*options, masks=tmp_path / "masks", output=whole).code == 0
+
+    write = MaskWriter.write
+
+    def stop(self, frame, *arguments, **kwargs):
+        if frame.index == stop_at:
+            raise KeyboardInterrupt
+        write(self, frame, *arguments, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MaskWriter, "write", stop)
+        assert segment(*options, masks=tmp_path / "masks").code == 130
+    assert list(masks_in(out)) == NAMES[:stop_at]
+    if broken_state:
+        state = out / "state.safetensors"
+        state.write_bytes(state.read_bytes()[:-20])
+
+    answer = segment(*options, masks=tmp_path / "masks")
+    assert answer.code == 0, answer.err
+    assert "6 frames, objects 2, 7" in answer.out
+    assert masks_in(out) == masks_in(whole)
+    first, second = (json.loads((folder / "annotations.json").read_text()) for folder in (out, whole))
+    assert first["annotations"] == second["annotations"]
+    for name in NAMES:
+        with np.load(out / "probabilities" / f"{name}.npz") as a, np.load(whole / "probabilities" / f"{name}.npz") as b:
+            np.testing.assert_array_equal(a["probabilities"], b["probabilities"])
+    with av.open(str(out / "overlay.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 6
+    assert not (out / "state.safetensors").exists()
+
+
+def test_a_run_that_goes_on_does_not_start_over(segment, tmp_path, monkeypatch):
+    monkeypatch.setattr(job, "_SECONDS_BETWEEN_STATES", -1)
+    write = MaskWriter.write
+    written = []
+
+    def stop(self, frame, *arguments, **kwargs):
+        if frame.index == 4 and 4 not in written:
+            written.append(4)
+            raise KeyboardInterrupt
+        written.append(frame.index)
+        write(self, frame, *arguments, **kwargs)
+
+    monkeypatch.setattr(MaskWriter, "write", stop)
+    segment("--save", "masks")
+    assert segment("--save", "masks").code == 0
+    assert written == [0, 1, 2, 3, 4, 4, 5]

@@ -1,0 +1,120 @@
+"""`cyclevos segment-dataset`: the layout of its results, and running it again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from cli_inputs import save_mask
+from PIL import Image
+
+from cyclevos.datasets import layouts
+from cyclevos.datasets.first_masks import first_masks
+from cyclevos.errors import DatasetError
+from cyclevos.video import DAVIS_PALETTE, read_mask
+
+
+@pytest.fixture
+def dataset(call, davis, weights, tmp_path):
+    def run(*options, root=davis):
+        base = ("--output", tmp_path / "out", "--weights", weights, "--size", "none", "--dtype", "float32")
+        return call("segment-dataset", root, *base, "--quiet", *options)
+
+    return run
+
+
+def files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
+
+
+def test_results_lie_by_sequence_and_a_second_run_skips_them(dataset, tmp_path, ids):
+    answer = dataset()
+    assert answer.code == 0, answer.err
+    assert "2 sequences, 6 frames segmented now" in answer.out
+    out = tmp_path / "out"
+    assert files(out) == [f"{name}/{i:05d}.png" for name in ("ape", "bee") for i in range(3)]
+    np.testing.assert_array_equal(read_mask(out / "ape" / "00000.png").ids, ids)
+    np.testing.assert_array_equal(read_mask(out / "bee" / "00000.png").ids, (ids == 2).astype(np.uint8))
+    assert read_mask(out / "ape" / "00002.png").palette == DAVIS_PALETTE
+    before = {name: (out / name).stat().st_mtime_ns for name in files(out)}
+
+    assert "2 sequences, 0 frames segmented now" in dataset().out
+    assert before == {name: (out / name).stat().st_mtime_ns for name in files(out)}
+
+    (out / "bee" / "00001.png").unlink()
+    assert "2 sequences, 3 frames segmented now" in dataset().out
+    assert "2 sequences, 6 frames segmented now" in dataset("--overwrite").out
+
+
+def test_some_sequences_and_other_results(dataset, tmp_path):
+    assert dataset("--sequences", "bee", "--save", "masks,coco").code == 0
+    assert files(tmp_path / "out") == [f"bee/{i:05d}.png" for i in range(3)]
+    assert (tmp_path / "out" / "bee" / "annotations.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--split", "vall"), "no split 'vall'"),
+        (("--sequences", "apes"), "did you mean ape?"),
+        (("--sequences", ""), "no sequence was asked for"),
+        (("--year", "2018"), "expected 2016 or 2017"),
+        (("--annotations", "Masks"), "Masks does not exist"),
+    ],
+)
+def test_what_is_not_there_is_named(dataset, options, text):
+    answer = dataset(*options)
+    assert answer.code == 8
+    assert text in answer.err
+
+
+def test_a_folder_that_is_no_data_set(dataset, tmp_path):
+    answer = dataset(root=tmp_path / "nowhere")
+    assert answer.code == 8
+    assert "does not exist" in answer.err
+
+
+def test_trouble_with_one_sequence_names_it_and_keeps_the_others(dataset, davis, tmp_path, ids):
+    save_mask(davis / "Annotations" / "480p" / "bee" / "00000.png", ids[:20], DAVIS_PALETTE)
+    answer = dataset()
+    assert answer.code == 4
+    assert "Sequence bee" in answer.err
+    assert "40x20" in answer.err
+    assert files(tmp_path / "out") == [f"ape/{i:05d}.png" for i in range(3)]
+
+
+def test_a_sequence_whose_masks_are_empty(dataset, davis, ids):
+    for path in (davis / "Annotations" / "480p" / "bee").iterdir():
+        save_mask(path, ids * 0, DAVIS_PALETTE)
+    answer = dataset()
+    assert answer.code == 8
+    assert "bee" in answer.err
+
+
+def masks_of(davis, frames):
+    folder = davis / "Annotations" / "480p" / "ape"
+    for index, mask in enumerate(frames):
+        save_mask(folder / f"{index:05d}.png", np.array(mask, np.uint8), DAVIS_PALETTE)
+    (sequence,) = layouts.open_dataset(davis, "val", sequences=["ape"])
+    return sequence
+
+
+def test_first_masks_give_each_object_once(davis):
+    sequence = masks_of(davis, [[[0, 0, 0]], [[1, 0, 255]], [[1, 2, 0]]])
+    (first,) = first_masks(sequence).items()
+    assert (first[0], first[1].ids.tolist()) == (1, [[1, 0, 0]])
+    later = first_masks(sequence, later=True)
+    assert {index: image.ids.tolist() for index, image in later.items()} == {1: [[1, 0, 0]], 2: [[0, 2, 0]]}
+
+
+def test_first_masks_of_nothing_name_the_sequence(davis):
+    with pytest.raises(DatasetError, match="Sequence ape"):
+        first_masks(masks_of(davis, [[[0, 0]]] * 3))
+
+
+def test_objects_that_appear_later_are_followed_on_request(dataset, davis, tmp_path, ids):
+    folder = davis / "Annotations" / "480p" / "ape"
+    save_mask(folder / "00000.png", np.where(ids == 2, 2, 0).astype(np.uint8), DAVIS_PALETTE)
+    assert dataset("--sequences", "ape", "--objects", "appearing").code == 0
+    shown = [np.array(Image.open(tmp_path / "out" / "ape" / f"{i:05d}.png")) for i in range(2)]
+    assert 7 not in shown[0]
+    np.testing.assert_array_equal(shown[1] == 7, ids == 7)
