@@ -122,7 +122,7 @@ def _pass_over(propagator: Propagator, frames: Iterator[Frame], masks: Masks) ->
     """Go once over the frames in the order they come."""
     missing = set(masks)
     last = 0
-    for frame in read_ahead(frames):
+    for frame in frames:
         missing.discard(frame.index)
         last = max(last, frame.index)
         yield frame, propagator.step(frame.index, frame.image, masks.get(frame.index))
@@ -137,7 +137,8 @@ def _iterate(frames: Frames, *, reverse: bool = False, start: int = 0) -> Iterat
     if isinstance(frames, str | Path):
         frames = open_source(frames)
     if isinstance(frames, FrameSource):
-        return frames.iterate(reverse=True) if reverse else frames.iterate(start=start)
+        # Decoding overlaps the network. A user's own iterable is asked for one frame at a time, on the user's thread.
+        return read_ahead(frames.iterate(reverse=True) if reverse else frames.iterate(start=start))
     if not reverse:
         return frames_from_arrays(frames)
     if not isinstance(frames, Sequence) and not isinstance(frames, np.ndarray):
