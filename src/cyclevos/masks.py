@@ -75,9 +75,13 @@ def probabilities_to_ids(probabilities: Tensor, objects: Sequence[int]) -> NDArr
             f"Expected probabilities ({len(objects) + 1},H,W) for {len(objects)} objects, "
             f"got {tuple(probabilities.shape)}."
         )
-    table = np.array([0, *objects], dtype=np.uint8)
-    winners: NDArray[np.uint8] = table[probabilities.argmax(dim=0).cpu().numpy()]
-    return winners
+    # Channel by channel: torch's arg-max over the first dimension walks memory in strides, many times slower.
+    best = probabilities[0]
+    ids = torch.zeros_like(best, dtype=torch.uint8)
+    for channel, i in zip(probabilities[1:], objects, strict=True):
+        ids.masked_fill_(channel > best, i)
+        best = torch.maximum(best, channel)
+    return np.asarray(ids.cpu())
 
 
 def soft_aggregation(foreground: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ def test_memory_read_equals_the_formula():
 def test_memory_read_in_parts_equals_the_whole(monkeypatch):
     key, value, query = (torch.randn(2, c, n).double() for c, n in ((5, 7), (3, 7), (5, 9)))
     whole = memory_read(key, value, query)
-    monkeypatch.setattr("cyclevos.network.memory_read._MAX_AFFINITIES", 30)
+    monkeypatch.setattr("cyclevos.network.memory_read._ROWS", 2)
     with torch.no_grad():
         torch.testing.assert_close(memory_read(key, value, query), whole)
 

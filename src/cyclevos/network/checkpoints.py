@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
 import re
 import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -83,19 +81,7 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the pickle's age; whether it loads is all that matters
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-        KeyError,
-        zipfile.BadZipFile,
-        UnicodeDecodeError,
-        AttributeError,
-        TypeError,
-        IndexError,
-    ) as error:
+    except Exception as error:  # torch's restricted unpickler raises nearly everything on broken files
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
             f"{path} is not a weights file, or it holds objects other than tensors, which are never loaded "
@@ -129,7 +115,8 @@ def convert_released(tensors: Mapping[str, Tensor], spec: NetworkSpec) -> dict[s
 
     Args:
         tensors: the file's tensors without ``module.``.
-        spec: of the network they are meant for; it decides which second mask channel is expected.
+        spec: of the network they are meant for; it decides which second mask channel is expected, and
+            the RGB mean and standard deviation that a file may hold must be its.
 
     Returns:
         Tensors under our names. Names that mean nothing to us are kept, so that loading reports them.
@@ -138,11 +125,7 @@ def convert_released(tensors: Mapping[str, Tensor], spec: NetworkSpec) -> dict[s
     joined = [f"Encoder_M.{name}.weight" for name in ("conv1", "conv1_m", second)]
     converted: dict[str, Tensor] = {}
     for name, value in tensors.items():
-        if (name.endswith(("num_batches_tracked", ".mean", ".std")) and name.count(".") <= 1) or name.endswith(
-            "num_batches_tracked"
-        ):
-            continue
-        if name in joined:
+        if name.endswith("num_batches_tracked") or name in joined or _is_our_normalisation(name, value, spec):
             continue
         converted[_our_name(name)] = value
     parts = [tensors[name] for name in joined if name in tensors]
@@ -153,6 +136,14 @@ def convert_released(tensors: Mapping[str, Tensor], spec: NetworkSpec) -> dict[s
     else:
         converted |= {name: tensors[name] for name in joined if name in tensors}
     return converted
+
+
+def _is_our_normalisation(name: str, value: Tensor, spec: NetworkSpec) -> bool:
+    """Tell whether a tensor says what the specification says already; another value is reported as unused."""
+    known = {"mean": spec.mean, "std": spec.std}.get(name.rpartition(".")[2])
+    if known is None or value.numel() != len(known):
+        return False
+    return torch.allclose(value.flatten().float(), torch.tensor(known), atol=1e-4)
 
 
 def _our_name(name: str) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 # Shapes: O objects, Ck key channels, Cv value channels, N memory cells, n query cells.
 
-_MAX_AFFINITIES = 16_000_000  # cells of the affinity held at once without gradients: 64 MB in float32
+_ROWS = 256  # query cells read at once on a CPU: their affinities stay in the cache
 
 
 def memory_read(memory_key: Tensor, memory_value: Tensor, query_key: Tensor, known: Tensor | None = None) -> Tensor:
@@ -39,16 +39,22 @@ def memory_read(memory_key: Tensor, memory_value: Tensor, query_key: Tensor, kno
             "expected memory_key (O,Ck,N), memory_value (O,Cv,N), query_key (O,Ck,n); got "
             f"{tuple(memory_key.shape)}, {tuple(memory_value.shape)}, {tuple(query_key.shape)}"
         )
-    query = query_key * (1.0 / math.sqrt(query_key.shape[1]))
-    if torch.is_grad_enabled():
+    query = (query_key * (1.0 / math.sqrt(query_key.shape[1]))).transpose(1, 2)  # (O,n,Ck)
+    if torch.is_grad_enabled() or query.is_cuda:
         return _read(memory_key, memory_value, query, known)
-    columns = max(1, _MAX_AFFINITIES // max(1, memory_key.shape[0] * memory_key.shape[2]))
-    parts = [_read(memory_key, memory_value, part, known) for part in query.split(columns, dim=2)]
-    return torch.cat(parts, dim=2)
+    read = memory_value.new_empty(*memory_value.shape[:2], query_key.shape[2])
+    for o in range(len(query)):
+        one = slice(o, o + 1)
+        for start in range(0, query.shape[1], _ROWS):
+            rows = slice(start, start + _ROWS)
+            mask = None if known is None else known[one]
+            read[one, :, rows] = _read(memory_key[one], memory_value[one], query[one, rows], mask)
+    return read
 
 
 def _read(memory_key: Tensor, memory_value: Tensor, query: Tensor, known: Tensor | None) -> Tensor:
-    affinity = memory_key.transpose(1, 2) @ query  # (O,N,n)
+    # Query-major, so that the softmax runs along contiguous memory.
+    affinity = query @ memory_key  # (O,n,N)
     if known is not None:
-        affinity = affinity.masked_fill(~known[:, :, None], float("-inf"))
-    return memory_value @ affinity.softmax(dim=1)  # (O,Cv,n)
+        affinity = affinity.masked_fill(~known[:, None, :], float("-inf"))
+    return (affinity.softmax(dim=2) @ memory_value.transpose(1, 2)).transpose(1, 2)  # (O,Cv,n)

@@ -129,7 +129,7 @@ def _pass_over(propagator: Propagator, frames: Iterator[Frame], masks: Masks) ->
     """Go once over the frames in the order they come."""
     missing = set(masks)
     last = 0
-    for number, frame in enumerate(read_ahead(frames)):
+    for number, frame in enumerate(frames):
         if number == 0:  # not when a mask's turn comes, which may be hours later
             _check_sizes(masks, frame.size)
         missing.discard(frame.index)
@@ -155,7 +155,8 @@ def _iterate(frames: Frames, *, reverse: bool = False, start: int = 0) -> Iterat
     if isinstance(frames, str | Path):
         frames = open_source(frames)
     if isinstance(frames, FrameSource):
-        return frames.iterate(reverse=True) if reverse else frames.iterate(start=start)
+        # Decoding overlaps the network. A user's own iterable is asked for one frame at a time, on the user's thread.
+        return read_ahead(frames.iterate(reverse=True) if reverse else frames.iterate(start=start))
     if not reverse:
         return frames_from_arrays(frames)
     if not isinstance(frames, Sequence) and not isinstance(frames, np.ndarray):

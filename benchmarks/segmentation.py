@@ -1,0 +1,120 @@
+"""Speed and memory of propagation, as ratios within one run.
+
+    python benchmarks/segmentation.py            all of it, about ten minutes on two cores
+    python benchmarks/segmentation.py --only ratio
+
+``ratio``    the network as it is run against a plain float32 eager version of itself: contiguous tensors,
+             the affinity of all cells in one piece, everything else the same; 480 pixels inside, one object
+``objects``  five objects against one, at the default size
+``length``   time per frame around frame 2,000 against around frame 100, and the growth of RSS between
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import torch
+
+from cyclevos.network import stm
+from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.network.weights import load_network
+from cyclevos.propagation.memory_bank import MemoryPolicy
+from cyclevos.propagation.propagator import Propagator
+from cyclevos.propagation.segment import segment
+from cyclevos.video import open_source, read_mask
+
+DEMO = Path(__file__).resolve().parents[1] / "src" / "cyclevos" / "demo"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=["ratio", "objects", "length"])
+    parser.add_argument("--weights", default="default")
+    arguments = parser.parse_args()
+    clip = sorted(DEMO.glob("*.mp4"))[0]
+    frames = [frame.image for frame in open_source(clip)]
+    mask = read_mask(clip.with_suffix(".png")).ids
+    print(
+        f"clip {clip.stem}: {len(frames)} frames {frames[0].shape[1]}x{frames[0].shape[0]}, "
+        f"{torch.get_num_threads()} threads"
+    )
+    parts = {"ratio": ratio, "objects": objects, "length": length}
+    for name, part in parts.items():
+        if arguments.only in (None, name):
+            part(arguments.weights, frames, mask)
+
+
+def plain_read(memory_key, memory_value, query_key, known=None):
+    affinity = memory_key.transpose(1, 2) @ query_key / memory_key.shape[1] ** 0.5  # (O,N,n)
+    return memory_value @ affinity.softmax(dim=1)
+
+
+def seconds_per_frame(network: SpaceTimeMemoryNetwork, frames, mask, size: int | None) -> tuple[float, list]:
+    """Mean over the clip's second half, where the memory is full, and the masks."""
+    propagator = Propagator(network, size, MemoryPolicy())
+    masks, times = [], []
+    for index, frame in enumerate(frames):
+        start = time.perf_counter()
+        masks.append(propagator.step(index, frame, mask if index == 0 else None).ids)
+        times.append(time.perf_counter() - start)
+    return float(np.mean(times[len(times) // 2 :])), masks
+
+
+def ratio(weights: str, frames, mask) -> None:
+    fast, ours = seconds_per_frame(load_network(weights), frames, mask, 480)
+    network = load_network(weights, dtype="float32").to(memory_format=torch.contiguous_format)
+    quick_read, stm.memory_read = stm.memory_read, plain_read
+    try:
+        slow, plain = seconds_per_frame(network, frames, mask, 480)
+    finally:
+        stm.memory_read = quick_read
+    agreement = [
+        ((a == b) & (a > 0)).sum() / max(1, ((a > 0) | (b > 0)).sum()) for a, b in zip(ours, plain, strict=True)
+    ]
+    print(
+        f"ratio: plain float32 {slow:.3f} s/frame, ours {fast:.3f} s/frame: {slow / fast:.2f}x; "
+        f"J between their masks {np.mean(agreement):.4f} (worst frame {np.min(agreement):.4f})"
+    )
+
+
+def objects(weights: str, frames, mask) -> None:
+    network = load_network(weights)
+    five = np.zeros_like(mask)
+    height, width = mask.shape
+    for k in range(5):
+        five[height // 4 : height // 2, k * width // 5 + 8 : (k + 1) * width // 5 - 8] = k + 1
+    one = np.where(five == 1, five, 0).astype(np.uint8)
+    single, _ = seconds_per_frame(network, frames, one, network.spec.size)
+    several, _ = seconds_per_frame(network, frames, five, network.spec.size)
+    print(f"objects: one {single:.3f} s/frame, five {several:.3f} s/frame: {several / single:.2f}x")
+
+
+def length(weights: str, frames, mask, total: int = 2000, window: int = 60) -> None:
+    network = load_network(weights)
+    process = psutil.Process()
+    marks: dict[int, tuple[float, int]] = {}
+
+    def endless() -> Iterator[np.ndarray]:
+        """Forward and back again, so that the object never jumps."""
+        there_and_back = frames + frames[-2:0:-1]
+        for index in range(total + window + 1):
+            yield there_and_back[index % len(there_and_back)]
+
+    for p in segment(network, endless(), {0: mask}):
+        if p.index in (100, 100 + window, total, total + window):
+            marks[p.index] = (time.perf_counter(), process.memory_info().rss)
+    early = (marks[100 + window][0] - marks[100][0]) / window
+    late = (marks[total + window][0] - marks[total][0]) / window
+    growth = (marks[total][1] - marks[100][1]) / 2**20
+    print(
+        f"length: frame {total} takes {late / early:.2f}x of frame 100 ({late:.3f} s), RSS grew {growth:.0f} MB between"
+    )
+
+
+if __name__ == "__main__":
+    main()
