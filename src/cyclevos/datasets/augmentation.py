@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode
@@ -14,7 +14,15 @@ from torchvision.transforms.v2 import functional as TF
 
 # Shapes: T frames, H W pixels of the source, S S' of the result.
 
-Range = tuple[float, float]
+
+def _ordered(value: tuple[float, float]) -> tuple[float, float]:
+    if not 0 < value[0] <= value[1]:
+        raise ValueError(f"expected two positive numbers, the smaller one first, got {list(value)}")
+    return value
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
+Pixels = Annotated[int, Field(ge=16)]
 
 
 class Augmentation(BaseModel):
@@ -33,9 +41,9 @@ class Augmentation(BaseModel):
         mirror: probability of a horizontal flip.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    size: tuple[int, int] = (240, 427)
+    size: tuple[Pixels, Pixels] = (240, 427)
     crop: Range = (0.9, 1.0)
     rotate: float = Field(15.0, ge=0)
     shear: float = Field(10.0, ge=0)
@@ -58,7 +66,7 @@ class Motion(BaseModel):
         elastic: amplitude in pixels of a smooth random warp (thin-plate like).
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     rotate: float = Field(15.0, ge=0)
     shear: float = Field(8.0, ge=0)

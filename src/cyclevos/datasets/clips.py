@@ -63,13 +63,15 @@ class VideoSource:
     def draw(self, length: int, max_gap: int, rng: np.random.Generator) -> ClipTensors:
         """Draw a sequence, then frames no further apart than ``max_gap`` where that is possible."""
         sequence = self.sequences[int(rng.integers(len(self.sequences)))]
-        paths = {path.stem: path for path in sequence.frames}
         annotated = [i for i, path in enumerate(sequence.frames) if path.stem in sequence.annotations]
         chosen = _choose_frames(annotated, length, max_gap, rng)
-        names = [sequence.frames[i].stem for i in chosen]
+        frames = [sequence.frames[i] for i in chosen]
+        pairs = [_read_pair(frame, sequence.annotations[frame.stem]) for frame in frames]
+        if len({image.shape for image, _ in pairs}) > 1:
+            raise DatasetError(f"sequence '{sequence.name}' has frames of different sizes; scale them alike.")
         return ClipTensors(
-            tv_tensors.Image(torch.stack([_read_image(paths[n]) for n in names])),
-            tv_tensors.Mask(torch.stack([_read_ids(sequence.annotations[n]) for n in names])),
+            tv_tensors.Image(torch.stack([image for image, _ in pairs])),
+            tv_tensors.Mask(torch.stack([ids for _, ids in pairs])),
         )
 
 
@@ -83,9 +85,8 @@ class StillSource:
     def draw(self, length: int, max_gap: int, rng: np.random.Generator) -> ClipTensors:
         """Draw an image and move it differently in each frame."""
         image, mask = self.pairs[int(rng.integers(len(self.pairs)))]
-        return pseudo_clip(
-            tv_tensors.Image(_read_image(image)), tv_tensors.Mask(_read_ids(mask)), length, self.motion, rng
-        )
+        pixels, ids = _read_pair(image, mask)
+        return pseudo_clip(tv_tensors.Image(pixels), tv_tensors.Mask(ids), length, self.motion, rng)
 
 
 class ClipBatch(NamedTuple):
@@ -141,6 +142,8 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         """Return frames uint8 (T,3,H,W) and labels uint8 (T,H,W) of sample ``index``."""
+        if not 0 <= index < self.samples:
+            raise IndexError(f"sample {index} of {self.samples}")
         rng = np.random.default_rng((self.seed, index))
         for _ in range(20):
             source = self.sources[rng.choice(len(self.sources), p=self.shares)]
@@ -174,6 +177,32 @@ def collate(samples: list[tuple[Tensor, Tensor]]) -> ClipBatch:
     return ClipBatch(torch.stack([frames for frames, _ in samples]), labels, slots)
 
 
+def read_image(path: Path) -> Tensor:
+    """Read an image as uint8 RGB (3,H,W).
+
+    Raises:
+        DatasetError: the file is no image.
+    """
+    return torch.from_numpy(_pixels(path, "RGB")).permute(2, 0, 1)
+
+
+def read_ids(path: Path) -> Tensor:
+    """Read a mask as uint8 ids (H,W), 255 to ignore; a mask of 0 and 255 alone is binary and gives 0 and 1.
+
+    Raises:
+        DatasetError: the file is no indexed or grey image of 8 bits.
+    """
+    ids = _pixels(path, None)
+    if ids.ndim != 2 or ids.dtype not in (np.uint8, np.bool_):
+        raise DatasetError(
+            f"{path}: training masks must be indexed or grey PNGs of 8 bits, this one has shape {ids.shape} and "
+            f"type {ids.dtype}; convert it."
+        )
+    if set(np.unique(ids).tolist()) == {0, VOID}:  # a binary mask, not one with a void label alone
+        return torch.from_numpy((ids > 0).astype(np.uint8))
+    return torch.from_numpy(ids.astype(np.uint8))
+
+
 def _choose_frames(annotated: Seq[int], length: int, max_gap: int, rng: np.random.Generator) -> list[int]:
     """Frames in time order with bounded gaps; the nearest next one where sparse annotations leave none."""
     chosen = [int(annotated[int(rng.integers(max(1, len(annotated) - length + 1)))])]
@@ -187,16 +216,20 @@ def _choose_frames(annotated: Seq[int], length: int, max_gap: int, rng: np.rando
     return chosen
 
 
-def _read_image(path: Path) -> Tensor:
-    with Image.open(path) as image:
-        return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
+def _read_pair(image: Path, mask: Path) -> tuple[Tensor, Tensor]:
+    """Read an image (3,H,W) and its ids (H,W)."""
+    pixels, ids = read_image(image), read_ids(mask)
+    if pixels.shape[-2:] != ids.shape:
+        raise DatasetError(
+            f"{mask} is {ids.shape[1]}x{ids.shape[0]} pixels, its image {image} is "
+            f"{pixels.shape[2]}x{pixels.shape[1]}; masks must have their images' sizes."
+        )
+    return pixels, ids
 
 
-def _read_ids(path: Path) -> Tensor:
-    with Image.open(path) as image:
-        ids = np.array(image)
-    if ids.ndim != 2:
-        raise DatasetError(f"{path}: training masks must be indexed or grey PNGs, this one has mode colour.")
-    if set(np.unique(ids).tolist()) == {0, VOID}:  # a binary mask, not one with a void label alone
-        ids = (ids > 0).astype(np.uint8)
-    return torch.from_numpy(ids.astype(np.uint8))
+def _pixels(path: Path, mode: str | None) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    try:
+        with Image.open(path) as image:
+            return np.array(image if mode is None else image.convert(mode))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise DatasetError(f"{path} cannot be read as an image ({error}); replace it or leave it out.") from error

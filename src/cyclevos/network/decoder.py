@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -89,7 +90,7 @@ class Decoder(nn.Module):
             size: (H, W) of the network's input.
 
         Returns:
-            Foreground minus background logit, (O,H,W), float32.
+            Foreground minus background logit, (O,H,W), float32 or wider.
         """
         half = read_value.shape[1]
         x = prepared[0] + F.conv2d(read_value, self.input_convolution.weight[:, :half], padding=1)
@@ -98,5 +99,7 @@ class Decoder(nn.Module):
         x = self.refine4(prepared[2], x)
         logits = self.prediction(F.relu(x))  # (O,2,H/4,W/4)
         # A softmax over two channels is the sigmoid of their difference: upsample one map, not two.
-        difference = (logits[:, 1:] - logits[:, :1]).float()
+        difference = logits[:, 1:] - logits[:, :1]
+        if difference.dtype != torch.float64:  # kept for the sake of gradient checks
+            difference = difference.float()
         return F.interpolate(difference, size=size, mode="bilinear", align_corners=False)[:, 0]

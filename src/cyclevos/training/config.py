@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
+import copy
 import difflib
+import re
+import reprlib
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from cyclevos.datasets.augmentation import Augmentation, Motion
 from cyclevos.errors import ConfigError
@@ -17,7 +19,7 @@ from cyclevos.training.objective import ObjectiveConfig
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class NetworkConfig(_Section):
@@ -184,6 +186,15 @@ class TrainingConfig(_Section):
     checkpoint_every: int = Field(500, ge=1)
     size: int | None = Field(240, ge=16)
 
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _no_is_a_word(cls, value: object) -> object:
+        """YAML reads an unquoted ``no`` as false."""
+        return "no" if value is False else value
+
+
+_SCIENTIFIC = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d{1,3}", re.ASCII)
+
 
 def load_config(path: str | Path, overrides: list[str] | None = None) -> TrainingConfig:
     """Read a YAML file or a preset by name and apply ``section.key=value`` overrides.
@@ -200,8 +211,8 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Trainin
     """
     file = _find(Path(path))
     try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError, ValueError) as error:
+        tree = _parse(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{file} is not readable YAML: {error}") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{file} holds {type(tree).__name__}, expected a mapping with keys such as data, steps.")
@@ -211,6 +222,8 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Trainin
         return TrainingConfig.model_validate(tree)
     except ValidationError as error:
         raise ConfigError(f"{file}: " + "; ".join(_explain(e) for e in error.errors())) from error
+    except RecursionError as error:
+        raise ConfigError(f"{file}: nested too deeply.") from error
 
 
 def presets() -> dict[str, Path]:
@@ -220,8 +233,11 @@ def presets() -> dict[str, Path]:
 
 
 def _find(path: Path) -> Path:
-    if path.is_file():
-        return path
+    try:
+        if path.is_file():
+            return path
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{str(path)!r} cannot be a file: {error}.") from error
     known = presets()
     name = path.name.removesuffix(".yaml")
     if name in known and path.parent == Path():
@@ -234,39 +250,62 @@ def _apply(tree: dict[str, Any], override: str) -> None:
     if not separator or not key:
         raise ConfigError(f"--set {override!r}: expected section.key=value, for example optimiser.lr=1e-4.")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        value = _parse(text)
+    except ValueError as error:
         raise ConfigError(f"--set {override!r}: the value is not YAML ({error}).") from error
     # YAML 1.1 takes 1e-4 for a string; a person means a number.
-    if isinstance(value, str):
-        with contextlib.suppress(ValueError):
-            value = float(value)
+    if isinstance(value, str) and _SCIENTIFIC.fullmatch(value):
+        value = float(value)
     node: Any = tree
     *parents, last = key.split(".")
     for part in parents:
-        node = node[_index(node, part, override)] if isinstance(node, list) else node.setdefault(part, {})
-        if not isinstance(node, dict | list):
+        place: Any = _index(node, part, override) if isinstance(node, list) else part
+        # A YAML anchor makes sections that are one object: change a copy, not its namesakes.
+        child = copy.copy(node[place] if isinstance(node, list) else node.get(place))
+        child = {} if child is None else child
+        if not isinstance(child, dict | list):
             raise ConfigError(f"--set {override!r}: {part!r} is a value, not a section.")
+        node[place] = child
+        node = child
     if isinstance(node, list):
         node[_index(node, last, override)] = value
     else:
         node[last] = value
 
 
+def _parse(text: str) -> Any:
+    """Read YAML; every way it can fail is a ValueError."""
+    try:
+        return yaml.safe_load(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    except Exception as error:  # tags such as !!int on other text escape PyYAML as errors of any kind
+        raise ValueError(str(error) or type(error).__name__) from error
+
+
 def _index(node: list[Any], part: str, override: str) -> int:
-    if part.isdigit() and int(part) < len(node):
-        return int(part)
-    raise ConfigError(f"--set {override!r}: {part!r} must be one of 0..{len(node) - 1}.")
+    numbers = [str(i) for i in range(len(node))]
+    if part in numbers:
+        return numbers.index(part)
+    allowed = f"0..{len(node) - 1}" if node else "none, the list is empty"
+    raise ConfigError(f"--set {override!r}: {part!r} must be a number of the list: {allowed}.")
 
 
 def _explain(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] != "extra_forbidden":
-        return f"{where}: {error['msg']} (got {error['input']!r})"
+        return f"{where}: {error['msg']} (got {_short(error['input'])})"
     known = _keys_at(error["loc"][:-1])
     close = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
     return f"unknown key {where!r}; {hint}"
+
+
+def _short(value: object) -> str:
+    """Show a value in a line, however large or nested it is."""
+    shortener = reprlib.Repr()
+    shortener.maxlevel, shortener.maxdict, shortener.maxlist, shortener.maxstring = 2, 4, 4, 60
+    return shortener.repr(value)
 
 
 def _keys_at(location: tuple[Any, ...]) -> list[str]:
@@ -275,7 +314,8 @@ def _keys_at(location: tuple[Any, ...]) -> list[str]:
     for part in location:
         if isinstance(part, int):
             continue
-        annotation = model.model_fields[part].annotation
+        field = model.model_fields.get(part)
+        annotation = field.annotation if field is not None else None
         candidates = [annotation, *getattr(annotation, "__args__", ())]
         model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
         if model is None:

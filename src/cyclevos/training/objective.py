@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,10 +26,10 @@ class ObjectiveConfig(BaseModel):
         hard_fraction: share of the hardest pixels in the cross-entropy.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     cycle: bool = True
-    cycle_frames: str = Field("all", pattern="^(all|last)$")
+    cycle_frames: Literal["all", "last"] = "all"
     cycle_weight: float = Field(1.0, ge=0)
     hard_fraction: float = Field(0.4, gt=0, le=1)
 

@@ -118,7 +118,7 @@ def _still_pairs(root: Path, images: str, masks: str) -> list[tuple[Path, Path]]
     pairs = [
         (image, found[image.stem])
         for image in sorted(folders[0].iterdir())
-        if image.suffix.lower() in _IMAGE_SUFFIXES and image.stem in found
+        if image.suffix.lower() in _IMAGE_SUFFIXES and image.stem in found and image != found[image.stem]
     ]
     if not pairs:
         raise DatasetError(f"{root}: no image in {images}/ has a mask of the same name in {masks}/.")

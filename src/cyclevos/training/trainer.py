@@ -21,13 +21,14 @@ from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.training.config import TrainingConfig
 from cyclevos.training.objective import CyclicObjective
 from cyclevos.training.setup import build_dataset, build_optimiser, build_schedule, build_trained_network
-from cyclevos.training.validation import Validation, sample_picture, validate
+from cyclevos.training.validation import Validation, open_validation, sample_picture, validate
 
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, dict[str, float]], None]
 
 LAST, BEST, STATE = "last.safetensors", "best.safetensors", "checkpoint"
+CONFIG, VALIDATIONS = "config.json", "validation.jsonl"
 
 
 class Trainer:
@@ -42,6 +43,8 @@ class Trainer:
 
     Raises:
         OutputError: the folder holds a run with another configuration.
+        ConfigError: validation is asked for without naming its sequences.
+        DatasetError: a source or a validation sequence is missing.
         MissingExtraError: Accelerate or tensorboard is not installed.
     """
 
@@ -51,9 +54,9 @@ class Trainer:
         self.accelerator: Any = accelerate.Accelerator(
             mixed_precision=config.precision, log_with="tensorboard", project_dir=str(output)
         )
-        if self.accelerator.is_main_process:
-            _claim(output, config)
-        self.accelerator.wait_for_everyone()
+        _check_claim(output, config)
+        if config.validation.root is not None:
+            open_validation(config.validation)  # a wrong name is said now, not after the first thousand steps
         accelerate.utils.set_seed(config.seed)
         network = build_trained_network(config.network, config.size).to(memory_format=torch.channels_last)
         objective = CyclicObjective(network, config.objective).train()
@@ -65,6 +68,10 @@ class Trainer:
         self.accelerator.register_for_checkpointing(self.schedule)
         self.step = 0
         self.best = -1.0
+        # Last: a folder is only taken by a run whose data and network could be had.
+        if self.accelerator.is_main_process:
+            _claim(output, config)
+        self.accelerator.wait_for_everyone()
 
     @property
     def network(self) -> SpaceTimeMemoryNetwork:
@@ -77,20 +84,25 @@ class Trainer:
         """Train to the last step and return the best weights' file (the last one's without validation).
 
         Args:
-            progress: called after every step with its number and the named losses.
+            progress: called after every step, its checkpoint included, with its number and the named
+                losses; what it raises ends the run, which can be continued.
 
         Raises:
-            TrainingError: a loss is not finite; its parts are named.
+            TrainingError: a loss is not finite, its parts are named; or the stopped run that is to be
+                continued used another number of processes.
         """
         self._resume()
-        self.accelerator.init_trackers("tensorboard")
-        for batch in self._loader():
-            losses, logits = self._step(batch)
-            self.step += 1
-            if progress is not None:
-                progress(self.step, losses)
-            self._record(losses, batch, logits)
-        self.accelerator.end_training()
+        # What a stopped run logged after its checkpoint is done again, so hide it.
+        self.accelerator.init_trackers("tensorboard", init_kwargs={"tensorboard": {"purge_step": self.step + 1}})
+        try:
+            for batch in self._loader():
+                losses, logits = self._step(batch)
+                self.step += 1
+                self._record(losses, batch, logits)
+                if progress is not None:
+                    progress(self.step, losses)
+        finally:
+            self.accelerator.end_training()
         return self.output / (BEST if (self.output / BEST).is_file() else LAST)
 
     def _step(self, batch: ClipBatch) -> tuple[dict[str, float], Tensor]:
@@ -129,7 +141,7 @@ class Trainer:
             writer = self.accelerator.get_tracker("tensorboard").writer
             writer.add_image("clip/prediction", sample_picture(batch, logits), self.step)
             line = json.dumps({"step": self.step, "J": result.mean, "sequences": result.sequences})
-            with (self.output / "validation.jsonl").open("a", encoding="utf-8") as file:
+            with (self.output / VALIDATIONS).open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
             logger.info("step %d: validation J %.4f", self.step, result.mean)
             if result.mean > self.best:
@@ -140,14 +152,19 @@ class Trainer:
     def _save(self) -> None:
         """Write the full state beside the old one, then swap."""
         beside = self.output / f"{STATE}.partial"
+        if self.accelerator.is_main_process:
+            shutil.rmtree(beside, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
         self.accelerator.save_state(str(beside))
+        self.accelerator.wait_for_everyone()  # every process writes files of its own
         if self.accelerator.is_main_process:
             if self.average is not None:
                 torch.save(self.average.state_dict(), beside / "average.pt")
-            (beside / "progress.json").write_text(json.dumps({"step": self.step, "best": self.best}))
+            progress = {"step": self.step, "best": self.best, "processes": self.accelerator.num_processes}
+            (beside / "progress.json").write_text(json.dumps(progress), encoding="utf-8")
             old = self.output / f"{STATE}.old"
-            shutil.rmtree(old, ignore_errors=True)
-            if (self.output / STATE).exists():
+            if (self.output / STATE).exists():  # else the old one is all there is: stopped between renames
+                shutil.rmtree(old, ignore_errors=True)
                 (self.output / STATE).replace(old)
             beside.replace(self.output / STATE)
             shutil.rmtree(old, ignore_errors=True)
@@ -160,11 +177,21 @@ class Trainer:
             folder = self.output / f"{STATE}.old"  # stopped between the two renames
         if not folder.is_dir():
             return
+        state = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
+        processes = state.get("processes", self.accelerator.num_processes)
+        if processes != self.accelerator.num_processes:
+            raise TrainingError(
+                f"{self.output} was trained by {processes} processes, now there are "
+                f"{self.accelerator.num_processes}: the clips would differ. Continue it with {processes} or "
+                "start anew in another --output."
+            )
         self.accelerator.load_state(str(folder))
-        state = json.loads((folder / "progress.json").read_text())
         self.step, self.best = int(state["step"]), float(state["best"])
         if self.average is not None:
-            self.average.load_state_dict(torch.load(folder / "average.pt", weights_only=True))
+            average = torch.load(folder / "average.pt", map_location="cpu", weights_only=True)
+            self.average.load_state_dict(average)
+        if self.accelerator.is_main_process:
+            _forget_later_validations(self.output / VALIDATIONS, self.step)
         logger.info("continuing from step %d", self.step)
 
     def _loader(self) -> Any:
@@ -198,24 +225,50 @@ class Trainer:
         return average.requires_grad_(False)
 
 
+def _check_claim(output: Path, config: TrainingConfig) -> None:
+    """Refuse a folder that holds a run with another configuration."""
+    file = output / CONFIG
+    try:
+        if not file.is_file():
+            return
+        # Read as a configuration, so that a setting added since with its default is no difference.
+        found = TrainingConfig.model_validate_json(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OutputError(f"{output} cannot hold a training run ({error}). Choose another --output.") from error
+    except ValueError as error:
+        raise OutputError(
+            f"{file} is not the configuration of a run ({_first_line(error)}). Choose another --output."
+        ) from error
+    if found != config:
+        differing = [name for name in TrainingConfig.model_fields if getattr(found, name) != getattr(config, name)]
+        raise OutputError(
+            f"{output} holds a run with another configuration (different: {', '.join(differing)}). Choose another "
+            "--output, or delete the folder to start anew."
+        )
+
+
 def _claim(output: Path, config: TrainingConfig) -> None:
-    """Write the run's configuration, or check that the one found is the same."""
-    file = output / "config.json"
-    text = config.model_dump_json(indent=2)
+    """Write the run's configuration where there is none."""
+    file = output / CONFIG
     try:
         output.mkdir(parents=True, exist_ok=True)
-        if file.is_file():
-            if json.loads(file.read_text(encoding="utf-8")) == json.loads(text):
-                return
-            raise OutputError(
-                f"{output} holds a run with another configuration. Choose another --output, or delete "
-                "the folder to start anew."
-            )
-        file.write_text(text, encoding="utf-8")
-    except (OSError, json.JSONDecodeError) as error:
-        if isinstance(error, OutputError):
-            raise
+        if not file.is_file():
+            beside = output / f"{CONFIG}.partial"
+            beside.write_text(config.model_dump_json(indent=2), encoding="utf-8")
+            beside.replace(file)
+    except OSError as error:
         raise OutputError(f"{output} cannot hold a training run ({error}). Choose another --output.") from error
+
+
+def _forget_later_validations(file: Path, step: int) -> None:
+    """Drop the lines that a continued run will write again."""
+    if file.is_file():
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        file.write_text("".join(line for line in lines if json.loads(line)["step"] <= step), encoding="utf-8")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _accelerate() -> Any:

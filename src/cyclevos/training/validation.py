@@ -6,12 +6,11 @@ from typing import NamedTuple, cast
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
-from cyclevos.datasets.clips import ClipBatch
-from cyclevos.datasets.layouts import Sequence, open_dataset
-from cyclevos.errors import ConfigError
+from cyclevos.datasets.clips import VOID, ClipBatch, read_ids, read_image
+from cyclevos.datasets.layouts import Dataset, Sequence, open_dataset
+from cyclevos.errors import ConfigError, DatasetError
 from cyclevos.masks import jaccard, object_ids
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.propagation.memory_bank import MemoryPolicy
@@ -38,15 +37,37 @@ def validate(network: nn.Module, config: ValidationConfig) -> Validation:
 
     Raises:
         ConfigError: no data set or no sequences are configured.
+        DatasetError: a sequence is missing, or fewer than two of its frames have masks.
+    """
+    dataset = open_validation(config)
+    training = network.training
+    network.eval()
+    try:
+        scores = {s.name: _sequence_j(cast(MemoryNetwork, network), s, config) for s in dataset.sequences}
+    finally:
+        network.train(training)
+    return Validation(float(np.mean(list(scores.values()))), scores)
+
+
+def open_validation(config: ValidationConfig) -> Dataset:
+    """Find the validation sequences.
+
+    Raises:
+        ConfigError: no data set or no sequences are configured.
+        DatasetError: a sequence is missing, or fewer than two of its frames have masks.
     """
     if config.root is None or not config.sequences:
         raise ConfigError("validation needs validation.root and validation.sequences (held back from training).")
     dataset = open_dataset(config.root, config.split, annotations=config.annotations, sequences=config.sequences)
-    training = network.training
-    network.eval()
-    scores = {s.name: _sequence_j(cast(MemoryNetwork, network), s, config) for s in dataset.sequences}
-    network.train(training)
-    return Validation(float(np.mean(list(scores.values()))), scores)
+    for sequence in dataset:
+        start = sequence.frame_names.index(sequence.first_annotated)
+        seen = sequence.frame_names[start : start + config.max_frames]
+        if sum(name in sequence.annotations for name in seen) < 2:
+            raise DatasetError(
+                f"validation sequence '{sequence.name}' has only its first mask within {config.max_frames} frames, "
+                "so there is nothing to score; choose another or raise validation.max_frames"
+            )
+    return dataset
 
 
 def sample_picture(batch: ClipBatch, logits: Tensor) -> Tensor:
@@ -64,7 +85,7 @@ def sample_picture(batch: ClipBatch, logits: Tensor) -> Tensor:
     predicted = logits[0].argmax(dim=1).cpu().numpy().astype(np.uint8)
     rows = [
         np.concatenate(
-            [blend(f, np.where(m == 255, 0, m), DAVIS_PALETTE) for f, m in zip(frames, masks, strict=True)],
+            [blend(f, np.where(m == VOID, 0, m), DAVIS_PALETTE) for f, m in zip(frames, masks, strict=True)],
             axis=1,
         )
         for masks in (truth, predicted)
@@ -73,27 +94,20 @@ def sample_picture(batch: ClipBatch, logits: Tensor) -> Tensor:
 
 
 def _sequence_j(network: MemoryNetwork, sequence: Sequence, config: ValidationConfig) -> float:
-    """Mean J over objects and annotated frames after the first one."""
+    """Mean J over the first mask's objects and the annotated frames after it; void pixels are left out."""
     start = sequence.frame_names.index(sequence.first_annotated)
     propagator = Propagator(network, config.size, MemoryPolicy())
     scores: list[float] = []
     objects: tuple[int, ...] = ()
     for i, path in enumerate(sequence.frames[start : start + config.max_frames]):
-        with Image.open(path) as image:
-            pixels = np.array(image.convert("RGB"))
-        truth = _truth(sequence, path.stem)
-        prediction = propagator.step(i, pixels, truth if i == 0 else None)
-        if i == 0:
-            objects = object_ids(cast("np.ndarray[tuple[int, ...], np.dtype[np.uint8]]", truth))
+        pixels = read_image(path).permute(1, 2, 0).numpy()
+        mask = sequence.annotations.get(path.stem)
+        truth = None if mask is None else read_ids(mask).numpy()
+        given = np.where(truth == VOID, 0, truth).astype(np.uint8) if i == 0 and truth is not None else None
+        prediction = propagator.step(i, pixels, given)
+        if given is not None:
+            objects = object_ids(given)
         elif truth is not None:
-            scores += [jaccard(prediction.ids == k, truth == k) for k in objects]
+            known = truth != VOID
+            scores += [jaccard((prediction.ids == k) & known, truth == k) for k in objects]
     return float(np.mean(scores)) if scores else 0.0
-
-
-def _truth(sequence: Sequence, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]] | None:
-    path = sequence.annotations.get(name)
-    if path is None:
-        return None
-    with Image.open(path) as image:
-        ids = np.array(image).astype(np.uint8)
-    return np.where(ids == 255, 0 if set(np.unique(ids).tolist()) != {0, 255} else 1, ids).astype(np.uint8)

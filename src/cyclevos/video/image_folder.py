@@ -69,10 +69,7 @@ class ImageFolder(FrameSource):
     def iterate(self, *, reverse: bool = False, start: int | None = None) -> Iterator[Frame]:
         """Stream the images; see FrameSource.iterate."""
         last = len(self._files) - 1
-        if reverse:
-            indices = range(last if start is None else min(start, last), -1, -1)
-        else:
-            indices = range(start or 0, last + 1)
+        indices = range(last if start is None else min(start, last), -1, -1) if reverse else range(start or 0, last + 1)
         for index in indices:
             frame = self._read(index)
             first_file, file = self._files[0].name, self._files[index].name

@@ -1,0 +1,117 @@
+"""Augmentation: image and mask move together, frames of a video alike, nothing is invented."""
+
+import numpy as np
+import pytest
+import torch
+from torchvision import tv_tensors
+
+from cyclevos.datasets.augmentation import Augmentation, ClipTensors, Motion, augment, pseudo_clip
+
+PLAIN = {"contrast": (1, 1), "brightness": 0, "saturation": (1, 1)}
+STILL = {"rotate": 0, "shear": 0, "scale": (1, 1), "mirror": 0, **PLAIN}
+
+
+def clip_of(ids: torch.Tensor) -> ClipTensors:
+    """A clip whose frames show their own masks: 255 on an object, 0 elsewhere."""
+    frames = ((ids > 0) & (ids < 255)).to(torch.uint8)[:, None].repeat(1, 3, 1, 1) * 255
+    return ClipTensors(tv_tensors.Image(frames), tv_tensors.Mask(ids))
+
+
+def disc(h: int = 72, w: int = 96, radius: int = 20) -> torch.Tensor:
+    y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+    return (((y - h / 2) ** 2 + (x - w / 2 - 5) ** 2) < radius**2).to(torch.uint8)
+
+
+def assert_together(clip: ClipTensors) -> None:
+    """Where interpolation leaves no doubt (and nothing was filled in), the picture says what the mask says."""
+    picture, ids = clip.frames[:, 0], clip.ids
+    surely, surely_not = picture >= 254, picture <= 1
+    assert surely.any()
+    assert surely_not.any()
+    assert (ids[surely] == 1).all()
+    assert (ids[surely_not] == 0).all()
+    undecided = 1 - (surely | surely_not).float().mean()
+    assert undecided < 0.35
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_image_and_mask_move_together(seed):
+    wild = Augmentation(size=(48, 64), crop=(0.6, 0.9), rotate=40, shear=20, scale=(0.8, 1.3), **PLAIN)
+    assert_together(augment(clip_of(disc().repeat(2, 1, 1)), wild, np.random.default_rng(seed)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_still_image_and_its_mask_move_together(seed):
+    source = clip_of(disc()[None])
+    clip = pseudo_clip(
+        tv_tensors.Image(source.frames[0]), tv_tensors.Mask(source.ids[0]), 3, Motion(), np.random.default_rng(seed)
+    )
+    assert_together(clip)
+
+
+def test_a_still_image_makes_differing_frames():
+    source = clip_of(disc()[None])
+    frames, ids = pseudo_clip(
+        tv_tensors.Image(source.frames[0]), tv_tensors.Mask(source.ids[0]), 3, Motion(), np.random.default_rng(0)
+    )
+    assert frames.shape == (3, 3, 72, 96)
+    assert ids.shape == (3, 72, 96)
+    assert not torch.equal(ids[0], ids[1])
+    assert not torch.equal(ids[1], ids[2])
+
+
+def test_all_frames_of_a_video_are_varied_alike():
+    frames, ids = augment(clip_of(disc().repeat(3, 1, 1)), Augmentation(size=(48, 64)), np.random.default_rng(3))
+    assert torch.equal(frames[0], frames[2])
+    assert torch.equal(ids[0], ids[2])
+
+
+def test_result_has_the_asked_size_and_type():
+    frames, ids = augment(clip_of(disc()[None]), Augmentation(size=(33, 47)), np.random.default_rng(0))
+    assert (frames.shape, frames.dtype) == ((1, 3, 33, 47), torch.uint8)
+    assert (ids.shape, ids.dtype) == ((1, 33, 47), torch.uint8)
+
+
+def test_ids_are_never_blended():
+    ids = disc() * 7
+    ids[:20] = 255
+    augmentation = Augmentation(size=(48, 64), rotate=30)
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        varied = augment(clip_of(ids[None]), augmentation, rng).ids
+        moved = pseudo_clip(tv_tensors.Image(torch.zeros(3, *ids.shape).byte()), tv_tensors.Mask(ids), 2, Motion(), rng)
+        assert set(varied.unique().tolist()) <= {0, 7, 255}
+        assert set(moved.ids.unique().tolist()) == {0, 7, 255}
+
+
+def test_the_crop_holds_an_object_pixel():
+    ids = torch.zeros(1, 100, 100, dtype=torch.uint8)
+    ids[0, 3:6, 90:93] = 4
+    augmentation = Augmentation(size=(32, 32), crop=(0.3, 0.3), **STILL)
+    for seed in range(30):
+        assert (augment(clip_of(ids), augmentation, np.random.default_rng(seed)).ids == 4).any()
+
+
+def test_a_wide_result_of_a_narrow_frame_is_cut_to_fit():
+    frames, _ = augment(clip_of(disc(90, 40, 12)[None]), Augmentation(size=(32, 96)), np.random.default_rng(0))
+    assert frames.shape[-2:] == (32, 96)
+
+
+def test_mirror_flips_both():
+    source = clip_of(disc(48, 64, 12)[None])
+    whole = {"size": (48, 64), "crop": (1, 1), **STILL}
+    straight = augment(source, Augmentation(**whole), np.random.default_rng(0))
+    flipped = augment(source, Augmentation(**{**whole, "mirror": 1}), np.random.default_rng(0))
+    assert torch.equal(straight.ids, source.ids)
+    assert torch.equal(straight.frames, source.frames)
+    assert torch.equal(flipped.ids, source.ids.flip(-1))
+    assert torch.equal(flipped.frames, source.frames.flip(-1))
+
+
+def test_brightness_is_in_grey_levels():
+    frames = tv_tensors.Image(torch.full((1, 3, 32, 32), 100, dtype=torch.uint8))
+    clip = ClipTensors(frames, tv_tensors.Mask(torch.ones(1, 32, 32, dtype=torch.uint8)))
+    augmentation = Augmentation(**{**STILL, "size": (32, 32), "crop": (1, 1), "brightness": 5})
+    levels = {int(augment(clip, augmentation, np.random.default_rng(s)).frames[0, 0, 5, 5]) for s in range(40)}
+    assert 95 <= min(levels) < 98
+    assert 102 < max(levels) <= 105
