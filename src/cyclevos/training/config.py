@@ -229,7 +229,7 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Trainin
 def presets() -> dict[str, Path]:
     """Return the presets that come with the package, by name."""
     folder = Path(__file__).resolve().parents[1] / "configs"
-    return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+    return {file.stem: file for file in sorted(folder.glob("*.yaml"), key=lambda file: file.stem)}
 
 
 def _find(path: Path) -> Path:
