@@ -36,8 +36,10 @@ def main() -> None:
     parser.add_argument("--only", choices=["ratio", "objects", "length"])
     parser.add_argument("--weights", default="default")
     arguments = parser.parse_args()
-    clip = sorted(DEMO.glob("*.mp4"))[0]
+    clip = DEMO / "car-shadow.mp4"
     frames = [frame.image for frame in open_source(clip)]
+    # Forward and back again, so that the object never jumps.
+    frames += frames[-2:0:-1]
     mask = read_mask(clip.with_suffix(".png")).ids
     print(
         f"clip {clip.stem}: {len(frames)} frames {frames[0].shape[1]}x{frames[0].shape[0]}, "
@@ -100,10 +102,8 @@ def length(weights: str, frames, mask, total: int = 2000, window: int = 60) -> N
     marks: dict[int, tuple[float, int]] = {}
 
     def endless() -> Iterator[np.ndarray]:
-        """Forward and back again, so that the object never jumps."""
-        there_and_back = frames + frames[-2:0:-1]
         for index in range(total + window + 1):
-            yield there_and_back[index % len(there_and_back)]
+            yield frames[index % len(frames)]
 
     for p in segment(network, endless(), {0: mask}):
         if p.index in (100, 100 + window, total, total + window):
