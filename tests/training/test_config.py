@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from cyclevos.errors import ConfigError
 from cyclevos.network.spec import SPECS
-from cyclevos.training.config import TrainingConfig, load_config, presets
+from cyclevos.training.config import load_config, presets
+from cyclevos.training.schema import TrainingConfig
 
 MINIMAL = {"data": {"sources": [{"root": "a"}, {"root": "b", "kind": "still"}]}, "steps": 10}
 

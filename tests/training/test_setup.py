@@ -9,7 +9,7 @@ from PIL import Image
 
 from cyclevos.errors import ConfigError, DatasetError
 from cyclevos.network.checkpoints import save_weights
-from cyclevos.training.config import NetworkConfig, OptimiserConfig, TrainingConfig
+from cyclevos.training.schema import NetworkConfig, OptimiserConfig, TrainingConfig
 from cyclevos.training.setup import build_dataset, build_optimiser, build_schedule, build_trained_network
 
 

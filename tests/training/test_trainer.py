@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from cyclevos.errors import ConfigError, DatasetError, MissingExtraError, OutputError, TrainingError
 from cyclevos.network.weights import load_network
-from cyclevos.training.config import TrainingConfig
+from cyclevos.training.schema import TrainingConfig
 from cyclevos.training.trainer import Trainer
 
 

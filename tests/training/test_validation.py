@@ -10,7 +10,7 @@ from PIL import Image
 from cyclevos.datasets.clips import ClipBatch
 from cyclevos.errors import ConfigError
 from cyclevos.training import validation
-from cyclevos.training.config import ValidationConfig
+from cyclevos.training.schema import ValidationConfig
 from cyclevos.training.validation import sample_picture, validate
 
 

@@ -15,7 +15,7 @@ from cyclevos.errors import ConfigError, DatasetError
 from cyclevos.network.spec import SPECS
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.network.weights import build_network, load_network
-from cyclevos.training.config import NetworkConfig, OptimiserConfig, SourceConfig, TrainingConfig
+from cyclevos.training.schema import NetworkConfig, OptimiserConfig, SourceConfig, TrainingConfig
 
 _IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 

@@ -18,8 +18,8 @@ from cyclevos.datasets.clips import ClipBatch, collate
 from cyclevos.errors import MissingExtraError, OutputError, TrainingError
 from cyclevos.network.checkpoints import save_weights
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
-from cyclevos.training.config import TrainingConfig
 from cyclevos.training.objective import CyclicObjective
+from cyclevos.training.schema import TrainingConfig
 from cyclevos.training.setup import build_dataset, build_optimiser, build_schedule, build_trained_network
 from cyclevos.training.validation import Validation, open_validation, sample_picture, validate
 

@@ -15,7 +15,7 @@ from cyclevos.masks import jaccard, object_ids
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Propagator
-from cyclevos.training.config import ValidationConfig
+from cyclevos.training.schema import ValidationConfig
 from cyclevos.video import DAVIS_PALETTE, blend
 
 # Shapes: B clips, T frames, K object slots, H W pixels.

@@ -1,0 +1,187 @@
+"""A training run's settings: what each is, what it may be, what it is by default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from cyclevos.datasets.augmentation import Augmentation, Motion
+from cyclevos.network.spec import NetworkSpec
+from cyclevos.training.objective import ObjectiveConfig
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class NetworkConfig(_Section):
+    """Which network is trained and what it starts from.
+
+    Attributes:
+        name: a named network whose specification is used, unless ``spec`` is given.
+        spec: a specification of one's own.
+        init_from: weights file or named weights to start from.
+        imagenet: start both trunks from ImageNet weights (ignored with ``init_from``).
+        freeze_until_stride: keep the query encoder's stages up to this stride as they are; 0 trains all.
+    """
+
+    name: str = "default"
+    spec: NetworkSpec | None = None
+    init_from: str | None = None
+    imagenet: bool = True
+    freeze_until_stride: Literal[0, 4, 8, 16] = 0
+
+
+class SourceConfig(_Section):
+    """One source of clips.
+
+    Attributes:
+        kind: ``video`` (a data set of sequences) or ``still`` (images/ and masks/ folders, or two
+            named by ``images`` and ``masks``).
+        root: the data set's folder.
+        weight: how often it is drawn from, relative to the other sources.
+        split: split to use; None takes every sequence.
+        annotations: folder of the masks inside ``annotation_root``.
+        annotation_root: where that folder is, if not in ``root``.
+        exclude: sequences left out besides the validation ones.
+        images: folder of images, still sources only.
+        masks: folder of masks, still sources only.
+        motion: how pseudo-clips move, still sources only.
+    """
+
+    kind: Literal["video", "still"] = "video"
+    root: Path
+    weight: float = Field(1.0, gt=0)
+    split: str | None = None
+    annotations: str = "Annotations"
+    annotation_root: Path | None = None
+    exclude: tuple[str, ...] = ()
+    images: str = "images"
+    masks: str = "masks"
+    motion: Motion = Motion()
+
+
+class GapConfig(_Section):
+    """Curriculum of the largest frame gap; see :class:`cyclevos.datasets.clips.GapCurriculum`.
+
+    Attributes:
+        start: largest gap at first, in frames.
+        step: added at every stage.
+        every: samples per stage.
+        maximum: never exceeded.
+    """
+
+    start: int = Field(5, ge=1)
+    step: int = Field(5, ge=0)
+    every: int = Field(100_000, ge=1)
+    maximum: int = Field(25, ge=1)
+
+
+class DataConfig(_Section):
+    """What is trained on.
+
+    Attributes:
+        sources: where clips come from.
+        augmentation: how they are varied.
+        length: frames per clip.
+        gaps: curriculum of frame gaps.
+        max_objects: objects per clip, at most.
+        min_pixels: smallest object worth training on, in pixels of the augmented frame.
+        workers: processes that prepare clips; 0 prepares them in the training process.
+    """
+
+    sources: tuple[SourceConfig, ...]
+    augmentation: Augmentation = Augmentation()
+    length: int = Field(3, ge=2)
+    gaps: GapConfig = GapConfig()
+    max_objects: int = Field(5, ge=1)
+    min_pixels: int = Field(64, ge=1)
+    workers: int = Field(2, ge=0)
+
+
+class OptimiserConfig(_Section):
+    """How weights move.
+
+    Attributes:
+        name: ``adam`` or ``adamw``.
+        lr: learning rate.
+        trunk_factor: the trunks' learning rate relative to ``lr``.
+        betas: Adam's.
+        weight_decay: Adam's (L2 for ``adam``, decoupled for ``adamw``).
+        schedule: ``constant`` or ``cosine`` (to zero at the last step).
+        warmup: steps of linear warm-up.
+        clip_norm: largest gradient norm; None = no clipping.
+        ema: decay of the averaged weights that are validated and saved; None = no averaging.
+    """
+
+    name: Literal["adam", "adamw"] = "adam"
+    lr: float = Field(1e-5, gt=0)
+    trunk_factor: float = Field(1.0, ge=0)
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = Field(5e-4, ge=0)
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup: int = Field(0, ge=0)
+    clip_norm: float | None = Field(None, gt=0)
+    ema: float | None = Field(None, gt=0, lt=1)
+
+
+class ValidationConfig(_Section):
+    """How a run is watched.
+
+    Attributes:
+        root: data set of the validation sequences; None = no validation.
+        split: its split.
+        annotations: folder of the masks.
+        sequences: sequences held back from every training source of the same root.
+        every: steps between validations.
+        size: shorter side validated at.
+        max_frames: frames per sequence, at most.
+    """
+
+    root: Path | None = None
+    split: str | None = None
+    annotations: str = "Annotations"
+    sequences: tuple[str, ...] = ()
+    every: int = Field(1000, ge=1)
+    size: int | None = Field(240, ge=16)
+    max_frames: int = Field(40, ge=2)
+
+
+class TrainingConfig(_Section):
+    """A whole training run.
+
+    Attributes:
+        network: what is trained.
+        objective: what is minimised.
+        data: what is trained on.
+        optimiser: how.
+        validation: how the run is watched.
+        steps: optimiser steps.
+        batch: clips per step and process.
+        seed: of weights, clips and everything else.
+        precision: ``no``, ``bf16`` or ``fp16`` mixed precision.
+        log_every: steps between scalars.
+        checkpoint_every: steps between full-state checkpoints.
+        size: shorter side stored with the weights as their best.
+    """
+
+    network: NetworkConfig = NetworkConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    data: DataConfig
+    optimiser: OptimiserConfig = OptimiserConfig()
+    validation: ValidationConfig = ValidationConfig()
+    steps: int = Field(..., ge=1)
+    batch: int = Field(4, ge=1)
+    seed: int = 0
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    log_every: int = Field(20, ge=1)
+    checkpoint_every: int = Field(500, ge=1)
+    size: int | None = Field(240, ge=16)
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _no_is_a_word(cls, value: object) -> object:
+        """YAML reads an unquoted ``no`` as false."""
+        return "no" if value is False else value
