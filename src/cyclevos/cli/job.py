@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,13 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors.torch import load_file
 
 from cyclevos.cli.progress import progress_bar
 from cyclevos.cli.results import NAMES, Results
 from cyclevos.errors import ConfigError, OutputError
-from cyclevos.network.checkpoints import checksum
+from cyclevos.network.checkpoints import checksum, write_safetensors
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.network.weights import PACKAGED, load_network
 from cyclevos.propagation.memory_bank import MemoryPolicy
@@ -117,10 +117,11 @@ def _segment(
     results = Results(job.output, job.save, source.frame_rate, palette, resumed=start > 0, late_overlay=late_overlay)
     with progress_bar(job.title, total, unit="frames", quiet=job.quiet) as advance, results:
         for frame, p in segment_frames(propagator, source, masks, job.direction, start):
-            snapshot: dict[str, Tensor] | None = None
+            after: Callable[[], None] | None = None
             if job.direction == "forward" and time.monotonic() - saved > _SECONDS_BETWEEN_STATES:
-                snapshot, saved = propagator.snapshot(), time.monotonic()
-            results.write(frame, p, None if snapshot is None else _state_writer(job.output, p.index, snapshot))
+                state = {**propagator.snapshot(), "index": torch.tensor(p.index)}
+                after, saved = partial(write_safetensors, state, job.output / _STATE), time.monotonic()
+            results.write(frame, p, after)
             count += 1
             objects.update(p.object_ids)
             advance(start + count, "")
@@ -204,17 +205,3 @@ def _resume(job: SegmentJob, fresh: Propagator, source: FrameSource, finished: s
     except (SafetensorError, KeyError, ValueError, IndexError, RuntimeError):
         return fresh, 0  # a state that cannot be used costs time, not results
     return propagator, start
-
-
-def _state_writer(folder: Path, index: int, snapshot: dict[str, Tensor]) -> Callable[[], None]:
-    """Return what writes the state once the frame's results are on disk."""
-
-    def write() -> None:
-        beside = folder / f".{_STATE}.tmp"
-        try:
-            save_file({**snapshot, "index": torch.tensor(index)}, beside)
-            beside.replace(folder / _STATE)
-        except (OSError, SafetensorError) as error:
-            raise OutputError(f"{folder / _STATE} cannot be written ({error}). Free space and run again.") from error
-
-    return write

@@ -20,10 +20,11 @@ from torchvision import tv_tensors
 from cyclevos.datasets.augmentation import Augmentation, ClipTensors, Motion, augment, pseudo_clip
 from cyclevos.datasets.layouts import Sequence
 from cyclevos.errors import DatasetError
+from cyclevos.losses import IGNORE
 
 # Shapes: B clips, T frames, H W pixels.
 
-VOID = 255
+VOID = IGNORE
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ import numpy as np
 
 from cyclevos.datasets.layouts import Sequence
 from cyclevos.errors import DatasetError
+from cyclevos.losses import IGNORE
 from cyclevos.video import MaskImage, read_mask
-
-VOID = 255
 
 
 def first_masks(sequence: Sequence, *, later: bool = False) -> dict[int, MaskImage]:
@@ -32,7 +31,7 @@ def first_masks(sequence: Sequence, *, later: bool = False) -> dict[int, MaskIma
         if name not in sequence.annotations:
             continue
         image = read_mask(sequence.annotations[name])
-        new = set(image.object_ids) - known - {VOID}
+        new = set(image.object_ids) - known - {IGNORE}
         if new:
             ids = np.where(np.isin(image.ids, sorted(new)), image.ids, 0).astype(np.uint8)
             masks[index] = MaskImage(ids, image.palette)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from cyclevos.errors import OutputError
 from cyclevos.evaluation.scores import Evaluation, Scores
+from cyclevos.video.atomic_files import replacing
 
 CSV_HEADER = (
     "sequence",
@@ -113,14 +112,5 @@ def _percent(scores: Scores) -> list[str]:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Write beside the target and rename, so that a broken run leaves no half file under its name."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            unfinished.write_text(text, encoding="utf-8")
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write {path} ({error}); choose another file or free the disk") from error
+    with replacing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")

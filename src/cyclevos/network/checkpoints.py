@@ -18,6 +18,7 @@ from torch import Tensor
 from cyclevos.errors import OutputError, WeightsError
 from cyclevos.network.spec import NetworkSpec
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.video.atomic_files import replacing
 
 _SPEC_KEY = "cyclevos.spec"
 
@@ -37,16 +38,20 @@ def save_weights(network: SpaceTimeMemoryNetwork, path: Path, *, half: bool = Fa
     tensors = {name: t for name, t in tensors.items() if not name.endswith("num_batches_tracked")}
     if half:
         tensors = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
-    beside = path.with_name(path.name + ".partial")
+    write_safetensors(tensors, path, {_SPEC_KEY: network.spec.model_dump_json()})
+
+
+def write_safetensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write tensors as safetensors, beside and renamed.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, beside, metadata={_SPEC_KEY: network.spec.model_dump_json()})
-        beside.replace(path)
-    except (OSError, SafetensorError) as error:
-        beside.unlink(missing_ok=True)
-        raise OutputError(
-            f"{path}: the weights could not be written ({error}). Free space or choose another place."
-        ) from error
+        with replacing(path) as unfinished:
+            save_file(tensors, unfinished, metadata=metadata)
+    except SafetensorError as error:  # how safetensors reports the disk's refusals
+        raise OutputError(f"cannot write {path} ({error}). Free space or choose another place.") from error
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], NetworkSpec | None]:

@@ -54,10 +54,6 @@ class Trunk(nn.Module):
                 module.eval()
         return self
 
-    def first_convolution(self) -> nn.Conv2d:
-        """Return the convolution that reads the input."""
-        return next(m for m in self.model.modules() if isinstance(m, nn.Conv2d))
-
     def freeze_until_stride(self, stride: int) -> None:
         """Stop the gradients of everything up to and including the features at ``stride`` (0 = nothing)."""
         info = cast(Any, self.model).feature_info

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cyclevos.cycle import cycle_loss
 from cyclevos.losses import mask_loss
-from cyclevos.network.protocol import MemoryFeatures, MemoryNetwork, QueryFeatures
+from cyclevos.network.protocol import MemoryNetwork, QueryFeatures
 
 # Shapes: B clips, T frames, K object slots, O objects present over all clips, H W pixels.
 
@@ -109,6 +109,3 @@ def _one_hot(labels: Tensor, slots: int) -> Tensor:
     """Known masks as probabilities; ignored pixels belong to nothing."""
     numbers = torch.arange(0, slots + 1, device=labels.device).view(1, -1, 1, 1)
     return (labels[:, None] == numbers).float()
-
-
-__all__ = ["CyclicObjective", "MemoryFeatures", "ObjectiveConfig"]
