@@ -169,7 +169,7 @@ def _crop(clip: ClipTensors, augmentation: Augmentation, rng: np.random.Generato
     left = _start(rng, width, crop_w, None if pick is None else int(xs[pick]))
     box = (top, left, crop_h, crop_w)
     frames = TF.resized_crop(clip.frames, *box, size=[out_h, out_w], antialias=True)
-    ids = TF.resized_crop(clip.ids, *box, size=[out_h, out_w], interpolation=InterpolationMode.NEAREST)
+    ids = TF.resized_crop(clip.ids, *box, size=[out_h, out_w], interpolation=InterpolationMode.NEAREST_EXACT)
     return ClipTensors(tv_tensors.Image(frames), tv_tensors.Mask(ids))
 
 

@@ -212,7 +212,9 @@ def _choose_frames(annotated: Seq[int], length: int, max_gap: int, rng: np.rando
         if not later:
             chosen.append(chosen[-1])
             continue
-        near = [i for i in later if i - chosen[-1] <= max_gap] or later[:1]
+        needed = length - len(chosen) - 1  # by the frames after this one
+        usable = later[: max(1, len(later) - needed)]
+        near = [i for i in usable if i - chosen[-1] <= max_gap] or later[:1]
         chosen.append(int(near[rng.integers(len(near))]))
     return chosen
 
