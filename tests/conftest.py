@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -34,3 +35,25 @@ def tiny_spec() -> NetworkSpec:
 @pytest.fixture
 def tiny_network(tiny_spec: NetworkSpec) -> SpaceTimeMemoryNetwork:
     return SpaceTimeMemoryNetwork(tiny_spec).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def lively_network(tiny_spec: NetworkSpec) -> SpaceTimeMemoryNetwork:
+    """A random network whose masks are neither empty nor full."""
+    torch.manual_seed(0)
+    network = SpaceTimeMemoryNetwork(tiny_spec).eval().requires_grad_(False)
+    network.decoder.prediction.weight.mul_(30)  # random weights alone hardly tell pixels apart
+    return network
+
+
+@pytest.fixture(scope="session")
+def images() -> list[np.ndarray]:
+    """Ten frames of 40x24: a bright square moves right over a drifting texture."""
+    rows, columns = np.mgrid[0:24, 0:40].astype(float)
+    frames = []
+    for t in range(10):
+        grey = 110 + 60 * np.sin(rows / 4 + t / 3) + 40 * np.cos(columns / 5)
+        image = np.stack([grey, grey * 0.8, 200 - grey / 2], axis=-1)
+        image[6:16, 3 + 2 * t : 13 + 2 * t] = [230, 60, 40]
+        frames.append(image.clip(0, 255).astype(np.uint8))
+    return frames

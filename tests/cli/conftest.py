@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -17,7 +16,6 @@ from cli_inputs import HEIGHT, WIDTH, save_frames, save_mask
 
 from cyclevos.cli import main as command_line
 from cyclevos.network.checkpoints import save_weights
-from cyclevos.network.spec import NetworkSpec
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.video import DAVIS_PALETTE
 
@@ -54,25 +52,15 @@ def call(monkeypatch, capsys) -> Call:
 
 
 @pytest.fixture(scope="session")
-def weights(tiny_spec: NetworkSpec, tmp_path_factory) -> Path:
-    torch.manual_seed(0)
-    network = SpaceTimeMemoryNetwork(tiny_spec).eval().requires_grad_(False)
-    network.decoder.prediction.weight.mul_(30)  # random weights alone hardly tell pixels apart
+def weights(lively_network: SpaceTimeMemoryNetwork, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_weights(network, path)
+    save_weights(lively_network, path)
     return path
 
 
 @pytest.fixture(scope="session")
-def images() -> list[np.ndarray]:
-    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH].astype(float)
-    frames = []
-    for t in range(6):
-        grey = 110 + 60 * np.sin(rows / 4 + t / 3) + 40 * np.cos(columns / 5)
-        image = np.stack([grey, grey * 0.8, 200 - grey / 2], axis=-1)
-        image[6:16, 3 + 2 * t : 13 + 2 * t] = [230, 60, 40]
-        frames.append(image.clip(0, 255).astype(np.uint8))
-    return frames
+def images(images) -> list[np.ndarray]:
+    return images[:6]
 
 
 @pytest.fixture
