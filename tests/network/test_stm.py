@@ -5,9 +5,11 @@ import torch
 from torch.nn import functional as F
 
 from cyclevos.network.decoder import Decoder
+from cyclevos.network.folding import FoldedNorm
 from cyclevos.network.memory_read import memory_read
 from cyclevos.network.spec import SPECS, NetworkSpec
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.network.trunks import Trunk
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ def test_decoder_split_equals_the_plain_concatenation():
 
 def run(network, masks, present, size=(50, 70)):
     frames = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1))
-    memory = network.encode_memory(frames, masks, present)
+    memory = network.encode_memory(network.prepare_memory(frames), masks, present)
     query = network.encode_query(frames.flip(-1))
     return network.segment(query, memory.key.flatten(2), memory.value.flatten(2), present)
 
@@ -120,16 +122,105 @@ def test_an_object_beside_an_empty_slot_is_as_if_alone(tiny_network):
 def test_second_mask_channel_means_what_the_specification_says(second, monkeypatch):
     network = SpaceTimeMemoryNetwork(NetworkSpec(key_dim=4, value_dim=4, decoder_dim=4, second_mask=second)).eval()
     seen = []
-    network.memory_encoder.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    encode = network.memory_encoder.with_masks
+    monkeypatch.setattr(network.memory_encoder, "with_masks", lambda p, m: seen.append(m) or encode(p, m))
     masks = soft_masks(2, (32, 32))
-    network.encode_memory(torch.rand(1, 3, 32, 32), masks, torch.ones(1, 2, dtype=torch.bool))
+    network.encode_memory(network.prepare_memory(torch.rand(1, 3, 32, 32)), masks, torch.ones(1, 2, dtype=torch.bool))
     expected = masks[0, [2, 1]] if second == "others" else 1 - masks[0, 1:]
-    torch.testing.assert_close(seen[0][:, 3], masks[0, 1:])
-    torch.testing.assert_close(seen[0][:, 4], expected)
+    torch.testing.assert_close(seen[0][:, 0], masks[0, 1:])
+    torch.testing.assert_close(seen[0][:, 1], expected)
 
 
-def test_batch_norm_never_leaves_evaluation(tiny_network):
-    tiny_network.train()
-    norms = [m for m in tiny_network.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+def cosine_network():
+    spec = NetworkSpec(key_dim=4, value_dim=4, decoder_dim=4, similarity="cosine", mask_shortcut=True)
+    return SpaceTimeMemoryNetwork(spec).eval()
+
+
+def test_cosine_keys_meet_in_sharpness_times_cosine():
+    network = cosine_network()
+    frames = torch.rand(1, 3, 48, 64)
+    memory = network.encode_memory(network.prepare_memory(frames), soft_masks(1, (48, 64)), torch.tensor([[True]]))
+    plain = network.query_key(network.query_encoder(network._normalise(frames.flip(-1)))[-1])
+    query = network.encode_query(frames.flip(-1)).key
+    affinity = query.flatten(2).transpose(1, 2) @ memory.key.flatten(2) / 4**0.5
+    torch.testing.assert_close(F.cosine_similarity(query, plain), torch.ones(1, 3, 4))
+    cosine = F.normalize(query.flatten(2), dim=1).transpose(1, 2) @ F.normalize(memory.key.flatten(2), dim=1)
+    torch.testing.assert_close(affinity, network.log_sharpness.exp() * cosine)
+
+
+def test_fresh_cosine_keys_find_the_same_frame_again():
+    network = cosine_network()
+    network.memory_encoder.model.load_state_dict(
+        {
+            name: F.pad(value, (0, 0, 0, 0, 0, 2)) if name == "conv_stem.weight" else value
+            for name, value in network.query_encoder.model.state_dict().items()
+        }
+    )
+    frames = torch.rand(1, 3, 48, 64)
+    memory = network.encode_memory(network.prepare_memory(frames), soft_masks(1, (48, 64)), torch.tensor([[True]]))
+    torch.testing.assert_close(network.encode_query(frames).key, memory.key)
+
+
+def test_the_mask_shortcut_sees_a_cell_and_its_neighbours_only():
+    network = cosine_network()
+    network.memory_encoder.model.conv_stem.weight.data[:, 3:] = 0  # the trunk is blind to masks
+    present = torch.tensor([[True]])
+    prepared = network.prepare_memory(torch.rand(1, 3, 80, 80))
+    masks = torch.zeros(2, 2, 80, 80)
+    masks[0, 0], masks[1, 0] = 1, 1
+    masks[1, :, 33:40, 35:42] = torch.tensor([0.0, 1.0]).view(2, 1, 1)  # inside the middle one of 5 x 5 cells
+    empty, marked = (network.encode_memory(prepared, m[None], present) for m in masks)
+    changed = (empty.value != marked.value).any(dim=1)[0]
+    expected = torch.zeros(5, 5, dtype=torch.bool)
+    expected[1:4, 1:4] = True
+    assert torch.equal(changed, expected)
+    assert torch.equal(empty.key, marked.key)
+
+
+def test_depthwise_trunks_stay_out_of_mixed_precision_on_cpus():
+    images = torch.rand(1, 3, 64, 64)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert Trunk("tf_efficientnet_lite0")(images)[-1].dtype == torch.float32
+        assert Trunk("resnet18")(images)[-1].dtype == torch.bfloat16
+
+
+def lively_norms(model):
+    """Give every batch norm statistics and weights of its own, so that a wrong pairing cannot hide."""
+    for name, tensor in model.state_dict().items():
+        if "running_var" in name or ("bn" in name and "weight" in name):
+            tensor.uniform_(0.5, 1.5)
+        elif "running_mean" in name or ("bn" in name and "bias" in name):
+            tensor.normal_(0, 0.1)
+
+
+@pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "resnet18", "resnet50d", "convnext_atto"])
+def test_folded_batch_norm_changes_neither_features_nor_gradients(name, monkeypatch):
+    folded = Trunk(name, in_chans=5)
+    monkeypatch.setattr("cyclevos.network.trunks.fold_batch_norm", lambda *_: None)
+    plain = Trunk(name, in_chans=5)
+    lively_norms(plain)
+    folded.load_state_dict(plain.state_dict())
+    assert [n for n, _ in folded.named_parameters()] == [n for n, _ in plain.named_parameters()]
+    if name != "convnext_atto":  # which has no batch norm
+        assert any(isinstance(m, torch.nn.BatchNorm2d) for m in plain.modules())
+        assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
+    images = torch.randn(2, 5, 70, 64).double()
+    gradients = []
+    for trunk in (folded.double().train(), plain.double().train()):
+        features = trunk(images)
+        split = trunk.with_masks(trunk.prepare(images[:, :3]), images[:, 3:])
+        torch.testing.assert_close(split, features[-1])
+        gradients.append(torch.autograd.grad(features[-1].square().sum(), list(trunk.parameters()), allow_unused=True))
+    torch.testing.assert_close(gradients[0], gradients[1])
+
+
+def test_batch_norm_never_leaves_evaluation(tiny_network, monkeypatch):
+    norms = [m for m in tiny_network.modules() if isinstance(m, FoldedNorm)]
+    before = [norm.running_mean.clone() for norm in norms]
+    run(tiny_network.train(), soft_masks(1), torch.tensor([[True]]))
+    assert norms
+    assert all(torch.equal(norm.running_mean, mean) for norm, mean in zip(norms, before, strict=True))
+    monkeypatch.setattr("cyclevos.network.trunks.fold_batch_norm", lambda *_: None)  # as where none can be folded
+    norms = [m for m in Trunk("resnet18").train().modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert norms
     assert not any(m.training for m in norms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -53,12 +54,13 @@ def test_probabilities_sum_to_one_at_the_sources_size(lively_network, images, sq
 
 
 def test_permuting_ids_permutes_results(lively_network, images, square, strip):
-    first = run(lively_network, images[:5], square + strip)
+    network = deepcopy(lively_network).double()  # five frames of float32 multiply its rounding to the fifth digit
+    first = run(network, images[:5], square + strip)
     renamed = {0: 0, 1: 200, 5: 7}
     other = np.vectorize(renamed.get)(square + strip).astype(np.uint8)
-    for p, q in zip(first, run(lively_network, images[:5], other), strict=True):
+    for p, q in zip(first, run(network, images[:5], other), strict=True):
         assert q.object_ids == (7, 200)
-        torch.testing.assert_close(q.probabilities[[0, 2, 1]], p.probabilities, atol=1e-5, rtol=0)
+        torch.testing.assert_close(q.probabilities[[0, 2, 1]], p.probabilities, atol=1e-9, rtol=0)
         top = p.probabilities.topk(2, dim=0).values
         clear = (top[0] - top[1] > 1e-4).numpy()
         np.testing.assert_array_equal(np.vectorize(renamed.get)(p.ids)[clear], q.ids[clear])
@@ -80,7 +82,7 @@ def test_an_object_beside_an_empty_slot_gives_the_mask_it_gives_alone(lively_net
     results = []
     for probabilities, present in ((soft, [[True]]), (beside, [[True, False]])):
         table = torch.tensor(present)
-        memory = lively_network.encode_memory(frame[:1], probabilities, table)
+        memory = lively_network.encode_memory(lively_network.prepare_memory(frame[:1]), probabilities, table)
         query = lively_network.encode_query(frame[1:])
         logits = lively_network.segment(query, memory.key.flatten(2), memory.value.flatten(2), table)
         results.append(logits.softmax(dim=1)[0])

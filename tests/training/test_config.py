@@ -47,7 +47,6 @@ def test_presets_load():
 
 def test_compact_holds_its_validation_sequences_back():
     config = load_config("compact")
-    assert config.steps == 2600
     assert config.validation.sequences == ("car-turn", "dance-jump", "mallard-fly", "scooter-gray")
     assert (config.validation.size, config.validation.every) == (288, 500)
 

@@ -24,8 +24,11 @@ class MemoryNetwork(Protocol):
     def encode_query(self, frames: Tensor) -> QueryFeatures:
         """Encode RGB frames (B,3,H,W) in [0, 1] that are to be segmented."""
 
-    def encode_memory(self, frames: Tensor, probabilities: Tensor, present: Tensor) -> MemoryFeatures:
-        """Encode frames with their soft masks (B,K+1,H,W), once per present object (B,K)."""
+    def prepare_memory(self, frames: Tensor) -> Tensor:
+        """Encode what remembering RGB frames (B,3,H,W) does not owe to their masks."""
+
+    def encode_memory(self, prepared: Tensor, probabilities: Tensor, present: Tensor) -> MemoryFeatures:
+        """Encode prepared frames with their soft masks (B,K+1,H,W), once per present object (B,K)."""
 
     def segment(
         self,

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 SecondMaskChannel = Literal["others", "background"]
+Similarity = Literal["dot", "cosine"]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -22,6 +23,9 @@ class NetworkSpec(BaseModel):
         key_dim: channels of the memory and query keys.
         value_dim: channels of the memory and query values.
         decoder_dim: channels inside the decoder.
+        similarity: how keys are compared in the memory read: ``dot``, the product over the square root of
+            ``key_dim`` (STM), or ``cosine``, the cosine times a learned sharpness.
+        mask_shortcut: let the memory value see the masks directly, besides through the trunk.
         second_mask: meaning of the memory encoder's second mask channel: the sum of the *other*
             objects' masks (STM) or one minus the object's own mask (the cyclic authors' release).
         pad_multiple: frames are zero-padded symmetrically to a multiple of this; 1 means never.
@@ -36,6 +40,8 @@ class NetworkSpec(BaseModel):
     key_dim: int = Field(64, ge=1)
     value_dim: int = Field(256, ge=1)
     decoder_dim: int = Field(96, ge=1)
+    similarity: Similarity = "dot"
+    mask_shortcut: bool = False
     second_mask: SecondMaskChannel = "others"
     pad_multiple: int = Field(16, ge=1)
     mean: tuple[float, float, float] = IMAGENET_MEAN
@@ -46,7 +52,7 @@ class NetworkSpec(BaseModel):
 _RESNET = {"key_dim": 128, "value_dim": 512, "decoder_dim": 256}
 
 SPECS: dict[str, NetworkSpec] = {
-    "default": NetworkSpec(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
+    "default": NetworkSpec(similarity="cosine", mask_shortcut=True, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
     "stm-resnet50": NetworkSpec(trunk="resnet50", **_RESNET),
     "stm-cycle-resnet50": NetworkSpec(trunk="resnet50", second_mask="background", pad_multiple=1, size=240, **_RESNET),
     "stm-cycle-resnet18": NetworkSpec(trunk="resnet18", second_mask="background", pad_multiple=1, size=240, **_RESNET),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,9 @@ from cyclevos.network.trunks import Trunk
 
 # Shapes: B frames, K object slots, O objects present over all frames (the True cells of a (B,K) table,
 # in row order), Ck Cv key and value channels, H W pixels, h w cells at stride 16, N memory cells.
+
+_SHARPNESS = 24.0  # of a fresh cosine read: ImageNet features then vote with about ten cells per frame
+_SHORTCUT_CELLS = 4  # a side: the mask shortcut sees a cell's mask at stride 4
 
 
 class QueryFeatures(NamedTuple):
@@ -72,6 +76,13 @@ class SpaceTimeMemoryNetwork(nn.Module):
         self.query_value = nn.Conv2d(deepest, spec.value_dim, 3, padding=1)
         self.memory_key = nn.Conv2d(deepest, spec.key_dim, 3, padding=1)
         self.memory_value = nn.Conv2d(deepest, spec.value_dim, 3, padding=1)
+        self.log_sharpness = nn.Parameter(torch.tensor(math.log(_SHARPNESS))) if spec.similarity == "cosine" else None
+        if self.log_sharpness is not None:
+            _start_as_correspondence(self.query_key, self.memory_key)
+        self.mask_value: nn.Conv2d | None = None
+        if spec.mask_shortcut:
+            self.mask_value = nn.Conv2d(2 * _SHORTCUT_CELLS**2, spec.value_dim, 3, padding=1, bias=False)
+            nn.init.kaiming_normal_(self.mask_value.weight)
         self.decoder = Decoder(spec.value_dim, (skip4, skip8), spec.decoder_dim)
         self.register_buffer("mean", torch.tensor(spec.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1), persistent=False)
@@ -85,13 +96,24 @@ class SpaceTimeMemoryNetwork(nn.Module):
         images = self._normalise(_pad(frames, self.spec.pad_multiple))
         f4, f8, f16 = self.query_encoder(images)
         prepared = self.decoder.prepare(self.query_value(f16), f8, f4)
-        return QueryFeatures(self.query_key(f16), prepared, _size(frames))
+        return QueryFeatures(self._key(self.query_key(f16)), prepared, _size(frames))
 
-    def encode_memory(self, frames: Tensor, probabilities: Tensor, present: Tensor) -> MemoryFeatures:
-        """Encode frames with their masks, once per object.
+    def prepare_memory(self, frames: Tensor) -> Tensor:
+        """Encode what remembering a frame does not owe to its masks.
 
         Args:
             frames: RGB (B,3,H,W) in [0, 1].
+
+        Returns:
+            The ``prepared`` of :meth:`encode_memory`, (B,C,h,w).
+        """
+        return self.memory_encoder.prepare(self._normalise(_pad(frames, self.spec.pad_multiple)))
+
+    def encode_memory(self, prepared: Tensor, probabilities: Tensor, present: Tensor) -> MemoryFeatures:
+        """Encode frames with their masks, once per object.
+
+        Args:
+            prepared: what :meth:`prepare_memory` made of the frames, (B,C,h,w).
             probabilities: soft masks (B,K+1,H,W), channel 0 the background.
             present: bool (B,K), which slots hold an object to remember.
         """
@@ -102,10 +124,14 @@ class SpaceTimeMemoryNetwork(nn.Module):
             second = (foreground.sum(dim=1)[owner][:, None] - own).clamp(0, 1)
         else:
             second = 1 - own
-        images = self._normalise(_pad(frames, self.spec.pad_multiple))
-        masks = _pad(torch.cat([own, second], dim=1), self.spec.pad_multiple).to(images.dtype)
-        f16 = self.memory_encoder(torch.cat([images[owner], masks], dim=1))[-1]
-        return MemoryFeatures(self.memory_key(f16), self.memory_value(f16))
+        masks = _pad(torch.cat([own, second], dim=1), self.spec.pad_multiple).to(prepared.dtype)
+        f16 = self.memory_encoder.with_masks(prepared[owner], masks)
+        value = self.memory_value(f16)
+        if self.mask_value is not None:
+            h, w = _size(value)
+            fine = F.adaptive_avg_pool2d(masks, (_SHORTCUT_CELLS * h, _SHORTCUT_CELLS * w))
+            value = value + self.mask_value(F.pixel_unshuffle(fine, _SHORTCUT_CELLS))
+        return MemoryFeatures(self._key(self.memory_key(f16)), value)
 
     def segment(
         self,
@@ -138,9 +164,28 @@ class SpaceTimeMemoryNetwork(nn.Module):
         foreground = foreground.masked_scatter(present[..., None, None], difference.sigmoid())
         return soft_aggregation(foreground)
 
+    def _key(self, key: Tensor) -> Tensor:
+        """Scale a cosine network's keys (B,Ck,h,w) to where the memory read gives sharpness times cosine."""
+        if self.log_sharpness is None:
+            return key
+        exact = torch.promote_types(key.dtype, torch.float32)
+        length = (0.5 * self.log_sharpness.to(exact)).exp() * self.spec.key_dim**0.25
+        scaled: Tensor = F.normalize(key.to(exact), dim=1) * length
+        return scaled.to(key.dtype)
+
     def _normalise(self, frames: Tensor) -> Tensor:
         mean, std = self.get_buffer("mean"), self.get_buffer("std")
         return (frames.to(mean.dtype) - mean) / std
+
+
+def _start_as_correspondence(query_key: nn.Conv2d, memory_key: nn.Conv2d) -> None:
+    """Let fresh keys compare blurred trunk features: equal on both sides, angles kept as far as Ck allows."""
+    blur = torch.tensor([0.25, 0.5, 0.25])
+    directions = nn.init.orthogonal_(torch.empty(query_key.out_channels, query_key.in_channels))
+    with torch.no_grad():
+        query_key.weight.copy_(directions[:, :, None, None] * blur[:, None] * blur)
+        cast(Tensor, query_key.bias).zero_()
+    memory_key.load_state_dict(query_key.state_dict())
 
 
 def _size(images: Tensor) -> tuple[int, int]:

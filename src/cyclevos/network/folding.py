@@ -1,0 +1,151 @@
+"""Batch norm applied through the weights of the convolution before it: same function, one pass over memory less."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from timm.layers.conv2d_same import Conv2dSame
+from timm.layers.padding import pad_same
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+
+# Shapes: B images, C channels, H W pixels.
+
+
+def fold_batch_norm(model: nn.Module, in_chans: int) -> FoldedConvolution | None:
+    """Let each convolution of a trunk apply the frozen-statistics batch norm that follows it.
+
+    Which norm follows which convolution is seen in one forward pass. Parameters and buffers keep their
+    names, values and gradients; the fold is done anew in every pass (weights are small beside maps),
+    so training works as before.
+
+    Args:
+        model: in evaluation mode as far as batch norm goes.
+        in_chans: input channels.
+
+    Returns:
+        The convolution that the model's input goes into, if it was folded.
+    """
+    probe = torch.zeros(1, in_chans, 64, 64, device=next(model.parameters()).device)
+    first: list[nn.Module] = []
+    made_by: dict[int, nn.Conv2d] = {}
+    followed: dict[nn.Conv2d, _BatchNorm] = {}
+    kept: list[Tensor] = []  # alive, so that no other tensor gets the same id
+
+    def after_convolution(module: nn.Conv2d, args: tuple[Tensor, ...], output: Tensor) -> None:
+        if args[0] is probe:
+            first.append(module)
+        made_by[id(output)] = module
+        kept.append(output)
+
+    def before_norm(module: _BatchNorm, args: tuple[Tensor, ...]) -> None:
+        if id(args[0]) in made_by:
+            followed[made_by[id(args[0])]] = module
+
+    hooks = [m.register_forward_hook(after_convolution) for m in model.modules() if isinstance(m, nn.Conv2d)]
+    hooks += [m.register_forward_pre_hook(before_norm) for m in model.modules() if isinstance(m, _BatchNorm)]
+    training = model.training
+    with torch.no_grad():
+        model.eval()(probe)
+    model.train(training)
+    for hook in hooks:
+        hook.remove()
+    stem: FoldedConvolution | None = None
+    for convolution, norm in followed.items():
+        foldable = norm.affine and norm.track_running_stats and isinstance(convolution.padding, tuple)
+        if convolution.bias is None and foldable and type(convolution) in (nn.Conv2d, Conv2dSame):
+            folded = FoldedNorm(norm)
+            _replace(model, norm, folded)
+            both = FoldedConvolution(convolution, folded)
+            _replace(model, convolution, both)
+            if first == [convolution]:
+                stem = both
+    return stem
+
+
+class FoldedNorm(nn.Module):
+    """Holds a batch norm's tensors under their names; what is left to do is the activation, if it has one.
+
+    Args:
+        norm: the batch norm that this replaces; its tensors are taken over.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, norm: _BatchNorm) -> None:
+        super().__init__()
+        self.eps = norm.eps
+        self.weight, self.bias = norm.weight, norm.bias
+        for name, buffer in norm.named_buffers(recurse=False):
+            self.register_buffer(name, buffer)
+        self.act = getattr(norm, "act", nn.Identity())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Activate (B,C,H,W), which is normalised already."""
+        activated: Tensor = self.act(x)
+        return activated
+
+
+class FoldedConvolution(nn.Module):
+    """A convolution without bias and the batch norm after it, as one convolution.
+
+    Args:
+        convolution: its weight is taken over under its name.
+        norm: the norm that follows; it keeps its tensors.
+    """
+
+    def __init__(self, convolution: nn.Conv2d, norm: FoldedNorm) -> None:
+        super().__init__()
+        self.weight = convolution.weight
+        self.stride, self.dilation, self.groups = convolution.stride, convolution.dilation, convolution.groups
+        self.same = isinstance(convolution, Conv2dSame)  # TensorFlow's padding, which depends on the input's size
+        self.padding = (0, 0) if self.same else convolution.padding
+        self._norm = (norm,)  # in a tuple, so that its tensors stay under their own name alone
+
+    def forward(self, x: Tensor | SplitInput) -> Tensor:
+        """Convolve and normalise (B,C,H,W)."""
+        weight, bias = self._folded()
+        if isinstance(x, SplitInput):
+            return x.convolved + self._convolve(x.others, weight[:, -x.others.shape[1] :], bias)
+        return self._convolve(x, weight, bias)
+
+    def convolve_first(self, x: Tensor) -> Tensor:
+        """Convolve the first channels alone: the ``convolved`` of a :class:`SplitInput`."""
+        weight, _ = self._folded()
+        return self._convolve(x, weight[:, : x.shape[1]], None)
+
+    def _folded(self) -> tuple[Tensor, Tensor]:
+        norm, dtype = self._norm[0], self.weight.dtype
+        exact = torch.promote_types(dtype, torch.float32)  # half precision would be rounded twice
+        scale = norm.weight.to(exact) * (norm.running_var.to(exact) + norm.eps).rsqrt()
+        bias = norm.bias.to(exact) - norm.running_mean.to(exact) * scale
+        weight = self.weight.to(exact) * scale[:, None, None, None]
+        return weight.to(dtype), bias.to(dtype)
+
+    def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if self.same:
+            x = pad_same(x, list(weight.shape[-2:]), list(self.stride), list(self.dilation))
+        return F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+class SplitInput(NamedTuple):
+    """Input of a first convolution of which some channels have been convolved before.
+
+    Attributes:
+        convolved: what :meth:`FoldedConvolution.convolve_first` made of the first channels, (B,C,h,w).
+        others: the remaining channels, (B,c,H,W).
+    """
+
+    convolved: Tensor
+    others: Tensor
+
+
+def _replace(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
+    for name, module in model.named_modules():
+        if module is old:
+            parent, _, child = name.rpartition(".")
+            setattr(model.get_submodule(parent), child, new)
+            return
