@@ -39,6 +39,7 @@ WITHOUT_TORCH = ("video", "evaluation", "datasets/layouts.py", "errors.py")
 
 PUBLIC = {
     "ConfigError",
+    "Correction",
     "CycleVOSError",
     "DatasetError",
     "MaskError",

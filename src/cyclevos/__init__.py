@@ -27,12 +27,14 @@ from cyclevos.errors import (
 if TYPE_CHECKING:
     from cyclevos.network.spec import NetworkSpec
     from cyclevos.network.weights import load_network
+    from cyclevos.propagation.correction import Correction
     from cyclevos.propagation.propagator import Prediction, Propagator
     from cyclevos.propagation.segment import segment
 
 __version__ = "0.1.0"
 
 _LAZY = {
+    "Correction": "cyclevos.propagation.correction",
     "NetworkSpec": "cyclevos.network.spec",
     "Prediction": "cyclevos.propagation.propagator",
     "Propagator": "cyclevos.propagation.propagator",
@@ -42,6 +44,7 @@ _LAZY = {
 
 __all__ = [
     "ConfigError",
+    "Correction",
     "CycleVOSError",
     "DatasetError",
     "MaskError",

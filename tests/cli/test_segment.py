@@ -271,12 +271,27 @@ def test_weights_that_are_none(segment, tmp_path, kind):
         (("--fitmask",), 2, "--fit-mask"),
         (("--direction", "backward", "--save", "overlay"), 6, "add masks to --save"),
         (("--device", "gpu"), 5, "Device 'gpu' cannot be used"),
+        (("--correction", "papr"), 2, "paper"),
+        (("--correction-set", "steps=2"), 6, "add --correction paper or --correction default"),
+        (("--correction", "paper", "--correction-set", "step=2"), 6, "no 'step'; expected any of steps, every"),
+        (("--correction", "paper", "--correction-set", "steps"), 6, "expected key=value"),
+        (("--correction", "paper", "--correction-set", "steps=few"), 6, "expected a whole number from 0"),
     ],
 )
 def test_misspelt_options_name_what_is_allowed(segment, options, code, text):
     answer = segment(*options)
     assert answer.code == code
     assert text in answer.err
+
+
+def test_a_correction_changes_the_masks_and_is_part_of_the_run(segment, tmp_path):
+    changed = ("--correction-set", "every=2", "--correction-set", "rate=2000", "--correction-set", "apply_to=both")
+    assert segment(output=tmp_path / "plain").code == 0
+    assert segment("--correction", "paper", *changed).code == 0
+    assert masks_in(tmp_path / "out") != masks_in(tmp_path / "plain")
+    answer = segment("--correction", "paper")
+    assert answer.code != 0
+    assert "--overwrite" in answer.err
 
 
 def test_a_missing_option_is_named(call, clip):
@@ -354,6 +369,7 @@ def test_a_stopped_run_goes_on_to_the_same_results(segment, tmp_path, ids, monke
     save_mask(tmp_path / "masks" / "shot_000.png", np.where(ids == 2, 2, 0).astype(np.uint8))
     save_mask(tmp_path / "masks" / "shot_003.png", np.where(ids == 7, 7, 0).astype(np.uint8))
     options = ("--save", "masks,overlay,probabilities,coco", "--memory-every", "2", "--max-memory-frames", "3")
+    options += ("--correction", "default", "--correction-set", "every=1", "--correction-set", "reference=all")
     whole, out = tmp_path / "whole", tmp_path / "out"
     assert segment(*options, masks=tmp_path / "masks", output=whole).code == 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,7 @@ from cyclevos.errors import ConfigError, OutputError
 from cyclevos.network.checkpoints import checksum, write_safetensors
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.network.weights import PACKAGED, load_network
+from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.propagation.segment import Direction, check_masks, segment_frames
@@ -44,6 +45,7 @@ class SegmentJob:
     memory_every: int = 5
     max_memory_frames: int | None = 16
     direction: Direction = "forward"
+    correction: Correction | None = None
     device: str = "auto"
     dtype: str = "auto"
     save: tuple[str, ...] = ("masks", "overlay")
@@ -95,7 +97,7 @@ def run_job(job: SegmentJob, network: SpaceTimeMemoryNetwork | None = None) -> J
     if names is not None and _complete(job, names, finished):
         return JobResult(len(names), 0, tuple(sorted({i for m in images.values() for i in m.object_ids})))
     network = network or load_network(job.weights, device=job.device, dtype=job.dtype)
-    fresh = Propagator(network, network.spec.size if job.size == "auto" else job.size, policy)
+    fresh = Propagator(network, network.spec.size if job.size == "auto" else job.size, policy, job.correction)
     propagator, start = _resume(job, fresh, source, finished)
     palette = next((image.palette for image in images.values() if image.palette is not None), None)
     return _segment(job, source, propagator, masks, start, palette)
@@ -158,6 +160,7 @@ def _signature(job: SegmentJob, source: FrameSource, masks: Mapping[int, NDArray
         "memory_every": job.memory_every,
         "max_memory_frames": job.max_memory_frames,
         "direction": job.direction,
+        "correction": None if job.correction is None else asdict(job.correction),
         "dtype": job.dtype,
         "save": list(job.save),
     }

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+import yaml
 
 from cyclevos.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cyclevos.propagation.correction import Correction
 
 SAVES = ("masks", "overlay", "probabilities", "coco")
 
@@ -27,6 +31,14 @@ class DtypeName(str, Enum):
     float32 = "float32"
     bfloat16 = "bfloat16"
     float16 = "float16"
+
+
+class CorrectionName(str, Enum):
+    """Whether and how masks are corrected."""
+
+    off = "off"
+    paper = "paper"
+    default = "default"
 
 
 class ObjectsOption(str, Enum):
@@ -51,6 +63,13 @@ MaxMemoryFrames = Annotated[int, typer.Option(min=0, help="Frames in memory at m
 DirectionOption = Annotated[Direction, typer.Option(help="From each mask to later frames, earlier ones, or both.")]
 Device = Annotated[str, typer.Option(help="auto (cuda, else cpu), cpu, cuda, cuda:1, mps.")]
 Dtype = Annotated[DtypeName, typer.Option(help="What the network computes in; auto suits the device.")]
+CorrectionOption = Annotated[
+    CorrectionName, typer.Option(help="Gradient correction: as in the paper's program, or our own settings.")
+]
+CorrectionSet = Annotated[
+    list[str] | None,
+    typer.Option(help="Change a value of the correction, e.g. steps=5; may be given several times."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 
 
@@ -91,6 +110,30 @@ def parse_save(text: str) -> tuple[str, ...]:
     if unknown or not names:
         raise ConfigError(f"--save {text!r}: expected any of {','.join(SAVES)}, separated by commas.")
     return names
+
+
+def parse_correction(name: CorrectionName, settings: list[str] | None) -> Correction | None:
+    """Read ``--correction`` and ``--correction-set``.
+
+    Raises:
+        ConfigError: a setting is not key=value, unknown or out of range, or there is nothing to set.
+    """
+    if name is CorrectionName.off:
+        if settings:
+            raise ConfigError("--correction-set changes a correction: add --correction paper or --correction default.")
+        return None
+    values = {}
+    for setting in settings or []:
+        key, equals, text = setting.partition("=")
+        try:
+            values[key.strip()] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            equals = ""
+        if not equals:
+            raise ConfigError(f"--correction-set {setting!r}: expected key=value, e.g. steps=5.")
+    from cyclevos.propagation.correction import Correction
+
+    return Correction.preset(name.value, **values)
 
 
 def parse_names(text: str | None) -> tuple[str, ...] | None:

@@ -21,6 +21,8 @@ def segment(
     memory_every: options.MemoryEvery = 5,
     max_memory_frames: options.MaxMemoryFrames = 16,
     direction: options.DirectionOption = options.Direction.forward,
+    correction: options.CorrectionOption = options.CorrectionName.off,
+    correction_set: options.CorrectionSet = None,
     device: options.Device = "auto",
     dtype: options.Dtype = options.DtypeName.auto,
     save: Annotated[
@@ -51,6 +53,7 @@ def segment(
         memory_every=memory_every,
         max_memory_frames=options.parse_bound(max_memory_frames),
         direction=direction.value,
+        correction=options.parse_correction(correction, correction_set),
         device=device,
         dtype=dtype.value,
         save=wanted,

@@ -26,6 +26,8 @@ def segment_dataset(
     size: options.Size = "auto",
     memory_every: options.MemoryEvery = 5,
     max_memory_frames: options.MaxMemoryFrames = 16,
+    correction: options.CorrectionOption = options.CorrectionName.off,
+    correction_set: options.CorrectionSet = None,
     device: options.Device = "auto",
     dtype: options.Dtype = options.DtypeName.auto,
     save: Annotated[str, typer.Option(help="Any of masks,overlay,probabilities,coco.")] = "masks",
@@ -38,6 +40,7 @@ def segment_dataset(
     """
     wanted, side = options.parse_save(save), options.parse_size(size)
     bound = options.parse_bound(max_memory_frames)
+    corrected = options.parse_correction(correction, correction_set)
     from cyclevos.cli.job import SegmentJob, run_job
     from cyclevos.datasets.first_masks import first_masks
     from cyclevos.datasets.layouts import open_dataset
@@ -62,6 +65,7 @@ def segment_dataset(
             size=side,
             memory_every=memory_every,
             max_memory_frames=bound,
+            correction=corrected,
             device=device,
             dtype=dtype.value,
             save=wanted,

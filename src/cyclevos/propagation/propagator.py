@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,11 @@ from cyclevos.geometry import (
 )
 from cyclevos.masks import ids_to_probabilities, object_ids, probabilities_to_ids
 from cyclevos.network.protocol import MemoryNetwork
+from cyclevos.propagation.correction import Corrected, Correction, as_probabilities, correct
 from cyclevos.propagation.memory_bank import Kind, MemoryBank, MemoryPolicy
+from cyclevos.propagation.references import References
+
+logger = logging.getLogger(__name__)
 
 # Shapes: K objects, H W pixels of the source, H' W' of the network, h w cells at stride 16.
 
@@ -51,14 +56,23 @@ class Propagator:
         network: any memory network, frozen.
         size: shorter side inside the network in pixels; None = the frames' own size.
         policy: what is remembered.
+        correction: how masks are corrected; None = not.
 
     Raises:
         ConfigError: the size is below 16 pixels.
     """
 
-    def __init__(self, network: MemoryNetwork, size: int | None, policy: MemoryPolicy) -> None:
+    def __init__(
+        self,
+        network: MemoryNetwork,
+        size: int | None,
+        policy: MemoryPolicy,
+        correction: Correction | None = None,
+    ) -> None:
         network_size((1, 1), size)  # refuses what is too small, before there is a frame
         self.network, self.size, self.policy = network, size, policy
+        self.correction = correction if correction is not None and correction.steps else None
+        self._references = References(network)
         self.objects: tuple[int, ...] = ()
         self._bank = MemoryBank(policy)
         self._steps = 0
@@ -67,12 +81,12 @@ class Propagator:
 
     def fresh(self) -> Propagator:
         """Return a propagator with the same settings that has seen nothing yet."""
-        return Propagator(self.network, self.size, self.policy)
+        return Propagator(self.network, self.size, self.policy, self.correction)
 
     def snapshot(self) -> dict[str, Tensor]:
         """Return all that was seen, as tensors of its own; :meth:`restore` continues from it exactly."""
         numbers = torch.tensor([self._steps, *self.objects])
-        return {"propagator": numbers, **self._bank.snapshot()}
+        return {"propagator": numbers, **self._bank.snapshot(), **self._references.snapshot()}
 
     def restore(self, snapshot: dict[str, Tensor]) -> None:
         """Continue from a snapshot.
@@ -83,6 +97,27 @@ class Propagator:
         steps, *objects = snapshot["propagator"].tolist()
         self._steps, self.objects = int(steps), tuple(int(i) for i in objects)
         self._bank.restore(snapshot, self._device)
+        self._references.restore(snapshot, self._device)
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether annotated frames should be :meth:`announced <announce>` before they are reached."""
+        return self.correction is not None and self.correction.reference == "all"
+
+    def announce(self, index: int, image: NDArray[np.uint8], annotation: NDArray[np.uint8]) -> None:
+        """Make an annotated frame known that has not been reached yet, for corrections to ask for.
+
+        Args:
+            index: number of the frame.
+            image: uint8 RGB (H,W,3).
+            annotation: known ids (H,W).
+
+        Raises:
+            MaskError: the annotation's size is not the frame's.
+        """
+        source = _source_size(index, image, annotation)
+        size = network_size(source, self.size)
+        self._refer(index, self._frame(image, size), annotation, size, ahead=True)
 
     @torch.no_grad()
     def step(self, index: int, image: NDArray[np.uint8], annotation: NDArray[np.uint8] | None = None) -> Prediction:
@@ -100,25 +135,28 @@ class Propagator:
         Raises:
             MaskError: the annotation's size is not the frame's.
         """
-        source: Size = (int(image.shape[0]), int(image.shape[1]))
-        if annotation is not None and annotation.shape != source:
-            raise MaskError(
-                f"The mask of frame {index} has shape {annotation.shape}, the frame {source} (height, width). "
-                "Give it in the frame's size."
-            )
+        source = _source_size(index, image, annotation)
         size = network_size(source, self.size)
-        pixels = frame_tensor(image).to(self._device)
-        frame = resize_frame(pixels, size)[None].to(self._dtype)
+        frame = self._frame(image, size)
         small = self._predict(frame)  # (K+1,H',W') or None
-        full = self._background(source) if small is None else grow_probabilities(small, source)
         annotated = annotation is not None and bool(annotation.any())
+        corrected = None if small is None or annotated else self._correct(index, frame, small)
+        shown = small
+        if corrected is not None and self.correction is not None and self.correction.apply_to != "memory":
+            shown = as_probabilities(corrected.probabilities)
+        full = self._background(source) if shown is None else grow_probabilities(shown, source)
         if annotation is not None and annotated:
             full = self._merge(full, annotation)
             small = shrink_probabilities(full, size)
+            if self.correction is not None:
+                self._refer(index, frame, annotation, size)
         if small is not None and self.objects:
-            self._remember(index, frame, small, annotated=annotated)
+            self._remember(index, frame, small, corrected, annotated=annotated)
         ids = probabilities_to_ids(full, self.objects)
         return Prediction(index, self.objects, full, ids, annotated)
+
+    def _frame(self, image: NDArray[np.uint8], size: Size) -> Tensor:
+        return resize_frame(frame_tensor(image).to(self._device), size)[None].to(self._dtype)
 
     def _predict(self, frame: Tensor) -> Tensor | None:
         if not self.objects:
@@ -128,12 +166,36 @@ class Propagator:
         present = torch.ones(1, len(self.objects), dtype=torch.bool, device=frame.device)
         return self.network.segment(query, key, value, present, known).softmax(dim=1)[0]
 
-    def _remember(self, index: int, frame: Tensor, small: Tensor, *, annotated: bool) -> None:
+    def _correct(self, index: int, frame: Tensor, small: Tensor) -> Corrected | None:
+        how = self.correction
+        if how is None or self._steps % how.every:
+            return None
+        references = self._references.all() if how.reference == "all" else self._references.latest()
+        prepared = self.network.prepare_memory(frame)
+        corrected = correct(self.network, prepared, small, references, self.objects, how)
+        logger.info("frame %d: %s", index, corrected.summary(small))
+        return corrected
+
+    def _refer(
+        self, index: int, frame: Tensor, annotation: NDArray[np.uint8], size: Size, *, ahead: bool = False
+    ) -> None:
+        shown = object_ids(annotation)
+        small = shrink_probabilities(ids_to_probabilities(annotation, shown), size)
+        ids = torch.from_numpy(probabilities_to_ids(small, shown)).to(self._device)
+        self._references.add(index, frame, ids, ahead=ahead)
+
+    def _remember(
+        self, index: int, frame: Tensor, small: Tensor, corrected: Corrected | None, *, annotated: bool
+    ) -> None:
         sampled = self._steps % self.policy.every == 0
         kind = Kind.REFERENCE if annotated else Kind.SAMPLED if sampled else Kind.PREVIOUS
         present = torch.ones(1, len(self.objects), dtype=torch.bool, device=frame.device)
-        prepared = self.network.prepare_memory(frame)
-        self._bank.write(index, self.network.encode_memory(prepared, small[None], present), kind)
+        features = None
+        if corrected is not None and self.correction is not None and self.correction.apply_to != "output":
+            small, features = corrected.probabilities, corrected.memory
+        if features is None:
+            features = self.network.encode_memory(self.network.prepare_memory(frame), small[None], present)
+        self._bank.write(index, features, kind)
         self._steps += 1
 
     def _merge(self, predicted: Tensor, annotation: NDArray[np.uint8]) -> Tensor:
@@ -154,3 +216,13 @@ class Propagator:
 
     def _background(self, source: Size) -> Tensor:
         return torch.ones(1, *source, device=self._device)
+
+
+def _source_size(index: int, image: NDArray[np.uint8], annotation: NDArray[np.uint8] | None) -> Size:
+    source: Size = (int(image.shape[0]), int(image.shape[1]))
+    if annotation is not None and annotation.shape != source:
+        raise MaskError(
+            f"The mask of frame {index} has shape {annotation.shape}, the frame {source} (height, width). "
+            "Give it in the frame's size."
+        )
+    return source

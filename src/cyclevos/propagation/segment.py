@@ -16,6 +16,7 @@ from torch import Tensor
 from cyclevos.errors import ConfigError, MaskError, VideoError
 from cyclevos.masks import object_ids, probabilities_to_ids
 from cyclevos.network.protocol import MemoryNetwork
+from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Prediction, Propagator
 from cyclevos.video import Frame, FrameSource, frames_from_arrays, open_source, read_ahead
@@ -26,7 +27,8 @@ from cyclevos.video.frames import size_text
 
 Direction = Literal["forward", "backward", "both"]
 Masks = Mapping[int, NDArray[np.uint8]]
-Frames = str | Path | FrameSource | Iterable[NDArray[np.uint8]]
+OpenFrames = FrameSource | Iterable[NDArray[np.uint8]]
+Frames = str | Path | OpenFrames
 
 
 def segment(
@@ -38,7 +40,7 @@ def segment(
     memory_every: int = 5,
     max_memory_frames: int | None = 16,
     direction: Direction = "forward",
-    correction: None = None,
+    correction: Correction | str | None = None,
 ) -> Iterator[Prediction]:
     """Segment a video from the masks of some of its frames.
 
@@ -56,7 +58,9 @@ def segment(
         direction: ``forward`` from each mask to later frames, ``backward`` to earlier ones (frames
             come last first), or ``both``: every frame from the masks on either side, merged by
             distance. Going backward needs a path or a sequence.
-        correction: no correction.
+        correction: how masks are corrected: a :class:`Correction`, the name of a preset (``paper``,
+            ``default``), or None. With ``reference="all"`` later masks are asked for too, where the
+            frames are a path or a sequence.
 
     Returns:
         A generator of one prediction per frame. Frames an object's mask cannot reach hold background there.
@@ -66,14 +70,17 @@ def segment(
         MaskError: a mask has another size than the frames, or its frame does not exist.
         ConfigError: an option is out of range.
     """
-    if correction is not None:
-        raise ConfigError("correction must be None: this version has no gradient correction yet.")
+    if isinstance(correction, str):
+        correction = Correction.preset(correction)
     if direction not in ("forward", "backward", "both"):
         raise ConfigError(f"direction {direction!r} is unknown; use forward, backward or both.")
     if isinstance(size, str) and size != "auto":
         raise ConfigError(f"size {size!r} is unknown; use 'auto', a number of pixels, or None for the frames' own.")
     propagator = Propagator(
-        network, network.spec.size if size == "auto" else size, MemoryPolicy(memory_every, max_memory_frames)
+        network,
+        network.spec.size if size == "auto" else size,
+        MemoryPolicy(memory_every, max_memory_frames),
+        correction,
     )
     given = check_masks(masks if isinstance(masks, Mapping) else {0: masks})
     return (p for _, p in segment_frames(propagator, frames, given, direction))
@@ -119,10 +126,28 @@ def segment_frames(
         VideoError: the frames cannot be read.
         MaskError: a mask's frame does not exist or its size is wrong.
     """
+    opened = open_source(frames) if isinstance(frames, str | Path) else frames
     if direction == "both":
-        return _both(propagator, frames, masks)
-    stream = _iterate(frames, reverse=direction == "backward", start=start)
+        return _both(propagator, opened, masks)
+    _announce(propagator, opened, masks)
+    stream = _iterate(opened, reverse=direction == "backward", start=start)
     return _pass_over(propagator, stream, {i: m for i, m in masks.items() if i >= start})
+
+
+def _announce(propagator: Propagator, frames: OpenFrames, masks: Masks) -> None:
+    """Show the propagator later annotated frames, if it asks for them and they can be had without waiting."""
+    if not propagator.looks_ahead:
+        return
+    for index, mask in masks.items():
+        image = None
+        if isinstance(frames, FrameSource):
+            frame = next(frames.iterate(start=index), None)
+            image = None if frame is None else frame.image
+        elif isinstance(frames, list | tuple | np.ndarray) and index < len(frames):
+            one: Any = frames[index : index + 1]
+            image = next(frames_from_arrays(one)).image
+        if image is not None and mask.any():
+            propagator.announce(index, image, mask)
 
 
 def _pass_over(propagator: Propagator, frames: Iterator[Frame], masks: Masks) -> Iterator[tuple[Frame, Prediction]]:
@@ -151,9 +176,7 @@ def _check_sizes(masks: Masks, size: tuple[int, int]) -> None:
             )
 
 
-def _iterate(frames: Frames, *, reverse: bool = False, start: int = 0) -> Iterator[Frame]:
-    if isinstance(frames, str | Path):
-        frames = open_source(frames)
+def _iterate(frames: OpenFrames, *, reverse: bool = False, start: int = 0) -> Iterator[Frame]:
     if isinstance(frames, FrameSource):
         # Decoding overlaps the network. A user's own iterable is asked for one frame at a time, on the user's thread.
         return read_ahead(frames.iterate(reverse=True) if reverse else frames.iterate(start=start))
@@ -169,11 +192,14 @@ def _iterate(frames: Frames, *, reverse: bool = False, start: int = 0) -> Iterat
     return (replace(f, index=count - 1 - f.index) for f in frames_from_arrays(turned))
 
 
-def _both(propagator: Propagator, frames: Frames, masks: Masks) -> Iterator[tuple[Frame, Prediction]]:
+def _both(propagator: Propagator, frames: OpenFrames, masks: Masks) -> Iterator[tuple[Frame, Prediction]]:
     """Run backward first, keep what it saw on disk, then merge it into the forward pass."""
     shown = {index: object_ids(mask) for index, mask in masks.items()}
+    backward = propagator.fresh()
+    _announce(backward, frames, masks)
+    _announce(propagator, frames, masks)
     with tempfile.TemporaryDirectory(prefix="cyclevos-") as folder:
-        for _, p in _pass_over(propagator.fresh(), _iterate(frames, reverse=True), masks):
+        for _, p in _pass_over(backward, _iterate(frames, reverse=True), masks):
             if p.object_ids:  # also where annotated: the mask may not show all objects
                 _store(Path(folder), p)
         for frame, p in _pass_over(propagator, _iterate(frames), masks):

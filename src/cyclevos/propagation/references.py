@@ -1,0 +1,97 @@
+"""The frames whose masks are known: what a result is asked to rebuild."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from cyclevos.network.protocol import MemoryNetwork, QueryFeatures
+
+# Shapes: K object slots, H W pixels inside the network.
+
+
+class Reference(NamedTuple):
+    """An annotated frame as the network sees it.
+
+    Attributes:
+        query: its query features, which no mask changes: encoded once.
+        frame: RGB (1,3,H,W) in [0, 1].
+        ids: uint8 (H,W), the user's ids.
+    """
+
+    query: QueryFeatures
+    frame: Tensor
+    ids: Tensor
+
+    def labels(self, objects: Sequence[int]) -> Tensor:
+        """Return int64 (1,H,W): each pixel's slot among ``objects``, 0 for the background and for other ids."""
+        table = torch.zeros(256, dtype=torch.int64, device=self.ids.device)
+        for slot, i in enumerate(objects, start=1):
+            table[i] = slot
+        return table[self.ids.long()][None]
+
+    def shows(self, objects: Sequence[int]) -> Tensor:
+        """Return bool (K,): which objects are marked in it."""
+        seen = torch.bincount(self.ids.flatten().long(), minlength=256) > 0
+        return seen[torch.tensor(objects, dtype=torch.int64, device=seen.device)]
+
+
+class References:
+    """Annotated frames by index, in the order in which they were met.
+
+    Args:
+        network: encodes them.
+    """
+
+    def __init__(self, network: MemoryNetwork) -> None:
+        self._network = network
+        self._held: dict[int, Reference] = {}
+        self._latest: int | None = None
+
+    @torch.no_grad()
+    def add(self, index: int, frame: Tensor, ids: Tensor, *, ahead: bool = False) -> None:
+        """Hold an annotated frame.
+
+        Args:
+            index: of the frame; an earlier one of the same index is replaced.
+            frame: RGB (1,3,H,W) in [0, 1].
+            ids: uint8 (H,W).
+            ahead: the frame has not been reached yet.
+        """
+        held = self._held.get(index)
+        query = self._network.encode_query(frame) if held is None else held.query
+        self._held[index] = Reference(query, frame, ids)
+        if not ahead:
+            self._latest = index
+
+    def latest(self) -> list[Reference]:
+        """Return the annotated frame reached last, if there is one."""
+        return [] if self._latest is None else [self._held[self._latest]]
+
+    def all(self) -> list[Reference]:
+        """Return every annotated frame, those still to be reached among them."""
+        return list(self._held.values())
+
+    def snapshot(self) -> dict[str, Tensor]:
+        """Return what was added, as tensors."""
+        if not self._held:
+            return {}
+        return {
+            "reference_indices": torch.tensor([-1 if self._latest is None else self._latest, *self._held]),
+            "reference_frames": torch.cat([r.frame for r in self._held.values()]).cpu(),
+            "reference_ids": torch.stack([r.ids for r in self._held.values()]).cpu(),
+        }
+
+    def restore(self, snapshot: dict[str, Tensor], device: torch.device) -> None:
+        """Hold what a snapshot held, and nothing else."""
+        self._held, self._latest = {}, None
+        if "reference_indices" not in snapshot:
+            return
+        latest, *indices = snapshot["reference_indices"].tolist()
+        frames, ids = snapshot["reference_frames"].to(device), snapshot["reference_ids"].to(device)
+        for row, index in enumerate(indices):
+            self.add(index, frames[row : row + 1], ids[row], ahead=True)
+        self._latest = None if latest < 0 else latest

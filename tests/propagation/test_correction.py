@@ -1,0 +1,242 @@
+"""Gradient correction: what it may change, what it must leave alone."""
+
+from __future__ import annotations
+
+import logging
+import math
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import torch
+
+import cyclevos
+from cyclevos import Correction
+from cyclevos.cycle import rebuild_reference
+from cyclevos.errors import ConfigError
+from cyclevos.losses import mask_loss
+from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.propagation.correction import correct
+from cyclevos.propagation.memory_bank import MemoryPolicy
+from cyclevos.propagation.propagator import Propagator
+from cyclevos.propagation.references import References
+
+
+@pytest.fixture(scope="module")
+def exact(lively_network) -> SpaceTimeMemoryNetwork:
+    return deepcopy(lively_network).double()
+
+
+def tensor(image: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(image).permute(2, 0, 1)[None].double() / 255
+
+
+def question(network, images, ids):
+    """A frame, a soft mask of it, and the reference it is to rebuild."""
+    references = References(network)
+    references.add(0, tensor(images[0]), torch.from_numpy(ids))
+    objects = tuple(int(i) for i in np.unique(ids) if i)
+    hard = torch.stack([torch.from_numpy(ids == i) for i in (0, *objects)]).double()
+    soft = 0.8 * hard + 0.2 / len(hard)
+    return network.prepare_memory(tensor(images[2])), soft, references.latest(), objects
+
+
+def loss_of(network, prepared, mask, reference, objects):
+    present = torch.ones(1, len(objects), dtype=torch.bool)
+    memory = network.encode_memory(prepared, mask[None], present)
+    logits = rebuild_reference(network, memory, reference.query, present)
+    return mask_loss(logits, reference.labels(objects), present).total
+
+
+def predictions(network, images, ids, **options):
+    masks = ids if isinstance(ids, dict) else {0: ids}
+    return list(cyclevos.segment(network, images, masks, size=None, **options))
+
+
+def test_the_check_has_the_right_gradient(exact, images, square):
+    prepared, mask, (reference,), objects = question(exact, images, square)
+    spot = (1, slice(9, 11), slice(8, 10))
+    soft = mask[spot].clone().requires_grad_()
+
+    def loss(value):
+        moved = mask.clone()
+        moved[spot] = value
+        return loss_of(exact, prepared, moved, reference, objects)
+
+    assert torch.autograd.gradcheck(loss, (soft,), eps=1e-5, atol=1e-5)
+
+
+def test_one_plain_step_is_equation_5(exact, images, square, strip):
+    prepared, mask, references, objects = question(exact, images, square + strip)
+    leaf = mask.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(loss_of(exact, prepared, leaf, references[0], objects), leaf)
+    corrected = correct(exact, prepared, mask, references, objects, Correction(steps=1, rate=3.0))
+    torch.testing.assert_close(corrected.probabilities[1:], (mask - 3.0 * gradient)[1:])
+    assert gradient.abs().max() > 0
+
+
+def test_a_rate_per_pixel_means_the_hardest_pixels(exact, images, square):
+    asked = question(exact, images, square)
+    pixels = round(0.4 * square.size)
+    mean = correct(exact, *asked, Correction(steps=1, rate=2.0))
+    pixel = correct(exact, *asked, Correction(steps=1, rate=2.0 / pixels, rate_unit="pixel"))
+    torch.testing.assert_close(pixel.probabilities, mean.probabilities)
+
+
+def test_the_loss_does_not_rise_at_a_small_rate(exact, images, square, strip):
+    prepared, mask, references, objects = question(exact, images, square + strip)
+    losses = []
+    for steps in range(5):
+        corrected = correct(exact, prepared, mask, references, objects, Correction(steps=steps, rate=0.5))
+        losses.append(float(loss_of(exact, prepared, corrected.probabilities, references[0], objects)))
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < losses[0]
+
+
+def test_better_never_ends_below_where_it_began(exact, images, square):
+    prepared, mask, references, objects = question(exact, images, square)
+    for rate in (1.0, 1e4):
+        corrected = correct(exact, prepared, mask, references, objects, Correction(rate=rate, accept="better"))
+        assert corrected.after >= corrected.before
+        if corrected.after == corrected.before:
+            torch.testing.assert_close(corrected.probabilities, mask)
+        features = exact.encode_memory(prepared, corrected.probabilities[None], torch.ones(1, 1, dtype=torch.bool))
+        torch.testing.assert_close(corrected.memory, features)
+
+
+def test_a_good_enough_mask_is_left_alone(exact, images, square):
+    corrected = correct(exact, *question(exact, images, square), Correction(stop_at=0.01))
+    assert corrected.steps == 0
+    torch.testing.assert_close(corrected.probabilities, question(exact, images, square)[1])
+
+
+def test_projection_leaves_probabilities(exact, images, square, strip):
+    prepared, mask, references, objects = question(exact, images, square + strip)
+    wild = correct(exact, prepared, mask, references, objects, Correction(rate=1e5)).probabilities
+    tame = correct(exact, prepared, mask, references, objects, Correction(rate=1e5, project=True)).probabilities
+    assert not 0 <= wild.min() <= wild.max() <= 1
+    assert -1e-9 <= tame.min() <= tame.max() <= 1 + 1e-9
+    torch.testing.assert_close(tame.sum(dim=0), torch.ones_like(tame[0]))
+
+
+def test_objects_the_reference_does_not_show_are_left_alone(exact, images, square, strip):
+    prepared, mask, _, objects = question(exact, images, square + strip)
+    references = References(exact)
+    references.add(0, tensor(images[0]), torch.from_numpy(square))
+    corrected = correct(exact, prepared, mask, references.latest(), objects, Correction(rate=1e3)).probabilities
+    torch.testing.assert_close(corrected[2], mask[2])
+    assert not torch.equal(corrected[1], mask[1])
+
+
+@pytest.mark.parametrize("case", ["vanished", "no reference"])
+def test_nothing_to_ask_changes_nothing(exact, images, square, case):
+    prepared, mask, references, objects = question(exact, images, square)
+    if case == "vanished":
+        mask = torch.stack([torch.ones_like(mask[0]), torch.zeros_like(mask[0])])
+    else:
+        references = []
+    corrected = correct(exact, prepared, mask, references, objects, Correction())
+    assert corrected.probabilities is mask
+    assert corrected.steps == 0
+    assert math.isnan(corrected.before)
+
+
+def test_one_pixel_is_an_object(lively_network, images):
+    dot = np.zeros(images[0].shape[:2], np.uint8)
+    dot[10, 10] = 4
+    for p in predictions(lively_network, images, dot, correction=Correction(every=1, project=True, apply_to="both")):
+        assert torch.isfinite(p.probabilities).all()
+
+
+def test_no_steps_is_no_correction(lively_network, images, square):
+    plain = predictions(lively_network, images, square)
+    none = predictions(lively_network, images, square, correction=Correction(steps=0))
+    assert all(torch.equal(p.probabilities, q.probabilities) for p, q in zip(plain, none, strict=True))
+
+
+@pytest.mark.parametrize("where", ["memory", "output", "both"])
+def test_a_correction_goes_where_it_is_told(lively_network, images, square, where):
+    plain = predictions(lively_network, images, square)
+    how = Correction(rate=2e3, project=True, apply_to=where)
+    changed = [
+        not torch.equal(p.probabilities, q.probabilities)
+        for p, q in zip(plain, predictions(lively_network, images, square, correction=how), strict=True)
+    ]
+    assert changed[:5] == [False] * 5
+    assert changed[5] is (where != "memory")
+    assert any(changed[6:]) is (where != "output")
+
+
+def test_no_parameter_gets_a_gradient(lively_network, images, square):
+    predictions(lively_network, images, square, correction="paper")
+    assert not any(p.requires_grad or p.grad is not None for p in lively_network.parameters())
+
+
+def test_permuted_ids_are_permuted_results(exact, images, square, strip):
+    renamed = np.array([0, 9, 0, 0, 0, 3], np.uint8)
+    how = Correction(every=2, rate=50.0, project=True, apply_to="both")
+    first = predictions(exact, images[:5], square + strip, correction=how)
+    other = predictions(exact, images[:5], renamed[square + strip], correction=how)
+    for p, q in zip(first, other, strict=True):
+        assert q.object_ids == (3, 9)
+        torch.testing.assert_close(q.probabilities[[0, 2, 1]], p.probabilities, atol=1e-7, rtol=0)
+
+
+def test_later_masks_are_asked_for_with_all(lively_network, images, square):
+    later = np.roll(square, 10, axis=1)
+    how = Correction(every=2, rate=500.0, project=True, apply_to="both", reference="all")
+    one = predictions(lively_network, images, {0: square}, correction=how)
+    two = predictions(lively_network, images, {0: square, 8: later}, correction=how)
+    stream = predictions(lively_network, iter(images), {0: square, 8: later}, correction=how)
+    latest = predictions(lively_network, images, {0: square, 8: later}, correction=Correction.preset("paper", every=2))
+    assert not torch.equal(one[2].probabilities, two[2].probabilities)
+    assert torch.equal(one[2].probabilities, stream[2].probabilities)  # a stream cannot be asked ahead
+    assert torch.isfinite(latest[9].probabilities).all()
+    both = predictions(lively_network, images, {0: square, 8: later}, correction=how, direction="both")
+    assert len(both) == len(images)
+
+
+def test_a_snapshot_continues_exactly(lively_network, images, square):
+    how = Correction(every=2, rate=500.0, project=True, apply_to="both")
+    first = Propagator(lively_network, None, MemoryPolicy(), how)
+    for index in range(5):
+        first.step(index, images[index], square if index == 0 else None)
+    second = first.fresh()
+    second.restore(first.snapshot())
+    for index in range(5, 9):
+        p, q = (propagator.step(index, images[index]) for propagator in (first, second))
+        assert torch.equal(p.probabilities, q.probabilities)
+
+
+def test_each_corrected_frame_says_what_was_done(lively_network, images, square, caplog):
+    with caplog.at_level(logging.INFO, logger="cyclevos"):
+        predictions(lively_network, images, square, correction=Correction(accept="better", project=True))
+    (line,) = [r.message for r in caplog.records if r.message.startswith("frame 5")]
+    assert "reference 0." in line
+    assert "pixels changed" in line
+    assert line.endswith(("kept", "reverted"))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"steps": -1}, "steps is -1; expected a whole number from 0"),
+        ({"every": 0}, "every is 0"),
+        ({"rate": float("nan")}, "rate is nan; expected a positive number"),
+        ({"rate": "fast"}, "rate is 'fast'; expected a positive number"),
+        ({"project": 1}, "project is 1; expected true or false"),
+        ({"stop_at": 1.5}, "stop_at is 1.5"),
+        ({"apply_to": "screen"}, "apply_to is 'screen'; expected one of both, output, memory"),
+    ],
+)
+def test_values_out_of_range_are_refused(values, message):
+    with pytest.raises(ConfigError, match=message):
+        Correction(**values)
+
+
+def test_unknown_presets_and_values_are_refused():
+    assert Correction.preset("paper", rate=2.0) == Correction(rate=2.0)
+    with pytest.raises(ConfigError, match="preset 'papr' is unknown; expected one of paper, default"):
+        Correction.preset("papr")
+    with pytest.raises(ConfigError, match="no 'rat'; expected any of steps, every, rate"):
+        Correction.preset("paper", rat=2.0)
