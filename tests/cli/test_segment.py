@@ -97,6 +97,18 @@ def test_directions_reach_frames_before_the_mask(segment, tmp_path, ids, directi
         assert sum(1 for _ in container.decode(video=0)) == 6
 
 
+def test_a_4k_video_keeps_its_size(segment, tmp_path, images, ids):
+    large = [image.repeat(90, axis=0).repeat(96, axis=1) for image in images[:3]]  # 24x40 to 2160x3840
+    mask = save_mask(tmp_path / "large.png", ids.repeat(90, axis=0).repeat(96, axis=1))
+    answer = segment("--size", "24", source=write_video(tmp_path / "large.mp4", large), masks=mask)
+    assert answer.code == 0, answer.err
+    results = masks_in(tmp_path / "out")
+    assert [read_mask(tmp_path / "out" / f"{name}.png").ids.shape for name in results] == [(2160, 3840)] * 3
+    assert read_mask(tmp_path / "out" / "00002.png").object_ids
+    with av.open(str(tmp_path / "out" / "overlay.mp4")) as container:
+        assert [(frame.height, frame.width) for frame in container.decode(video=0)] == [(2160, 3840)] * 3
+
+
 def test_one_frame(segment, tmp_path, images, ids):
     assert segment(source=save_frames(tmp_path / "one", images[:1])).code == 0
     np.testing.assert_array_equal(read_mask(tmp_path / "out" / "shot_000.png").ids, ids)

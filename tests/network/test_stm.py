@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from cyclevos.network.decoder import Decoder
-from cyclevos.network.folding import FoldedNorm
+from cyclevos.network.folding import FoldedConvolution, FoldedNorm
 from cyclevos.network.memory_read import memory_read
 from cyclevos.network.spec import SPECS, NetworkSpec
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
@@ -212,6 +212,22 @@ def test_folded_batch_norm_changes_neither_features_nor_gradients(name, monkeypa
         torch.testing.assert_close(split, features[-1])
         gradients.append(torch.autograd.grad(features[-1].square().sum(), list(trunk.parameters()), allow_unused=True))
     torch.testing.assert_close(gradients[0], gradients[1])
+
+
+@pytest.mark.parametrize(("stride", "kernel"), [(1, 3), (2, 3), (2, 5)])
+def test_depthwise_gradients_in_bfloat16_are_those_of_float32(stride, kernel):
+    convolution = torch.nn.Conv2d(8, 8, kernel, stride, padding=kernel // 2, groups=8, bias=False)
+    folded = FoldedConvolution(convolution, FoldedNorm(torch.nn.BatchNorm2d(8).eval())).bfloat16()
+    image, towards = torch.randn(2, 8, 17, 20).bfloat16(), torch.randn(2, 8, 17, 20)
+    gradients = []
+    for dtype in (torch.bfloat16, torch.float32):  # the first one rounds the weights
+        leaf = image.to(dtype, copy=True).requires_grad_()
+        out = folded.to(dtype)(leaf)
+        wanted = [leaf, folded.weight, folded._norm[0].bias]
+        target = towards[..., : out.shape[2], : out.shape[3]].to(dtype)
+        gradients.append([g.float() for g in torch.autograd.grad((out * target).sum(), wanted)])
+    for half, exact in zip(*gradients, strict=True):
+        torch.testing.assert_close(half, exact, rtol=0.02, atol=0.02 * float(exact.abs().max()))
 
 
 def test_batch_norm_never_leaves_evaluation(tiny_network, monkeypatch):

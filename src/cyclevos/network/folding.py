@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from timm.layers.conv2d_same import Conv2dSame
@@ -128,7 +128,41 @@ class FoldedConvolution(nn.Module):
     def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if self.same:
             x = pad_same(x, list(weight.shape[-2:]), list(self.stride), list(self.dilation))
+        if self.groups > 1 and x.dtype == torch.bfloat16 and x.device.type == "cpu" and x.requires_grad:
+            convolved: Tensor = _DepthwiseOnCpu.apply(
+                x, weight, bias, self.stride, self.padding, self.dilation, self.groups
+            )
+            return convolved
         return F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+class _DepthwiseOnCpu(torch.autograd.Function):
+    """A grouped bfloat16 convolution that goes backward in float32: strided ones are up to 90 times faster so."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        stride: tuple[int, ...],
+        padding: tuple[int, ...],
+        dilation: tuple[int, ...],
+        groups: int,
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.bias = None if bias is None else [len(bias)]
+        ctx.geometry = list(stride), list(padding), list(dilation), False, [0, 0], groups
+        return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        exact = torch.ops.aten.convolution_backward(
+            gradients[0].float(), x.float(), weight.float(), ctx.bias, *ctx.geometry, ctx.needs_input_grad[:3]
+        )
+        halves = (None if gradient is None else gradient.to(x.dtype) for gradient in exact)
+        return (*halves, None, None, None, None)
 
 
 class SplitInput(NamedTuple):
