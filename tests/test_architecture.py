@@ -52,6 +52,7 @@ PUBLIC = {
     "VideoError",
     "WeightsError",
     "__version__",
+    "cycle_erf",
     "load_network",
     "segment",
 }

@@ -25,6 +25,7 @@ from cyclevos.errors import (
 )
 
 if TYPE_CHECKING:
+    from cyclevos.analysis.cycle_erf import cycle_erf
     from cyclevos.network.spec import NetworkSpec
     from cyclevos.network.weights import load_network
     from cyclevos.propagation.correction import Correction
@@ -38,6 +39,7 @@ _LAZY = {
     "NetworkSpec": "cyclevos.network.spec",
     "Prediction": "cyclevos.propagation.propagator",
     "Propagator": "cyclevos.propagation.propagator",
+    "cycle_erf": "cyclevos.analysis.cycle_erf",
     "load_network": "cyclevos.network.weights",
     "segment": "cyclevos.propagation.segment",
 }
@@ -57,6 +59,7 @@ __all__ = [
     "VideoError",
     "WeightsError",
     "__version__",
+    "cycle_erf",
     "load_network",
     "segment",
 ]

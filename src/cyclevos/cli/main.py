@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from cyclevos import __version__
+from cyclevos.cli.erf import erf
 from cyclevos.cli.evaluate import evaluate
 from cyclevos.cli.segment import segment
 from cyclevos.cli.segment_dataset import segment_dataset
@@ -28,6 +29,7 @@ app.command()(segment)
 app.command("segment-dataset")(segment_dataset)
 app.command()(evaluate)
 app.command()(train)
+app.command()(erf)
 
 
 def _version(wanted: bool) -> None:

@@ -154,6 +154,27 @@ def correct(
     asked = [(reference, who) for reference, who in asked if bool(who.any())]
     if not asked or not correction.steps:
         return Corrected(probabilities, None, math.nan, math.nan, 0)
+    return descend(network, prepared, probabilities, asked, objects, correction)
+
+
+def descend(
+    network: MemoryNetwork,
+    prepared: Tensor,
+    probabilities: Tensor,
+    asked: Sequence[tuple[Reference, Tensor]],
+    objects: Sequence[int],
+    correction: Correction,
+) -> Corrected:
+    """Take the steps of Equation 5 from any mask, be it empty.
+
+    Args:
+        network: any memory network; none of its parameters gets a gradient.
+        prepared: what its ``prepare_memory`` made of the frame.
+        probabilities: the mask to start from (K+1,H,W).
+        asked: each reference with the objects asked of it, bool (K,), at least one.
+        objects: the user's id of each slot.
+        correction: how, with one step at least.
+    """
     moved = torch.stack([who for _, who in asked]).any(dim=0)[:, None, None]  # (K,1,1)
     rate = correction.rate
     if correction.rate_unit == "pixel":

@@ -3,6 +3,7 @@
 from cyclevos.video.coco import CocoWriter
 from cyclevos.video.contact_sheet import contact_sheet
 from cyclevos.video.frames import Frame, frames_from_arrays
+from cyclevos.video.heat_map import heat_map
 from cyclevos.video.mask_files import MaskImage, read_ground_truth, read_mask, read_masks
 from cyclevos.video.output_folder import prepare_output
 from cyclevos.video.overlay import OverlayWriter, blend
@@ -25,6 +26,7 @@ __all__ = [
     "blend",
     "contact_sheet",
     "frames_from_arrays",
+    "heat_map",
     "open_source",
     "prepare_output",
     "read_ahead",

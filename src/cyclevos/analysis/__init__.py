@@ -1,0 +1,1 @@
+"""What the cycle tells about a network and a video, beyond the masks."""

@@ -1,0 +1,81 @@
+"""Cycle-ERF (Eq. 6): the pixels of a frame that would have to be marked for the network to find the object again."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from cyclevos.errors import ConfigError, MaskError
+from cyclevos.geometry import frame_tensor, network_size, resize_frame, shrink_probabilities
+from cyclevos.masks import ids_to_probabilities, object_ids, probabilities_to_ids
+from cyclevos.network.protocol import MemoryNetwork
+from cyclevos.propagation.correction import Correction, descend
+from cyclevos.propagation.references import References
+
+# Shapes: K objects, H W pixels of the source.
+
+
+def cycle_erf(
+    network: MemoryNetwork,
+    frame: NDArray[np.uint8],
+    reference: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    *,
+    steps: int = 50,
+    rate: float = 180.0,
+    size: int | Literal["auto"] | None = "auto",
+) -> NDArray[np.float32]:
+    r"""Effective receptive field of the cycle (Eq. 6).
+
+    .. math:: Y^0 = 0, \quad Y^{l+1} = Y^l - \alpha \frac{\partial L}{\partial Y^l}, \quad R = \mathrm{ReLU}(Y^M)
+
+    Args:
+        network: any memory network, frozen.
+        frame: the frame that is looked at, uint8 RGB (H,W,3).
+        reference: the frame whose mask is known, of the same size.
+        mask: its object ids, integers (H,W); 0 is the background.
+        steps: M, of the gradient descent.
+        rate: alpha, for the loss as a mean over pixels.
+        size: shorter side inside the network; ``"auto"`` = what the weights were found best at,
+            None = the frames' own.
+
+    Returns:
+        float32 (K,H,W), one non-negative map for each object of the mask, ids in ascending order.
+
+    Raises:
+        MaskError: the mask is empty or not of the frames' size.
+        ConfigError: there is no step to take, or the rate is not positive.
+    """
+    ids = np.asarray(mask)
+    if ids.shape != reference.shape[:2] or frame.shape != reference.shape:
+        raise MaskError(
+            f"Expected two frames (H,W,3) and a mask (H,W) of one size, got {frame.shape}, {reference.shape} and "
+            f"{ids.shape}."
+        )
+    ids = ids.astype(np.uint8)
+    objects = object_ids(ids)
+    if not objects:
+        raise MaskError("The reference mask shows no object: every pixel is background 0.")
+    how = Correction(steps=steps, rate=rate)
+    if not steps:
+        raise ConfigError("cycle-ERF starts from an empty mask: steps must be at least 1.")
+    inside = network_size((ids.shape[0], ids.shape[1]), network.spec.size if size == "auto" else size)
+    parameter = next(iter(network.parameters()))
+
+    def encoded(image: NDArray[np.uint8]) -> Any:
+        return resize_frame(frame_tensor(image).to(parameter.device), inside)[None].to(parameter.dtype)
+
+    references = References(network)
+    small = shrink_probabilities(ids_to_probabilities(ids, objects), inside)
+    references.add(0, encoded(reference), torch.from_numpy(probabilities_to_ids(small, objects)).to(parameter.device))
+    (known,) = references.latest()
+    with torch.no_grad():
+        prepared = network.prepare_memory(encoded(frame))
+    empty = torch.zeros(len(objects) + 1, *inside, device=parameter.device)
+    field = descend(network, prepared, empty, [(known, known.shows(objects))], objects, how).probabilities[1:].relu()
+    grown = F.interpolate(field[None], size=ids.shape, mode="bilinear", align_corners=False)[0]
+    return np.asarray(grown.cpu().numpy(), dtype=np.float32)

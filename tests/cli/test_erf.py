@@ -1,0 +1,46 @@
+"""`cyclevos erf` as a user calls it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def erf(call, clip, mask, weights, tmp_path):
+    def run(*options):
+        base = ("--masks", mask, "--output", tmp_path / "out", "--weights", weights, "--size", "none")
+        return call("erf", clip, *base, "--steps", "2", "--quiet", *options)
+
+    return run
+
+
+def test_pictures_arrays_and_a_strip(erf, tmp_path, images, ids):
+    answer = erf("--frame", "4", "--strip", "2")
+    assert answer.code == 0, answer.err
+    assert "objects 2, 7 of frame 0 in frame 4" in answer.out
+    names = ["erf_00004.npz", *(f"{kind}_object{i}.png" for kind in ("erf_00004", "strip") for i in (2, 7))]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(names)
+    with np.load(tmp_path / "out" / "erf_00004.npz") as stored:
+        assert stored["field"].shape == (2, *ids.shape)
+        assert stored["object_ids"].tolist() == [2, 7]
+        hottest = np.unravel_index(stored["field"][1].argmax(), ids.shape)
+    picture = np.array(Image.open(tmp_path / "out" / "erf_00004_object7.png"))
+    assert picture.shape == images[0].shape
+    assert not np.array_equal(picture[hottest], (images[4][hottest] * 0.45).round().astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "text"),
+    [
+        (("--frame", "6"), 3, "no frame 6: the video has 6 frames"),
+        (("--frame", "3", "--reference", "2"), 4, "no mask for frame 2; there are masks for 0"),
+        (("--frame", "0"), 6, "is the reference itself"),
+        ((), 2, "--frame"),
+    ],
+)
+def test_slips_are_named(erf, options, code, text):
+    answer = erf(*options)
+    assert answer.code == code
+    assert text in answer.err
