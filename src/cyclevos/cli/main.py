@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from cyclevos import __version__
+from cyclevos.cli.compare import compare
 from cyclevos.cli.erf import erf
 from cyclevos.cli.evaluate import evaluate
 from cyclevos.cli.segment import segment
@@ -30,6 +31,7 @@ app.command("segment-dataset")(segment_dataset)
 app.command()(evaluate)
 app.command()(train)
 app.command()(erf)
+app.command()(compare)
 
 
 def _version(wanted: bool) -> None:
