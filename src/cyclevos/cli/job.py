@@ -155,7 +155,7 @@ def _signature(job: SegmentJob, source: FrameSource, masks: Mapping[int, NDArray
         "source": str(job.source.resolve()),
         "resolution": list(source.size),
         "masks": digest.hexdigest(),
-        "weights": _weights_identity(job.weights),
+        "weights": weights_identity(job.weights),
         "size": job.size,
         "memory_every": job.memory_every,
         "max_memory_frames": job.max_memory_frames,
@@ -170,7 +170,7 @@ def _outputs(job: SegmentJob) -> list[str]:
     return [*(NAMES[kind] for kind in job.save if kind in NAMES), _STATE]
 
 
-def _weights_identity(name: str) -> str:
+def weights_identity(name: str) -> str:
     """Name the weights by their content where they are a file: a file trained anew gives other results."""
     file = PACKAGED.get(name) or Path(name.rpartition("=")[2]).expanduser()
     return f"{name} (SHA-256 {checksum(file)})" if file.is_file() else name

@@ -13,6 +13,7 @@ from cyclevos import __version__
 from cyclevos.cli.compare import compare
 from cyclevos.cli.erf import erf
 from cyclevos.cli.evaluate import evaluate
+from cyclevos.cli.robustness import robustness
 from cyclevos.cli.segment import segment
 from cyclevos.cli.segment_dataset import segment_dataset
 from cyclevos.cli.train import train
@@ -32,6 +33,7 @@ app.command()(evaluate)
 app.command()(train)
 app.command()(erf)
 app.command()(compare)
+app.command()(robustness)
 
 
 def _version(wanted: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,8 @@ from cyclevos.propagation.memory_bank import Kind, MemoryBank, MemoryPolicy
 from cyclevos.propagation.references import References
 
 logger = logging.getLogger(__name__)
+
+Disturbance = Callable[[int, NDArray[np.uint8]], NDArray[np.uint8] | None]
 
 # Shapes: K objects, H W pixels of the source, H' W' of the network, h w cells at stride 16.
 
@@ -57,6 +60,8 @@ class Propagator:
         size: shorter side inside the network in pixels; None = the frames' own size.
         policy: what is remembered.
         correction: how masks are corrected; None = not.
+        disturb: for studies: given a frame's index and predicted ids at the network's size, the mask to
+            remember for good instead, or None; corrections start from it, the output is left alone.
 
     Raises:
         ConfigError: the size is below 16 pixels.
@@ -68,10 +73,12 @@ class Propagator:
         size: int | None,
         policy: MemoryPolicy,
         correction: Correction | None = None,
+        disturb: Disturbance | None = None,
     ) -> None:
         network_size((1, 1), size)  # refuses what is too small, before there is a frame
         self.network, self.size, self.policy = network, size, policy
         self.correction = correction if correction is not None and correction.steps else None
+        self.disturb = disturb
         self._references = References(network)
         self.objects: tuple[int, ...] = ()
         self._bank = MemoryBank(policy)
@@ -81,7 +88,7 @@ class Propagator:
 
     def fresh(self) -> Propagator:
         """Return a propagator with the same settings that has seen nothing yet."""
-        return Propagator(self.network, self.size, self.policy, self.correction)
+        return Propagator(self.network, self.size, self.policy, self.correction, self.disturb)
 
     def snapshot(self) -> dict[str, Tensor]:
         """Return all that was seen, as tensors of its own; :meth:`restore` continues from it exactly."""
@@ -140,18 +147,19 @@ class Propagator:
         frame = self._frame(image, size)
         small = self._predict(frame)  # (K+1,H',W') or None
         annotated = annotation is not None and bool(annotation.any())
-        corrected = None if small is None or annotated else self._correct(index, frame, small)
+        remembered = small if small is None or annotated else self._disturbed(index, small)
+        corrected = None if remembered is None or annotated else self._correct(index, frame, remembered)
         shown = small
-        if corrected is not None and self.correction is not None and self.correction.apply_to != "memory":
+        if corrected is not None and self._corrects("output") and remembered is small:
             shown = as_probabilities(corrected.probabilities)
         full = self._background(source) if shown is None else grow_probabilities(shown, source)
         if annotation is not None and annotated:
             full = self._merge(full, annotation)
-            small = shrink_probabilities(full, size)
+            remembered = shrink_probabilities(full, size)
             if self.correction is not None:
                 self._refer(index, frame, annotation, size)
-        if small is not None and self.objects:
-            self._remember(index, frame, small, corrected, annotated=annotated)
+        if remembered is not None and self.objects:
+            self._remember(index, frame, remembered, corrected, annotated=annotated)
         ids = probabilities_to_ids(full, self.objects)
         return Prediction(index, self.objects, full, ids, annotated)
 
@@ -176,6 +184,15 @@ class Propagator:
         logger.info("frame %d: %s", index, corrected.summary(small))
         return corrected
 
+    def _corrects(self, what: str) -> bool:
+        return self.correction is not None and self.correction.apply_to in (what, "both")
+
+    def _disturbed(self, index: int, small: Tensor) -> Tensor:
+        if self.disturb is None or self._steps % self.policy.every:
+            return small
+        ids = self.disturb(index, probabilities_to_ids(small, self.objects))
+        return small if ids is None else ids_to_probabilities(ids, self.objects).to(small.device)
+
     def _refer(
         self, index: int, frame: Tensor, annotation: NDArray[np.uint8], size: Size, *, ahead: bool = False
     ) -> None:
@@ -191,7 +208,7 @@ class Propagator:
         kind = Kind.REFERENCE if annotated else Kind.SAMPLED if sampled else Kind.PREVIOUS
         present = torch.ones(1, len(self.objects), dtype=torch.bool, device=frame.device)
         features = None
-        if corrected is not None and self.correction is not None and self.correction.apply_to != "output":
+        if corrected is not None and self._corrects("memory"):
             small, features = corrected.probabilities, corrected.memory
         if features is None:
             features = self.network.encode_memory(self.network.prepare_memory(frame), small[None], present)
