@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 from timm.layers.conv2d_same import Conv2dSame
-from timm.layers.padding import pad_same
+from timm.layers.padding import get_same_padding, pad_same
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -127,13 +127,34 @@ class FoldedConvolution(nn.Module):
 
     def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if self.same:
-            x = pad_same(x, list(weight.shape[-2:]), list(self.stride), list(self.dilation))
+            x = self._pad(x, list(weight.shape[-2:]))
         if self.groups > 1 and x.dtype == torch.bfloat16 and x.device.type == "cpu" and x.requires_grad:
             convolved: Tensor = _DepthwiseOnCpu.apply(
                 x, weight, bias, self.stride, self.padding, self.dilation, self.groups
             )
             return convolved
         return F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+    def _pad(self, x: Tensor, kernel: list[int]) -> Tensor:
+        """Pad as TensorFlow does; without gradients only the rim is zeroed, not the whole map before the copy."""
+        if torch.is_grad_enabled() or not x.is_contiguous(memory_format=torch.channels_last):
+            padded: Tensor = pad_same(x, kernel, list(self.stride), list(self.dilation))
+            return padded
+        height, width = x.shape[-2:]
+        extra_h, extra_w = (
+            get_same_padding(length, k, stride, dilation)
+            for length, k, stride, dilation in zip(x.shape[-2:], kernel, self.stride, self.dilation, strict=True)
+        )
+        if not extra_h and not extra_w:
+            return x
+        top, left = extra_h // 2, extra_w // 2
+        size = (*x.shape[:2], height + extra_h, width + extra_w)
+        padded = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+        padded[:, :, top : top + height, left : left + width] = x
+        padded[:, :, :top], padded[:, :, top + height :] = 0, 0
+        padded[:, :, :, :left], padded[:, :, :, left + width :] = 0, 0
+        return padded
 
 
 class _DepthwiseOnCpu(torch.autograd.Function):

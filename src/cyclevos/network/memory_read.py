@@ -45,10 +45,11 @@ def memory_read(memory_key: Tensor, memory_value: Tensor, query_key: Tensor, kno
     read = memory_value.new_empty(*memory_value.shape[:2], query_key.shape[2])
     for o in range(len(query)):
         one = slice(o, o + 1)
+        key = memory_key[one].contiguous()  # once, not for every part
         for start in range(0, query.shape[1], _ROWS):
             rows = slice(start, start + _ROWS)
             mask = None if known is None else known[one]
-            read[one, :, rows] = _read(memory_key[one], memory_value[one], query[one, rows], mask)
+            read[one, :, rows] = _read(key, memory_value[one], query[one, rows], mask)
     return read
 
 

@@ -40,6 +40,10 @@ class QueryFeatures(NamedTuple):
         if isinstance(rows, Tensor) and torch.equal(rows, torch.arange(len(self.key), device=rows.device)):
             return self  # one object per frame: nothing to gather
         a, b, c = self.prepared
+        if isinstance(rows, Tensor) and len(self.key) == 1:  # all of the one frame: a view will do
+            n = len(rows)
+            maps = a.expand(n, -1, -1, -1), b.expand(n, -1, -1, -1), c.expand(n, -1, -1, -1)
+            return QueryFeatures(self.key.expand(n, -1, -1, -1), maps, self.size)
         return QueryFeatures(self.key[rows], (a[rows], b[rows], c[rows]), self.size)
 
 
@@ -125,7 +129,8 @@ class SpaceTimeMemoryNetwork(nn.Module):
         else:
             second = 1 - own
         masks = _pad(torch.cat([own, second], dim=1), self.spec.pad_multiple).to(prepared.dtype)
-        f16 = self.memory_encoder.with_masks(prepared[owner], masks)
+        images = prepared.expand(len(owner), -1, -1, -1) if len(prepared) == 1 else prepared[owner]
+        f16 = self.memory_encoder.with_masks(images, masks)
         value = self.memory_value(f16)
         if self.mask_value is not None:
             h, w = _size(value)
