@@ -135,7 +135,6 @@ class FoldedConvolution(nn.Module):
             return convolved
         return F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
 
-
     def _pad(self, x: Tensor, kernel: list[int]) -> Tensor:
         """Pad as TensorFlow does; without gradients only the rim is zeroed, not the whole map before the copy."""
         if torch.is_grad_enabled() or not x.is_contiguous(memory_format=torch.channels_last):
