@@ -256,7 +256,7 @@ class Recorder(ResultWriter):
         self.names, self.ended, self.error, self.gate = [], [], error, gate
         self.threads = set()
 
-    def write(self, frame, ids, probabilities=None, *, object_ids=None):
+    def write(self, frame, ids, probabilities=None, *, object_ids=None, reliability=None):
         if self.gate:
             self.gate.wait(5)
         if self.error and self.names:

@@ -61,9 +61,9 @@ def _most_changed(
     import numpy as np
 
     from cyclevos.analysis.comparison import ComparedFrame
-    from cyclevos.propagation.review import spread_choice
     from cyclevos.video import open_source, read_ground_truth
     from cyclevos.video.frames import index_name
+    from cyclevos.video.review import spread_choice
 
     old, new = ({path.stem: path for path in (folder / name).glob("*.png")} for folder in (before, after))
     masks = {

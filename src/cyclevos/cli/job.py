@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 from cyclevos.cli.progress import progress_bar
 from cyclevos.cli.results import NAMES, Results
+from cyclevos.cli.review import REPORTS, is_reported, report_reliability
 from cyclevos.errors import ConfigError, OutputError
 from cyclevos.network.checkpoints import checksum, write_safetensors
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
@@ -26,7 +27,7 @@ from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.propagation.segment import Direction, check_masks, segment_frames
-from cyclevos.video import FrameSource, MaskImage, open_source, prepare_output, read_masks
+from cyclevos.video import RELIABILITY_FILE, FrameSource, MaskImage, open_source, prepare_output, read_masks
 from cyclevos.video.frames import index_name
 
 _STATE = "state.safetensors"
@@ -49,6 +50,7 @@ class SegmentJob:
     device: str = "auto"
     dtype: str = "auto"
     save: tuple[str, ...] = ("masks", "overlay")
+    review: int = 10
     fit_mask: bool = False
     fix_mask: bool = False
     overwrite: bool = False
@@ -94,12 +96,14 @@ def run_job(job: SegmentJob, network: SpaceTimeMemoryNetwork | None = None) -> J
         job.output, overwrite=job.overwrite, expected_signature=_signature(job, source, masks), outputs=_outputs(job)
     )
     names = _frame_names(source)
+    palette = next((image.palette for image in images.values() if image.palette is not None), None)
     if names is not None and _complete(job, names, finished):
+        if not is_reported(job.output, job.review):
+            report_reliability(job.output, source, job.review, palette)
         return JobResult(len(names), 0, tuple(sorted({i for m in images.values() for i in m.object_ids})))
     network = network or load_network(job.weights, device=job.device, dtype=job.dtype)
     fresh = Propagator(network, network.spec.size if job.size == "auto" else job.size, policy, job.correction)
     propagator, start = _resume(job, fresh, source, finished)
-    palette = next((image.palette for image in images.values() if image.palette is not None), None)
     return _segment(job, source, propagator, masks, start, palette)
 
 
@@ -116,7 +120,10 @@ def _segment(
     objects = set(propagator.objects)
     saved = time.monotonic()
     late_overlay = start > 0 or job.direction == "backward"
-    results = Results(job.output, job.save, source.frame_rate, palette, resumed=start > 0, late_overlay=late_overlay)
+    name = job.source.stem if job.source.is_file() else job.source.resolve().name
+    results = Results(
+        job.output, name, job.save, source.frame_rate, palette, resumed=start > 0, late_overlay=late_overlay
+    )
     with progress_bar(job.title, total, unit="frames", quiet=job.quiet) as advance, results:
         for frame, p in segment_frames(propagator, source, masks, job.direction, start):
             after: Callable[[], None] | None = None
@@ -128,6 +135,7 @@ def _segment(
             objects.update(p.object_ids)
             advance(start + count, "")
     results.render_overlay(source)
+    report_reliability(job.output, source, job.review, palette)
     (job.output / _STATE).unlink(missing_ok=True)
     return JobResult(start + count, count, tuple(sorted(objects)))
 
@@ -167,7 +175,7 @@ def _signature(job: SegmentJob, source: FrameSource, masks: Mapping[int, NDArray
 
 
 def _outputs(job: SegmentJob) -> list[str]:
-    return [*(NAMES[kind] for kind in job.save if kind in NAMES), _STATE]
+    return [*(NAMES[kind] for kind in job.save if kind in NAMES), *REPORTS, _STATE]
 
 
 def weights_identity(name: str) -> str:
@@ -187,7 +195,8 @@ def _complete(job: SegmentJob, names: Sequence[str], finished: set[str]) -> bool
     """Tell whether an earlier run of the same job has left nothing to do."""
     if "masks" not in job.save or (job.output / _STATE).exists():
         return False
-    whole = all((job.output / NAMES[kind]).exists() for kind in job.save if kind in NAMES)
+    wanted = (*(NAMES[kind] for kind in job.save if kind in NAMES), RELIABILITY_FILE)
+    whole = all((job.output / name).exists() for name in wanted)
     return whole and set(names) <= finished
 
 

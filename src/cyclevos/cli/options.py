@@ -70,6 +70,7 @@ CorrectionSet = Annotated[
     list[str] | None,
     typer.Option(help="Change a value of the correction, e.g. steps=5; may be given several times."),
 ]
+Review = Annotated[int, typer.Option(min=0, help="Frames to list for a look, those to distrust most first.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 
 

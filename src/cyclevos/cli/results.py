@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from cyclevos.propagation.propagator import Prediction
 from cyclevos.video import (
+    RELIABILITY_FILE,
     CocoWriter,
     Frame,
     FrameSource,
     MaskWriter,
     OverlayWriter,
     ProbabilityWriter,
+    ReliabilityWriter,
     ResultWriter,
     read_ground_truth,
     write_behind,
@@ -34,6 +36,7 @@ class Results:
 
     Args:
         folder: output folder.
+        sequence: what the video is called in the reliability file.
         kinds: any of masks, overlay, probabilities, coco.
         frame_rate: of the overlay.
         palette: of masks and overlay; None = DAVIS's.
@@ -45,6 +48,7 @@ class Results:
     def __init__(
         self,
         folder: Path,
+        sequence: str,
         kinds: Sequence[str],
         frame_rate: Fraction | None,
         palette: bytes | None,
@@ -62,6 +66,7 @@ class Results:
             writers.append(ProbabilityWriter(folder / NAMES["probabilities"]))
         if "overlay" in kinds and not self._late:
             writers.append(self._overlay())
+        writers.append(ReliabilityWriter(folder / RELIABILITY_FILE, sequence, resume=resumed))
         if "masks" in kinds:  # last: a mask on disk means that the frame's other results are there too
             writers.append(MaskWriter(folder, palette))
         self._writer = _Together([*writers, self._after])
@@ -73,7 +78,13 @@ class Results:
         if after is not None:
             self._after.calls[frame.index] = after
         probabilities = prediction.probabilities.cpu().numpy() if self._probabilities else None
-        self._behind.write(frame, prediction.ids, probabilities, object_ids=prediction.object_ids)
+        self._behind.write(
+            frame,
+            prediction.ids,
+            probabilities,
+            object_ids=prediction.object_ids,
+            reliability={} if prediction.annotated else prediction.reliability,
+        )
 
     def render_overlay(self, source: FrameSource) -> None:
         """Make a late overlay, once all masks are on disk; does nothing for any other."""
@@ -108,6 +119,7 @@ class _After(ResultWriter):
         probabilities: NDArray[np.floating[Any]] | None = None,
         *,
         object_ids: Sequence[int] | None = None,
+        reliability: Mapping[int, float] | None = None,
     ) -> None:
         """Run the frame's call, if it has one."""
         call = self.calls.pop(frame.index, None)
@@ -128,10 +140,11 @@ class _Together(ResultWriter):
         probabilities: NDArray[np.floating[Any]] | None = None,
         *,
         object_ids: Sequence[int] | None = None,
+        reliability: Mapping[int, float] | None = None,
     ) -> None:
         """Write with each writer in turn."""
         for writer in self._writers:
-            writer.write(frame, ids, probabilities, object_ids=object_ids)
+            writer.write(frame, ids, probabilities, object_ids=object_ids, reliability=reliability)
 
     def close(self) -> None:
         """Close all, even if one fails."""

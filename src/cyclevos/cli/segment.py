@@ -28,6 +28,7 @@ def segment(
     save: Annotated[
         str, typer.Option(help="Any of masks,overlay,probabilities,coco, separated by commas.")
     ] = "masks,overlay",
+    review: options.Review = 10,
     fit_mask: Annotated[bool, typer.Option("--fit-mask", help="Resize masks to the video's size.")] = False,
     fix_mask: Annotated[
         bool, typer.Option("--fix-mask", help="Map off-palette colours of masks to the nearest entry.")
@@ -57,6 +58,7 @@ def segment(
         device=device,
         dtype=dtype.value,
         save=wanted,
+        review=review,
         fit_mask=fit_mask,
         fix_mask=fix_mask,
         overwrite=overwrite,

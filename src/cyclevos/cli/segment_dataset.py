@@ -31,6 +31,7 @@ def segment_dataset(
     device: options.Device = "auto",
     dtype: options.Dtype = options.DtypeName.auto,
     save: Annotated[str, typer.Option(help="Any of masks,overlay,probabilities,coco.")] = "masks",
+    review: options.Review = 10,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier results.")] = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -42,6 +43,7 @@ def segment_dataset(
     bound = options.parse_bound(max_memory_frames)
     corrected = options.parse_correction(correction, correction_set)
     from cyclevos.cli.job import SegmentJob, run_job
+    from cyclevos.cli.review import join_reliability
     from cyclevos.datasets.first_masks import first_masks
     from cyclevos.datasets.layouts import open_dataset
     from cyclevos.network.weights import load_network
@@ -69,6 +71,7 @@ def segment_dataset(
             device=device,
             dtype=dtype.value,
             save=wanted,
+            review=review,
             overwrite=overwrite,
             quiet=quiet,
             title=f"{sequence.name} ({number}/{len(dataset)})",
@@ -77,4 +80,5 @@ def segment_dataset(
             segmented += run_job(job, network).segmented
         except CycleVOSError as error:
             raise type(error)(f"Sequence {sequence.name}: {error}") from error
+    join_reliability(output, [sequence.name for sequence in dataset], review)
     typer.echo(f"{len(dataset)} sequences, {segmented} frames segmented now: {output}")

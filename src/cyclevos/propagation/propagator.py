@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -21,10 +21,11 @@ from cyclevos.geometry import (
     shrink_probabilities,
 )
 from cyclevos.masks import ids_to_probabilities, object_ids, probabilities_to_ids
-from cyclevos.network.protocol import MemoryNetwork
+from cyclevos.network.protocol import MemoryFeatures, MemoryNetwork, QueryFeatures
 from cyclevos.propagation.correction import Corrected, Correction, as_probabilities, correct
 from cyclevos.propagation.memory_bank import Kind, MemoryBank, MemoryPolicy
 from cyclevos.propagation.references import References
+from cyclevos.propagation.reliability import Reliability
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,8 @@ class Prediction:
         probabilities: float32 (K+1,H,W) at the source's size, channel 0 the background, summing to 1.
         ids: uint8 (H,W) at the source's size, the most probable object of each pixel.
         annotated: a mask was given for this frame.
+        reliability: by object id the J in [0, 1] that its mask is thought to have here; 1 where it was
+            given. Objects that have not been seen yet are left out.
     """
 
     index: int
@@ -50,6 +53,7 @@ class Prediction:
     probabilities: Tensor
     ids: NDArray[np.uint8]
     annotated: bool = False
+    reliability: Mapping[int, float] = field(default_factory=dict)
 
 
 class Propagator:
@@ -79,7 +83,8 @@ class Propagator:
         self.network, self.size, self.policy = network, size, policy
         self.correction = correction if correction is not None and correction.steps else None
         self.disturb = disturb
-        self._references = References(network)
+        self._references = References(network, keep=self.looks_ahead)
+        self.reliability = Reliability(network)
         self.objects: tuple[int, ...] = ()
         self._bank = MemoryBank(policy)
         self._steps = 0
@@ -93,7 +98,8 @@ class Propagator:
     def snapshot(self) -> dict[str, Tensor]:
         """Return all that was seen, as tensors of its own; :meth:`restore` continues from it exactly."""
         numbers = torch.tensor([self._steps, *self.objects])
-        return {"propagator": numbers, **self._bank.snapshot(), **self._references.snapshot()}
+        seen = {**self._bank.snapshot(), **self._references.snapshot(), **self.reliability.snapshot()}
+        return {"propagator": numbers, **seen}
 
     def restore(self, snapshot: dict[str, Tensor]) -> None:
         """Continue from a snapshot.
@@ -105,6 +111,7 @@ class Propagator:
         self._steps, self.objects = int(steps), tuple(int(i) for i in objects)
         self._bank.restore(snapshot, self._device)
         self._references.restore(snapshot, self._device)
+        self.reliability.restore(snapshot)
 
     @property
     def looks_ahead(self) -> bool:
@@ -145,7 +152,8 @@ class Propagator:
         source = _source_size(index, image, annotation)
         size = network_size(source, self.size)
         frame = self._frame(image, size)
-        small = self._predict(frame)  # (K+1,H',W') or None
+        query = self.network.encode_query(frame) if self.objects else None
+        small = None if query is None else self._predict(query)  # (K+1,H',W')
         annotated = annotation is not None and bool(annotation.any())
         remembered = small if small is None or annotated else self._disturbed(index, small)
         corrected = None if remembered is None or annotated else self._correct(index, frame, remembered)
@@ -156,22 +164,25 @@ class Propagator:
         if annotation is not None and annotated:
             full = self._merge(full, annotation)
             remembered = shrink_probabilities(full, size)
-            if self.correction is not None:
-                self._refer(index, frame, annotation, size)
+            self._refer(index, frame, annotation, size)
+            self.reliability.mark(object_ids(annotation))
+        features = None
         if remembered is not None and self.objects:
-            self._remember(index, frame, remembered, corrected, annotated=annotated)
+            features = self._remember(index, frame, remembered, corrected, annotated=annotated)
+        scores = dict.fromkeys(object_ids(annotation), 1.0) if annotation is not None else {}
+        if query is not None and shown is not None and not annotated:
+            asked = features if self.reliability.due(self._steps - 1) else None
+            known = self._references.reached()
+            scores = self.reliability.observe(query, asked, shown, self.objects, known)
         ids = probabilities_to_ids(full, self.objects)
-        return Prediction(index, self.objects, full, ids, annotated)
+        return Prediction(index, self.objects, full, ids, annotated, scores)
 
     def _frame(self, image: NDArray[np.uint8], size: Size) -> Tensor:
         return resize_frame(frame_tensor(image).to(self._device), size)[None].to(self._dtype)
 
-    def _predict(self, frame: Tensor) -> Tensor | None:
-        if not self.objects:
-            return None
-        query = self.network.encode_query(frame)
+    def _predict(self, query: QueryFeatures) -> Tensor:
         key, value, known = self._bank.read()
-        present = torch.ones(1, len(self.objects), dtype=torch.bool, device=frame.device)
+        present = torch.ones(1, len(self.objects), dtype=torch.bool, device=key.device)
         return self.network.segment(query, key, value, present, known).softmax(dim=1)[0]
 
     def _correct(self, index: int, frame: Tensor, small: Tensor) -> Corrected | None:
@@ -203,7 +214,7 @@ class Propagator:
 
     def _remember(
         self, index: int, frame: Tensor, small: Tensor, corrected: Corrected | None, *, annotated: bool
-    ) -> None:
+    ) -> MemoryFeatures:
         sampled = self._steps % self.policy.every == 0
         kind = Kind.REFERENCE if annotated else Kind.SAMPLED if sampled else Kind.PREVIOUS
         present = torch.ones(1, len(self.objects), dtype=torch.bool, device=frame.device)
@@ -214,6 +225,7 @@ class Propagator:
             features = self.network.encode_memory(self.network.prepare_memory(frame), small[None], present)
         self._bank.write(index, features, kind)
         self._steps += 1
+        return features
 
     def _merge(self, predicted: Tensor, annotation: NDArray[np.uint8]) -> Tensor:
         """Put given masks over predicted ones, adding objects not known before."""

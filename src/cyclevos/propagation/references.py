@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cyclevos.network.protocol import MemoryNetwork, QueryFeatures
+from cyclevos.masks import ids_to_probabilities, object_ids
+from cyclevos.network.protocol import MemoryFeatures, MemoryNetwork, QueryFeatures
 
 # Shapes: K object slots, H W pixels inside the network.
 
@@ -20,11 +21,15 @@ class Reference(NamedTuple):
         query: its query features, which no mask changes: encoded once.
         frame: RGB (1,3,H,W) in [0, 1].
         ids: uint8 (H,W), the user's ids.
+        objects: the ids that it shows.
+        memory: features of the frame with these objects' masks; None without objects.
     """
 
     query: QueryFeatures
     frame: Tensor
     ids: Tensor
+    objects: tuple[int, ...]
+    memory: MemoryFeatures | None
 
     def labels(self, objects: Sequence[int]) -> Tensor:
         """Return int64 (1,H,W): each pixel's slot among ``objects``, 0 for the background and for other ids."""
@@ -44,12 +49,13 @@ class References:
 
     Args:
         network: encodes them.
+        keep: hold all of them; otherwise those go whose objects a later one shows too.
     """
 
-    def __init__(self, network: MemoryNetwork) -> None:
-        self._network = network
+    def __init__(self, network: MemoryNetwork, *, keep: bool = True) -> None:
+        self._network, self._keep = network, keep
         self._held: dict[int, Reference] = {}
-        self._latest: int | None = None
+        self._reached: list[int] = []
 
     @torch.no_grad()
     def add(self, index: int, frame: Tensor, ids: Tensor, *, ahead: bool = False) -> None:
@@ -63,13 +69,32 @@ class References:
         """
         held = self._held.get(index)
         query = self._network.encode_query(frame) if held is None else held.query
-        self._held[index] = Reference(query, frame, ids)
-        if not ahead:
-            self._latest = index
+        objects = object_ids(ids.cpu().numpy())
+        memory = None
+        if objects:  # the network's size may leave nothing of them
+            masks = ids_to_probabilities(ids.cpu().numpy(), objects).to(frame.device)[None]
+            everyone = torch.ones(1, len(objects), dtype=torch.bool, device=frame.device)
+            memory = self._network.encode_memory(self._network.prepare_memory(frame), masks, everyone)
+        self._held[index] = Reference(query, frame, ids, objects, memory)
+        if ahead:
+            return
+        self._reached = [*(i for i in self._reached if i != index), index]
+        if not self._keep:
+            seen: set[int] = set()
+            for i in reversed(self._reached):
+                shown = self._held[i].objects
+                if seen.issuperset(shown):
+                    del self._held[i]
+                seen.update(shown)
+            self._reached = [i for i in self._reached if i in self._held]
 
     def latest(self) -> list[Reference]:
         """Return the annotated frame reached last, if there is one."""
-        return [] if self._latest is None else [self._held[self._latest]]
+        return self.reached()[-1:]
+
+    def reached(self) -> list[Reference]:
+        """Return the annotated frames reached so far, in their order."""
+        return [self._held[index] for index in self._reached]
 
     def all(self) -> list[Reference]:
         """Return every annotated frame, those still to be reached among them."""
@@ -80,18 +105,18 @@ class References:
         if not self._held:
             return {}
         return {
-            "reference_indices": torch.tensor([-1 if self._latest is None else self._latest, *self._held]),
+            "reference_indices": torch.tensor(list(self._held)),
+            "reference_order": torch.tensor(self._reached, dtype=torch.int64),
             "reference_frames": torch.cat([r.frame for r in self._held.values()]).cpu(),
             "reference_ids": torch.stack([r.ids for r in self._held.values()]).cpu(),
         }
 
     def restore(self, snapshot: dict[str, Tensor], device: torch.device) -> None:
         """Hold what a snapshot held, and nothing else."""
-        self._held, self._latest = {}, None
+        self._held, self._reached = {}, []
         if "reference_indices" not in snapshot:
             return
-        latest, *indices = snapshot["reference_indices"].tolist()
         frames, ids = snapshot["reference_frames"].to(device), snapshot["reference_ids"].to(device)
-        for row, index in enumerate(indices):
+        for row, index in enumerate(snapshot["reference_indices"].tolist()):
             self.add(index, frames[row : row + 1], ids[row], ahead=True)
-        self._latest = None if latest < 0 else latest
+        self._reached = [int(index) for index in snapshot["reference_order"].tolist()]

@@ -212,29 +212,43 @@ def _store(folder: Path, p: Prediction) -> None:
     quantised = (p.probabilities * 255).round().to(torch.uint8).cpu().numpy()
     file = folder / f"{p.index}.npz"
     with output_errors(file):
-        np.savez_compressed(file, probabilities=quantised, objects=np.array(p.object_ids))
+        scores = [[i, score] for i, score in p.reliability.items()]
+        np.savez_compressed(
+            file, probabilities=quantised, objects=np.array(p.object_ids), reliability=np.array(scores).reshape(-1, 2)
+        )
 
 
-def _load(folder: Path, index: int) -> tuple[Tensor, tuple[int, ...]] | None:
+def _load(folder: Path, index: int) -> tuple[Tensor, tuple[int, ...], dict[int, float]] | None:
     file = folder / f"{index}.npz"
     if not file.is_file():
         return None
     with np.load(file) as stored:
         probabilities = torch.from_numpy(stored["probabilities"]).float() / 255
         objects = tuple(int(i) for i in stored["objects"])
+        reliability = {int(i): float(score) for i, score in stored["reliability"]}
     file.unlink()
-    return probabilities, objects
+    return probabilities, objects, reliability
 
 
 def _merge(
-    p: Prediction, backward: Tensor, objects: tuple[int, ...], shown: Mapping[int, tuple[int, ...]]
+    p: Prediction,
+    backward: Tensor,
+    objects: tuple[int, ...],
+    backward_reliability: Mapping[int, float],
+    shown: Mapping[int, tuple[int, ...]],
 ) -> Prediction:
     """Average both directions, object by object, each weighted by how near its mask is."""
     union = (*p.object_ids, *(i for i in objects if i not in p.object_ids))
     backward = backward.to(p.probabilities.device)
     merged = p.probabilities.new_zeros(len(union) + 1, *p.ids.shape)
+    reliability = {}
     for slot, i in enumerate(union, start=1):
         weight = _backward_share(p.index, i, shown)
+        scores = [
+            (w, known[i]) for w, known in ((1 - weight, p.reliability), (weight, backward_reliability)) if i in known
+        ]
+        if sum(w for w, _ in scores):
+            reliability[i] = sum(w * score for w, score in scores) / sum(w for w, _ in scores)
         if i in p.object_ids:
             merged[slot] += (1 - weight) * p.probabilities[p.object_ids.index(i) + 1]
         if i in objects:
@@ -242,7 +256,7 @@ def _merge(
     foreground = merged[1:].sum(dim=0)
     merged[1:] /= foreground.clamp(min=1)
     merged[0] = (1 - foreground).clamp(min=0)
-    return Prediction(p.index, union, merged, probabilities_to_ids(merged, union), p.annotated)
+    return Prediction(p.index, union, merged, probabilities_to_ids(merged, union), p.annotated, reliability)
 
 
 def _backward_share(index: int, object_id: int, shown: Mapping[int, tuple[int, ...]]) -> float:

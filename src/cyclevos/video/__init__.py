@@ -9,12 +9,14 @@ from cyclevos.video.output_folder import prepare_output
 from cyclevos.video.overlay import OverlayWriter, blend
 from cyclevos.video.palette import DAVIS_PALETTE
 from cyclevos.video.read_ahead import read_ahead
+from cyclevos.video.reliability_files import RELIABILITY_FILE, ReliabilityWriter
 from cyclevos.video.sources import FrameSource, open_source
 from cyclevos.video.write_behind import write_behind
 from cyclevos.video.writers import MaskWriter, ProbabilityWriter, ResultWriter
 
 __all__ = [
     "DAVIS_PALETTE",
+    "RELIABILITY_FILE",
     "CocoWriter",
     "Frame",
     "FrameSource",
@@ -22,6 +24,7 @@ __all__ = [
     "MaskWriter",
     "OverlayWriter",
     "ProbabilityWriter",
+    "ReliabilityWriter",
     "ResultWriter",
     "blend",
     "contact_sheet",

@@ -67,6 +67,7 @@ class CocoWriter(ResultWriter):
         probabilities: npt.NDArray[np.floating[Any]] | None = None,
         *,
         object_ids: Sequence[int] | None = None,
+        reliability: Mapping[int, float] | None = None,
     ) -> None:
         """Append one frame, unless it is there; see ResultWriter.write."""
         check_ids(frame, ids)

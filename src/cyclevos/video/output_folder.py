@@ -19,6 +19,9 @@ RUN_FILE = "run.json"
 
 _TOOL = "cyclevos"
 
+TIMELINE = "timeline.png"
+"""A picture that is no mask: it lies in a folder of its own."""
+
 
 def prepare_output(
     folder: str | Path,
@@ -116,8 +119,8 @@ def _remove_results(folder: Path, pngs: list[Path], run: dict[str, Any] | None) 
     for name in run["outputs"] if run else ():
         path = folder / Path(name).name  # a name, whatever the file says: nothing outside the folder
         if path.is_dir():
-            for file in path.glob("*.npz"):
-                if _is_our_npz(file):
+            for file in path.iterdir():
+                if file.name == TIMELINE or (file.suffix == ".npz" and _is_our_npz(file)):
                     file.unlink()
             if not any(path.iterdir()):
                 path.rmdir()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -99,6 +99,7 @@ class OverlayWriter(ResultWriter):
         probabilities: npt.NDArray[np.floating[Any]] | None = None,
         *,
         object_ids: Sequence[int] | None = None,
+        reliability: Mapping[int, float] | None = None,
     ) -> None:
         """Encode one frame; see ResultWriter.write."""
         import av

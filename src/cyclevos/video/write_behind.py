@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class _WriteBehind(ResultWriter):
         probabilities: npt.NDArray[np.floating[Any]] | None = None,
         *,
         object_ids: Sequence[int] | None = None,
+        reliability: Mapping[int, float] | None = None,
     ) -> None:
         """Queue one frame's result; see ResultWriter.write."""
         if self._closed:
@@ -55,7 +56,8 @@ class _WriteBehind(ResultWriter):
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="cyclevos-write-behind", daemon=True)
             self._thread.start()
-        self._jobs.put(lambda: self._writer.write(frame, ids, probabilities, object_ids=object_ids))
+        write = self._writer.write
+        self._jobs.put(lambda: write(frame, ids, probabilities, object_ids=object_ids, reliability=reliability))
 
     def close(self) -> None:
         """Write what waits, then close the writer, or abort it and raise the error that stopped it."""

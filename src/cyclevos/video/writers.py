@@ -5,7 +5,7 @@ Shapes: H height, W width, K objects.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
@@ -39,6 +39,7 @@ class ResultWriter(Protocol):
         probabilities: npt.NDArray[np.floating[Any]] | None = None,
         *,
         object_ids: Sequence[int] | None = None,
+        reliability: Mapping[int, float] | None = None,
     ) -> None:
         """Write one frame's result.
 
@@ -47,6 +48,7 @@ class ResultWriter(Protocol):
             ids: object ids, uint8 (H, W).
             probabilities: (K+1, H, W), channel 0 background, where the network's certainty is kept.
             object_ids: the ids of channels 1..K; default 1..K.
+            reliability: J that each object's mask is thought to have, by id.
 
         Raises:
             OutputError: the disk refuses.
@@ -93,6 +95,7 @@ class MaskWriter(ResultWriter):
         probabilities: npt.NDArray[np.floating[Any]] | None = None,
         *,
         object_ids: Sequence[int] | None = None,
+        reliability: Mapping[int, float] | None = None,
     ) -> None:
         """Write one mask; see ResultWriter.write."""
         check_ids(frame, ids)
@@ -125,6 +128,7 @@ class ProbabilityWriter(ResultWriter):
         probabilities: npt.NDArray[np.floating[Any]] | None = None,
         *,
         object_ids: Sequence[int] | None = None,
+        reliability: Mapping[int, float] | None = None,
     ) -> None:
         """Write one frame's probabilities; see ResultWriter.write.
 

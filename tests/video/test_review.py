@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cyclevos.propagation.review import spread_choice
+from cyclevos.video.review import spread_choice
 
 
 def test_a_bad_stretch_is_shown_once_before_other_trouble():

@@ -1,0 +1,183 @@
+"""Makes the packaged reliability predictor: runs the packaged network over train sequences and fits signals to J.
+
+python scripts/fit_reliability.py DAVIS-2016 --runs runs/reliability
+
+The network is degraded in several ways, or there would be too few failures to learn from. Cross-validation
+leaves whole sequences out. No val sequence enters.
+"""
+
+from __future__ import annotations
+
+import argparse
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from scipy.stats import rankdata, spearmanr
+from torch.nn import functional as F
+
+from cyclevos.analysis.perturbations import box
+from cyclevos.datasets.first_masks import first_masks
+from cyclevos.datasets.layouts import Sequence, open_dataset
+from cyclevos.masks import jaccard
+from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.network.weights import load_network
+from cyclevos.propagation.correction import Correction
+from cyclevos.propagation.memory_bank import MemoryPolicy
+from cyclevos.propagation.propagator import Propagator
+from cyclevos.propagation.reliability import PREDICTOR, SIGNALS, Predictor
+from cyclevos.video import open_source, read_ground_truth
+
+HELD_BACK = ("car-turn", "dance-jump", "mallard-fly", "scooter-gray")
+HIDDEN = 8
+J = len(SIGNALS)  # the column of true J; the next one is the object's share of the frame
+
+
+class Kind(NamedTuple):
+    """How a run is made: noise on the weights, shorter side, boxes in memory, only every n-th frame, correction."""
+
+    noise: float = 0.0
+    size: int | None = None
+    boxes: bool = False
+    stride: int = 1
+    correction: str | None = None
+
+
+KINDS = {
+    "as-is": Kind(),
+    "noise-6": Kind(noise=0.06),
+    "noise-8": Kind(noise=0.08),
+    "small": Kind(noise=0.05, size=160),
+    "boxes": Kind(noise=0.05, boxes=True),
+    "sparse": Kind(noise=0.05, stride=4),
+}
+
+
+def main() -> None:
+    """Read the arguments, collect what is missing, fit and write the file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--runs", type=Path, required=True, help="folder of the signals; what is there stays")
+    parser.add_argument("--frames", type=int, default=40, help="of each run, at most")
+    parser.add_argument("--output", type=Path, default=PREDICTOR)
+    arguments = parser.parse_args()
+    arguments.runs.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for number, sequence in enumerate(open_dataset(arguments.root, "train")):
+        bad = list(KINDS)[1:]
+        kinds = list(KINDS) if sequence.name in HELD_BACK else [bad[number % len(bad)], bad[(number + 2) % len(bad)]]
+        for kind in kinds:
+            file = arguments.runs / f"{sequence.name} {kind}.npy"
+            table = collected(file, sequence, KINDS[kind], arguments.frames)
+            print(f"{sequence.name:20} {kind:9} {len(table)} frames, mean J {table[:, J].mean():.3f}", flush=True)
+            rows.append((sequence.name, table))
+    groups = np.concatenate([np.full(len(table), zlib.crc32(name.encode())) for name, table in rows])
+    table = np.concatenate([table for _, table in rows])
+    signals, truth = torch.from_numpy(table[:, :J]).float(), torch.from_numpy(table[:, J]).float()
+    cross_validate(signals, truth, groups)
+    fitted = fit(signals, truth)
+    save_file({name: value.contiguous() for name, value in fitted._asdict().items()}, arguments.output)
+    print(f"{arguments.output}: {len(truth)} frames")
+
+
+def collected(file: Path, sequence: Sequence, how: Kind, frames: int | None) -> np.ndarray:
+    """A row of signals, true J and share of the frame for each of a sequence's frames, run unless the file is there."""
+    if not file.is_file():
+        np.save(file, collect(sequence, how, frames, zlib.crc32(file.stem.encode())))
+    return np.load(file)
+
+
+def collect(sequence: Sequence, how: Kind, frames: int | None, seed: int) -> np.ndarray:
+    """Run a sequence."""
+    network = load_network("default")
+    degrade(network, how.noise, torch.Generator().manual_seed(seed))
+    rng = np.random.default_rng(seed)
+    disturb = (lambda index, ids: box(ids, rng) if rng.random() < 0.5 else None) if how.boxes else None
+    correction = None if how.correction is None else Correction.preset(how.correction)
+    propagator = Propagator(network, how.size or network.spec.size, MemoryPolicy(), correction, disturb)
+    # A stand-in: the signals are wanted, not what a predictor makes of them.
+    shapes = (len(SIGNALS),), (len(SIGNALS),), (1, len(SIGNALS) + 1), (2,)
+    propagator.reliability.use(Predictor(*(torch.zeros(shape) for shape in shapes)))
+    masks = {index: image.ids for index, image in first_masks(sequence).items()}
+    rows = []
+    for frame in open_source(sequence.frames[0].parent).iterate():
+        if frame.index % how.stride and frame.index not in masks:
+            continue
+        if frames is not None and frame.index >= frames * how.stride:
+            break
+        p = propagator.step(frame.index, frame.image, masks.get(frame.index))
+        if not p.annotated and frame.name in sequence.annotations:
+            truth = read_ground_truth(sequence.annotations[frame.name]).ids
+            for i, row in propagator.reliability.signals.items():
+                rows.append([*row.tolist(), jaccard(p.ids == i, truth == i), (truth == i).mean()])
+    return np.array(rows, np.float32)
+
+
+def degrade(network: SpaceTimeMemoryNetwork, noise: float, generator: torch.Generator) -> None:
+    """Multiply every weight of the encoders and keys by a random number around 1."""
+    for name, parameter in network.named_parameters():
+        if parameter.ndim == 4 and not name.startswith("decoder"):
+            factor = 1 + noise * torch.randn(parameter.shape, generator=generator)
+            parameter.data.mul_(factor.to(parameter.dtype))
+
+
+def fit(signals: torch.Tensor, truth: torch.Tensor, steps: int = 600) -> Predictor:
+    """Fit by cross-entropy between predicted and true J, which are means of a pixel's fate."""
+    torch.manual_seed(0)
+    mean, scale = signals.mean(dim=0), signals.std(dim=0).clamp(min=1e-3)
+    hidden = (0.3 * torch.randn(HIDDEN, len(SIGNALS) + 1)).requires_grad_()
+    output = (0.3 * torch.randn(HIDDEN + 1)).requires_grad_()
+    optimiser = torch.optim.AdamW([hidden, output], lr=0.02, weight_decay=0.6)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    for _ in range(steps):
+        predicted = Predictor(mean, scale, hidden, output)(signals)
+        loss = F.binary_cross_entropy(predicted, truth) + (predicted - truth).abs().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+    return Predictor(mean, scale, hidden.detach(), output.detach())
+
+
+def cross_validate(signals: torch.Tensor, truth: torch.Tensor, groups: np.ndarray, folds: int = 6) -> None:
+    """Print how well sequences are predicted that were not fitted to, and how well each signal does alone."""
+    names = np.unique(groups)
+    predicted = np.zeros(len(truth))
+    for fold in range(folds):
+        out = np.isin(groups, names[fold::folds])
+        inside = torch.from_numpy(~out)
+        predicted[out] = fit(signals[inside], truth[inside])(signals[~inside]).numpy()
+    print(f"{'cross-validated':16} {report(predicted, truth.numpy(), groups)}")
+    print_signals(signals.numpy(), truth.numpy(), groups)
+
+
+def print_signals(signals: np.ndarray, truth: np.ndarray, groups: np.ndarray) -> None:
+    """Print how well each signal does alone, turned round where less of it is better."""
+    for column, name in enumerate(SIGNALS):
+        values = signals[:, column]
+        sign = 1 if spearmanr(values, truth)[0] >= 0 else -1
+        print(f"{name:16} {report(sign * values, truth, groups, probability=False)}")
+
+
+def report(predicted: np.ndarray, truth: np.ndarray, groups: np.ndarray, *, probability: bool = True) -> str:
+    """Say how well one column of numbers tells good frames from bad ones; sequences are told apart by ``groups``."""
+    failed = truth < 0.5
+    ranks = rankdata(predicted)
+    positives, negatives = (~failed).sum(), failed.sum()
+    area = (ranks[~failed].sum() - positives * (positives + 1) / 2) / max(1, positives * negatives)
+    within = [
+        spearmanr(predicted[groups == g], truth[groups == g])[0]
+        for g in np.unique(groups)
+        if np.ptp(predicted[groups == g]) and np.ptp(truth[groups == g])
+    ]
+    return (
+        f"Spearman {spearmanr(predicted, truth)[0]:+.3f}, within a sequence {np.mean(within):+.3f}, "
+        f"AUROC of J < 0.5 {area:.3f}" + (f", mean error {np.abs(predicted - truth).mean():.3f}" if probability else "")
+    )
+
+
+if __name__ == "__main__":
+    main()

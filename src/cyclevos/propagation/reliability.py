@@ -1,0 +1,238 @@
+"""Reliability: how good each mask is thought to be, without ground truth.
+
+Signals of three kinds are taken from every frame: the mask's own certainty and size, whether its cells and
+those of the reference name each other as most alike, and, every few frames, how well the reference is rebuilt from
+it (the cycle) and it from the reference alone. A small network that ships with the package turns them into a
+predicted J.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from cyclevos.cycle import rebuild_reference
+from cyclevos.errors import WeightsError
+from cyclevos.losses import counted_labels, soft_iou
+from cyclevos.network.protocol import MemoryFeatures, MemoryNetwork, QueryFeatures
+from cyclevos.propagation.references import Reference
+
+# Shapes: K object slots, H W pixels inside the network, h w cells at stride 16, S signals, U hidden units.
+
+PREDICTOR = Path(__file__).resolve().parents[1] / "weights" / "reliability.safetensors"
+
+SIGNALS = (
+    "expected",  # J of the mask if its probabilities are right
+    "confidence",  # mean probability inside the mask, over the last ten frames or so
+    "area",  # log of the mask's area over the reference's
+    "misfit",  # size of that
+    "precision",  # share of the mask's cells most like object cells of the reference
+    "recall",  # share of the reference's object cells most like cells of the mask
+    "cycle",  # J of the rebuilt reference, when last asked
+    "direct",  # J between the mask and what the reference alone would have made of the frame, when last asked
+)
+_SHARES = ("expected", "confidence", "precision", "recall", "cycle")  # as log-odds: 0.99 is not near 0.95
+
+_SHARPNESS = 20.0  # of "most like": a softmax over cosines
+_MEMORY = 0.9  # of the running mean
+
+
+class Predictor(NamedTuple):
+    """A network of one hidden layer from signals to J.
+
+    Attributes:
+        mean: (S,) of the signals, subtracted.
+        scale: (S,) that they are divided by.
+        hidden: (U,S+1), the last column the bias.
+        output: (U+1,), the last one the bias.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    hidden: Tensor
+    output: Tensor
+
+    def __call__(self, signals: Tensor) -> Tensor:
+        """Predict J in [0, 1], (K,), from signals (K,S)."""
+        x = ((signals - self.mean) / self.scale).clamp(-4, 4)
+        x = torch.tanh(F.linear(x, self.hidden[:, :-1], self.hidden[:, -1]))
+        return torch.sigmoid(x @ self.output[:-1] + self.output[-1])
+
+
+@cache
+def load_predictor(path: Path = PREDICTOR) -> Predictor:
+    """Load the packaged predictor.
+
+    Raises:
+        WeightsError: the file does not hold one for these signals.
+    """
+    tensors = load_file(path)
+    if set(tensors) != set(Predictor._fields) or tensors["mean"].shape != (len(SIGNALS),):
+        raise WeightsError(f"{path} holds no reliability predictor for the signals {', '.join(SIGNALS)}.")
+    return Predictor(**tensors)
+
+
+class _State(NamedTuple):
+    """What is carried from frame to frame for one object."""
+
+    confidence: float = 1.0
+    cycle: float = 1.0
+    direct: float = 1.0
+
+
+class Reliability:
+    """Predicts J of each object, frame by frame.
+
+    Args:
+        network: the one that makes the masks.
+        every: the reference is rebuilt every n-th frame.
+    """
+
+    def __init__(self, network: MemoryNetwork, every: int = 5) -> None:
+        self._network, self._every = network, every
+        self._predictor: Predictor | None = None  # the packaged one, read when it is needed
+        self._states: dict[int, _State] = {}
+        self.signals: dict[int, Tensor] = {}
+
+    def use(self, predictor: Predictor) -> None:
+        """Predict with another network than the packaged one."""
+        self._predictor = predictor
+
+    def mark(self, objects: Sequence[int]) -> None:
+        """Start objects anew whose masks are given in a frame."""
+        for i in objects:
+            self._states[i] = _State()
+
+    @torch.no_grad()
+    def observe(
+        self,
+        query: QueryFeatures,
+        memory: MemoryFeatures | None,
+        probabilities: Tensor,
+        objects: Sequence[int],
+        references: Sequence[Reference],
+    ) -> dict[int, float]:
+        """Predict the J of a frame's masks.
+
+        Args:
+            query: the frame's features.
+            memory: features of the frame with its masks, of all objects, in frames where the reference is
+                to be rebuilt; None elsewhere.
+            probabilities: its masks (K+1,H,W).
+            objects: the user's id of each slot.
+            references: annotated frames; an object is held against the last one that shows it.
+
+        Returns:
+            Predicted J by the user's id, of the objects that a reference shows.
+        """
+        certainty = _certainty(probabilities)
+        cells = _pooled(probabilities[1:], query.key)  # (K,n)
+        rows: dict[int, Tensor] = {}
+        for reference in reversed(references):
+            new = torch.tensor([i not in rows for i in objects], device=query.key.device)
+            who = reference.shows(objects) & new
+            if not bool(who.any()):
+                continue
+            labels = reference.labels(objects)
+            marked = torch.stack([labels[0] == slot for slot in range(1, len(objects) + 1)]).float()
+            seen = [certainty, {"marked": marked.mean(dim=(1, 2))}, _agreement(query.key, reference, cells, marked)]
+            if memory is not None:
+                seen.append({"cycle": self._rebuild(memory, reference, labels, who)})
+                seen.append({"direct": self._direct(query, reference, probabilities, objects)})
+            columns = {name: column.tolist() for signals in seen for name, column in signals.items()}
+            for k, i in enumerate(objects):
+                if bool(who[k]):
+                    rows[i] = self._signals(i, {name: column[k] for name, column in columns.items()})
+        self.signals = rows
+        if not rows:
+            return {}
+        predictor = load_predictor() if self._predictor is None else self._predictor
+        predicted = predictor(torch.stack(list(rows.values())))
+        return dict(zip(rows, (float(value) for value in predicted), strict=True))
+
+    def due(self, step: int) -> bool:
+        """Tell whether the reference is to be rebuilt in the n-th frame."""
+        return step % self._every == 0
+
+    def snapshot(self) -> dict[str, Tensor]:
+        """Return all that was seen, as tensors."""
+        rows = [[i, *state] for i, state in self._states.items()]
+        return {"reliability": torch.tensor(rows, dtype=torch.float64).view(-1, 1 + len(_State._fields))}
+
+    def restore(self, snapshot: Mapping[str, Tensor]) -> None:
+        """Continue from a snapshot."""
+        self._states = {int(row[0]): _State(*row[1:]) for row in snapshot["reliability"].tolist()}
+
+    def _rebuild(self, memory: MemoryFeatures, reference: Reference, labels: Tensor, who: Tensor) -> Tensor:
+        logits = rebuild_reference(self._network, memory.select(who), reference.query, who[None])
+        return soft_iou(logits.softmax(dim=1)[:, 1:], counted_labels(labels, who[None]))[0]  # (K,)
+
+    def _direct(
+        self, query: QueryFeatures, reference: Reference, probabilities: Tensor, objects: Sequence[int]
+    ) -> Tensor:
+        """Soft J (K,) between the frame's masks and those that the reference alone makes."""
+        own = torch.tensor([reference.objects.index(i) if i in reference.objects else -1 for i in objects])
+        everyone = torch.ones(1, len(reference.objects), dtype=torch.bool, device=query.key.device)
+        memory = reference.memory
+        assert memory is not None  # it shows one of the objects, or nobody would ask
+        logits = self._network.segment(query, memory.key.flatten(2), memory.value.flatten(2), everyone)
+        alone = logits.softmax(dim=1)[0, 1:][own].float()  # (K,H,W)
+        masks = probabilities[1:].float()
+        together = torch.minimum(alone, masks).sum(dim=(1, 2))
+        return (together + 1e-6) / (torch.maximum(alone, masks).sum(dim=(1, 2)) + 1e-6)
+
+    def _signals(self, i: int, seen: Mapping[str, float]) -> Tensor:
+        """Join what is seen of one object into its signals (S,) and carry on what later frames need."""
+        before = self._states.get(i, _State())
+        state = _State(
+            _MEMORY * before.confidence + (1 - _MEMORY) * seen["confidence"],
+            seen.get("cycle", before.cycle),
+            seen.get("direct", before.direct),
+        )
+        self._states[i] = state
+        area = math.log((seen["share"] + 1e-5) / (seen["marked"] + 1e-5))
+        signals = {**seen, **state._asdict(), "area": area, "misfit": abs(area)}
+        signals.update({name: math.log((signals[name] + 0.01) / (1.01 - signals[name])) for name in _SHARES})
+        return torch.tensor([signals[name] for name in SIGNALS])
+
+
+def _certainty(probabilities: Tensor) -> dict[str, Tensor]:
+    """Share of the frame, mean probability inside and expected J of masks (K+1,H,W), (K,) each."""
+    best = probabilities.argmax(dim=0)
+    p = probabilities[1:].float()
+    inside = torch.stack([best == k for k in range(1, len(probabilities))])  # (K,H,W)
+    count = inside.sum(dim=(1, 2))
+    within = (p * inside).sum(dim=(1, 2))
+    outside = p.sum(dim=(1, 2)) - within
+    return {
+        "share": count / best.numel(),
+        "confidence": within / count.clamp(min=1),
+        "expected": within / (count + outside).clamp(min=1),
+    }
+
+
+def _pooled(masks: Tensor, key: Tensor) -> Tensor:
+    """Average masks (K,H,W) over a key's cells: (K,h*w)."""
+    return F.adaptive_avg_pool2d(masks.float(), (key.shape[-2], key.shape[-1])).flatten(1)
+
+
+def _agreement(key: Tensor, reference: Reference, cells: Tensor, marked: Tensor) -> dict[str, Tensor]:
+    """How far the frame's mask cells (K,n) and the reference's object cells name each other, (K,) each."""
+    there = _pooled(marked, reference.query.key)  # (K,m)
+    a = F.normalize(key[0].flatten(1).float(), dim=0)  # (Ck,n)
+    b = F.normalize(reference.query.key[0].flatten(1).float(), dim=0)  # (Ck,m)
+    cosines = a.T @ b  # (n,m)
+    found = there @ (_SHARPNESS * cosines).softmax(dim=1).T  # (K,n): what each of the frame's cells resembles
+    claimed = cells @ (_SHARPNESS * cosines).softmax(dim=0)  # (K,m)
+    return {
+        "precision": (cells * found).sum(dim=1) / cells.sum(dim=1).clamp(min=1e-3),
+        "recall": (there * claimed).sum(dim=1) / there.sum(dim=1).clamp(min=1e-3),
+    }

@@ -1,0 +1,164 @@
+"""Reliability: what is asked of each frame, and what is left out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import cyclevos
+from cyclevos.errors import WeightsError
+from cyclevos.network.protocol import MemoryFeatures, QueryFeatures
+from cyclevos.propagation.memory_bank import MemoryPolicy
+from cyclevos.propagation.propagator import Propagator
+from cyclevos.propagation.references import Reference, References
+from cyclevos.propagation.reliability import SIGNALS, Predictor, Reliability, load_predictor
+
+
+def echo(signal: str) -> Predictor:
+    """A predictor that rises with one signal alone."""
+    hidden = torch.zeros(1, len(SIGNALS) + 1)
+    hidden[0, SIGNALS.index(signal)] = 1
+    return Predictor(torch.zeros(len(SIGNALS)), torch.ones(len(SIGNALS)), hidden, torch.tensor([1.0, 0.0]))
+
+
+def signals(reliability, i):
+    return dict(zip(SIGNALS, reliability.signals[i].tolist(), strict=True))
+
+
+def square_at(column, size=(64, 96)):
+    mask = torch.zeros(size, dtype=torch.uint8)
+    mask[16:48, column : column + 32] = 7
+    return mask
+
+
+def key_of(mask):
+    """A key that tells the object's cells from the others: (1,2,h,w)."""
+    share = torch.nn.functional.adaptive_avg_pool2d((mask > 0).float()[None, None], (4, 6))[0, 0]
+    return torch.stack([share, 1 - share])[None] * 3
+
+
+def odds(share):
+    return np.log((share + 0.01) / (1.01 - share))
+
+
+def observed(reliability, mask, truth, sureness=0.9):
+    reference = square_at(16)
+    query = QueryFeatures(key_of(reference), (torch.empty(0),) * 3, (64, 96))
+    foreground = torch.where(mask > 0, sureness, 1 - sureness)
+    probabilities = torch.stack([1 - foreground, foreground])
+    known = [Reference(query, torch.empty(0), reference, (7,), MemoryFeatures(torch.empty(0), torch.empty(0)))]
+    asked = QueryFeatures(key_of(truth), (torch.empty(0),) * 3, (64, 96))
+    return reliability.observe(asked, None, probabilities, (7,), known)
+
+
+def test_signals_of_a_good_mask_and_of_one_beside_the_object():
+    reliability = Reliability(None)
+    reliability.use(echo("precision"))
+    reliability.mark((7,))
+    truth = square_at(32)
+    good = observed(reliability, truth, truth)[7]
+    seen = signals(reliability, 7)
+    assert seen["expected"] == pytest.approx(odds(0.9 * 1024 / (1024 + 0.1 * 5120)), abs=1e-4)
+    assert seen["confidence"] == pytest.approx(odds(0.9 * 1 + 0.1 * 0.9), abs=1e-4)
+    assert seen["area"] == pytest.approx(0, abs=1e-3)
+    assert seen["cycle"] == pytest.approx(odds(1), abs=1e-4)
+    assert seen["direct"] == 1
+    bad = observed(reliability, square_at(64), truth)[7]
+    beside = signals(reliability, 7)
+    assert beside["precision"] < seen["precision"] - 0.5
+    assert beside["recall"] < seen["recall"] - 0.5
+    assert bad < good
+
+
+def test_a_mask_of_another_size_than_the_reference_shows_by_how_much():
+    reliability = Reliability(None)
+    reliability.use(echo("misfit"))
+    half = square_at(32)
+    half[32:] = 0
+    observed(reliability, half, square_at(32))
+    seen = signals(reliability, 7)
+    assert seen["area"] == pytest.approx(np.log(0.5), abs=1e-3)
+    assert seen["misfit"] == -seen["area"]
+
+
+def test_an_object_that_is_lost_has_no_confidence():
+    reliability = Reliability(None)
+    reliability.use(echo("expected"))
+    observed(reliability, torch.zeros(64, 96, dtype=torch.uint8), square_at(32))
+    seen = signals(reliability, 7)
+    assert seen["expected"] == pytest.approx(odds(0), abs=1e-4)
+    assert seen["area"] < -5
+    assert all(np.isfinite(value) for value in seen.values())
+
+
+def test_every_prediction_of_known_objects_has_one(lively_network, images, square, strip):
+    predictions = list(cyclevos.segment(lively_network, images, {0: square, 6: strip}, size=None))
+    assert predictions[0].reliability == {1: 1.0}
+    assert [set(p.reliability) for p in predictions[1:6]] == [{1}] * 5
+    assert predictions[6].reliability == {5: 1.0}
+    assert [set(p.reliability) for p in predictions[7:]] == [{1, 5}] * 3
+    assert all(0 <= score <= 1 for p in predictions for score in p.reliability.values())
+
+
+def test_the_network_is_asked_every_fifth_frame(lively_network, images, square):
+    propagator = Propagator(lively_network, None, MemoryPolicy())
+    asked = []
+    for index, image in enumerate(images):
+        propagator.step(index, image, square if index == 0 else None)
+        if index:
+            seen = signals(propagator.reliability, 1)
+            asked.append((seen["cycle"], seen["direct"]))
+    assert len(set(asked[:4])) == 1
+    assert asked[0] == (pytest.approx(odds(1), abs=1e-4), 1)
+    assert asked[4][0] < asked[0][0]
+    assert 0 < asked[4][1] < 1
+    assert len(set(asked[4:])) == 1
+
+
+def test_the_reference_alone_agrees_with_its_own_mask(lively_network, images, square):
+    propagator = Propagator(lively_network, None, MemoryPolicy())
+    propagator.step(0, images[0], square)
+    propagator.reliability.due = lambda step: True
+    p = propagator.step(1, images[0])  # the same frame again: the memory is the reference alone
+    assert signals(propagator.reliability, 1)["direct"] == pytest.approx(1, abs=1e-4)
+    assert not p.annotated
+
+
+def test_both_directions_give_one_number(lively_network, images, square):
+    masks = {0: square, 9: np.roll(square, 18, axis=1)}
+    predictions = list(cyclevos.segment(lively_network, images, masks, size=None, direction="both"))
+    assert [set(p.reliability) for p in predictions] == [{1}] * 10
+    assert predictions[0].reliability[1] == predictions[9].reliability[1] == 1
+
+
+def test_a_snapshot_goes_on_with_the_same_signals(lively_network, images, square):
+    first = Propagator(lively_network, None, MemoryPolicy())
+    for index in range(7):
+        first.step(index, images[index], square if index == 0 else None)
+    second = first.fresh()
+    second.restore(first.snapshot())
+    assert first.step(7, images[7]).reliability == second.step(7, images[7]).reliability
+
+
+def test_only_the_last_references_of_each_object_are_held(lively_network):
+    references = References(lively_network, keep=False)
+    frame = torch.zeros(1, 3, 24, 40)
+    for index, shown in enumerate([(1, 2), (1,), (1,), (3,)]):
+        ids = torch.zeros(24, 40, dtype=torch.uint8)
+        for i in shown:
+            ids[8 * i - 8 : 8 * i] = i
+        references.add(index, frame, ids)
+    assert [reference.objects for reference in references.reached()] == [(1, 2), (1,), (3,)]
+    assert references.latest()[0].objects == (3,)
+    again = References(lively_network, keep=False)
+    again.restore(references.snapshot(), torch.device("cpu"))
+    assert [reference.objects for reference in again.reached()] == [(1, 2), (1,), (3,)]
+
+
+def test_a_file_that_is_no_predictor_is_refused(tmp_path):
+    path = tmp_path / "other.safetensors"
+    save_file({"mean": torch.zeros(3)}, path)
+    with pytest.raises(WeightsError, match="no reliability predictor for the signals expected"):
+        load_predictor(path)
