@@ -167,7 +167,7 @@ def report(predicted: np.ndarray, truth: np.ndarray, groups: np.ndarray, *, prob
     failed = truth < 0.5
     ranks = rankdata(predicted)
     positives, negatives = (~failed).sum(), failed.sum()
-    area = (ranks[~failed].sum() - positives * (positives + 1) / 2) / max(1, positives * negatives)
+    area = (ranks[~failed].sum() - positives * (positives + 1) / 2) / (positives * negatives or np.nan)
     within = [
         spearmanr(predicted[groups == g], truth[groups == g])[0]
         for g in np.unique(groups)

@@ -406,6 +406,8 @@ def test_a_stopped_run_goes_on_to_the_same_results(segment, tmp_path, ids, monke
     assert masks_in(out) == masks_in(whole)
     first, second = (json.loads((folder / "annotations.json").read_text()) for folder in (out, whole))
     assert first["annotations"] == second["annotations"]
+    for name in ("reliability.csv", "reliability.json"):
+        assert (out / name).read_text() == (whole / name).read_text()
     for name in NAMES:
         with np.load(out / "probabilities" / f"{name}.npz") as a, np.load(whole / "probabilities" / f"{name}.npz") as b:
             np.testing.assert_array_equal(a["probabilities"], b["probabilities"])

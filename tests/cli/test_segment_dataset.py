@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from cli_inputs import save_mask
@@ -11,6 +13,7 @@ from cyclevos.datasets import layouts
 from cyclevos.datasets.first_masks import first_masks
 from cyclevos.errors import DatasetError
 from cyclevos.video import DAVIS_PALETTE, read_mask
+from cyclevos.video.reliability_files import read_reliability
 
 
 @pytest.fixture
@@ -51,6 +54,17 @@ def test_some_sequences_and_other_results(dataset, tmp_path):
     assert dataset("--sequences", "bee", "--save", "masks,coco").code == 0
     assert files(tmp_path / "out") == [f"bee/{i:05d}.png" for i in range(3)]
     assert (tmp_path / "out" / "bee" / "annotations.json").is_file()
+
+
+def test_reliability_of_all_sequences_lies_in_one_table(dataset, tmp_path):
+    assert dataset("--review", "3").code == 0
+    rows = read_reliability(tmp_path / "out" / "reliability.csv")
+    expected = [("ape", "00001", 2), ("ape", "00001", 7), ("ape", "00002", 2), ("ape", "00002", 7)]
+    assert [row[:3] for row in rows] == [*expected, ("bee", "00001", 1), ("bee", "00002", 1)]
+    assert rows[:4] == read_reliability(tmp_path / "out" / "ape" / "reliability.csv")
+    review = json.loads((tmp_path / "out" / "reliability.json").read_text())["review"]
+    assert len(review) == 3
+    assert review[0]["reliability"] == min(row.reliability for row in rows)
 
 
 @pytest.mark.parametrize(
