@@ -133,10 +133,10 @@ def plain(network: SpaceTimeMemoryNetwork, frames: Tensor, ids: Tensor, how: Cor
             memory = network.encode_memory(network.prepare_memory(frames[1:]), leaf[None], present)
             logits = rebuild_reference(network, memory, network.encode_query(frames[:1]), present)
             (gradient,) = torch.autograd.grad(mask_loss(logits, labels, present).total, leaf)
-            mask = mask - how.rate * gradient
+            mask = mask - how.rate * gradient  # the background's gradient is zero: it is what objects leave
     finally:
         stm.memory_read = quick_read
-    return mask
+    return torch.cat([1 - mask[1:].sum(dim=0, keepdim=True), mask[1:]])
 
 
 def timed(run: Callable[[], Tensor]) -> tuple[float, Tensor]:
