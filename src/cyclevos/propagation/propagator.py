@@ -192,7 +192,8 @@ class Propagator:
         references = self._references.all() if how.reference == "all" else self._references.latest()
         prepared = self.network.prepare_memory(frame)
         corrected = correct(self.network, prepared, small, references, self.objects, how)
-        logger.info("frame %d: %s", index, corrected.summary(small))
+        if logger.isEnabledFor(logging.INFO):  # counting pixels takes its time
+            logger.info("frame %d: %s", index, corrected.summary(small))
         return corrected
 
     def _corrects(self, what: str) -> bool:
