@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from cyclevos.losses import MaskLoss, mask_loss
+from cyclevos.losses import MaskLoss, counted_labels, mask_loss, soft_iou
 from cyclevos.network.protocol import MemoryFeatures, MemoryNetwork, QueryFeatures
 
 # Shapes: B clips, K object slots, O objects present over all clips, H W pixels.
@@ -29,6 +29,20 @@ def rebuild_reference(
         Logits (B,K+1,H,W) of the rebuilt reference mask.
     """
     return network.segment(reference, memory.key.flatten(2), memory.value.flatten(2), present)
+
+
+def rebuilt_iou(logits: Tensor, labels: Tensor, present: Tensor) -> Tensor:
+    """How well the reference's known mask is rebuilt.
+
+    Args:
+        logits: (B,K+1,H,W) from :func:`rebuild_reference`.
+        labels: int64 (B,H,W), the known mask in slots, 255 to ignore.
+        present: bool (B,K), the objects asked for.
+
+    Returns:
+        Soft IoU of each slot (B,K); it means something for the objects asked for alone.
+    """
+    return soft_iou(logits.softmax(dim=1)[:, 1:], counted_labels(labels, present))
 
 
 def cycle_loss(

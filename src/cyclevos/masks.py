@@ -75,13 +75,26 @@ def probabilities_to_ids(probabilities: Tensor, objects: Sequence[int]) -> NDArr
             f"Expected probabilities ({len(objects) + 1},H,W) for {len(objects)} objects, "
             f"got {tuple(probabilities.shape)}."
         )
+    return np.asarray(most_probable(probabilities, objects).cpu())
+
+
+def most_probable(probabilities: Tensor, labels: Sequence[int] | None = None) -> Tensor:
+    """Label of each pixel's most probable channel.
+
+    Args:
+        probabilities: (K+1,H,W).
+        labels: of channels 1..K, in 0..255; None = their numbers. Channel 0 is 0.
+
+    Returns:
+        uint8 (H,W); ties go to the background, then to the earlier channel.
+    """
     # Channel by channel: torch's arg-max over the first dimension walks memory in strides, many times slower.
     best = probabilities[0]
-    ids = torch.zeros_like(best, dtype=torch.uint8)
-    for channel, i in zip(probabilities[1:], objects, strict=True):
-        ids.masked_fill_(channel > best, i)
+    found = torch.zeros_like(best, dtype=torch.uint8)
+    for channel, label in zip(probabilities[1:], labels or range(1, len(probabilities)), strict=True):
+        found.masked_fill_(channel > best, label)
         best = torch.maximum(best, channel)
-    return np.asarray(ids.cpu())
+    return found
 
 
 def soft_aggregation(foreground: Tensor) -> Tensor:

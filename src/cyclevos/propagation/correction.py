@@ -10,9 +10,10 @@ from typing import Any, Literal, NamedTuple, get_args
 import torch
 from torch import Tensor
 
-from cyclevos.cycle import rebuild_reference
+from cyclevos.cycle import rebuild_reference, rebuilt_iou
 from cyclevos.errors import ConfigError
-from cyclevos.losses import counted_labels, mask_loss, soft_iou
+from cyclevos.losses import mask_loss
+from cyclevos.masks import most_probable
 from cyclevos.network.protocol import MemoryFeatures, MemoryNetwork
 from cyclevos.propagation.references import Reference
 
@@ -120,7 +121,7 @@ class Corrected(NamedTuple):
         """Say in words what happened to the original mask (K+1,H,W)."""
         if not self.steps:
             return "nothing to correct" if math.isnan(self.before) else f"reference {self.before:.3f}, left as it is"
-        changed = int((self.probabilities.argmax(dim=0) != original.argmax(dim=0)).sum())
+        changed = int((most_probable(self.probabilities) != most_probable(original)).sum())
         if math.isnan(self.after):
             return f"reference {self.before:.3f}, {self.steps} steps, {changed} pixels changed"
         verdict = "kept" if self.after > self.before else "reverted"
@@ -149,7 +150,7 @@ def correct(
         objects: the user's id of each slot.
         correction: how.
     """
-    visible = torch.bincount(probabilities.argmax(dim=0).flatten(), minlength=len(probabilities))[1:] > 0  # (K,)
+    visible = torch.bincount(most_probable(probabilities).flatten(), minlength=len(probabilities))[1:] > 0  # (K,)
     asked = [(reference, reference.shows(objects) & visible) for reference in references]
     asked = [(reference, who) for reference, who in asked if bool(who.any())]
     if not asked or not correction.steps:
@@ -229,8 +230,7 @@ def _ask(
             logits = rebuild_reference(network, memory.select(who), reference.query, who[None])
             losses.append(mask_loss(logits, labels, who[None], correction.hard_fraction).total)
             with torch.no_grad():
-                overlap = soft_iou(logits.softmax(dim=1)[:, 1:], counted_labels(labels, who[None]))
-                scores.append(overlap[0][who].mean())
+                scores.append(rebuilt_iou(logits, labels, who[None])[0][who].mean())
         score = float(torch.stack(scores).mean())
         detached = MemoryFeatures(memory.key.detach(), memory.value.detach())
         return torch.stack(losses).mean(), score, detached, leaf

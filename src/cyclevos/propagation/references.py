@@ -69,10 +69,11 @@ class References:
         """
         held = self._held.get(index)
         query = self._network.encode_query(frame) if held is None else held.query
-        objects = object_ids(ids.cpu().numpy())
+        array = ids.cpu().numpy()
+        objects = object_ids(array)
         memory = None
         if objects:  # the network's size may leave nothing of them
-            masks = ids_to_probabilities(ids.cpu().numpy(), objects).to(frame.device)[None]
+            masks = ids_to_probabilities(array, objects).to(frame.device)[None]
             everyone = torch.ones(1, len(objects), dtype=torch.bool, device=frame.device)
             memory = self._network.encode_memory(self._network.prepare_memory(frame), masks, everyone)
         self._held[index] = Reference(query, frame, ids, objects, memory)

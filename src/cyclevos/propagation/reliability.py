@@ -19,9 +19,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from cyclevos.cycle import rebuild_reference
+from cyclevos.cycle import rebuild_reference, rebuilt_iou
 from cyclevos.errors import WeightsError
-from cyclevos.losses import counted_labels, soft_iou
+from cyclevos.losses import soft_overlap
+from cyclevos.masks import most_probable
 from cyclevos.network.protocol import MemoryFeatures, MemoryNetwork, QueryFeatures
 from cyclevos.propagation.references import Reference
 
@@ -173,7 +174,7 @@ class Reliability:
 
     def _rebuild(self, memory: MemoryFeatures, reference: Reference, labels: Tensor, who: Tensor) -> Tensor:
         logits = rebuild_reference(self._network, memory.select(who), reference.query, who[None])
-        return soft_iou(logits.softmax(dim=1)[:, 1:], counted_labels(labels, who[None]))[0]  # (K,)
+        return rebuilt_iou(logits, labels, who[None])[0]  # (K,)
 
     def _direct(
         self, query: QueryFeatures, reference: Reference, probabilities: Tensor, objects: Sequence[int]
@@ -185,9 +186,7 @@ class Reliability:
         assert memory is not None  # it shows one of the objects, or nobody would ask
         logits = self._network.segment(query, memory.key.flatten(2), memory.value.flatten(2), everyone)
         alone = logits.softmax(dim=1)[0, 1:][own].float()  # (K,H,W)
-        masks = probabilities[1:].float()
-        together = torch.minimum(alone, masks).sum(dim=(1, 2))
-        return (together + 1e-6) / (torch.maximum(alone, masks).sum(dim=(1, 2)) + 1e-6)
+        return soft_overlap(alone, probabilities[1:].float())
 
     def _signals(self, i: int, seen: Mapping[str, float]) -> Tensor:
         """Join what is seen of one object into its signals (S,) and carry on what later frames need."""
@@ -206,17 +205,14 @@ class Reliability:
 
 def _certainty(probabilities: Tensor) -> dict[str, Tensor]:
     """Share of the frame, mean probability inside and expected J of masks (K+1,H,W), (K,) each."""
-    background, *objects = probabilities.float()
-    highest = background
-    for mask in objects:  # an arg-max over the first dimension is many times slower on a CPU
-        highest = torch.maximum(highest, mask)
-    p = torch.stack(objects)
-    inside = (p == highest) & (p > background)  # (K,H,W)
+    best = most_probable(probabilities)
+    p = probabilities[1:].float()
+    inside = torch.stack([best == k for k in range(1, len(probabilities))])  # (K,H,W)
     count = inside.sum(dim=(1, 2))
     within = (p * inside).sum(dim=(1, 2))
     outside = p.sum(dim=(1, 2)) - within
     return {
-        "share": count / background.numel(),
+        "share": count / best.numel(),
         "confidence": within / count.clamp(min=1),
         "expected": within / (count + outside).clamp(min=1),
     }
