@@ -16,12 +16,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import spearmanr
 from torch.nn import functional as F
 
 from cyclevos.analysis.perturbations import box
 from cyclevos.datasets.first_masks import first_masks
 from cyclevos.datasets.layouts import Sequence, open_dataset
+from cyclevos.evaluation.calibration import calibrate
 from cyclevos.masks import jaccard
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.network.weights import load_network
@@ -164,18 +165,12 @@ def print_signals(signals: np.ndarray, truth: np.ndarray, groups: np.ndarray) ->
 
 def report(predicted: np.ndarray, truth: np.ndarray, groups: np.ndarray, *, probability: bool = True) -> str:
     """Say how well one column of numbers tells good frames from bad ones; sequences are told apart by ``groups``."""
-    failed = truth < 0.5
-    ranks = rankdata(predicted)
-    positives, negatives = (~failed).sum(), failed.sum()
-    area = (ranks[~failed].sum() - positives * (positives + 1) / 2) / (positives * negatives or np.nan)
-    within = [
-        spearmanr(predicted[groups == g], truth[groups == g])[0]
-        for g in np.unique(groups)
-        if np.ptp(predicted[groups == g]) and np.ptp(truth[groups == g])
-    ]
-    return (
-        f"Spearman {spearmanr(predicted, truth)[0]:+.3f}, within a sequence {np.mean(within):+.3f}, "
-        f"AUROC of J < 0.5 {area:.3f}" + (f", mean error {np.abs(predicted - truth).mean():.3f}" if probability else "")
+    found = calibrate(predicted, truth, groups)
+    spearman, within, area = (
+        np.nan if value is None else value for value in (found.spearman, found.spearman_within, found.auroc)
+    )
+    return f"Spearman {spearman:+.3f}, within a sequence {within:+.3f}, AUROC of J < 0.5 {area:.3f}" + (
+        f", mean error {found.mean_error:.3f}" if probability else ""
     )
 
 

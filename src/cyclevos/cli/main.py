@@ -13,6 +13,7 @@ from cyclevos import __version__
 from cyclevos.cli.compare import compare
 from cyclevos.cli.erf import erf
 from cyclevos.cli.evaluate import evaluate
+from cyclevos.cli.report import report
 from cyclevos.cli.robustness import robustness
 from cyclevos.cli.segment import segment
 from cyclevos.cli.segment_dataset import segment_dataset
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command()(segment)
 app.command("segment-dataset")(segment_dataset)
 app.command()(evaluate)
+app.command()(report)
 app.command()(train)
 app.command()(erf)
 app.command()(compare)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -71,6 +72,13 @@ CorrectionSet = Annotated[
     typer.Option(help="Change a value of the correction, e.g. steps=5; may be given several times."),
 ]
 Review = Annotated[int, typer.Option(min=0, help="Frames to list for a look, those to distrust most first.")]
+Split = Annotated[str, typer.Option(help="Split list to score, or 'all' for every sequence there is.")]
+Year = Annotated[int | None, typer.Option(help="DAVIS year of the split list: 2016 or 2017, the newer by default.")]
+Layout = Annotated[str, typer.Option(help="How the data set is laid out: auto, davis, youtube-vos or plain.")]
+Annotations = Annotated[str, typer.Option(help="Name of the data set's folder with the ground truth.")]
+AnnotationRoot = Annotated[Path | None, typer.Option(help="Where that folder lies, if not in the root.")]
+Sequences = Annotated[str | None, typer.Option(help="Score only these sequences, separated by commas.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes to use; one per CPU by default.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 
 

@@ -48,7 +48,7 @@ def blend(image: UInt8Array, ids: UInt8Array, palette: bytes | None = None, alph
     covered = ids > 0
     colours = palette_colours(palette)[ids[covered]]  # (pixels, 3)
     result[covered] = (image[covered] * (1 - alpha) + colours * alpha).astype(np.uint8)
-    edge = _inner_contour(ids)
+    edge = inner_contour(ids)
     result[edge] = palette_colours(palette)[ids[edge]]
     return result
 
@@ -178,8 +178,8 @@ def _encoding_errors(path: Path) -> Iterator[None]:
             ) from error
 
 
-def _inner_contour(ids: UInt8Array) -> npt.NDArray[np.bool_]:
-    """Object pixels (H, W) with a neighbour above, below, left or right of another id."""
+def inner_contour(ids: UInt8Array) -> npt.NDArray[np.bool_]:
+    """Find the object pixels (H, W) with a neighbour above, below, left or right of another id."""
     edge = np.zeros(ids.shape, np.bool_)
     below = ids[1:] != ids[:-1]
     beside = ids[:, 1:] != ids[:, :-1]

@@ -1,0 +1,1 @@
+"""The report that compares runs: what they left is read, measured, drawn and put on two pages."""

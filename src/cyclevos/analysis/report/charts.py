@@ -1,0 +1,255 @@
+"""The report's charts, as PNG files and as SVG that takes on the colours of the page around it."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cyclevos.analysis.report.bars import BarChart
+from cyclevos.analysis.report.measures import Measured
+from cyclevos.analysis.report.svg import inlined
+from cyclevos.evaluation.calibration import FAILED
+from cyclevos.video.image_folder import natural_key
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+RUN_COLOURS = ("#4385c9", "#dd8133", "#3a9e78", "#a26bd0", "#cf5068", "#8f8b2e", "#2fa3b5", "#a0705a")
+"""Colours of the runs, seen on white as on black; a ninth run takes the first one's again."""
+
+_WIDTH = 10.0  # inches
+_PANELS = 3  # of the calibration, in a row
+_LONGEST = 28  # name, in letters, that is written whole
+MOST_BARS = 60
+"""Sequences that a bar chart shows at most: those with the lowest values."""
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of what is not data.
+
+    Attributes:
+        ink: text.
+        line: axes and grid.
+        paper: behind the chart.
+        legend: whether the chart names the runs itself.
+    """
+
+    ink: str
+    line: str
+    paper: str
+    legend: bool
+
+
+PRINTED = Theme("#333333", "#d8d8d8", "#ffffff", legend=True)
+# Colours that nothing else has, to be found in the SVG and made the page's.
+_ON_PAGE = Theme("#010203", "#040506", "none", legend=False)
+_PAGE_COLOURS = {_ON_PAGE.ink: "var(--ink)", _ON_PAGE.line: "var(--line)"}
+
+
+def run_colour(run: int) -> str:
+    """Colour of a run by its number."""
+    return RUN_COLOURS[run % len(RUN_COLOURS)]
+
+
+def timeline_chart(measured: Measured, sequence: str, theme: Theme) -> Figure | None:
+    """J over time with reliability beside it, a row of panels per object and a line per run.
+
+    Args:
+        measured: the runs.
+        sequence: its name.
+        theme: its colours.
+
+    Returns:
+        A figure, see :func:`to_svg` and :func:`to_png`; None where nothing is known of the sequence.
+    """
+    from matplotlib.figure import Figure
+
+    truth, trust = _lines(measured, sequence)
+    names = {name for run in measured.runs for name in run.masks.get(sequence, {})}
+    frames = sorted(names.union(*truth.values(), *trust.values()), key=natural_key)
+    objects = sorted({key[1] for key in (*truth, *trust)})
+    columns = [(label, values) for label, values in (("J", truth), ("Predicted J", trust)) if values]
+    if not objects:
+        return None
+    with _style(theme):
+        figure = Figure(figsize=(_WIDTH, 0.5 + 1.75 * len(objects)), layout="constrained")
+        panels = figure.subplots(len(objects), len(columns), squeeze=False, sharex=True, sharey=True)
+        for i, row in zip(objects, panels, strict=True):
+            for panel, (label, values) in zip(row, columns, strict=True):
+                for (run, object_id), line in values.items():
+                    if object_id == i:
+                        panel.plot(_over(frames, line), color=run_colour(run), linewidth=1.5)
+                panel.set_title(label if len(objects) == 1 else f"{label}, object {i}", loc="left")
+                panel.set_xlim(0, max(1, len(frames) - 1))
+                panel.set_ylim(-0.02, 1.02)
+        for panel in panels[-1]:
+            panel.set_xlabel("frame")
+        _legend(figure, measured, theme)
+    return figure
+
+
+def calibration_chart(measured: Measured, theme: Theme, runs: Sequence[int]) -> Figure | None:
+    """Predicted against true J of every mask, a panel per run; None where none of the runs has both."""
+    from matplotlib.figure import Figure
+
+    points = {run: found for run in runs if (found := measured.predictions(run)) is not None}
+    if not points:
+        return None
+    rows = -(-len(points) // _PANELS)
+    columns = min(_PANELS, len(points))
+    with _style(theme):
+        figure = Figure(figsize=(_WIDTH * columns / _PANELS, 0.4 + 3.2 * rows), layout="constrained")
+        panels = figure.subplots(rows, columns, squeeze=False).ravel()
+        for panel in panels[len(points) :]:
+            panel.set_axis_off()
+        for panel, (run, found) in zip(panels, points.items(), strict=False):
+            _scatter(panel, found.predicted, found.truth, run_colour(run))
+            panel.set_title(_short(measured.runs[run].name), loc="left")
+    return figure
+
+
+def bar_chart(bars: BarChart, measured: Measured, theme: Theme) -> Figure | None:
+    """Bars of every sequence, or the lowest :data:`MOST_BARS`: a group per sequence and a bar per run."""
+    from matplotlib.figure import Figure
+
+    if not bars.rows:
+        return None
+    count = len(measured.runs)
+    thickness = 0.8 / count
+    values = {name: [100 * (bar.value or 0) for bar in row] for name, row in bars.rows}
+    lowest = sorted(values, key=lambda name: min(values[name]))[:MOST_BARS]
+    shown = [name for name in values if name in lowest]
+    with _style(theme):
+        height = 0.8 + len(shown) * (0.12 + 0.13 * count)
+        figure = Figure(figsize=(_WIDTH * 0.8, height), layout="constrained")
+        panel = figure.subplots()
+        for run in range(count):
+            places = [y + (run - (count - 1) / 2) * thickness for y in range(len(shown))]
+            panel.barh(places, [values[name][run] for name in shown], thickness * 0.9, color=run_colour(run))
+        panel.set_yticks(range(len(shown)), [_short(name) for name in shown])
+        panel.set_ylim(len(shown) - 0.5, -0.5)
+        panel.set_xlim(0, 100)
+        panel.grid(visible=False, axis="y")
+        panel.set_xlabel(bars.measure)
+        _legend(figure, measured, theme)
+    return figure
+
+
+def to_png(figure: Figure) -> bytes:
+    """Draw a figure as PNG."""
+    data = io.BytesIO()
+    with _style(PRINTED):
+        figure.savefig(data, format="png", dpi=110, facecolor=PRINTED.paper)
+    return data.getvalue()
+
+
+def on_page() -> Theme:
+    """Theme of figures that go into a page by :func:`to_svg`."""
+    return _ON_PAGE
+
+
+def to_svg(figure: Figure, description: str, prefix: str) -> str:
+    """Draw a figure, made with the theme :func:`on_page`, as an svg element; see :func:`.svg.inlined`."""
+    text = io.StringIO()
+    with _style(_ON_PAGE):
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+    return inlined(text.getvalue(), description, prefix, _PAGE_COLOURS)
+
+
+@contextmanager
+def _style(theme: Theme) -> Iterator[None]:
+    """Set how charts look; names of runs and sequences are text, never formulas."""
+    from matplotlib import rc_context
+
+    values: Any = {
+        "text.parse_math": False,
+        "text.color": theme.ink,
+        "axes.labelcolor": theme.ink,
+        "axes.edgecolor": theme.line,
+        "axes.facecolor": "none",
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlesize": 9,
+        "axes.labelsize": 8,
+        "grid.color": theme.line,
+        "grid.linewidth": 0.6,
+        "xtick.color": theme.line,
+        "ytick.color": theme.line,
+        "xtick.labelcolor": theme.ink,
+        "ytick.labelcolor": theme.ink,
+        "xtick.labelsize": 8,
+        "ytick.labelsize": 8,
+        "figure.facecolor": theme.paper,
+        "legend.fontsize": 8,
+        "svg.fonttype": "none",
+        "svg.hashsalt": "cyclevos",
+    }
+    with rc_context(values), warnings.catch_warnings():
+        # Names may be of any script; a browser knows letters that the chart's own font lacks.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        yield
+
+
+def _lines(
+    measured: Measured, sequence: str
+) -> tuple[dict[tuple[int, int], dict[str, float]], dict[tuple[int, int], dict[str, float]]]:
+    """J and reliability by run and object, each by the frame's name."""
+    truth: dict[tuple[int, int], dict[str, float]] = {}
+    trust: dict[tuple[int, int], dict[str, float]] = {}
+    for number, run in enumerate(measured.runs):
+        scores = measured.scores[number].get(sequence)
+        for each in scores.objects.values() if scores else ():
+            truth[number, each.object_id] = dict(zip(each.frame_names, each.J_values, strict=True))
+        for frame, objects in run.reliability.get(sequence, {}).items():
+            for object_id, value in objects.items():
+                trust.setdefault((number, object_id), {})[frame] = value
+    return truth, trust
+
+
+def _over(frames: Sequence[str], values: dict[str, float]) -> npt.NDArray[np.float64]:
+    """Values in the frames' order; frames without one leave a gap."""
+    return np.array([values.get(name, np.nan) for name in frames])
+
+
+def _scatter(panel: Axes, predicted: npt.NDArray[np.float64], truth: npt.NDArray[np.float64], colour: str) -> None:
+    """Draw a point per mask, the diagonal, and the mean J of each tenth of the predictions."""
+    panel.plot([0, 1], [0, 1], color="0.5", linewidth=0.8, linestyle="--")
+    panel.axhline(FAILED, color="0.5", linewidth=0.6, linestyle=":")
+    # A picture within the SVG, as thousands of points would weigh more than all the rest.
+    panel.scatter(predicted, truth, s=7, color=colour, alpha=0.35, linewidths=0, rasterized=True)
+    bins = np.clip((predicted * 10).astype(int), 0, 9)
+    means = [(predicted[bins == b].mean(), truth[bins == b].mean()) for b in np.unique(bins)]
+    panel.plot(*zip(*means, strict=True), color=colour, linewidth=1.2, marker="o", markersize=4.5)
+    panel.set_xlim(-0.02, 1.02)
+    panel.set_ylim(-0.02, 1.02)
+    panel.set_aspect("equal")
+    panel.set_xlabel("predicted J")
+    panel.set_ylabel("J")
+
+
+def _legend(figure: Figure, measured: Measured, theme: Theme) -> None:
+    """Name the runs above the chart, unless the page does."""
+    from matplotlib.lines import Line2D
+
+    if theme.legend and len(measured.runs) > 1:
+        handles = [Line2D([], [], color=run_colour(number), linewidth=3) for number in range(len(measured.runs))]
+        # A label that begins with an underscore would be left out.
+        labels = [f" {_short(run.name)}" for run in measured.runs]
+        figure.legend(handles, labels, loc="outside upper left", ncols=4, frameon=False)
+
+
+def _short(name: str) -> str:
+    """Cut a name that would leave the chart no room, and take out what cannot be drawn."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in name)
+    return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST - 1]}\u2026"

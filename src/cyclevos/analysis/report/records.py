@@ -1,0 +1,136 @@
+"""What a run's manifest says of it: how fast it was, what it took, and what it was made with."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MANIFEST = "manifest.jsonl"
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run's manifest, summed up; None where it does not say.
+
+    Attributes:
+        clips: sequences that were finished.
+        failed: what went wrong, by the sequence.
+        frames: of the finished sequences.
+        network_rate: frames per second of propagation alone, synchronised, warm-up left out.
+        whole_rate: frames per second with reading and writing.
+        peak_memory_mb: the highest of all clips.
+        provenance: label and the different values it had, in the order they came.
+        unreadable: lines that are no records.
+    """
+
+    clips: int = 0
+    failed: Mapping[str, str] = field(default_factory=dict)
+    frames: int | None = None
+    network_rate: float | None = None
+    whole_rate: float | None = None
+    peak_memory_mb: float | None = None
+    provenance: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    unreadable: int = 0
+
+
+def read_record(path: Path) -> RunRecord | None:
+    """Sum up a manifest; None where there is none. Of a clip's lines the last one counts."""
+    if not path.is_file():
+        return None
+    lines, unreadable = _read_lines(path)
+    runs = [line for line in lines if line.get("kind") == "run"]
+    clips = {str(line["sequence"]): line for line in lines if line.get("kind") == "clip" and "sequence" in line}
+    done = [clip for clip in clips.values() if clip.get("status") == "done"]
+    peaks = [peak for clip in done if (peak := _number(clip, "peak_memory_mb")) is not None]
+    frames = [count for clip in done if (count := _number(clip, "frames")) is not None]
+    return RunRecord(
+        clips=len(done),
+        failed={
+            name: str(clip.get("error") or "it does not say why")
+            for name, clip in clips.items()
+            if clip.get("status") == "failed"
+        },
+        frames=int(sum(frames)) if frames else None,
+        network_rate=_rate(done, "network_frames", "network_seconds"),
+        whole_rate=_rate(done, "frames", "seconds"),
+        peak_memory_mb=max(peaks, default=None),
+        provenance=_provenance(runs),
+        unreadable=unreadable,
+    )
+
+
+def _read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """Return the manifest's records and how many lines are none; a last line that was cut off is not counted."""
+    records: list[dict[str, Any]] = []
+    unreadable = 0
+    *whole, last = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    for line in (*whole, last):
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            record = None
+        if isinstance(record, dict):
+            records.append(record)
+        elif line.strip() and line is not last:
+            unreadable += 1
+    return records, unreadable
+
+
+def _rate(clips: Iterable[Mapping[str, Any]], frames: str, seconds: str) -> float | None:
+    """Frames over seconds of the clips that say both."""
+    pairs = [(_number(clip, frames), _number(clip, seconds)) for clip in clips]
+    known = [(count, time) for count, time in pairs if count is not None and time]
+    return sum(count for count, _ in known) / sum(time for _, time in known) if known else None
+
+
+def _number(record: Mapping[str, Any], key: str) -> float | None:
+    """Return a number that is finite and not negative; whatever else there is counts as nothing."""
+    value = record.get(key)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1e15:
+        return None
+    return float(value)
+
+
+def _provenance(runs: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Gather what the records of a run's starts say; a value that changed between them is listed twice."""
+    gathered: dict[str, dict[str, None]] = {}
+    for run in runs:
+        command = run.get("command")
+        said = {
+            "command": shlex.join(map(str, command)) if isinstance(command, list) else command,
+            "weights": _fields(run, "weights", "name"),
+            "SHA-256 of the weights": _fields(run, "weights", "sha256"),
+            "settings": _flat(run.get("settings")),
+            "versions": _flat(run.get("versions"), " "),
+            "device": " ".join(str(run[key]) for key in ("device", "dtype") if run.get(key)),
+            "host": run.get("host"),
+            "started": run.get("time"),
+        }
+        for label, value in said.items():
+            if value:
+                gathered.setdefault(label, {})[str(value)] = None
+    return tuple((label, tuple(values)) for label, values in gathered.items())
+
+
+def _fields(run: Mapping[str, Any], section: str, key: str) -> Any:
+    values = run.get(section)
+    return values.get(key) if isinstance(values, dict) else None
+
+
+def _flat(values: Any, sign: str = "=", prefix: str = "") -> str:
+    """Write nested values as "a=1, b.c=2"; nothing where there are none."""
+    if not isinstance(values, dict):
+        return ""
+    parts = [
+        _flat(value, sign, f"{prefix}{key}.") if isinstance(value, dict) else f"{prefix}{key}{sign}{_plain(value)}"
+        for key, value in values.items()
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

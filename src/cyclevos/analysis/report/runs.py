@@ -1,0 +1,126 @@
+"""What runs left on disk: masks by sequence and frame, their reliability, the manifest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cyclevos.analysis.report.records import MANIFEST, RunRecord, read_record
+from cyclevos.errors import ConfigError, DatasetError, OutputError
+from cyclevos.video.image_folder import natural_key
+from cyclevos.video.output_folder import RUN_FILE
+from cyclevos.video.reliability_files import RELIABILITY_FILE, ReliabilityRow, read_reliability
+
+Reliability = dict[str, dict[int, float]]
+"""Of one sequence: predicted J by the frame's name and the object's id."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's results.
+
+    Attributes:
+        name: the folder's name, with as many of its parents as tell it from the other runs.
+        folder: holds `<sequence>/<frame>.png`.
+        masks: mask files by sequence and frame name, frames in time order.
+        reliability: by sequence; those without it are absent.
+        record: the manifest, None without one.
+        problems: what could not be read, in words.
+    """
+
+    name: str
+    folder: Path
+    masks: dict[str, dict[str, Path]]
+    reliability: dict[str, Reliability] = field(default_factory=dict)
+    record: RunRecord | None = None
+    problems: tuple[str, ...] = ()
+
+    def reliability_values(self, sequence: str) -> list[float]:
+        """Reliability of all masks of a sequence."""
+        return [value for objects in self.reliability.get(sequence, {}).values() for value in objects.values()]
+
+
+def read_runs(folders: Sequence[Path]) -> list[Run]:
+    """Read the runs' folders.
+
+    Args:
+        folders: one or more, each as `cyclevos segment-dataset` leaves it; masks of other programs will do.
+
+    Raises:
+        DatasetError: a folder does not exist or holds no masks.
+        ConfigError: a folder is given twice, or none is.
+    """
+    places = [folder.resolve() for folder in folders]
+    twice = [folder for folder, place in zip(folders, places, strict=True) if places.count(place) > 1]
+    if twice or not folders:
+        given = f"{twice[0]} was given twice" if twice else "no run was given"
+        raise ConfigError(f"{given}; expected one or more different folders of results.")
+    return [_read_run(folder, name) for folder, name in zip(folders, _names(places), strict=True)]
+
+
+def _read_run(folder: Path, name: str) -> Run:
+    masks = _read_masks(folder)
+    reliability, problems = _read_reliability(folder, masks)
+    return Run(name, folder, masks, reliability, read_record(folder / MANIFEST), tuple(problems))
+
+
+def _names(places: Sequence[Path]) -> list[str]:
+    """Name folders by as few of their last parts as tell them apart."""
+    for parts in range(1, max(len(place.parts) for place in places) + 1):
+        names = ["/".join(place.parts[-parts:]) for place in places]
+        if len(set(names)) == len(names):
+            break
+    return names
+
+
+def _read_masks(folder: Path) -> dict[str, dict[str, Path]]:
+    if not folder.is_dir():
+        raise DatasetError(f"results folder {folder} does not exist; check the path")
+    if (folder / RUN_FILE).is_file():
+        raise DatasetError(
+            f"{folder} holds the masks of one video; expected <sequence>/<frame>.png: give the folder above it"
+        )
+    found = {}
+    for child in sorted(folder.iterdir(), key=lambda each: natural_key(each.name)):
+        if child.is_dir() and not child.name.startswith(".") and (masks := _mask_files(child)):
+            found[child.name] = masks
+    if not found:
+        raise DatasetError(
+            f"{folder} holds no masks; expected <sequence>/<frame>.png, as `cyclevos segment-dataset` leaves "
+            "them: check the path, or segment first"
+        )
+    return found
+
+
+def _mask_files(folder: Path) -> dict[str, Path]:
+    files = (path for path in folder.glob("*.png") if not path.name.startswith("."))
+    return {path.stem: path for path in sorted(files, key=lambda path: natural_key(path.stem))}
+
+
+def _read_reliability(folder: Path, sequences: Iterable[str]) -> tuple[dict[str, Reliability], list[str]]:
+    """Read each sequence's file, and of the joined one what has no file; and say which are broken."""
+    problems: list[str] = []
+
+    def rows(file: Path) -> list[ReliabilityRow]:
+        try:
+            return read_reliability(file, broken_end=True) if file.is_file() else []
+        except OutputError as error:
+            problems.append(str(error))
+            return []
+
+    joined: dict[str, list[ReliabilityRow]] = {}
+    for row in rows(folder / RELIABILITY_FILE):
+        joined.setdefault(row.sequence, []).append(row)
+    # The name in the rows of a sequence's own file is that of the frames' folder, which may be another.
+    found = {name: rows(folder / name / RELIABILITY_FILE) or joined.get(name, []) for name in sequences}
+    return {name: _by_frame(own) for name, own in found.items() if own}, problems
+
+
+def _by_frame(rows: Iterable[ReliabilityRow]) -> Reliability:
+    found: Reliability = {}
+    for row in rows:
+        if math.isfinite(row.reliability):
+            found.setdefault(row.frame, {})[row.object_id] = row.reliability
+    return found

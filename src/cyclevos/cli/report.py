@@ -1,0 +1,62 @@
+"""``cyclevos report``: runs side by side on one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cyclevos.cli import options
+
+
+def report(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Results of segment-dataset; the others are held against the first.")
+    ],
+    output: Annotated[Path, typer.Option(help="Folder of report.html, and of report.md with its pictures.")],
+    dataset: Annotated[
+        Path | None, typer.Option("--dataset", help="Root of the data set with the ground truth; none is needed.")
+    ] = None,
+    split: options.Split = "val",
+    year: options.Year = None,
+    layout: options.Layout = "auto",
+    annotations: options.Annotations = "Annotations",
+    annotation_root: options.AnnotationRoot = None,
+    sequences: options.Sequences = None,
+    pictures: Annotated[
+        int, typer.Option(min=0, help="Frames to show as pictures: so many of the worst, the best, and so on.")
+    ] = 4,
+    workers: options.Workers = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Compare runs: scores, reliability, agreement, speed, memory and how they were made, as Markdown and HTML."""
+    from cyclevos.analysis.report.pages import HTML, MARKDOWN, write_report
+    from cyclevos.cli.progress import progress_bar
+    from cyclevos.datasets.layouts import open_dataset
+
+    wanted = options.parse_names(sequences)
+    opened = None
+    if dataset is not None:
+        opened = open_dataset(
+            dataset,
+            split,
+            layout=layout,
+            year=year,
+            annotations=annotations,
+            annotation_root=annotation_root,
+            sequences=wanted,
+            need_frames=False,
+        )
+    with progress_bar("report", None, unit="steps", quiet=quiet) as advance:
+        steps = iter(range(1, 1_000_000_000))
+        write_report(
+            runs,
+            output,
+            opened,
+            sequences=wanted,
+            pictures=pictures,
+            workers=workers,
+            progress=lambda note: advance(next(steps), note),
+        )
+    typer.echo(f"{output / HTML}\n{output / MARKDOWN}")

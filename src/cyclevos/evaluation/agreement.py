@@ -1,0 +1,70 @@
+"""How far several results of one video agree with each other, where nobody knows which of them is right.
+
+Shapes: H W pixels, R results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from cyclevos.errors import DatasetError
+from cyclevos.video.frames import UInt8Array, size_text
+from cyclevos.video.image_folder import natural_key
+from cyclevos.video.mask_files import read_mask
+
+
+def object_agreement(results: Sequence[Mapping[str, Path]]) -> dict[int, npt.NDArray[np.float64]]:
+    """Measure J between the masks of every two results of one video.
+
+    Args:
+        results: each result's mask files by the frame's name; a frame is compared where both have it.
+
+    Returns:
+        By object id (of all objects that appear in frames compared) J between result r and result s, (R,R), the
+        mean over their frames; two empty masks agree. NaN where two results have no frame in common.
+
+    Raises:
+        DatasetError: two masks of one frame differ in size.
+        MaskError: a file is no mask.
+    """
+    count = len(results)
+    pairs = [(r, s) for r in range(count) for s in range(r)]
+    frames = np.zeros((count, count))
+    sums = np.zeros((256, count, count))
+    shown = np.zeros((256, count, count))  # frames in which either of the two shows the object
+    seen = np.zeros(256, bool)
+    for name in sorted({name for result in results for name in result}, key=natural_key):
+        masks = [read_mask(result[name]).ids if name in result else None for result in results]
+        for r, s in pairs:
+            one, other = masks[r], masks[s]
+            if one is None or other is None:
+                continue
+            _check_sizes(one, other, results[r][name], results[s][name])
+            intersections, unions = _overlaps(one, other)
+            frames[r, s] += 1
+            sums[:, r, s] += intersections / np.maximum(unions, 1)
+            shown[:, r, s] += unions > 0
+            seen |= unions > 0
+    compared = np.where(frames > 0, frames, np.nan)
+    agreement = (sums + frames - shown) / compared  # (256,R,R), below the diagonal
+    whole = np.tril(agreement, -1) + np.tril(agreement, -1).transpose(0, 2, 1) + np.eye(count)
+    return {int(i): whole[i] for i in np.flatnonzero(seen) if i}
+
+
+def _overlaps(one: UInt8Array, other: UInt8Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Count the pixels of intersection and union of every id, (256,) each, in one pass for all of them."""
+    joint = np.bincount((one.astype(np.uint16) << 8 | other).ravel(), minlength=256 * 256).reshape(256, 256)
+    intersections = np.diagonal(joint)
+    return intersections, joint.sum(axis=0) + joint.sum(axis=1) - intersections
+
+
+def _check_sizes(one: UInt8Array, other: UInt8Array, path: Path, other_path: Path) -> None:
+    if one.shape != other.shape:
+        raise DatasetError(
+            f"{path} is {size_text(one.shape)} but {other_path} is {size_text(other.shape)} (width x height); "
+            "only masks of one size can be compared: write both results at the size of the frames"
+        )
