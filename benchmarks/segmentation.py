@@ -22,7 +22,6 @@ import psutil
 import torch
 
 from cyclevos.network import stm
-from cyclevos.network.memory_read import MANY, ROWS, SAMPLE
 from cyclevos.network.weights import load_network
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Propagator
@@ -52,14 +51,8 @@ def main() -> None:
             part(arguments.weights, frames, mask)
 
 
-def plain_read(memory_key, memory_value, query_key, known=None, floor=0.0):
-    """Read whole matrices; cells that do not count for a part of the queries are masked out, not left out."""
+def plain_read(memory_key, memory_value, query_key, known=None):
     affinity = memory_key.transpose(1, 2) @ query_key / memory_key.shape[1] ** 0.5  # (O,N,n)
-    cells = affinity.shape[1]
-    if floor and cells > MANY:
-        for part in affinity.split(ROWS, dim=2):
-            weights = part[:, :, ::SAMPLE].softmax(dim=1).amax(dim=2, keepdim=True)
-            part.masked_fill_(weights <= floor / cells, float("-inf"))
     return memory_value @ affinity.softmax(dim=1)
 
 

@@ -25,8 +25,6 @@ class NetworkSpec(BaseModel):
         decoder_dim: channels inside the decoder.
         similarity: how keys are compared in the memory read: ``dot``, the product over the square root of
             ``key_dim`` (STM), or ``cosine``, the cosine times a learned sharpness.
-        read_floor: at run time memory cells are left out that no query cell nearby gives this many times the
-            mean weight (see :func:`cyclevos.network.memory_read.memory_read`); 0 reads all.
         mask_shortcut: let the memory value see the masks directly, besides through the trunk.
         second_mask: meaning of the memory encoder's second mask channel: the sum of the *other*
             objects' masks (STM) or one minus the object's own mask (the cyclic authors' release).
@@ -43,7 +41,6 @@ class NetworkSpec(BaseModel):
     value_dim: int = Field(256, ge=1)
     decoder_dim: int = Field(96, ge=1)
     similarity: Similarity = "dot"
-    read_floor: float = Field(0.0, ge=0)
     mask_shortcut: bool = False
     second_mask: SecondMaskChannel = "others"
     pad_multiple: int = Field(16, ge=1)
@@ -55,9 +52,7 @@ class NetworkSpec(BaseModel):
 _RESNET = {"key_dim": 128, "value_dim": 512, "decoder_dim": 256}
 
 SPECS: dict[str, NetworkSpec] = {
-    "default": NetworkSpec(
-        similarity="cosine", read_floor=6.0, mask_shortcut=True, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)
-    ),
+    "default": NetworkSpec(similarity="cosine", mask_shortcut=True, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
     "stm-resnet50": NetworkSpec(trunk="resnet50", **_RESNET),
     "stm-cycle-resnet50": NetworkSpec(trunk="resnet50", second_mask="background", pad_multiple=1, size=240, **_RESNET),
     "stm-cycle-resnet18": NetworkSpec(trunk="resnet18", second_mask="background", pad_multiple=1, size=240, **_RESNET),

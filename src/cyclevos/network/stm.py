@@ -161,9 +161,9 @@ class SpaceTimeMemoryNetwork(nn.Module):
         owner = present.nonzero()[:, 0]
         asked = query.select(owner)
         h, w = asked.key.shape[-2:]
-        read = memory_read(memory_key, memory_value, asked.key.flatten(2), known, self.spec.read_floor)
+        read = memory_read(memory_key, memory_value, asked.key.flatten(2), known).unflatten(2, (h, w))
         padded = tuple(_padded_length(n, self.spec.pad_multiple) for n in query.size)
-        difference = self.decoder(read.unflatten(2, (h, w)), asked.prepared, (padded[0], padded[1]))  # (O,H,W)
+        difference = self.decoder(read, asked.prepared, (padded[0], padded[1]))  # (O,H,W)
         difference = _crop(difference, query.size)
         foreground = difference.new_zeros(*present.shape, *query.size)
         foreground = foreground.masked_scatter(present[..., None, None], difference.sigmoid())
