@@ -17,10 +17,11 @@ from cyclevos.propagation.reliability import SIGNALS, Predictor, Reliability, lo
 
 
 def echo(signal: str) -> Predictor:
-    """A predictor that rises with one signal alone."""
-    hidden = torch.zeros(1, len(SIGNALS) + 1)
-    hidden[0, SIGNALS.index(signal)] = 1
-    return Predictor(torch.zeros(len(SIGNALS)), torch.ones(len(SIGNALS)), hidden, torch.tensor([1.0, 0.0]))
+    """A predictor that rises with one signal alone, other than the first."""
+    hidden = torch.zeros(1, len(SIGNALS))
+    hidden[0, SIGNALS.index(signal) - 1] = 1
+    sure = torch.tensor([0.0, 100.0])
+    return Predictor(torch.zeros(len(SIGNALS)), torch.ones(len(SIGNALS)), sure, hidden, torch.tensor([1.0, 0.0]))
 
 
 def signals(reliability, i):
@@ -155,6 +156,19 @@ def test_only_the_last_references_of_each_object_are_held(lively_network):
     again = References(lively_network, keep=False)
     again.restore(references.snapshot(), torch.device("cpu"))
     assert [reference.objects for reference in again.reached()] == [(1, 2), (1,), (3,)]
+
+
+def test_the_prediction_is_what_the_mask_claims_times_the_trust_in_it():
+    exact, trust = torch.tensor([2.0, 1.0]), torch.tensor([0.5, 0.3])
+    hidden = torch.zeros(1, len(SIGNALS))
+    hidden[0, SIGNALS.index("cycle") - 1] = 3
+    predictor = Predictor(torch.ones(len(SIGNALS)), torch.full((len(SIGNALS),), 2.0), exact, hidden, trust)
+    rows = torch.ones(2, len(SIGNALS))
+    rows[0, SIGNALS.index("expected")] = 4
+    rows[1, SIGNALS.index("cycle")] = 0
+    claims = 1 / (1 + np.exp(-np.array([2 * 1.5 + 1, 1.0])))
+    trusted = 1 / (1 + np.exp(-(0.5 * np.tanh([0.0, 3 * -0.5]) + 0.3)))
+    np.testing.assert_allclose(predictor(rows).numpy(), claims * trusted, rtol=1e-6)
 
 
 def test_a_file_that_is_no_predictor_is_refused(tmp_path):

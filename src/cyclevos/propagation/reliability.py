@@ -2,8 +2,8 @@
 
 Signals of three kinds are taken from every frame: the mask's own certainty and size, whether its cells and
 those of the reference name each other as most alike, and, every few frames, how well the reference is rebuilt from
-it (the cycle) and it from the reference alone. A small network that ships with the package turns them into a
-predicted J.
+it (the cycle) and it from the reference alone. A small predictor that ships with the package turns them
+into a predicted J.
 """
 
 from __future__ import annotations
@@ -47,25 +47,30 @@ _MEMORY = 0.9  # of the running mean
 
 
 class Predictor(NamedTuple):
-    """A network of one hidden layer from signals to J.
+    """From signals to J: the J of a mask of the right object, times how likely it is that object.
+
+    The first is read off ``expected`` alone; a network of one hidden layer doubts the second from all else.
 
     Attributes:
         mean: (S,) of the signals, subtracted.
         scale: (S,) that they are divided by.
-        hidden: (U,S+1), the last column the bias.
+        exact: (2,), factor and offset of the first signal.
+        hidden: (U,S), weights of the other signals, the last column the bias.
         output: (U+1,), the last one the bias.
     """
 
     mean: Tensor
     scale: Tensor
+    exact: Tensor
     hidden: Tensor
     output: Tensor
 
     def __call__(self, signals: Tensor) -> Tensor:
         """Predict J in [0, 1], (K,), from signals (K,S)."""
         x = ((signals - self.mean) / self.scale).clamp(-4, 4)
-        x = torch.tanh(F.linear(x, self.hidden[:, :-1], self.hidden[:, -1]))
-        return torch.sigmoid(x @ self.output[:-1] + self.output[-1])
+        exact = torch.sigmoid(self.exact[0] * x[:, 0] + self.exact[1])
+        seen = torch.tanh(F.linear(x[:, 1:], self.hidden[:, :-1], self.hidden[:, -1]))
+        return exact * torch.sigmoid(seen @ self.output[:-1] + self.output[-1])
 
 
 @cache
