@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cyclevos.cli.job import SegmentJob, run_job
 from cyclevos.errors import CycleVOSError
+from cyclevos.jobs.segment_job import SegmentJob, run_job
 from cyclevos.video import blend, contact_sheet, open_source, read_ground_truth
 
 DEMO = Path(__file__).resolve().parents[1] / "src" / "cyclevos" / "demo"

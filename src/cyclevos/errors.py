@@ -62,3 +62,9 @@ class MissingExtraError(CycleVOSError, ImportError):
     """An optional dependency is not installed; the message holds the pip line."""
 
     exit_code = 10
+
+
+class FailedClipsError(CycleVOSError, RuntimeError):
+    """Some of many clips could not be segmented; the others are finished."""
+
+    exit_code = 11

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
+import torch
 from cli_inputs import save_mask
 from PIL import Image
 
 from cyclevos.datasets import layouts
 from cyclevos.datasets.first_masks import first_masks
 from cyclevos.errors import DatasetError
+from cyclevos.jobs import clips
+from cyclevos.network.checkpoints import checksum
 from cyclevos.video import DAVIS_PALETTE, read_mask
+from cyclevos.video.manifest import MANIFEST, read_manifest, sole_writer
 from cyclevos.video.reliability_files import read_reliability
 
 
@@ -92,9 +101,12 @@ def test_a_folder_that_is_no_data_set(dataset, tmp_path):
 def test_trouble_with_one_sequence_names_it_and_keeps_the_others(dataset, davis, tmp_path, ids):
     save_mask(davis / "Annotations" / "480p" / "bee" / "00000.png", ids[:20], DAVIS_PALETTE)
     answer = dataset()
-    assert answer.code == 4
-    assert "Sequence bee" in answer.err
+    assert answer.code == 11
+    assert "1 of 2 sequences failed twice" in answer.err
+    assert "bee: " in answer.err
     assert "40x20" in answer.err
+    attempts = [(line["sequence"], line["status"], line["attempt"]) for line in clips_on_record(tmp_path / "out")]
+    assert attempts == [("ape", "done", 1), ("bee", "failed", 1), ("bee", "failed", 2)]
     assert files(tmp_path / "out") == [f"ape/{i:05d}.png" for i in range(3)]
 
 
@@ -102,8 +114,102 @@ def test_a_sequence_whose_masks_are_empty(dataset, davis, ids):
     for path in (davis / "Annotations" / "480p" / "bee").iterdir():
         save_mask(path, ids * 0, DAVIS_PALETTE)
     answer = dataset()
-    assert answer.code == 8
+    assert answer.code == 11
     assert "bee" in answer.err
+
+
+def test_the_record_of_a_run_and_its_clips(dataset, tmp_path, weights):
+    dataset()
+    records, unreadable = read_manifest(tmp_path / "out" / MANIFEST)
+    run, *clips = records
+    assert unreadable == 0
+    assert run["kind"] == "run"
+    assert run["command"][:2] == ["cyclevos", "segment-dataset"]
+    assert run["weights"] == {"name": str(weights), "sha256": checksum(weights)}
+    assert (run["device"], run["dtype"], run["settings"]["size"]) == ("cpu", "float32", None)
+    assert [clip["sequence"] for clip in clips] == ["ape", "bee"]
+    for clip in clips:
+        masks = sorted((tmp_path / "out" / clip["sequence"]).glob("*.png"))
+        assert clip["checksum"] == hashlib.sha256(b"".join(mask.read_bytes() for mask in masks)).hexdigest()
+        assert (clip["status"], clip["frames"], clip["segmented"], clip["error"]) == ("done", 3, 3, None)
+        assert 0 < clip["seconds"] < 60
+        assert clip["peak_memory_mb"] > 50
+        values = [row.reliability for row in read_reliability(tmp_path / "out" / clip["sequence"] / "reliability.csv")]
+        assert clip["reliability"]["lowest"] == pytest.approx(min(values))
+        assert clip["reliability"]["mean"] == pytest.approx(sum(values) / len(values), abs=1e-4)
+
+    dataset()
+    again = read_manifest(tmp_path / "out" / MANIFEST)[0]
+    assert [line["kind"] for line in again] == ["run", "clip", "clip", "run"], "nothing was done, nothing is recorded"
+    (tmp_path / "out" / MANIFEST).unlink()
+    dataset()
+    assert [line.get("checksum") for line in clips_on_record(tmp_path / "out")] == [c["checksum"] for c in clips]
+
+
+def test_what_is_wrong_with_the_command_stops_at_once(dataset, tmp_path):
+    answer = dataset("--size", "8")
+    assert answer.code == 6
+    assert not clips_on_record(tmp_path / "out")
+    assert dataset("--jobs", "none").code == 6
+
+
+def test_a_clip_that_fails_once_is_done_in_the_end(dataset, tmp_path, monkeypatch):
+    real, calls = clips.run_job, []
+
+    def stumbling(job, *arguments):
+        calls.append(job.output.name)
+        if calls == ["ape"]:
+            raise torch.OutOfMemoryError("no room")
+        return real(job, *arguments)
+
+    monkeypatch.setattr(clips, "run_job", stumbling)
+    answer = dataset()
+    assert answer.code == 0, answer.err
+    assert calls == ["ape", "bee", "ape"]
+    told = [(line["sequence"], line["status"], line["error"]) for line in clips_on_record(tmp_path / "out")]
+    assert told[1:] == [("bee", "done", None), ("ape", "done", None)]
+    assert "out of memory: try a smaller --size" in told[0][2]
+
+
+def test_several_at_a_time_give_the_same(dataset, tmp_path):
+    assert dataset().code == 0
+    one = {line["sequence"]: line["checksum"] for line in clips_on_record(tmp_path / "out")}
+    assert dataset("--overwrite", "--jobs", "2").code == 0
+    assert {line["sequence"]: line["checksum"] for line in clips_on_record(tmp_path / "out")[2:]} == one
+
+
+def test_two_runs_do_not_write_into_one_folder(dataset, tmp_path):
+    with sole_writer(tmp_path / "out"):
+        answer = dataset()
+    assert answer.code == 7
+    assert "Another cyclevos is writing to" in answer.err
+    assert dataset().code == 0
+
+
+def test_killed_again_and_again_it_ends_with_the_same_masks(dataset, davis, weights, tmp_path):
+    assert dataset().code == 0
+    wanted = {name: (tmp_path / "out" / name).read_bytes() for name in files(tmp_path / "out")}
+    command = [sys.executable, "-m", "cyclevos", "segment-dataset", davis, "--output", tmp_path / "killed"]
+    options = ["--weights", weights, "--size", "none", "--dtype", "float32", "--quiet"]
+    codes = []
+    for masks in (1, 3, 5):  # that are there when it dies
+        process = subprocess.Popen([*map(str, command), *map(str, options)], stdout=subprocess.PIPE)
+        while process.poll() is None and len(files(tmp_path / "killed")) < masks:
+            time.sleep(0.001)
+        process.kill()
+        process.communicate()
+        codes.append(process.returncode)
+    assert -signal.SIGKILL in codes
+    subprocess.run([*map(str, command), *map(str, options)], check=True, stdout=subprocess.PIPE)
+    assert {name: (tmp_path / "killed" / name).read_bytes() for name in files(tmp_path / "killed")} == wanted
+    records, unreadable = read_manifest(tmp_path / "killed" / MANIFEST)
+    assert unreadable == 0
+    done = [line["sequence"] for line in records if line["kind"] == "clip"]
+    assert sorted(done) == ["ape", "bee"], "each clip is on record once"
+
+
+def clips_on_record(folder):
+    return [line for line in read_manifest(folder / MANIFEST)[0] if line["kind"] == "clip"]
 
 
 def masks_of(davis, frames):

@@ -43,7 +43,7 @@ def erf(
     from PIL import Image
 
     from cyclevos.analysis.cycle_erf import cycle_erf
-    from cyclevos.cli.progress import progress_bar
+    from cyclevos.jobs.progress import progress_bar
     from cyclevos.network.weights import load_network
     from cyclevos.video import contact_sheet, heat_map, open_source, read_masks
     from cyclevos.video.atomic_files import output_errors

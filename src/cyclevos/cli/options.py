@@ -108,6 +108,19 @@ def parse_bound(frames: int) -> int | None:
     return frames or None
 
 
+def parse_jobs(text: str) -> int | None:
+    """Read ``--jobs``: how many at a time, None for auto.
+
+    Raises:
+        ConfigError: it is neither auto nor a positive number.
+    """
+    if text == "auto":
+        return None
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise ConfigError(f"--jobs {text}: expected auto or a positive number.")
+
+
 def parse_save(text: str) -> tuple[str, ...]:
     """Read ``--save``.
 

@@ -32,8 +32,8 @@ def report(
 ) -> None:
     """Compare runs: scores, reliability, agreement, speed, memory and how they were made, as Markdown and HTML."""
     from cyclevos.analysis.report.pages import HTML, MARKDOWN, write_report
-    from cyclevos.cli.progress import progress_bar
     from cyclevos.datasets.layouts import open_dataset
+    from cyclevos.jobs.progress import progress_bar
 
     wanted = options.parse_names(sequences)
     opened = None

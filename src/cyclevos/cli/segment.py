@@ -43,7 +43,7 @@ def segment(
     # Checked before torch is loaded, so that a slip is answered at once.
     wanted = options.parse_save(save)
     side = options.parse_size(size)
-    from cyclevos.cli.job import SegmentJob, run_job
+    from cyclevos.jobs.segment_job import SegmentJob, run_job
 
     job = SegmentJob(
         source=source,

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cyclevos.cli import options
-from cyclevos.errors import CycleVOSError
+from cyclevos.errors import FailedClipsError
+
+if TYPE_CHECKING:
+    from cyclevos.datasets.layouts import Dataset
+    from cyclevos.jobs.segment_job import SegmentJob
+
+_SHOWN = 20  # failures that the message lists
 
 
 def segment_dataset(
@@ -33,20 +41,25 @@ def segment_dataset(
     save: Annotated[str, typer.Option(help="Any of masks,overlay,probabilities,coco.")] = "masks",
     review: options.Review = 10,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier results.")] = False,
+    jobs: Annotated[
+        str, typer.Option(help="Sequences at a time: a number, or auto: one on a CPU, as many as fit on a GPU.")
+    ] = "auto",
+    cluster: Annotated[
+        str | None, typer.Option(help="Run on Ray: auto (the running cluster, or one on this machine) or its address.")
+    ] = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Segment the sequences of a data set, each from the first mask of its objects.
 
-    Finished sequences are skipped when the command is run again.
+    Finished sequences are skipped when the command is run again. A sequence that fails is tried once more
+    after the others; what fails twice is listed at the end. OUTPUT/manifest.jsonl keeps a record of each.
     """
     wanted, side = options.parse_save(save), options.parse_size(size)
     bound = options.parse_bound(max_memory_frames)
     corrected = options.parse_correction(correction, correction_set)
-    from cyclevos.cli.job import SegmentJob, run_job
-    from cyclevos.cli.review import join_reliability
-    from cyclevos.datasets.first_masks import first_masks
+    at_once = options.parse_jobs(jobs)
     from cyclevos.datasets.layouts import open_dataset
-    from cyclevos.network.weights import load_network
+    from cyclevos.jobs.segment_job import SegmentJob
 
     dataset = open_dataset(
         root,
@@ -56,29 +69,68 @@ def segment_dataset(
         year=year,
         sequences=options.parse_names(sequences),
     )
-    network = load_network(weights, device=device, dtype=dtype)
-    segmented = 0
-    for number, sequence in enumerate(dataset.sequences, start=1):
-        job = SegmentJob(
-            source=sequence.frames[0].parent,
-            masks=first_masks(sequence, later=objects is options.ObjectsOption.appearing),
-            output=output / sequence.name,
-            weights=weights,
-            size=side,
-            memory_every=memory_every,
-            max_memory_frames=bound,
-            correction=corrected,
-            device=device,
-            dtype=dtype.value,
-            save=wanted,
-            review=review,
-            overwrite=overwrite,
-            quiet=quiet,
-            title=f"{sequence.name} ({number}/{len(dataset)})",
-        )
-        try:
-            segmented += run_job(job, network).segmented
-        except CycleVOSError as error:
-            raise type(error)(f"Sequence {sequence.name}: {error}") from error
-    join_reliability(output, [sequence.name for sequence in dataset], review)
-    typer.echo(f"{len(dataset)} sequences, {segmented} frames segmented now: {output}")
+    job = SegmentJob(
+        source=root,
+        masks={},
+        output=output,
+        weights=weights,
+        size=side,
+        memory_every=memory_every,
+        max_memory_frames=bound,
+        correction=corrected,
+        device=device,
+        dtype=dtype.value,
+        save=wanted,
+        review=review,
+        overwrite=overwrite,
+        quiet=quiet,
+    )
+    _run(job, dataset, later=objects is options.ObjectsOption.appearing, jobs=at_once, cluster=cluster)
+
+
+def _run(job: SegmentJob, dataset: Dataset, *, later: bool, jobs: int | None, cluster: str | None) -> None:
+    from cyclevos.jobs.batch import Execute, one_by_one, run_batch, side_by_side
+    from cyclevos.jobs.clips import Clip, ClipRunner, clips_at_once
+    from cyclevos.jobs.progress import batch_bars
+    from cyclevos.jobs.review import join_reliability
+    from cyclevos.video.manifest import MANIFEST, append_record, sole_writer
+
+    total = len(dataset)
+    clips = [Clip(each, title=f"{each.name} ({k}/{total})") for k, each in enumerate(dataset.sequences, start=1)]
+    frames = sum(len(clip.sequence.frames) for clip in clips)
+    with ExitStack() as stack:
+        stack.enter_context(sole_writer(job.output))
+        execute: Execute
+        if cluster is None:
+            runner = ClipRunner(job, later=later)
+            record = runner.run_record()
+            open_bar, finished = stack.enter_context(batch_bars(total, frames, quiet=job.quiet))
+            count = clips_at_once(runner) if jobs is None else jobs
+            execute = one_by_one(runner, open_bar) if count == 1 else side_by_side(runner, count, open_bar)
+        else:
+            from cyclevos.cluster.ray_workers import RayWorkers
+
+            workers = stack.enter_context(RayWorkers(job, later=later, address=cluster, count=jobs))
+            record = workers.run_record()
+            _, finished = stack.enter_context(batch_bars(total, frames, quiet=job.quiet))
+            execute = workers.execute
+        append_record(job.output / MANIFEST, record)
+        result = run_batch(clips, execute, job.output, finished)
+        join_reliability(job.output, [sequence.name for sequence in dataset], job.review)
+    typer.echo(f"{total} sequences, {result.segmented} frames segmented now: {job.output}")
+    if result.failed:
+        raise FailedClipsError(_failures(result.failed, total, job.output / MANIFEST))
+
+
+def _failures(failed: Mapping[str, str], total: int, manifest: Path) -> str:
+    shown = [f"  {name}: {error}" for name, error in list(failed.items())[:_SHOWN]]
+    more = [f"  and {len(failed) - _SHOWN} more"] if len(failed) > _SHOWN else []
+    return "\n".join(
+        [
+            f"{len(failed)} of {total} sequences failed twice; the others are finished.",
+            *shown,
+            *more,
+            f"{manifest} holds every attempt. Put right what is wrong and run the same command again: "
+            "only these are left to do.",
+        ]
+    )

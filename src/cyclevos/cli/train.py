@@ -18,7 +18,7 @@ def train(
 
     For several GPUs or nodes: accelerate launch -m cyclevos train CONFIG.
     """
-    from cyclevos.cli.progress import progress_bar
+    from cyclevos.jobs.progress import progress_bar
     from cyclevos.training.config import load_config
     from cyclevos.training.trainer import Trainer
 

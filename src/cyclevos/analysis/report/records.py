@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-MANIFEST = "manifest.jsonl"
+from cyclevos.video.manifest import clip_records, read_manifest
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ def read_record(path: Path) -> RunRecord | None:
     """Sum up a manifest; None where there is none. Of a clip's lines the last one counts."""
     if not path.is_file():
         return None
-    lines, unreadable = _read_lines(path)
+    lines, unreadable = read_manifest(path)
     runs = [line for line in lines if line.get("kind") == "run"]
-    clips = {str(line["sequence"]): line for line in lines if line.get("kind") == "clip" and "sequence" in line}
+    clips = clip_records(lines)
     done = [clip for clip in clips.values() if clip.get("status") == "done"]
     peaks = [peak for clip in done if (peak := _number(clip, "peak_memory_mb")) is not None]
     frames = [count for clip in done if (count := _number(clip, "frames")) is not None]
@@ -61,23 +61,6 @@ def read_record(path: Path) -> RunRecord | None:
         provenance=_provenance(runs),
         unreadable=unreadable,
     )
-
-
-def _read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """Return the manifest's records and how many lines are none; a last line that was cut off is not counted."""
-    records: list[dict[str, Any]] = []
-    unreadable = 0
-    *whole, last = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    for line in (*whole, last):
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            record = None
-        if isinstance(record, dict):
-            records.append(record)
-        elif line.strip() and line is not last:
-            unreadable += 1
-    return records, unreadable
 
 
 def _rate(clips: Iterable[Mapping[str, Any]], frames: str, seconds: str) -> float | None:

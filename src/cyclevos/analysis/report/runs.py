@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cyclevos.analysis.report.records import MANIFEST, RunRecord, read_record
+from cyclevos.analysis.report.records import RunRecord, read_record
 from cyclevos.errors import ConfigError, DatasetError, OutputError
 from cyclevos.video.image_folder import natural_key
+from cyclevos.video.manifest import MANIFEST
 from cyclevos.video.output_folder import RUN_FILE
 from cyclevos.video.reliability_files import RELIABILITY_FILE, ReliabilityRow, read_reliability
 

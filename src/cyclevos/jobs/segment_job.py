@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from cyclevos.cli.progress import progress_bar
-from cyclevos.cli.results import NAMES, Results
-from cyclevos.cli.review import REPORTS, is_reported, report_reliability
 from cyclevos.errors import ConfigError, OutputError
+from cyclevos.jobs.progress import OpenBar, progress_bar
+from cyclevos.jobs.results import NAMES, Results
+from cyclevos.jobs.review import REPORTS, is_reported, report_reliability
 from cyclevos.network.checkpoints import checksum, write_safetensors
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.network.weights import PACKAGED, load_network
 from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.memory_bank import MemoryPolicy
-from cyclevos.propagation.propagator import Propagator
+from cyclevos.propagation.propagator import Prediction, Propagator
 from cyclevos.propagation.segment import Direction, check_masks, segment_frames
 from cyclevos.video import RELIABILITY_FILE, FrameSource, MaskImage, open_source, prepare_output, read_masks
 from cyclevos.video.frames import index_name
@@ -66,19 +66,41 @@ class JobResult:
         frames: frames in the video.
         segmented: frames segmented by this run, the others having been there.
         object_ids: ids seen.
+        seconds: spent on each of them by the network, reading and writing left out.
     """
 
     frames: int
     segmented: int
     object_ids: tuple[int, ...] = field(default_factory=tuple)
+    seconds: tuple[float, ...] = ()
 
 
-def run_job(job: SegmentJob, network: SpaceTimeMemoryNetwork | None = None) -> JobResult:
+class _Timed(Propagator):
+    """Keeps how long each frame took; its masks being on the CPU, the device has finished them."""
+
+    def __init__(self, *arguments: Any, seconds: list[float] | None = None) -> None:
+        super().__init__(*arguments)
+        self.seconds: list[float] = [] if seconds is None else seconds
+
+    def fresh(self) -> _Timed:
+        return _Timed(self.network, self.size, self.policy, self.correction, self.disturb, seconds=self.seconds)
+
+    def step(self, index: int, image: NDArray[np.uint8], annotation: NDArray[np.uint8] | None = None) -> Prediction:
+        start = time.perf_counter()
+        prediction = super().step(index, image, annotation)
+        self.seconds.append(time.perf_counter() - start)
+        return prediction
+
+
+def run_job(
+    job: SegmentJob, network: SpaceTimeMemoryNetwork | None = None, open_bar: OpenBar | None = None
+) -> JobResult:
     """Run a job, or what is left of it.
 
     Args:
         job: the job.
         network: loaded already; None loads ``job.weights``.
+        open_bar: shows how far it is; None shows a bar of its own.
 
     Raises:
         CycleVOSError: whatever is wrong with the input; results written before stay.
@@ -102,18 +124,20 @@ def run_job(job: SegmentJob, network: SpaceTimeMemoryNetwork | None = None) -> J
             report_reliability(job.output, source, job.review, palette)
         return JobResult(len(names), 0, tuple(sorted({i for m in images.values() for i in m.object_ids})))
     network = network or load_network(job.weights, device=job.device, dtype=job.dtype)
-    fresh = Propagator(network, network.spec.size if job.size == "auto" else job.size, policy, job.correction)
+    fresh = _Timed(network, network.spec.size if job.size == "auto" else job.size, policy, job.correction)
     propagator, start = _resume(job, fresh, source, finished)
-    return _segment(job, source, propagator, masks, start, palette)
+    open_bar = open_bar or partial(progress_bar, unit="frames", quiet=job.quiet)
+    return _segment(job, source, propagator, masks, start, palette, open_bar)
 
 
 def _segment(
     job: SegmentJob,
     source: FrameSource,
-    propagator: Propagator,
+    propagator: _Timed,
     masks: Mapping[int, NDArray[np.uint8]],
     start: int,
     palette: bytes | None,
+    open_bar: OpenBar,
 ) -> JobResult:
     total = source.len_hint
     count = 0
@@ -124,7 +148,7 @@ def _segment(
     results = Results(
         job.output, name, job.save, source.frame_rate, palette, resumed=start > 0, late_overlay=late_overlay
     )
-    with progress_bar(job.title, total, unit="frames", quiet=job.quiet) as advance, results:
+    with open_bar(job.title, total) as advance, results:
         for frame, p in segment_frames(propagator, source, masks, job.direction, start):
             after: Callable[[], None] | None = None
             if job.direction == "forward" and time.monotonic() - saved > _SECONDS_BETWEEN_STATES:
@@ -137,7 +161,7 @@ def _segment(
     results.render_overlay(source)
     report_reliability(job.output, source, job.review, palette)
     (job.output / _STATE).unlink(missing_ok=True)
-    return JobResult(start + count, count, tuple(sorted(objects)))
+    return JobResult(start + count, count, tuple(sorted(objects)), tuple(propagator.seconds))
 
 
 def _read_masks(job: SegmentJob, source: FrameSource) -> Mapping[int, MaskImage]:
@@ -180,8 +204,14 @@ def _outputs(job: SegmentJob) -> list[str]:
 
 def weights_identity(name: str) -> str:
     """Name the weights by their content where they are a file: a file trained anew gives other results."""
+    file = weights_file(name)
+    return name if file is None else f"{name} (SHA-256 {checksum(file)})"
+
+
+def weights_file(name: str) -> Path | None:
+    """Return the file that weights are named by, None where they lie elsewhere."""
     file = PACKAGED.get(name) or Path(name.rpartition("=")[2]).expanduser()
-    return f"{name} (SHA-256 {checksum(file)})" if file.is_file() else name
+    return file if file.is_file() else None
 
 
 def _frame_names(source: FrameSource) -> Sequence[str] | None:
@@ -200,7 +230,7 @@ def _complete(job: SegmentJob, names: Sequence[str], finished: set[str]) -> bool
     return whole and set(names) <= finished
 
 
-def _resume(job: SegmentJob, fresh: Propagator, source: FrameSource, finished: set[str]) -> tuple[Propagator, int]:
+def _resume(job: SegmentJob, fresh: _Timed, source: FrameSource, finished: set[str]) -> tuple[_Timed, int]:
     """Return a propagator with the memory of a killed run, and the first frame left to do."""
     file = job.output / _STATE
     if not finished or job.direction != "forward" or not file.is_file():

@@ -1,0 +1,1 @@
+"""Cluster: the same clips on many machines, by Ray."""

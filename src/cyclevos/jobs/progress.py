@@ -1,0 +1,84 @@
+"""The progress bars that every command shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+Advance = Callable[[int, str], None]
+OpenBar = Callable[[str, int | None], AbstractContextManager[Advance]]
+"""Opens a bar of a title and a total."""
+
+
+@contextmanager
+def progress_bar(title: str, total: int | None, *, unit: str, quiet: bool) -> Iterator[Advance]:
+    """Show a bar on standard error; the yielded function takes how many are done and a note.
+
+    Args:
+        title: what is being done.
+        total: how many there are, None where nobody knows.
+        unit: what is counted.
+        quiet: show nothing.
+    """
+    with _progress(unit, quiet) as progress:
+        task = progress.add_task(title, total=total, note="")
+
+        yield partial(_advance, progress, task)
+
+
+@contextmanager
+def batch_bars(clips: int, frames: int, *, quiet: bool) -> Iterator[tuple[OpenBar, Callable[[int, int], None]]]:
+    """Show how far all clips are, with a bar for each one in hand, on standard error.
+
+    Args:
+        clips: how many there are.
+        frames: of all of them together.
+        quiet: show nothing.
+
+    Yields:
+        What opens the bar of a clip, and what takes the clips and the frames that are done.
+    """
+    with _progress("frames", quiet) as progress:
+        overall = progress.add_task("all sequences", total=frames, note=f"0 of {clips} sequences")
+
+        @contextmanager
+        def open_bar(title: str, total: int | None) -> Iterator[Advance]:
+            task = progress.add_task(title, total=total, note="")
+            try:
+                yield partial(_advance, progress, task)
+            finally:
+                progress.remove_task(task)
+
+        def finish(done: int, frames_done: int) -> None:
+            progress.update(overall, completed=frames_done, note=f"{done} of {clips} sequences")
+
+        yield open_bar, finish
+
+
+def _advance(progress: Progress, task: TaskID, done: int, note: str = "") -> None:
+    progress.update(task, completed=done, note=note)
+
+
+def _progress(unit: str, quiet: bool) -> Progress:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+    )
+    return Progress(*columns, console=Console(stderr=True), disable=quiet)
