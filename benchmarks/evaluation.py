@@ -20,8 +20,9 @@ from PIL import Image
 from scipy import ndimage
 
 from cyclevos.datasets.layouts import Dataset, open_dataset
-from cyclevos.evaluation.davis import evaluate, read_ids
+from cyclevos.evaluation.mask_pairs import read_ids
 from cyclevos.evaluation.scores import Evaluation
+from cyclevos.evaluation.scoring import evaluate
 
 
 def main() -> None:
