@@ -223,7 +223,7 @@ def test_read_ids_keeps_palette_numbers(tmp_path, write_mask):
 
 
 def test_evaluation_does_not_load_torch():
-    modules = "cyclevos.cli.evaluate, cyclevos.evaluation.scoring, cyclevos.evaluation.reports"
+    modules = "cyclevos.cli.evaluate, cyclevos.evaluation.scoring, cyclevos.evaluation.submission"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

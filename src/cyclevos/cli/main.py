@@ -16,6 +16,7 @@ from cyclevos.cli.evaluate import evaluate
 from cyclevos.cli.robustness import robustness
 from cyclevos.cli.segment import segment
 from cyclevos.cli.segment_dataset import segment_dataset
+from cyclevos.cli.submission import submission
 from cyclevos.cli.train import train
 from cyclevos.errors import CycleVOSError
 
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command()(segment)
 app.command("segment-dataset")(segment_dataset)
 app.command()(evaluate)
+app.command()(submission)
 app.command()(train)
 app.command()(erf)
 app.command()(compare)
