@@ -140,7 +140,7 @@ def test_objects_that_appear_later_are_followed_on_request(dataset, davis, tmp_p
     ("base", "split"), [("valid_all_frames", "valid_all_frames"), ("valid", "valid"), ("", "none")]
 )
 def test_youtube_vos_and_plain_trees_with_sparse_masks(dataset, tmp_path, images, ids, base, split):
-    """Frames every 5th or all; object 2's mask in the first frame, object 7's at number 5; other frames have none."""
+    """Frames every 5th or all; object 2 is given in the first frame, object 7 at number 5."""
     root = tmp_path / "tree"
     numbers = [0, 5, 10] if base == "valid" else [0, 4, 5, 6, 10]
     for number, image in zip(numbers, images, strict=False):

@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cyclevos.cli.options import ProtocolOption
 from cyclevos.datasets.layouts import open_dataset
 from cyclevos.errors import ConfigError, DatasetError
 from cyclevos.evaluation.measures import region_similarity
+from cyclevos.evaluation.protocols import Protocol
 from cyclevos.evaluation.scoring import evaluate
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -111,6 +113,10 @@ def test_sequences_without_anything_to_score(appearing, write_mask, draw_objects
 def test_an_unknown_protocol(appearing):
     with pytest.raises(ConfigError, match="unknown protocol 'sum'; expected one of davis, per-appearance, youtube-vos"):
         score(appearing, "sum")
+
+
+def test_the_command_offers_every_protocol():
+    assert [each.value for each in ProtocolOption] == [each.value for each in Protocol]
 
 
 def differences(folders, truth, **options) -> list[float]:
