@@ -1,7 +1,7 @@
 """Times the evaluation of a whole split of DAVIS, and vos-benchmark's on the same files if it is there.
 
 Usage:
-    python benchmarks/evaluation.py --root DAVIS-2016 [--split val] [--workers N]
+    python benchmarks/evaluation.py --root DAVIS-2016 [--split val] [--workers N] [--protocol per-appearance]
 
 The predictions are ground truth made worse: shifted, dilated, eroded or taken from a later frame.
 """
@@ -20,8 +20,10 @@ from PIL import Image
 from scipy import ndimage
 
 from cyclevos.datasets.layouts import Dataset, open_dataset
-from cyclevos.evaluation.davis import evaluate, read_ids
+from cyclevos.evaluation.mask_pairs import read_ids
+from cyclevos.evaluation.protocols import Protocol
 from cyclevos.evaluation.scores import Evaluation
+from cyclevos.evaluation.scoring import evaluate
 
 
 def main() -> None:
@@ -29,6 +31,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, required=True, help="the data set's folder")
     parser.add_argument("--split", default="val")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--protocol", choices=[each.value for each in Protocol], default=Protocol.DAVIS.value)
     arguments = parser.parse_args()
     dataset = open_dataset(arguments.root, arguments.split, need_frames=False)
     with tempfile.TemporaryDirectory() as folder:
@@ -36,9 +39,9 @@ def main() -> None:
         write_perturbed(dataset, results)
         frames = sum(len(sequence.annotations) for sequence in dataset)
         started = time.perf_counter()
-        evaluation = evaluate(results, dataset, workers=arguments.workers)
+        evaluation = evaluate(results, dataset, protocol=arguments.protocol, workers=arguments.workers)
         seconds = time.perf_counter() - started
-        print(f"{dataset.name}: {frames} frames, {arguments.workers} workers")
+        print(f"{dataset.name}: {frames} frames, {arguments.workers} workers, protocol {arguments.protocol}")
         print(f"cyclevos       {seconds:7.2f} s  {frames / seconds:7.1f} frames/s  {peak_memory()}")
         print(f"               J {evaluation.overall.J.mean:.6f}  F {evaluation.overall.F.mean:.6f}")
         compare(dataset, results, evaluation, arguments.workers, seconds)

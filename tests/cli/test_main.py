@@ -20,8 +20,9 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1", 
 # Slow enough to be caught in the middle, with its memory on disk after every frame.
 SLOW = """
 import sys, time
-from cyclevos.cli import job, main, results
-job._SECONDS_BETWEEN_STATES = -1
+from cyclevos.cli import main
+from cyclevos.jobs import results, segment_job
+segment_job._SECONDS_BETWEEN_STATES = -1
 write = results.MaskWriter.write
 def slow(self, frame, *arguments, **options):
     if frame.index == 3:

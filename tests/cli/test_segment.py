@@ -13,7 +13,7 @@ import torch
 from cli_inputs import PALETTE, save_frames, save_mask
 from PIL import Image
 
-from cyclevos.cli import job
+from cyclevos.jobs import segment_job as job
 from cyclevos.video import MaskWriter, read_mask
 
 NAMES = [f"shot_{i:03d}" for i in range(6)]

@@ -240,3 +240,25 @@ def test_objects_that_appear_later_are_followed_on_request(dataset, davis, tmp_p
     shown = [np.array(Image.open(tmp_path / "out" / "ape" / f"{i:05d}.png")) for i in range(2)]
     assert 7 not in shown[0]
     np.testing.assert_array_equal(shown[1] == 7, ids == 7)
+
+
+@pytest.mark.parametrize(
+    ("base", "split"), [("valid_all_frames", "valid_all_frames"), ("valid", "valid"), ("", "none")]
+)
+def test_youtube_vos_and_plain_trees_with_sparse_masks(dataset, tmp_path, images, ids, base, split):
+    """Frames every 5th or all; object 2 is given in the first frame, object 7 at number 5."""
+    root = tmp_path / "tree"
+    numbers = [0, 5, 10] if base == "valid" else [0, 4, 5, 6, 10]
+    for number, image in zip(numbers, images, strict=False):
+        frame = root / base / "JPEGImages" / "0a1b" / f"{number:05d}.jpg"
+        frame.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(frame)
+    for number, object_id in ((0, 2), (5, 7)):
+        mask = np.where(ids == object_id, object_id, 0).astype(np.uint8)
+        save_mask(root / base / "Annotations" / "0a1b" / f"{number:05d}.png", mask, DAVIS_PALETTE)
+    answer = dataset("--split", split, "--objects", "appearing", root=root)
+    assert answer.code == 0, answer.err
+    assert files(tmp_path / "out") == [f"0a1b/{number:05d}.png" for number in numbers]
+    shown = {number: read_mask(tmp_path / "out" / "0a1b" / f"{number:05d}.png").object_ids for number in numbers}
+    assert all(7 not in shown[number] for number in numbers if number < 5)
+    assert 7 in shown[5]

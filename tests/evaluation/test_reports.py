@@ -12,7 +12,7 @@ from cyclevos.cli.evaluate import evaluate as evaluate_command
 from cyclevos.datasets.layouts import open_dataset
 from cyclevos.errors import DatasetError, OutputError
 from cyclevos.evaluation import reports
-from cyclevos.evaluation.davis import evaluate
+from cyclevos.evaluation.scoring import evaluate
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ NOTHING = {"mean": 0.0, "recall": 0.0, "decay": 0.0}
 
 def test_json_holds_every_level_as_fractions(evaluation):
     result = reports.to_json(evaluation)
-    assert list(result) == ["overall", "sequences"]
+    assert list(result) == ["overall", "sequences", "protocol"]
     assert result["overall"]["J"]["mean"] == pytest.approx(2 / 3)
     assert result["overall"]["J&F"] == pytest.approx(2 / 3)
     perfect = {"J": PERFECT, "F": PERFECT, "J&F": 1.0}

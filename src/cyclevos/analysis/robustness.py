@@ -15,7 +15,7 @@ from cyclevos.analysis.perturbations import PERTURBATIONS
 from cyclevos.datasets import layouts
 from cyclevos.datasets.first_masks import first_masks
 from cyclevos.errors import ConfigError, MaskError
-from cyclevos.evaluation import davis
+from cyclevos.evaluation.scoring import evaluate
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.memory_bank import MemoryPolicy
@@ -125,7 +125,7 @@ def run_study(
         for sequence in dataset:
             _segment(network, sequence, study, folder, kind, correction, identity)
             advance(f"{name} {sequence.name}")
-        return davis.evaluate(folder, dataset).overall.j_and_f
+        return evaluate(folder, dataset).overall.j_and_f
 
     clean = score("clean", None, None)
     outcomes = []

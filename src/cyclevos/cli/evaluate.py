@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cyclevos.cli import options
+
+if TYPE_CHECKING:
+    from cyclevos.evaluation.scores import Evaluation
 
 
 def evaluate(
@@ -20,6 +23,18 @@ def evaluate(
         typer.Option("--dataset", help="Root of the data set: DAVIS, YouTube-VOS or plain folders."),
     ],
     split: options.Split = "val",
+    protocol: Annotated[
+        options.ProtocolOption,
+        typer.Option("--protocol", help="davis: the first mask's objects; the others: also those that appear later."),
+    ] = options.ProtocolOption.davis,
+    categories: Annotated[
+        Path | None,
+        typer.Option("--categories", help="YouTube-VOS meta.json of the scored split: report G by category."),
+    ] = None,
+    seen: Annotated[
+        Path | None,
+        typer.Option("--seen", help="meta.json of the training split: its categories are the seen ones, else all."),
+    ] = None,
     year: options.Year = None,
     layout: options.Layout = "auto",
     annotations: options.Annotations = "Annotations",
@@ -34,12 +49,18 @@ def evaluate(
     workers: options.Workers = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the overall line alone, no table.")] = False,
 ) -> None:
-    """Score predicted masks with J and F, by the DAVIS semi-supervised protocol."""
-    from rich.console import Console
-
+    """Score predicted masks with J and F, by the DAVIS semi-supervised protocol or another."""
     from cyclevos.datasets.layouts import open_dataset
-    from cyclevos.evaluation import davis, reports
+    from cyclevos.datasets.youtube_meta import read_meta
+    from cyclevos.errors import ConfigError
+    from cyclevos.evaluation import scoring
+    from cyclevos.evaluation.categories import with_categories
 
+    if seen is not None and categories is None:
+        raise ConfigError("--seen came without --categories; give the scored split's meta.json as --categories")
+    # Both are read first: a mistake in them should not wait for the scores.
+    meta = None if categories is None else read_meta(categories)
+    seen_categories = None if seen is None else read_meta(seen).categories
     opened = open_dataset(
         dataset,
         split,
@@ -50,7 +71,18 @@ def evaluate(
         sequences=options.parse_names(sequences),
         need_frames=False,
     )
-    evaluation = davis.evaluate(results, opened, workers=workers)
+    evaluation = scoring.evaluate(results, opened, protocol=protocol.value, workers=workers)
+    if meta is not None:
+        evaluation = with_categories(evaluation, meta, seen_categories)
+    _report(evaluation, json, csv, quiet)
+
+
+def _report(evaluation: Evaluation, json: Path | None, csv: Path | None, quiet: bool) -> None:
+    """Write the files that were asked for and print the scores."""
+    from rich.console import Console
+
+    from cyclevos.evaluation import reports
+
     if json is not None:
         reports.write_json(evaluation, json)
     if csv is not None:

@@ -17,6 +17,7 @@ from cyclevos.cli.report import report
 from cyclevos.cli.robustness import robustness
 from cyclevos.cli.segment import segment
 from cyclevos.cli.segment_dataset import segment_dataset
+from cyclevos.cli.submission import submission
 from cyclevos.cli.train import train
 from cyclevos.errors import CycleVOSError
 
@@ -32,6 +33,7 @@ app.command()(segment)
 app.command("segment-dataset")(segment_dataset)
 app.command()(evaluate)
 app.command()(report)
+app.command()(submission)
 app.command()(train)
 app.command()(erf)
 app.command()(compare)

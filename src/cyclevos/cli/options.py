@@ -42,6 +42,21 @@ class CorrectionName(str, Enum):
     default = "default"
 
 
+class ProtocolOption(str, Enum):
+    """Values of --protocol."""
+
+    davis = "davis"
+    per_appearance = "per-appearance"
+    youtube_vos = "youtube-vos"
+
+
+class ChallengeOption(str, Enum):
+    """Values of --challenge."""
+
+    davis = "davis"
+    youtube_vos = "youtube-vos"
+
+
 class ObjectsOption(str, Enum):
     """Which objects of a data set's sequence are followed."""
 

@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from cyclevos.evaluation.scores import Evaluation, Scores
+from cyclevos.evaluation.scores import CategoryScores, Evaluation, Scores
 from cyclevos.video.atomic_files import replacing
 
 CSV_HEADER = (
@@ -33,7 +33,8 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
 
     Returns:
         `{"overall": S, "sequences": {name: S + {"objects": {id: S}}}}` where `S` is
-        `{"J": {"mean", "recall", "decay"}, "F": {the same}, "J&F": float}`.
+        `{"J": {"mean", "recall", "decay"}, "F": {the same}, "J&F": float}`; beside them `"protocol"` and,
+        where categories are known, `"G": float`, `"seen": S or None` and `"unseen": S or None`.
     """
     return {
         "overall": _scores_to_json(evaluation.overall),
@@ -44,6 +45,8 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
             }
             for name, sequence in evaluation.sequences.items()
         },
+        "protocol": evaluation.protocol,
+        **_categories_to_json(evaluation.categories),
     }
 
 
@@ -87,13 +90,26 @@ def table(evaluation: Evaluation) -> Table:
 
 
 def overall_line(evaluation: Evaluation) -> str:
-    """Say the overall result in one line, in percent."""
+    """Say the overall result in one line, in percent, and G in a second where categories are known."""
     overall = evaluation.overall
     objects = sum(len(sequence.objects) for sequence in evaluation.sequences.values())
-    return (
+    line = (
         f"J&F {100 * overall.j_and_f:.1f}  J {100 * overall.J.mean:.1f}  F {100 * overall.F.mean:.1f}  "
         f"(sequences: {len(evaluation.sequences)}, objects: {objects})"
     )
+    if evaluation.categories is None:
+        return line
+    groups = {"seen": evaluation.categories.seen, "unseen": evaluation.categories.unseen}
+    known = {name: each for name, each in groups.items() if each is not None}
+    figures = [f"{name} J {100 * each.J.mean:.1f} F {100 * each.F.mean:.1f}" for name, each in known.items()]
+    return f"{line}\nG {100 * evaluation.categories.g:.1f}  {'  '.join(figures)}"
+
+
+def _categories_to_json(categories: CategoryScores | None) -> dict[str, Any]:
+    if categories is None:
+        return {}
+    groups = {"seen": categories.seen, "unseen": categories.unseen}
+    return {"G": categories.g} | {name: each and _scores_to_json(each) for name, each in groups.items()}
 
 
 def _scores_to_json(scores: Scores) -> dict[str, Any]:

@@ -62,6 +62,25 @@ class SequenceScores(Scores):
 
 
 @dataclass(frozen=True)
+class CategoryScores:
+    """Scores of the objects of seen and of unseen categories (YouTube-VOS), at least one of them there.
+
+    Attributes:
+        seen: the mean over the objects of categories that training has shown; None where there is none.
+        unseen: likewise of the others.
+    """
+
+    seen: Scores | None
+    unseen: Scores | None
+
+    @property
+    def g(self) -> float:
+        """G, the mean of J and F over seen and unseen categories; of the one group where the other has no object."""
+        groups = [each for each in (self.seen, self.unseen) if each is not None]
+        return sum(each.j_and_f for each in groups) / len(groups)
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Scores of a data set.
 
@@ -69,11 +88,15 @@ class Evaluation:
         dataset: the data set's name.
         overall: the mean over all objects of all sequences (DAVIS-2017's way).
         sequences: each sequence's scores by its name, in the data set's order.
+        protocol: whose rules decided which frames and objects count.
+        categories: means over seen and unseen categories, where they are known.
     """
 
     dataset: str
     overall: Scores
     sequences: dict[str, SequenceScores]
+    protocol: str = "davis"
+    categories: CategoryScores | None = None
 
 
 def mean_scores(scores: Iterable[Scores]) -> Scores:

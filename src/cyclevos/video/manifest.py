@@ -65,7 +65,7 @@ def read_manifest(path: Path) -> tuple[list[dict[str, Any]], int]:
         return [], 0
     records: list[dict[str, Any]] = []
     unreadable = 0
-    *whole, last = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    *whole, last = path.read_bytes().decode(errors="replace").split("\n")
     for line in (*whole, last):
         try:
             record = json.loads(line)

@@ -14,7 +14,7 @@ from report_inputs import NASTY, clip, save, squares
 from cyclevos.analysis.report.pages import write_report
 from cyclevos.datasets.layouts import open_dataset
 from cyclevos.errors import ConfigError, DatasetError, OutputError
-from cyclevos.evaluation import davis
+from cyclevos.evaluation import scoring
 
 VOID = {"meta", "img", "br"}
 
@@ -88,7 +88,7 @@ def percents(scores):
 
 
 def test_the_figures_are_those_of_evaluate(page, two_runs, dataset):
-    one, other = (davis.evaluate(folder, dataset, workers=1) for folder in two_runs)
+    one, other = (scoring.evaluate(folder, dataset, workers=1) for folder in two_runs)
     header, *rows = page.tables["Overall"]
     assert [row[:8] for row in rows] == [["first", *percents(one.overall)], ["_second", *percents(other.overall)]]
     assert header[8:] == ["J&F against the first", "Sequences better / equal / worse"]

@@ -17,7 +17,7 @@ from cyclevos.analysis.report.runs import Run
 from cyclevos.datasets import layouts
 from cyclevos.datasets.layouts import Dataset
 from cyclevos.errors import ConfigError, CycleVOSError, DatasetError
-from cyclevos.evaluation import davis
+from cyclevos.evaluation import scoring
 from cyclevos.evaluation.agreement import object_agreement
 from cyclevos.evaluation.scores import Scores, SequenceScores, mean_scores
 from cyclevos.video.image_folder import natural_key
@@ -198,7 +198,7 @@ def _score(task: tuple[int, Path, layouts.Sequence]) -> SequenceScores | str:
     """Score one sequence of one run; what is wrong with it, in words, where that cannot be done."""
     _, folder, sequence = task
     try:
-        return davis.evaluate(folder, Dataset(sequence.name, [sequence]), workers=1).sequences[sequence.name]
+        return scoring.evaluate(folder, Dataset(sequence.name, [sequence]), workers=1).sequences[sequence.name]
     except CycleVOSError as error:
         return str(error)
 

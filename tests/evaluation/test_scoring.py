@@ -10,8 +10,9 @@ from PIL import Image
 
 from cyclevos.datasets.layouts import open_dataset
 from cyclevos.errors import ConfigError, DatasetError
-from cyclevos.evaluation.davis import evaluate, read_ids
+from cyclevos.evaluation.mask_pairs import read_ids
 from cyclevos.evaluation.measures import boundary_f_measure, region_similarity, statistics
+from cyclevos.evaluation.scoring import evaluate
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
@@ -222,7 +223,7 @@ def test_read_ids_keeps_palette_numbers(tmp_path, write_mask):
 
 
 def test_evaluation_does_not_load_torch():
-    modules = "cyclevos.cli.evaluate, cyclevos.evaluation.davis, cyclevos.evaluation.reports"
+    modules = "cyclevos.cli.evaluate, cyclevos.evaluation.scoring, cyclevos.evaluation.submission"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

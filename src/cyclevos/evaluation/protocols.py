@@ -1,0 +1,91 @@
+"""Owns the protocols: which frames of a sequence are scored, and which objects count in each of them.
+
+- `davis` (the DAVIS-2017 evaluation; with one object DAVIS-2016): the objects are those of the first annotated
+  frame, whatever comes later; that frame and the last annotated one are left out.
+- `per-appearance` (vos-benchmark): the same frames, but an object counts from the first scored frame in which the
+  ground truth or the result shows it. So an object that begins mid-video is scored, and a result that shows it too
+  early pays for it. An object that the ground truth shows in no scored frame is not reported.
+- `youtube-vos`: an object counts from the frame after the one in which the ground truth first shows it (its mask is
+  given there) to the last annotated frame, which is not left out.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cyclevos.datasets.layouts import Sequence
+from cyclevos.errors import DatasetError
+
+
+class Protocol(str, Enum):
+    """Whose rules decide what is scored."""
+
+    DAVIS = "davis"
+    PER_APPEARANCE = "per-appearance"
+    YOUTUBE_VOS = "youtube-vos"
+
+
+class CountedObjects:
+    """Tells frame after frame which objects are scored.
+
+    Args:
+        protocol: whose rules.
+        first_ids: ids in the first annotated frame.
+    """
+
+    def __init__(self, protocol: Protocol, first_ids: list[int]) -> None:
+        self._protocol = protocol
+        self._in_truth: set[int] = set() if protocol is Protocol.PER_APPEARANCE else set(first_ids)
+        self._in_results: set[int] = set()
+
+    def of_frame(self, truth: npt.NDArray[np.uint8], prediction: npt.NDArray[np.uint8]) -> list[int]:
+        """Return the ids that count in the next scored frame, ascending.
+
+        Args:
+            truth: (H, W) ids without void.
+            prediction: (H, W) ids, 0 where the ground truth is void.
+        """
+        if self._protocol is Protocol.DAVIS:
+            return sorted(self._in_truth)
+        if self._protocol is Protocol.YOUTUBE_VOS:
+            known = sorted(self._in_truth)
+            self._in_truth |= ids_in(truth)
+            return known
+        self._in_truth |= ids_in(truth)
+        self._in_results |= ids_in(prediction)
+        return sorted(self._in_truth | self._in_results)
+
+    def is_reported(self, object_id: int) -> bool:
+        """Tell, after the last frame, whether an object is one of the ground truth's."""
+        return object_id in self._in_truth
+
+
+def scored_frames(sequence: Sequence, protocol: Protocol = Protocol.DAVIS) -> list[str]:
+    """Names of the frames that are scored, in time order; all of them have ground truth.
+
+    Raises:
+        DatasetError: none is left.
+    """
+    names = list(sequence.annotations)
+    scored, needed, left_out = names[1:-1], 3, "the first and the last are"
+    if protocol is Protocol.YOUTUBE_VOS:
+        scored, needed, left_out = names[1:], 2, "the first is"
+    if not scored:
+        raise DatasetError(
+            f"sequence '{sequence.name}' has ground truth for {len(names)} frames; expected "
+            f"{needed} or more, as {left_out} not scored; leave the sequence out"
+        )
+    return scored
+
+
+def ids_in(mask: npt.NDArray[Any]) -> set[int]:
+    """Ids above 0 that a mask (H, W) of uint8 shows.
+
+    >>> ids_in(np.array([[0, 3], [3, 200]], dtype=np.uint8))
+    {200, 3}
+    """
+    return set(np.flatnonzero(np.bincount(mask.ravel(), minlength=256)).tolist()) - {0}
