@@ -52,6 +52,7 @@ def cycle_loss(
     labels: Tensor,
     present: Tensor,
     hard_fraction: float = 0.4,
+    frames: Tensor | None = None,
 ) -> MaskLoss:
     """How badly the reference's known mask is rebuilt.
 
@@ -62,6 +63,7 @@ def cycle_loss(
         labels: int64 (B,H,W), the known mask in slots, 255 to ignore.
         present: bool (B,K), the objects to ask for.
         hard_fraction: see :func:`cyclevos.losses.mask_loss`.
+        frames: see there.
     """
     logits = rebuild_reference(network, memory, reference, present)
-    return mask_loss(logits, labels, present, hard_fraction)
+    return mask_loss(logits, labels, present, hard_fraction, frames)

@@ -30,7 +30,9 @@ class MaskLoss(NamedTuple):
         return self.cross_entropy + self.iou
 
 
-def mask_loss(logits: Tensor, labels: Tensor, counted: Tensor, hard_fraction: float = 0.4) -> MaskLoss:
+def mask_loss(
+    logits: Tensor, labels: Tensor, counted: Tensor, hard_fraction: float = 0.4, frames: Tensor | None = None
+) -> MaskLoss:
     """Loss of a segmentation.
 
     Args:
@@ -39,6 +41,7 @@ def mask_loss(logits: Tensor, labels: Tensor, counted: Tensor, hard_fraction: fl
         counted: bool (B,K), the objects that count; a pixel of another is background here, because
             the network could not have known of it. A frame where none counts adds nothing.
         hard_fraction: share of the pixels, those of highest cross-entropy, that is averaged.
+        frames: how many frames to divide by, where others hold more of the batch; None = those that count.
 
     Returns:
         Both parts; zero (with a gradient of zero) where no frame counts.
@@ -53,8 +56,8 @@ def mask_loss(logits: Tensor, labels: Tensor, counted: Tensor, hard_fraction: fl
         )
     if not 0 < hard_fraction <= 1:
         raise ValueError(f"expected hard_fraction in (0, 1], got {hard_fraction}")
-    frames = counted.any(dim=1)  # (B,)
-    weights = frames.to(logits.dtype) / frames.sum().clamp(min=1)
+    counts = counted.any(dim=1)  # (B,)
+    weights = counts.to(logits.dtype) / (counts.sum().clamp(min=1) if frames is None else frames)
     target = counted_labels(labels, counted)
     entropy = hard_cross_entropy(logits, target, hard_fraction)  # (B,)
     overlap = soft_iou(logits.softmax(dim=1)[:, 1:], target)  # (B,K)

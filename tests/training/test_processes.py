@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -22,23 +23,15 @@ def train(tiny_run, tmp_path):
     tree = {**tiny_run, "steps": 6, "precision": "no", "validation": {}, "checkpoint_every": 6}
     tree["optimiser"] = {**tiny_run["optimiser"], "ema": None}
 
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+
     def run(name, processes, batch):
         config = tmp_path / f"{name}.yaml"
         config.write_text(yaml.safe_dump({**tree, "batch": batch}))
-        launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", str(processes)]
-        launch += [
-            "--num_machines",
-            "1",
-            "--mixed_precision",
-            "no",
-            "--dynamo_backend",
-            "no",
-            "--main_process_port",
-            "0",
-        ]
+        launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
         command = [sys.executable, *(launch if processes > 1 else []), "-m", "cyclevos"]
         command += ["train", str(config), "--output", str(tmp_path / name)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=environment)
         assert done.returncode == 0, done.stderr[-3000:]
         return curve(tmp_path / name)
 

@@ -15,6 +15,10 @@ from cyclevos.network.protocol import MemoryNetwork, QueryFeatures
 # Shapes: B clips, T frames, K object slots, O objects present over all clips, H W pixels.
 
 
+PARTS = ("ce", "iou", "cycle_ce", "cycle_iou", "total")
+"""Names of the losses."""
+
+
 class ObjectiveConfig(BaseModel):
     """What training minimises.
 
@@ -69,14 +73,14 @@ class CyclicObjective(nn.Module):
         first = labels[:, 0]
         prepared = network.prepare_memory(images.flatten(0, 1)).unflatten(0, images.shape[:2])
         memory = [network.encode_memory(prepared[0], _one_hot(first, slots), present)]
-        parts: dict[str, list[Tensor]] = {"ce": [], "iou": [], "cycle_ce": [], "cycle_iou": []}
+        parts: dict[str, list[Tensor]] = {name: [] for name in PARTS[:-1]}
         predicted: list[Tensor] = []
         for t in range(1, length):
             key = torch.cat([m.key.flatten(2) for m in memory], dim=2)
             value = torch.cat([m.value.flatten(2) for m in memory], dim=2)
             logits = network.segment(queries[t], key, value, present)
             predicted.append(logits.detach())
-            ce, iou = mask_loss(logits, labels[:, t], present, self.config.hard_fraction)
+            ce, iou = mask_loss(logits, labels[:, t], present, self.config.hard_fraction, _frames(present))
             parts["ce"].append(ce)
             parts["iou"].append(iou)
             if t < length - 1 or self.config.cycle:
@@ -84,15 +88,24 @@ class CyclicObjective(nn.Module):
             if self.config.cycle and (self.config.cycle_frames == "all" or t == length - 1):
                 # An object that has left frame t cannot be asked for from it.
                 asked = present & visible[:, t]
-                alone = memory[t].select(asked[present])
+                alone, frames = memory[t].select(asked[present]), _frames(asked)
                 if bool(asked.any()):
-                    ce, iou = cycle_loss(network, alone, queries[0], first, asked, self.config.hard_fraction)
+                    ce, iou = cycle_loss(network, alone, queries[0], first, asked, self.config.hard_fraction, frames)
                     parts["cycle_ce"].append(ce * self.config.cycle_weight)
                     parts["cycle_iou"].append(iou * self.config.cycle_weight)
         forward_terms = length - 1
         losses = {name: torch.stack(values).sum() / forward_terms for name, values in parts.items() if values}
         losses["total"] = torch.stack(list(losses.values())).sum()
         return losses, torch.stack(predicted, dim=1)
+
+
+def _frames(counted: Tensor) -> Tensor:
+    """How many frames count, (B,K), on average over the processes: their mean loss is then that of one large batch."""
+    frames = counted.any(dim=1).sum().float()
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.all_reduce(frames)
+        frames /= torch.distributed.get_world_size()
+    return frames.clamp(min=1e-6)
 
 
 def _split(query: QueryFeatures, length: int) -> list[QueryFeatures]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from cyclevos.datasets.clips import ClipBatch, collate
 from cyclevos.errors import MissingExtraError, OutputError, TrainingError
 from cyclevos.network.checkpoints import save_weights
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
-from cyclevos.training.objective import CyclicObjective
+from cyclevos.training.objective import PARTS, CyclicObjective
 from cyclevos.training.schema import TrainingConfig
 from cyclevos.training.setup import build_dataset, build_optimiser, build_schedule, build_trained_network
 from cyclevos.training.validation import Validation, open_validation, sample_picture, validate
@@ -107,8 +108,8 @@ class Trainer:
 
     def _step(self, batch: ClipBatch) -> tuple[dict[str, float], Tensor]:
         losses, logits = self.objective(batch.frames, batch.labels, batch.slots)
-        values = {name: float(value.detach()) for name, value in losses.items()}
-        if not bool(torch.isfinite(losses["total"])):
+        values = self._mean(losses)
+        if not math.isfinite(values["total"]):
             parts = ", ".join(f"{name}={value:g}" for name, value in values.items())
             raise TrainingError(
                 f"The loss of step {self.step + 1} is not finite: {parts}. The last checkpoint is kept in "
@@ -123,6 +124,17 @@ class Trainer:
         if self.average is not None:
             self.average.update_parameters(self.accelerator.unwrap_model(self.objective).network)
         return values, logits
+
+    def _mean(self, losses: dict[str, Tensor]) -> dict[str, float]:
+        """Average over the processes, so that all log and judge the same; a part that none has is left out."""
+        if self.accelerator.num_processes == 1:
+            return {name: float(value.detach()) for name, value in losses.items()}
+        absent = losses["total"].new_full((), -1.0)
+        parts = torch.stack([losses.get(name, absent).detach().float() for name in PARTS])
+        gathered = self.accelerator.gather(parts[None])  # (processes, parts)
+        there = (gathered != -1).any(dim=0)
+        means = torch.where(gathered == -1, 0.0, gathered).mean(dim=0)
+        return {name: float(means[i]) for i, name in enumerate(PARTS) if bool(there[i])}
 
     def _record(self, losses: dict[str, float], batch: ClipBatch, logits: Tensor) -> None:
         config, last = self.config, self.step == self.config.steps
