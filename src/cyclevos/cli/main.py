@@ -11,6 +11,7 @@ from rich.console import Console
 
 from cyclevos import __version__
 from cyclevos.cli.compare import compare
+from cyclevos.cli.convert import convert
 from cyclevos.cli.erf import erf
 from cyclevos.cli.evaluate import evaluate
 from cyclevos.cli.report import report
@@ -34,6 +35,7 @@ app.command("segment-dataset")(segment_dataset)
 app.command()(evaluate)
 app.command()(report)
 app.command()(submission)
+app.command()(convert)
 app.command()(train)
 app.command()(erf)
 app.command()(compare)

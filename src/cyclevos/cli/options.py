@@ -14,7 +14,7 @@ from cyclevos.errors import ConfigError
 if TYPE_CHECKING:
     from cyclevos.propagation.correction import Correction
 
-SAVES = ("masks", "overlay", "probabilities", "coco")
+SAVES = ("masks", "overlay", "probabilities", "coco", "youtube-vis", "mots")
 
 
 class Direction(str, Enum):
@@ -85,6 +85,9 @@ CorrectionOption = Annotated[
 CorrectionSet = Annotated[
     list[str] | None,
     typer.Option(help="Change a value of the correction, e.g. steps=5; may be given several times."),
+]
+Save = Annotated[
+    str, typer.Option(help="Any of masks,overlay,probabilities,coco,youtube-vis,mots, separated by commas.")
 ]
 Review = Annotated[int, typer.Option(min=0, help="Frames to list for a look, those to distrust most first.")]
 Split = Annotated[str, typer.Option(help="Split list to score, or 'all' for every sequence there is.")]

@@ -13,7 +13,7 @@ from cyclevos.cli import options
 def segment(
     source: Annotated[Path, typer.Argument(help="Video file or folder of frames.")],
     masks: Annotated[
-        Path, typer.Option(help="PNG of the first frame's objects, or a folder of PNGs named after frames.")
+        Path, typer.Option(help="PNG of the first frame's objects, a folder of PNGs named after frames, or COCO JSON.")
     ],
     output: Annotated[Path, typer.Option(help="Folder of the results.")],
     weights: options.Weights = "default",
@@ -25,9 +25,7 @@ def segment(
     correction_set: options.CorrectionSet = None,
     device: options.Device = "auto",
     dtype: options.Dtype = options.DtypeName.auto,
-    save: Annotated[
-        str, typer.Option(help="Any of masks,overlay,probabilities,coco, separated by commas.")
-    ] = "masks,overlay",
+    save: options.Save = "masks,overlay",
     review: options.Review = 10,
     fit_mask: Annotated[bool, typer.Option("--fit-mask", help="Resize masks to the video's size.")] = False,
     fix_mask: Annotated[

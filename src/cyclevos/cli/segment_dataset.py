@@ -38,7 +38,7 @@ def segment_dataset(
     correction_set: options.CorrectionSet = None,
     device: options.Device = "auto",
     dtype: options.Dtype = options.DtypeName.auto,
-    save: Annotated[str, typer.Option(help="Any of masks,overlay,probabilities,coco.")] = "masks",
+    save: options.Save = "masks",
     review: options.Review = 10,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier results.")] = False,
     jobs: Annotated[

@@ -26,8 +26,12 @@ from cyclevos.video import (
     read_ground_truth,
     write_behind,
 )
+from cyclevos.video.exchange.formats import read_track, write_track
 
-NAMES = {"overlay": "overlay.mp4", "probabilities": "probabilities", "coco": "annotations.json"}
+EXPORTS = {"youtube-vis": "youtube_vis.json", "mots": "mots.txt"}
+"""Names of what is made of the masks at the end, by format."""
+
+NAMES = {"overlay": "overlay.mp4", "probabilities": "probabilities", "coco": "annotations.json", **EXPORTS}
 """Names of the results beside the masks, within the output folder."""
 
 
@@ -37,7 +41,7 @@ class Results:
     Args:
         folder: output folder.
         sequence: what the video is called in the reliability file.
-        kinds: any of masks, overlay, probabilities, coco.
+        kinds: any of masks, overlay, probabilities, coco, youtube-vis, mots.
         frame_rate: of the overlay.
         palette: of masks and overlay; None = DAVIS's.
         resumed: keep what an interrupted run has left of the COCO file.
@@ -58,10 +62,11 @@ class Results:
     ) -> None:
         self.folder, self._frame_rate, self._palette = folder, frame_rate, palette
         self._late = late_overlay and "overlay" in kinds
+        self._exports = [kind for kind in kinds if kind in EXPORTS]
         self._after = _After()
         writers: list[ResultWriter] = []
         if "coco" in kinds:
-            writers.append(CocoWriter(folder / NAMES["coco"], folder.name, resume=resumed))
+            writers.append(CocoWriter(folder / NAMES["coco"], folder.name, palette=palette, resume=resumed))
         if "probabilities" in kinds:
             writers.append(ProbabilityWriter(folder / NAMES["probabilities"]))
         if "overlay" in kinds and not self._late:
@@ -93,6 +98,11 @@ class Results:
         with self._overlay() as writer:
             for frame in source:
                 writer.write(frame, read_ground_truth(self.folder / f"{frame.name}.png").ids)
+
+    def export(self) -> None:
+        """Make of the masks on disk what other tools read."""
+        for kind in self._exports:
+            write_track(read_track(self.folder, "indexed"), kind, self.folder / EXPORTS[kind])
 
     def _overlay(self) -> OverlayWriter:
         return OverlayWriter(self.folder / NAMES["overlay"], self._frame_rate, self._palette)

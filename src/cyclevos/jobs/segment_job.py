@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from cyclevos.errors import ConfigError, OutputError
 from cyclevos.jobs.progress import OpenBar, progress_bar
-from cyclevos.jobs.results import NAMES, Results
+from cyclevos.jobs.results import EXPORTS, NAMES, Results
 from cyclevos.jobs.review import REPORTS, is_reported, report_reliability
 from cyclevos.network.checkpoints import checksum, write_safetensors
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
@@ -107,6 +107,9 @@ def run_job(
     """
     if job.direction == "backward" and "overlay" in job.save and "masks" not in job.save:
         raise ConfigError("An overlay of a backward run is made from its masks: add masks to --save.")
+    exported = [kind for kind in job.save if kind in EXPORTS]
+    if exported and "masks" not in job.save:
+        raise ConfigError(f"{', '.join(exported)}: made from the masks at the end. Add masks to --save.")
     source = open_source(job.source)
     if job.output.resolve() == job.source.resolve():
         raise OutputError(f"{job.output} holds the frames themselves. Choose another folder for the results.")
@@ -159,6 +162,7 @@ def _segment(
             objects.update(p.object_ids)
             advance(start + count, "")
     results.render_overlay(source)
+    results.export()
     report_reliability(job.output, source, job.review, palette)
     (job.output / _STATE).unlink(missing_ok=True)
     return JobResult(start + count, count, tuple(sorted(objects)), tuple(propagator.seconds))

@@ -28,6 +28,7 @@ class CocoWriter(ResultWriter):
         path: the JSON file.
         video_name: name of the one entry under "videos".
         category_names: by object id; default "object 1" and so on.
+        palette: colours of the objects, 768 bytes of RGB, kept for who turns the file into indexed PNGs.
         resume: keep the frames of an interrupted run, or of a finished file, and skip them when they come
             again; otherwise start anew.
 
@@ -41,12 +42,14 @@ class CocoWriter(ResultWriter):
         video_name: str = "",
         category_names: Mapping[int, str] | None = None,
         *,
+        palette: bytes | None = None,
         resume: bool = False,
     ) -> None:
         self.path = Path(path)
         self.partial_path = self.path.with_name(f"{self.path.name}.partial")
         self._video_name = video_name
         self._category_names = dict(category_names or {})
+        self._info = {"description": _TOOL, **({} if palette is None else {"palette": palette.hex()})}
         self._offsets: dict[int, int] = {}  # frame index -> where its line starts
         self._file: BinaryIO | None = None
         with output_errors(self.path):
@@ -131,7 +134,7 @@ class CocoWriter(ResultWriter):
     def _write_coco(self, file: TextIO) -> None:
         object_ids: set[int] = set()
         video = {"id": 1, "name": self._video_name, "length": len(self._offsets)}
-        file.write(f'{{"info":{json.dumps({"description": _TOOL})},"videos":[{json.dumps(video)}],"images":[')
+        file.write(f'{{"info":{json.dumps(self._info)},"videos":[{json.dumps(video)}],"images":[')
         for number, entry in enumerate(self._entries()):
             file.write((",\n" if number else "\n") + json.dumps(entry["image"]))
         file.write('],"annotations":[')
@@ -149,13 +152,13 @@ class CocoWriter(ResultWriter):
 def _entry(frame: Frame, ids: UInt8Array) -> dict[str, Any]:
     from pycocotools import mask
 
-    run_length: Any = mask  # its functions are untyped
+    library: Any = mask  # its functions are untyped
 
     height, width = frame.size
     image_id = frame.index + 1
     annotations = []
     for object_id in (int(value) for value in np.unique(ids) if value):
-        code = run_length.encode(np.asfortranarray(ids == object_id, dtype=np.uint8))
+        code = library.encode(np.asfortranarray(ids == object_id, dtype=np.uint8))
         annotations.append(
             {
                 "image_id": image_id,
@@ -163,8 +166,8 @@ def _entry(frame: Frame, ids: UInt8Array) -> dict[str, Any]:
                 "category_id": object_id,
                 "track_id": object_id,
                 "segmentation": {"size": [height, width], "counts": code["counts"].decode("ascii")},
-                "bbox": [float(value) for value in run_length.toBbox(code)],
-                "area": int(run_length.area(code)),
+                "bbox": [float(value) for value in library.toBbox(code)],
+                "area": int(library.area(code)),
                 "iscrowd": 0,
             }
         )

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from cyclevos.errors import MaskError
+from cyclevos.video.exchange.coco_json import read_json
 from cyclevos.video.frames import UInt8Array, index_name, size_text
 from cyclevos.video.image_folder import natural_key
 from cyclevos.video.mask_colours import colours_to_ids, grey_to_ids
@@ -86,7 +87,8 @@ def read_masks(
     """Read the annotated frames' masks.
 
     Args:
-        path: one PNG, which belongs to the first frame, or a folder of PNGs named after their frames.
+        path: one PNG, which belongs to the first frame, a folder of PNGs named after their frames, or a COCO or
+            YouTube-VIS file, whose images are named after their frames.
         frame_names: the source's frame names; None for a video, whose masks are named by frame index
             ("00012.png" or "12.png").
         frame_count: number of frames of such a video, if known.
@@ -103,12 +105,21 @@ def read_masks(
     path = Path(path)
     if not path.exists():
         raise MaskError(f"{path} does not exist. Expected a mask as PNG, or a folder of PNGs named after frames.")
-    files = _match_frames(path, frame_names, frame_count) if path.is_dir() else {0: path}
-    masks = {}
-    for index, file in sorted(files.items()):
-        mask = read_mask(file, fix_mask=fix_mask)
-        masks[index] = mask if fit_to is None else _fitted(mask, fit_to, fit_mask, file)
-    return masks
+    if path.suffix.lower() == ".json":
+        track = read_json(path)
+        shown = {frame.name: MaskImage(frame.ids, track.palette) for frame in track.frames() if frame.ids.any()}
+        if not shown:
+            raise MaskError(f"{path} marks no object. Expected at least one mask to start from.")
+        matched = _match_frames(list(shown), path, frame_names, frame_count)
+        found = {k: (shown[name], path) for k, name in matched.items()}
+    elif path.is_dir():
+        matched = _match_frames(_named_files(path), path, frame_names, frame_count)
+        found = {k: (read_mask(path / name, fix_mask=fix_mask), path / name) for k, name in matched.items()}
+    else:
+        found = {0: (read_mask(path, fix_mask=fix_mask), path)}
+    if fit_to is not None:
+        found = {k: (_fitted(mask, fit_to, fit_mask, file), file) for k, (mask, file) in found.items()}
+    return {k: mask for k, (mask, _) in sorted(found.items())}
 
 
 def _read_ids(path: Path, fix_mask: bool) -> MaskImage:
@@ -156,22 +167,29 @@ def _binary_to_one(mask: MaskImage) -> MaskImage:
     return mask
 
 
-def _match_frames(folder: Path, frame_names: Sequence[str] | None, frame_count: int | None) -> dict[int, Path]:
-    files = [f for f in folder.iterdir() if f.suffix.lower() == ".png" and not f.name.startswith(".")]
+def _named_files(folder: Path) -> list[str]:
+    files = [f.name for f in folder.iterdir() if f.suffix.lower() == ".png" and not f.name.startswith(".")]
     if not files:
         raise MaskError(f"{folder} holds no PNG. Expected masks named after frames, e.g. 00000.png.")
+    return sorted(files, key=natural_key)
+
+
+def _match_frames(
+    names: Sequence[str], where: Path, frame_names: Sequence[str] | None, frame_count: int | None
+) -> dict[int, str]:
     known = None if frame_names is None else {name: index for index, name in enumerate(frame_names)}
-    matched: dict[int, Path] = {}
-    for file in sorted(files, key=lambda file: natural_key(file.name)):
-        index = _video_index(file.stem, frame_count) if known is None else known.get(file.stem)
+    matched: dict[int, str] = {}
+    for name in names:
+        stem = name[:-4] if name.lower().endswith(".png") else name
+        index = _video_index(stem, frame_count) if known is None else known.get(stem)
         if index is None:
             raise MaskError(
-                f"the mask {file} belongs to no frame. {_expected_names(frame_names, frame_count)} "
-                "Rename it after its frame, or take it out of the folder."
+                f"the mask {where / name} belongs to no frame. {_expected_names(frame_names, frame_count)} "
+                "Rename it after its frame, or take it out."
             )
-        other = matched.setdefault(index, file)
-        if other is not file:
-            raise MaskError(f"two masks for frame {index}: {other} and {file.name}. Keep one of them.")
+        other = matched.setdefault(index, name)
+        if other != name:
+            raise MaskError(f"two masks for frame {index}: {where / other} and {name}. Keep one of them.")
     return matched
 
 

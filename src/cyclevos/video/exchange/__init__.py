@@ -1,0 +1,1 @@
+"""Masks of a whole video in the formats of other tools: read any, write any, frame by frame."""

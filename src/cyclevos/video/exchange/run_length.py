@@ -1,0 +1,106 @@
+"""Run-length codes of COCO and MOTS, checked before anything is allocated by what they say.
+
+The decoder of pycocotools trusts its input: counts that do not fill the picture make it read or write elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cyclevos.errors import MaskError
+
+_MAX_PIXELS = 2**28
+
+
+def encode(mask: npt.NDArray[Any]) -> str:
+    """Encode a mask (H, W) as COCO's compressed counts."""
+    from pycocotools import mask as library
+
+    run_length: Any = library  # its functions are untyped
+    code = run_length.encode(np.asfortranarray(mask, dtype=np.uint8))
+    return str(code["counts"].decode("ascii"))
+
+
+def decode(counts: str | Sequence[int], size: tuple[int, int], where: str) -> npt.NDArray[np.bool_]:
+    """Decode compressed or plain counts.
+
+    Args:
+        counts: COCO's text, or the runs themselves: background first, down the columns.
+        size: (H, W).
+        where: what they belong to, for the error.
+
+    Returns:
+        bool (H, W).
+
+    Raises:
+        MaskError: the text is no code, or its runs do not fill the picture.
+    """
+    height, width = check_size(size, where)
+    runs = _runs(counts, where) if isinstance(counts, str) else list(counts)
+    if any(run < 0 for run in runs) or sum(runs) != height * width:
+        raise MaskError(
+            f"{where}: the runs add up to {sum(runs)} pixels, expected {width}x{height} = {height * width}, none "
+            "of them negative. The file is broken: export it again."
+        )
+    values = np.arange(len(runs)) % 2 == 1
+    mask: npt.NDArray[np.bool_] = np.repeat(values, runs).reshape(width, height).T
+    return mask
+
+
+def from_polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int], where: str) -> npt.NDArray[np.bool_]:
+    """Fill polygons of x, y, x, y, ... as COCO does.
+
+    Raises:
+        MaskError: one has less than three points, half a point, or lies far outside.
+    """
+    from pycocotools import mask as library
+
+    height, width = check_size(size, where)
+    far = 4 * max(height, width)
+    for polygon in polygons:
+        points = np.asarray(polygon, dtype=float)
+        if len(points) < 6 or len(points) % 2 or not (np.abs(points) <= far).all():
+            raise MaskError(
+                f"{where}: a polygon of {len(points)} numbers; expected x and y of three points or more, in pixels of "
+                f"the {width}x{height} frame."
+            )
+    if not polygons:
+        return np.zeros(size, bool)
+    run_length: Any = library
+    codes = run_length.frPyObjects([list(map(float, polygon)) for polygon in polygons], height, width)
+    return decode(str(run_length.merge(codes)["counts"].decode("ascii")), size, where)
+
+
+def check_size(size: tuple[int, int], where: str) -> tuple[int, int]:
+    """Return (H, W) if a picture can have it.
+
+    Raises:
+        MaskError: it cannot.
+    """
+    height, width = size
+    if height < 1 or width < 1 or height * width > _MAX_PIXELS:
+        raise MaskError(f"{where}: a size of {width}x{height}; expected a frame of 1 to {_MAX_PIXELS} pixels.")
+    return height, width
+
+
+def _runs(text: str, where: str) -> list[int]:
+    """Undo COCO's compression: five bits a character, the sixth goes on; from the third run on differences."""
+    runs: list[int] = []
+    value = shift = 0
+    for character in text:
+        bits = ord(character) - 48
+        if not 0 <= bits < 64 or shift > 30:
+            raise MaskError(f"{where}: {character!r} does not belong in a run-length code. Export the file again.")
+        value |= (bits & 31) << shift
+        shift += 5
+        if not bits & 32:
+            value -= (1 << shift) if bits & 16 else 0
+            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+            value = shift = 0
+    if shift:
+        raise MaskError(f"{where}: the run-length code ends in the middle of a number. Export the file again.")
+    return runs

@@ -1,0 +1,75 @@
+"""`cyclevos convert`, and masks of other tools to start from."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from cli_inputs import HEIGHT, WIDTH, save_mask
+
+from cyclevos.video import read_mask
+from cyclevos.video.exchange.formats import read_track
+
+
+@pytest.fixture
+def masks(tmp_path, ids):
+    for index in range(3):
+        save_mask(tmp_path / "masks" / f"f{index}.png", np.roll(ids, index, axis=1))
+    return tmp_path / "masks"
+
+
+def test_there_and_back_gives_the_same_files(call, masks, tmp_path):
+    for source, to, output in (
+        (masks, "coco", "a.json"),
+        (tmp_path / "a.json", "youtube-vis", "b.json"),
+        (tmp_path / "b.json", "indexed", "back"),
+    ):
+        answer = call("convert", source, "--to", to, "--output", tmp_path / output)
+        assert answer.code == 0, answer.err
+        assert answer.err == ""
+        assert "3 frames" in answer.out
+    for file in masks.iterdir():
+        before, after = read_mask(file), read_mask(tmp_path / "back" / file.name)
+        np.testing.assert_array_equal(before.ids, after.ids)
+        assert before.palette == after.palette
+
+
+def test_what_is_lost_is_said_and_what_is_there_stays(call, masks, tmp_path):
+    answer = call("convert", masks, "--to", "mots", "--output", tmp_path / "m.txt")
+    assert answer.code == 0
+    assert "mots has no place for the names of 3 frames." in answer.err
+    again = call("convert", masks, "--to", "coco", "--output", tmp_path / "m.txt")
+    assert again.code == 7
+    assert "is there already" in again.err
+    assert call("convert", tmp_path / "nothing", "--to", "coco", "--output", tmp_path / "x.json").code == 4
+
+
+def test_segment_starts_from_coco_and_leaves_what_others_read(segment, call, ids, tmp_path):
+    save_mask(tmp_path / "first" / "shot_000.png", ids)
+    call("convert", tmp_path / "first", "--to", "coco", "--output", tmp_path / "first.json")
+    answer = segment("--save", "masks,coco,youtube-vis,mots", masks=tmp_path / "first.json")
+    assert answer.code == 0, answer.err
+    out = tmp_path / "out"
+    np.testing.assert_array_equal(read_mask(out / "shot_000.png").ids, ids)
+    wanted = [frame.ids.tolist() for frame in read_track(out).frames()]
+    for name, length in (("annotations.json", None), ("youtube_vis.json", None), ("mots.txt", 6)):
+        assert [frame.ids.tolist() for frame in read_track(out / name, length=length).frames()] == wanted, name
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "text"), [("other", (HEIGHT, WIDTH), "belongs to no frame"), ("shot_000", (9, 9), "is 9x9 but")]
+)
+def test_a_json_mask_that_does_not_fit_is_named(segment, tmp_path, name, size, text):
+    image = {"id": 1, "file_name": f"{name}.jpg", "height": size[0], "width": size[1]}
+    annotation = {"image_id": 1, "category_id": 1, "segmentation": [[0, 0, 5, 0, 5, 5]]}
+    (tmp_path / "m.json").write_text(json.dumps({"images": [image], "annotations": [annotation]}))
+    answer = segment(masks=tmp_path / "m.json")
+    assert answer.code == 4
+    assert text in answer.err
+
+
+def test_exports_are_made_of_masks(segment):
+    answer = segment("--save", "mots")
+    assert answer.code == 6
+    assert "Add masks to --save" in answer.err
