@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from cyclevos import __version__
+from cyclevos.cli.benchmark import benchmark
 from cyclevos.cli.compare import compare
 from cyclevos.cli.convert import convert
 from cyclevos.cli.erf import erf
@@ -34,6 +35,7 @@ app.command()(segment)
 app.command("segment-dataset")(segment_dataset)
 app.command()(evaluate)
 app.command()(report)
+app.command()(benchmark)
 app.command()(submission)
 app.command()(convert)
 app.command()(train)

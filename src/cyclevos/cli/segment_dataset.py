@@ -85,10 +85,11 @@ def segment_dataset(
         overwrite=overwrite,
         quiet=quiet,
     )
-    _run(job, dataset, later=objects is options.ObjectsOption.appearing, jobs=at_once, cluster=cluster)
+    run_dataset(job, dataset, later=objects is options.ObjectsOption.appearing, jobs=at_once, cluster=cluster)
 
 
-def _run(job: SegmentJob, dataset: Dataset, *, later: bool, jobs: int | None, cluster: str | None) -> None:
+def run_dataset(job: SegmentJob, dataset: Dataset, *, later: bool, jobs: int | None, cluster: str | None) -> None:
+    """Segment all sequences, here or on a cluster, and say what became of them."""
     from cyclevos.jobs.batch import Execute, one_by_one, run_batch, side_by_side
     from cyclevos.jobs.clips import Clip, ClipRunner, clips_at_once
     from cyclevos.jobs.progress import batch_bars
