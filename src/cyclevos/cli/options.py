@@ -86,6 +86,9 @@ CorrectionSet = Annotated[
     list[str] | None,
     typer.Option(help="Change a value of the correction, e.g. steps=5; may be given several times."),
 ]
+ObjectsAtOnce = Annotated[
+    int | None, typer.Option(min=1, help="Objects the network takes at a time; fewer need less memory.")
+]
 Save = Annotated[
     str, typer.Option(help="Any of masks,overlay,probabilities,coco,youtube-vis,mots, separated by commas.")
 ]

@@ -187,7 +187,7 @@ def _reliability_summary(folder: Path) -> dict[str, float] | None:
 def _described(error: Exception) -> str:
     if isinstance(error, CycleVOSError):
         return str(error)
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+    if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
         return f"out of memory: try a smaller --size, --max-memory-frames or --jobs ({error})"
     return f"{type(error).__name__}: {error}"
 

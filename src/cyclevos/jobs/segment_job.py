@@ -49,6 +49,7 @@ class SegmentJob:
     correction: Correction | None = None
     device: str = "auto"
     dtype: str = "auto"
+    objects_at_once: int | None = None
     save: tuple[str, ...] = ("masks", "overlay")
     review: int = 10
     fit_mask: bool = False
@@ -127,6 +128,8 @@ def run_job(
             report_reliability(job.output, source, job.review, palette)
         return JobResult(len(names), 0, tuple(sorted({i for m in images.values() for i in m.object_ids})))
     network = network or load_network(job.weights, device=job.device, dtype=job.dtype)
+    if job.objects_at_once is not None:
+        network.chunks.at_once = job.objects_at_once
     fresh = _Timed(network, network.spec.size if job.size == "auto" else job.size, policy, job.correction)
     propagator, start = _resume(job, fresh, source, finished)
     open_bar = open_bar or partial(progress_bar, unit="frames", quiet=job.quiet)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from cyclevos.masks import soft_aggregation
 from cyclevos.network.decoder import Decoder
 from cyclevos.network.memory_read import memory_read
+from cyclevos.network.object_chunks import ObjectChunks
 from cyclevos.network.spec import NetworkSpec
 from cyclevos.network.trunks import Trunk
 
@@ -68,11 +69,15 @@ class SpaceTimeMemoryNetwork(nn.Module):
 
     Args:
         spec: what the network is made of.
+
+    Attributes:
+        chunks: how many objects it takes at a time; ``chunks.at_once = 4`` bounds its memory.
     """
 
     def __init__(self, spec: NetworkSpec) -> None:
         super().__init__()
         self.spec = spec
+        self.chunks = ObjectChunks()
         self.query_encoder = Trunk(spec.trunk)
         self.memory_encoder = Trunk(spec.trunk, in_chans=5)
         skip4, skip8, deepest = self.query_encoder.channels
@@ -130,13 +135,17 @@ class SpaceTimeMemoryNetwork(nn.Module):
             second = 1 - own
         masks = _pad(torch.cat([own, second], dim=1), self.spec.pad_multiple).to(prepared.dtype)
         images = prepared.expand(len(owner), -1, -1, -1) if len(prepared) == 1 else prepared[owner]
-        f16 = self.memory_encoder.with_masks(images, masks)
-        value = self.memory_value(f16)
-        if self.mask_value is not None:
-            h, w = _size(value)
-            fine = F.adaptive_avg_pool2d(masks, (_SHORTCUT_CELLS * h, _SHORTCUT_CELLS * w))
-            value = value + self.mask_value(F.pixel_unshuffle(fine, _SHORTCUT_CELLS))
-        return MemoryFeatures(self._key(self.memory_key(f16)), value)
+
+        def encode(rows: slice) -> tuple[Tensor, Tensor]:
+            f16 = self.memory_encoder.with_masks(images[rows], masks[rows])
+            value = self.memory_value(f16)
+            if self.mask_value is not None:
+                h, w = _size(value)
+                fine = F.adaptive_avg_pool2d(masks[rows], (_SHORTCUT_CELLS * h, _SHORTCUT_CELLS * w))
+                value = value + self.mask_value(F.pixel_unshuffle(fine, _SHORTCUT_CELLS))
+            return self._key(self.memory_key(f16)), value
+
+        return MemoryFeatures(*self.chunks.run(encode, len(owner), masks.device))
 
     def segment(
         self,
@@ -159,11 +168,15 @@ class SpaceTimeMemoryNetwork(nn.Module):
             Logits (B,K+1,H,W), float32; empty slots get a logit of about -16.
         """
         owner = present.nonzero()[:, 0]
-        asked = query.select(owner)
-        h, w = asked.key.shape[-2:]
-        read = memory_read(memory_key, memory_value, asked.key.flatten(2), known).unflatten(2, (h, w))
-        padded = tuple(_padded_length(n, self.spec.pad_multiple) for n in query.size)
-        difference = self.decoder(read, asked.prepared, (padded[0], padded[1]))  # (O,H,W)
+        height, width = (_padded_length(n, self.spec.pad_multiple) for n in query.size)
+
+        def decode(rows: slice) -> tuple[Tensor]:
+            asked = query.select(owner[rows])
+            seen = None if known is None else known[rows]
+            read = memory_read(memory_key[rows], memory_value[rows], asked.key.flatten(2), seen)
+            return (self.decoder(read.unflatten(2, asked.key.shape[-2:]), asked.prepared, (height, width)),)
+
+        (difference,) = self.chunks.run(decode, len(owner), memory_key.device)  # (O,H,W)
         difference = _crop(difference, query.size)
         foreground = difference.new_zeros(*present.shape, *query.size)
         foreground = foreground.masked_scatter(present[..., None, None], difference.sigmoid())

@@ -59,11 +59,6 @@ class Trunk(nn.Module):
 
     def with_masks(self, prepared: Tensor, masks: Tensor) -> Tensor:
         """Return features at stride 16 of prepared images (O,C,h,w) with mask channels (O,c,H,W)."""
-        if len(masks) > 1 and masks.device.type == "cpu" and not torch.is_grad_enabled():
-            # One at a time: the early maps of several leave the cache, and an allocator that maps large blocks
-            # anew for each layer spends as long on that as on the convolutions.
-            each = zip(prepared.split(1), masks.split(1), strict=True)
-            return torch.cat([self.with_masks(image, mask) for image, mask in each])
         joined = torch.cat([prepared, masks], dim=1) if self._stem[0] is None else SplitInput(prepared, masks)
         with self._precision(masks):
             f16: Tensor = self.model(joined)[-1]
