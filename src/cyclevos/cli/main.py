@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from cyclevos import __version__
+from cyclevos.cli.app import app as browser_app
 from cyclevos.cli.compare import compare
 from cyclevos.cli.erf import erf
 from cyclevos.cli.evaluate import evaluate
@@ -34,6 +35,7 @@ app.command()(train)
 app.command()(erf)
 app.command()(compare)
 app.command()(robustness)
+app.command("app")(browser_app)
 
 
 def _version(wanted: bool) -> None:
