@@ -14,7 +14,6 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from cyclevos.app.server import AppOptions, create_app
-from cyclevos.network.checkpoints import save_weights
 
 HERE = "http://127.0.0.1:8420"
 
@@ -72,11 +71,10 @@ class Client:
             time.sleep(0.01)
 
 
-@pytest.fixture(scope="session")
-def weights(lively_network, tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_weights(lively_network, path)
-    return path
+@pytest.fixture(autouse=True)
+def _network(lively_network, monkeypatch):
+    """Every server's network, built once."""
+    monkeypatch.setattr("cyclevos.app.tracking.load_network", lambda *_, **__: lively_network)
 
 
 @pytest.fixture
@@ -90,9 +88,9 @@ def clip(tmp_path, images) -> Path:
 
 
 @pytest.fixture
-def options(tmp_path, weights) -> AppOptions:
+def options(tmp_path) -> AppOptions:
     (tmp_path / "videos").mkdir(exist_ok=True)
-    return AppOptions(tmp_path / "projects", [tmp_path / "videos"], weights=str(weights), dtype="float32")
+    return AppOptions(tmp_path / "projects", [tmp_path / "videos"])
 
 
 @pytest.fixture

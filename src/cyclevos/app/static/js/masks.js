@@ -1,0 +1,138 @@
+// The masks in hand: fetched when they are needed, changed by tools, sent after every stroke, kept until they are saved.
+
+import * as api from "./api.js";
+import { emit, on, store } from "./store.js";
+import { toast } from "./ui.js";
+
+const KEPT = 24;
+const held = new Map(); // index -> {ids, tag, dirty, saving}
+let unsaved = 0;
+
+/** Return a frame's mask if it is here, without waiting. */
+export function peek(index) {
+  return held.get(index);
+}
+
+/** Return a frame's mask, fetched if need be. */
+export async function load(index) {
+  const known = held.get(index);
+  if (known) {
+    held.delete(index); // the last used is the last to go
+    held.set(index, known);
+    return known;
+  }
+  const { project } = store;
+  const fetched = await api.fetchMask(project.id, index);
+  if (store.project?.id !== project.id) throw new Error("another project");
+  if (!held.has(index)) keep(index, { ...fetched, dirty: false, saving: false });
+  return held.get(index);
+}
+
+function keep(index, mask) {
+  held.set(index, mask);
+  for (const [old, { dirty, saving }] of held) {
+    if (held.size <= KEPT) break;
+    if (!dirty && !saving && old !== store.frame) held.delete(old);
+  }
+}
+
+/** Say that a frame's mask was painted on: it is shown and sent. */
+export function changed(index) {
+  held.get(index).dirty = true;
+  report();
+  send(index);
+}
+
+/** Forget what a person made of a frame. */
+export async function forget(index) {
+  const mask = held.get(index);
+  while (mask?.saving) await new Promise((resolve) => setTimeout(resolve, 20));
+  if (mask) mask.dirty = false;
+  const news = await api.call("DELETE", `/projects/${store.project.id}/masks/${index}`);
+  held.delete(index);
+  note(index, news);
+  await load(index);
+  emit("mask", index);
+}
+
+/** Take up what the server says of a frame, its mask too if that comes along. */
+export async function hear(news) {
+  const mask = held.get(news.frame);
+  const mine = mask && (mask.dirty || mask.saving);
+  note(news.frame, news);
+  if (mine || mask?.tag === news.tag) return;
+  if (news.mask) {
+    const ids = await api.unpackMask(news.mask);
+    const now = held.get(news.frame);
+    if (now?.dirty || now?.saving) return;
+    keep(news.frame, { ids, tag: news.tag, dirty: false, saving: false });
+  } else {
+    held.delete(news.frame);
+  }
+  emit("mask", news.frame);
+}
+
+export function dropAll() {
+  for (const [index, { dirty, saving }] of held) if (!dirty && !saving) held.delete(index);
+}
+
+export function clear() {
+  held.clear();
+}
+
+/** Update what the project knows of a frame. */
+export function note(index, news) {
+  const { project } = store;
+  if (news.status === "marked" || news.status === "accepted") {
+    project.marks[index] = { objects: news.objects, accepted: news.status === "accepted" };
+  } else {
+    delete project.marks[index];
+  }
+  if (news.tracked) project.trackedSet.add(index);
+  if (news.corrected !== undefined) project.correctedSet[news.corrected ? "add" : "delete"](index);
+  const reliability = news.reliability ?? project.results[index]?.[0] ?? {};
+  project.results[index] = [reliability, news.areas];
+  emit("frames", index);
+}
+
+async function send(index) {
+  const mask = held.get(index);
+  if (mask.saving) return; // goes again when that has come back
+  mask.saving = true;
+  while (mask.dirty) {
+    mask.dirty = false;
+    try {
+      const news = await api.saveMask(store.project.id, index, mask.ids, mask.tag);
+      mask.tag = news.tag;
+      note(index, news);
+    } catch (error) {
+      if (error instanceof api.Unreachable) {
+        mask.dirty = true;
+        report(true);
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+        continue;
+      }
+      toast(error);
+      mask.dirty = mask.saving = false;
+      held.delete(index);
+      await load(index).catch(() => {});
+      emit("mask", index);
+      emit("conflict", index);
+    }
+  }
+  mask.saving = false;
+  report();
+}
+
+function report(unreachable = false) {
+  unsaved = [...held.values()].filter(({ dirty, saving }) => dirty || saving).length;
+  emit("saved", { unsaved, unreachable });
+}
+
+export const isSaved = () => unsaved === 0;
+
+addEventListener("beforeunload", (event) => {
+  if ([...held.values()].some(({ dirty }) => dirty)) event.preventDefault();
+});
+
+on("project", () => store.project ?? clear());
