@@ -43,7 +43,7 @@ async function show(entry, piece) {
   const { ids } = await masks.load(entry.frame);
   paste(ids, entry.rect, piece, store.project.width);
   masks.changed(entry.frame);
-  emit("mask", entry.frame);
+  emit("painted", entry.rect);
   emit("history");
 }
 
@@ -60,6 +60,3 @@ on("project", () => {
   undone = [];
   emit("history");
 });
-
-/** Tracking or another tab wrote this frame's mask. */
-export const overwritten = forget;

@@ -5,7 +5,7 @@ import { emit, on, store } from "./store.js";
 import { toast } from "./ui.js";
 
 const KEPT = 24;
-const held = new Map(); // index -> {ids, tag, dirty, saving}
+const held = new Map(); // index -> {ids, tag, dirty, saving, editing}
 let unsaved = 0;
 
 /** Return a frame's mask if it is here, without waiting. */
@@ -30,11 +30,14 @@ export async function load(index) {
 
 function keep(index, mask) {
   held.set(index, mask);
-  for (const [old, { dirty, saving }] of held) {
+  for (const [old, each] of held) {
     if (held.size <= KEPT) break;
-    if (!dirty && !saving && old !== store.frame) held.delete(old);
+    if (!isBusy(each) && old !== store.frame) held.delete(old);
   }
 }
+
+/** Whether a mask holds what the server does not have yet. */
+const isBusy = ({ dirty, saving, editing }) => dirty || saving || editing;
 
 /** Say that a frame's mask was painted on: it is shown and sent. */
 export function changed(index) {
@@ -43,46 +46,73 @@ export function changed(index) {
   send(index);
 }
 
+/**
+ * Let the server change a frame's mask or mark, for one of our own actions: the news of it is not taken for somebody
+ * else's. Resolves once the mask is here again.
+ */
+export async function act(index, method, path, { json, samePixels = false } = {}) {
+  const mask = await load(index);
+  while (mask.saving) await new Promise((resolve) => setTimeout(resolve, 20));
+  mask.saving = true;
+  try {
+    note(index, await api.call(method, `/projects/${store.project.id}${path}`, json), mask);
+    if (!samePixels && !mask.dirty) held.delete(index);
+  } finally {
+    mask.saving = false;
+    report();
+    if (mask.dirty) send(index); // painted meanwhile
+  }
+  await load(index);
+  emit("mask", index);
+}
+
 /** Forget what a person made of a frame. */
-export async function forget(index) {
-  const mask = held.get(index);
-  while (mask?.saving) await new Promise((resolve) => setTimeout(resolve, 20));
-  if (mask) mask.dirty = false;
-  const news = await api.call("DELETE", `/projects/${store.project.id}/masks/${index}`);
+export const forget = (index) => act(index, "DELETE", `/masks/${index}`);
+
+/** Say that a frame is finished, or that it is not. */
+export const accept = (index, accepted) =>
+  act(index, "POST", `/frames/${index}/accept`, { json: { accepted }, samePixels: true });
+
+/** Take a picture's objects as the frame's mask. */
+export async function importFile(index, file, fit) {
+  const news = await api.importMask(store.project.id, index, file, fit);
   held.delete(index);
   note(index, news);
   await load(index);
   emit("mask", index);
+  emit("conflict", index);
 }
 
 /** Take up what the server says of a frame, its mask too if that comes along. */
 export async function hear(news) {
   const mask = held.get(news.frame);
-  const mine = mask && (mask.dirty || mask.saving);
+  const mine = mask && isBusy(mask);
   note(news.frame, news);
   if (mine || mask?.tag === news.tag) return;
   if (news.mask) {
     const ids = await api.unpackMask(news.mask);
     const now = held.get(news.frame);
-    if (now?.dirty || now?.saving) return;
+    if (now && isBusy(now)) return;
     keep(news.frame, { ids, tag: news.tag, dirty: false, saving: false });
   } else {
     held.delete(news.frame);
   }
   emit("mask", news.frame);
+  emit("conflict", news.frame);
 }
 
 export function dropAll() {
-  for (const [index, { dirty, saving }] of held) if (!dirty && !saving) held.delete(index);
+  for (const [index, mask] of held) if (!isBusy(mask)) held.delete(index);
 }
 
 export function clear() {
   held.clear();
 }
 
-/** Update what the project knows of a frame. */
-export function note(index, news) {
+/** Update what the project knows of a frame, and the tag of the mask in hand. */
+export function note(index, news, mask) {
   const { project } = store;
+  if (mask) mask.tag = news.tag;
   if (news.status === "marked" || news.status === "accepted") {
     project.marks[index] = { objects: news.objects, accepted: news.status === "accepted" };
   } else {
@@ -103,8 +133,7 @@ async function send(index) {
     mask.dirty = false;
     try {
       const news = await api.saveMask(store.project.id, index, mask.ids, mask.tag);
-      mask.tag = news.tag;
-      note(index, news);
+      note(index, news, mask);
     } catch (error) {
       if (error instanceof api.Unreachable) {
         mask.dirty = true;

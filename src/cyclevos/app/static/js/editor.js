@@ -1,0 +1,158 @@
+// An open project: its state fetched, its news heard, and what the page says about both.
+
+import * as api from "./api.js";
+import * as masks from "./masks.js";
+import { adopt, emit, goTo, on, set, store } from "./store.js";
+import { track } from "./track.js";
+import { $, attempt, dialog, el, toast } from "./ui.js";
+import "./exporting.js";
+import "./objects.js";
+import "./review.js";
+import "./shortcuts.js";
+import "./timeline.js";
+import "./tools.js";
+import "./transport.js";
+import * as view from "./view.js";
+
+const RETRIED = 2000; // milliseconds between tries to reach a server that is gone
+let news = null;
+let refreshing = null;
+
+/** Open a project in this page. */
+export async function openProject(id) {
+  const state = adopt(await api.get(`/projects/${encodeURIComponent(id)}`));
+  $("editor").hidden = false;
+  set({ project: state, frame: 0, object: state.objects[0]?.id ?? 0 });
+  emit("refreshed");
+  const first = Number(Object.keys(state.marks)[0] ?? 0);
+  goTo(first);
+  listen();
+  showName();
+  showHint();
+}
+
+function listen() {
+  news?.close();
+  news = new EventSource(`/api/projects/${store.project.id}/events`);
+  let connected = false;
+  const data = (act) => (event) => attempt(() => act(JSON.parse(event.data)));
+  news.addEventListener("hello", () => {
+    showSaved({ unreachable: false });
+    if (connected) refresh({ everything: true }); // news may have been missed
+    connected = true;
+  });
+  news.addEventListener("changed", () => refresh());
+  news.addEventListener("reading", data(({ done, total }) => {
+    $("reading").hidden = false;
+    $("reading").textContent = `Reading the video: ${done}${total ? ` of ${total}` : ""} frames`;
+  }));
+  news.addEventListener("mask", data(async (told) => {
+    await masks.hear(told);
+    if (store.follow && told.mask) goTo(told.frame, { follow: true });
+  }));
+  news.addEventListener("job", data((job) => {
+    if (job.kind === "track" && !["queued", "running"].includes(job.status)) refresh();
+    emit("job", job);
+  }));
+  news.onerror = () => {
+    showSaved({ unreachable: true });
+    if (news.readyState === EventSource.CLOSED) setTimeout(listen, RETRIED);
+  };
+}
+
+/** Fetch the project's state anew; with everything, masks in hand that are saved are forgotten. */
+async function refresh({ everything = false } = {}) {
+  if (refreshing) {
+    refreshing.again = true;
+    refreshing.everything ||= everything;
+    return;
+  }
+  refreshing = { again: true, everything };
+  const { id } = store.project;
+  await attempt(async () => {
+    while (refreshing.again) {
+      refreshing.again = false;
+      const state = adopt(await api.get(`/projects/${id}`));
+      if (refreshing.everything) masks.dropAll();
+      store.project = Object.assign(store.project, state);
+    }
+    emit("refreshed");
+    for (const part of ["objects", "review", "frame"]) emit(part);
+    emit("frames", store.frame);
+    showName();
+    showHint();
+  });
+  refreshing = null;
+}
+
+function showName() {
+  const { project } = store;
+  $("project-name").textContent = project.name;
+  document.title = `${project.name} - cyclevos`;
+  $("reading").hidden = project.reading === null;
+  if (project.problem) {
+    $("reading").hidden = false;
+    $("reading").textContent = project.problem;
+  }
+}
+
+async function rename() {
+  const field = el("input", { type: "text", maxlength: 80, "aria-label": "Name of the project" });
+  field.value = store.project.name;
+  const actions = [{ label: "Cancel" }, { label: "Rename", value: () => field.value.trim(), primary: true }];
+  const name = await dialog("Rename the project", [field], actions);
+  if (name) await attempt(() => api.call("PATCH", `/projects/${store.project.id}`, { name }));
+}
+
+function showSaved({ unsaved = 0, unreachable = false }) {
+  const box = $("saved");
+  box.classList.toggle("waiting", unreachable);
+  const said = unreachable ? "The app does not answer; nothing is lost, it is saved when it is back"
+    : unsaved ? "Saving…" : "All saved";
+  if (box.textContent !== said) box.textContent = said;
+}
+
+/** Say what to do next, as long as that is not plain. */
+function showHint() {
+  const { project } = store;
+  if (!project) return;
+  const marked = Object.keys(project.marks).length > 0;
+  const hint = $("hint");
+  if (!marked) {
+    const words = "Paint the object you want in this frame, then track it.";
+    hint.replaceChildren(el("span", {}, words), ...readyMask());
+  } else if (!project.trackedSet.size) {
+    hint.replaceChildren(
+      el("span", {}, "Good. Add more objects, or carry this through the video."),
+      el("button.button.primary.small", { type: "button", onclick: () => track("forward") }, "Track forward"),
+    );
+  }
+  hint.hidden = marked && project.trackedSet.size > 0;
+}
+
+/** The first frame of a demo clip has a mask that can be taken instead of painting. */
+function readyMask() {
+  const clip = store.project.video.replace(/\.[^.]+$/, "");
+  if (store.frame !== 0 || !store.server.demos.includes(clip)) return [];
+  const take = () => attempt(async () => {
+    await masks.act(0, "POST", "/masks/0/demo");
+    await refresh();
+  });
+  return [el("button.button.small", { type: "button", id: "ready-mask", onclick: take }, "Use a ready mask")];
+}
+
+$("project-name").addEventListener("click", rename);
+$("size").addEventListener("input", ({ target }) => set({ size: Number(target.value) }));
+$("opacity").addEventListener("input", ({ target }) => set({ opacity: Number(target.value) / 100 }));
+$("fit").addEventListener("click", view.fit);
+on("size", () => {
+  $("size").value = store.size;
+  $("size-value").textContent = store.size;
+  view.redraw();
+});
+on("opacity", () => ($("opacity").value = 100 * store.opacity));
+on("saved", showSaved);
+on("reload", () => refresh({ everything: true }));
+on("frame", showHint);
+on("frames", showHint);
+on("conflict", (index) => index === store.frame && !store.follow && toast(`Frame ${index} was changed elsewhere and is shown anew.`));
