@@ -65,6 +65,7 @@ export function end() {
   if (!count || masks.peek(frame) !== owner) return;
   history.record(frame, rect, before, wasMarked);
   masks.changed(frame);
+  set({ fixed: store.project.trackedSet.size > 0 });
 }
 
 /** Take the change back as if it had not been. */

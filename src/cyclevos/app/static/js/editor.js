@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import * as masks from "./masks.js";
 import { adopt, emit, goTo, on, set, store } from "./store.js";
-import { track } from "./track.js";
+import { isTracking, track } from "./track.js";
 import { $, attempt, dialog, el, toast } from "./ui.js";
 import "./exporting.js";
 import "./objects.js";
@@ -114,31 +114,38 @@ function showSaved({ unsaved = 0, unreachable = false }) {
 
 /** Say what to do next, as long as that is not plain. */
 function showHint() {
-  const { project } = store;
+  const { project, fixed } = store;
   if (!project) return;
-  const marked = Object.keys(project.marks).length > 0;
+  const action = (label, act, kind = "button.button.small") => el(kind, { type: "button", onclick: act }, label);
   const hint = $("hint");
-  if (!marked) {
-    const words = "Paint the object you want in this frame, then track it.";
-    hint.replaceChildren(el("span", {}, words), ...readyMask());
-  } else if (!project.trackedSet.size) {
+  hint.hidden = false;
+  if (!Object.keys(project.marks).length) {
+    hint.replaceChildren(el("span", {}, "Paint the object you want in this frame, then track it."), ...readyMask(action));
+  } else if (!project.trackedSet.size && !isTracking()) {
     hint.replaceChildren(
       el("span", {}, "Good. Add more objects, or carry this through the video."),
-      el("button.button.primary.small", { type: "button", onclick: () => track("forward") }, "Track forward"),
+      action("Track forward", () => track("forward"), "button.button.primary.small"),
     );
+  } else if (fixed && !isTracking()) {
+    hint.replaceChildren(
+      el("span", {}, "Track again to carry this on; accepted frames stay as they are."),
+      action("Track forward", () => track("forward"), "button.button.primary.small"),
+      action("Later", () => set({ fixed: false })),
+    );
+  } else {
+    hint.hidden = true;
   }
-  hint.hidden = marked && project.trackedSet.size > 0;
 }
 
 /** The first frame of a demo clip has a mask that can be taken instead of painting. */
-function readyMask() {
+function readyMask(action) {
   const clip = store.project.video.replace(/\.[^.]+$/, "");
   if (store.frame !== 0 || !store.server.demos.includes(clip)) return [];
   const take = () => attempt(async () => {
     await masks.act(0, "POST", "/masks/0/demo");
     await refresh();
   });
-  return [el("button.button.small", { type: "button", id: "ready-mask", onclick: take }, "Use a ready mask")];
+  return [action("Use a ready mask", take)];
 }
 
 $("project-name").addEventListener("click", rename);
@@ -153,6 +160,6 @@ on("size", () => {
 on("opacity", () => ($("opacity").value = 100 * store.opacity));
 on("saved", showSaved);
 on("reload", () => refresh({ everything: true }));
-on("frame", showHint);
+on("frame fixed job", showHint);
 on("frames", showHint);
 on("conflict", (index) => index === store.frame && !store.follow && toast(`Frame ${index} was changed elsewhere and is shown anew.`));

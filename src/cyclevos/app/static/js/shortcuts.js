@@ -87,7 +87,7 @@ function actionOf(event) {
 
 export function showShortcuts() {
   const rows = [
-    ...toolTitles.map(([key, title]) => [key, title]),
+    ...toolTitles,
     ["1 … 9", "Choose an object"],
     ...ACTIONS.map(([, shown, words]) => [shown, words]),
     ["Shift wheel", "Step through frames"],
@@ -95,7 +95,7 @@ export function showShortcuts() {
     ["Alt arrows", "Move the brush by key, Enter paints"],
   ];
   const list = rows.map(([keys, words]) => el("div", {}, el("span", {}, words), el("kbd", {}, keys)));
-  return dialog("Keyboard and mouse", [el("div.shortcuts", {}, ...list)], [{ label: "Close", primary: true }]);
+  return dialog("Keyboard and mouse", [el("div.shortcuts", {}, ...list)], [{ label: "Close", primary: true }], { wide: true });
 }
 
 addEventListener("keydown", press);

@@ -14,6 +14,7 @@ export const store = {
   before: false, // show the mask as it was before its correction
   heat: null, // {frame, object, bitmap} while a heat map is shown
   follow: false, // go where tracking is
+  fixed: false, // something was painted since tracking: what follows from it may be tracked again
   theme: "light",
   playing: false,
 };

@@ -121,7 +121,7 @@ export function chooseTool(name) {
 }
 
 export const toolKeys = Object.fromEntries(Object.entries(TOOLS).map(([name, { key }]) => [key.toLowerCase(), name]));
-export const toolTitles = Object.entries(TOOLS).map(([name, { key, title }]) => [key, title.split(":")[0], name]);
+export const toolTitles = Object.entries(TOOLS).map(([name, { key, title }]) => [key, title.split(/[:;]/)[0]]);
 
 function press(event) {
   if (!store.project || grabbed) return;
@@ -248,7 +248,7 @@ function showTool() {
 function build() {
   for (const [name, { key, title }] of Object.entries(TOOLS)) {
     const button = el("button.icon-button", {
-      id: `tool-${name}`, type: "button", "aria-label": title.split(":")[0], title: `${title} (${key})`,
+      id: `tool-${name}`, type: "button", "aria-label": title.split(/[:;]/)[0], title: `${title} (${key})`,
       onclick: () => chooseTool(name),
     }, icon(name));
     $("tools").append(button);

@@ -8,7 +8,7 @@ const jobs = new Map(); // of this project, that wait or work
 
 export async function track(direction) {
   const { project } = store;
-  set({ follow: true, before: false, heat: null });
+  set({ follow: true, fixed: false, before: false, heat: null });
   const job = await attempt(() => api.call("POST", `/projects/${project.id}/track`, { direction }));
   if (job) hear(job);
   else set({ follow: false });

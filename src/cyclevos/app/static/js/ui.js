@@ -78,7 +78,7 @@ export async function attempt(work) {
 }
 
 /** Open the dialog with a title and content; resolves to the pressed action's value, undefined if it is closed. */
-export function dialog(title, content, actions) {
+export function dialog(title, content, actions, { wide } = {}) {
   const box = $("dialog");
   return new Promise((resolve) => {
     let answer;
@@ -92,8 +92,9 @@ export function dialog(title, content, actions) {
       }, label));
     box.replaceChildren(el("h2", { id: "dialog-title" }, title), ...content, el("div.actions", {}, ...buttons));
     box.onclose = () => resolve(answer);
+    box.classList.toggle("wide", Boolean(wide));
     box.showModal();
-    (buttons.find((button) => button.classList.contains("primary")) ?? buttons[0]).focus();
+    (buttons.find((button) => button.classList.contains("primary")) ?? buttons[0]).focus({ preventScroll: true });
   });
 }
 
