@@ -5,7 +5,7 @@ import * as masks from "./masks.js";
 import { paste, union } from "./raster.js";
 import { emit, objectInfo, set, statusOf, store } from "./store.js";
 import { toast } from "./ui.js";
-import { shown } from "./view.js";
+import { show, shown } from "./view.js";
 
 const SAVED_EVERY = 700; // milliseconds, during a long stroke
 let open = null;
@@ -62,7 +62,12 @@ export function end() {
   const { frame, owner, before, rect, count, wasMarked } = open;
   open = null;
   owner.editing = false;
-  if (!count || masks.peek(frame) !== owner) return;
+  if (!count) return;
+  if (masks.peek(frame) !== owner) {
+    toast("This frame was changed elsewhere meanwhile. It is shown anew: paint again what is missing.");
+    show();
+    return;
+  }
   history.record(frame, rect, before, wasMarked);
   masks.changed(frame);
   set({ fixed: store.project.trackedSet.size > 0 });

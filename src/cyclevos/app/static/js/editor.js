@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import * as masks from "./masks.js";
 import { adopt, emit, goTo, on, set, store } from "./store.js";
 import { isTracking, track } from "./track.js";
-import { $, attempt, dialog, el, toast } from "./ui.js";
+import { $, attempt, dialog, el } from "./ui.js";
 import "./exporting.js";
 import "./objects.js";
 import "./review.js";
@@ -47,8 +47,9 @@ function listen() {
     $("reading").textContent = `Reading the video: ${done}${total ? ` of ${total}` : ""} frames`;
   }));
   news.addEventListener("mask", data(async (told) => {
+    const { follow } = store; // as it is now: the last mask is still unpacked when tracking has ended
     await masks.hear(told);
-    if (store.follow && told.mask) goTo(told.frame, { follow: true });
+    if (follow && told.mask) goTo(told.frame, { follow: true });
   }));
   news.addEventListener("job", data((job) => {
     if (job.kind === "track" && !["queued", "running"].includes(job.status)) refresh();
@@ -76,13 +77,13 @@ async function refresh({ everything = false } = {}) {
       if (refreshing.everything) masks.dropAll();
       store.project = Object.assign(store.project, state);
     }
-    emit("refreshed");
-    for (const part of ["objects", "review", "frame"]) emit(part);
-    emit("frames", store.frame);
-    showName();
-    showHint();
   });
   refreshing = null;
+  emit("refreshed");
+  for (const part of ["objects", "review"]) emit(part);
+  emit("frames", store.frame);
+  showName();
+  showHint();
 }
 
 function showName() {
@@ -161,5 +162,7 @@ on("opacity", () => ($("opacity").value = 100 * store.opacity));
 on("saved", showSaved);
 on("reload", () => refresh({ everything: true }));
 on("frame fixed job", showHint);
-on("frames", showHint);
-on("conflict", (index) => index === store.frame && !store.follow && toast(`Frame ${index} was changed elsewhere and is shown anew.`));
+on("frames", () => {
+  showHint();
+  if (refreshing) refreshing.again = true; // what is on its way may be older than this
+});

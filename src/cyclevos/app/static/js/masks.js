@@ -89,14 +89,13 @@ export async function hear(news) {
   const mine = mask && isBusy(mask);
   note(news.frame, news);
   if (mine || mask?.tag === news.tag) return;
-  if (news.mask) {
-    const ids = await api.unpackMask(news.mask);
-    const now = held.get(news.frame);
-    if (now && isBusy(now)) return;
-    keep(news.frame, { ids, tag: news.tag, dirty: false, saving: false });
-  } else {
-    held.delete(news.frame);
-  }
+  if (!news.mask && !mask) return;
+  const ids = news.mask ? await api.unpackMask(news.mask) : null;
+  const theirs = ids ? { ids, tag: news.tag } : await api.fetchMask(store.project.id, news.frame);
+  const now = held.get(news.frame);
+  if (now && isBusy(now)) return; // painted on meanwhile: saving that will be refused, in words
+  held.delete(news.frame);
+  keep(news.frame, { ...theirs, dirty: false, saving: false });
   emit("mask", news.frame);
   emit("conflict", news.frame);
 }

@@ -103,7 +103,7 @@ $("next-review").addEventListener("click", nextReview);
 $("before").addEventListener("click", toggleBefore);
 $("heat").addEventListener("click", toggleHeat);
 on("job", showHeat);
-on("frame before heat project", showState);
+on("frame before heat project refreshed", showState);
 on("project review frame objects", showList);
 on("frames", (index) => {
   if (index === store.frame) showState();

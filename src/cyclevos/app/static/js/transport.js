@@ -83,5 +83,5 @@ on("playing", () => {
   $("play").replaceChildren(icon(store.playing ? "pause" : "play"));
   $("play").setAttribute("aria-label", store.playing ? "Pause" : "Play");
 });
-on("frame project", showFrame);
+on("frame project refreshed", showFrame);
 on("frames", (index) => index === store.frame && showStatus());

@@ -201,7 +201,7 @@ new ResizeObserver(() => {
   draw(); // at once: a resized canvas is empty
 }).observe(box);
 
-on("frame before", show);
+on("frame before refreshed", show);
 on("mask", (index) => index === store.frame && show());
 on("painted", recolour);
 on("heat theme", redraw);
