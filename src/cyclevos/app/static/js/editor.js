@@ -17,6 +17,7 @@ import * as view from "./view.js";
 const RETRIED = 2000; // milliseconds between tries to reach a server that is gone
 let news = null;
 let refreshing = null;
+let connected = false; // it has been once: news may have been missed since
 
 /** Open a project in this page. */
 export async function openProject(id) {
@@ -34,11 +35,10 @@ export async function openProject(id) {
 function listen() {
   news?.close();
   news = new EventSource(`/api/projects/${store.project.id}/events`);
-  let connected = false;
   const data = (act) => (event) => attempt(() => act(JSON.parse(event.data)));
   news.addEventListener("hello", () => {
     showSaved({ unreachable: false });
-    if (connected) refresh({ everything: true }); // news may have been missed
+    if (connected) refresh({ everything: true });
     connected = true;
   });
   news.addEventListener("changed", () => refresh());
