@@ -92,6 +92,24 @@ export function flood(ids, x, y, width, height, paint) {
   return { x: left, y: top, w: right - left + 1, h: bottom - top + 1 };
 }
 
+/** The smallest rectangle that holds all marked pixels; null where there are none. */
+export function extent(ids, width, height) {
+  let [left, top, right, bottom] = [width, height, -1, -1];
+  for (let row = 0; row < height; row++) {
+    const from = row * width;
+    let first = from;
+    while (first < from + width && !ids[first]) first++;
+    if (first === from + width) continue;
+    let last = from + width - 1;
+    while (!ids[last]) last--;
+    left = Math.min(left, first - from);
+    right = Math.max(right, last - from);
+    top = Math.min(top, row);
+    bottom = row;
+  }
+  return right < 0 ? null : { x: left, y: top, w: right - left + 1, h: bottom - top + 1 };
+}
+
 export function union(a, b) {
   if (!a) return b;
   if (!b) return a;

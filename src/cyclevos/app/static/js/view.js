@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import * as frames from "./frames.js";
 import * as masks from "./masks.js";
+import { extent } from "./raster.js";
 import { goTo, objectInfo, on, set, store } from "./store.js";
 import { $, attempt } from "./ui.js";
 
@@ -42,14 +43,24 @@ export function redraw() {
   asked ||= requestAnimationFrame(draw);
 }
 
-/** Colour a rectangle of the masks anew, all of it without one. */
-export function recolour(rect) {
+/** Colour all of the masks anew. */
+function recolourAll() {
   if (!shown) return;
   const { width, height } = store.project;
-  const x0 = rect ? Math.max(0, rect.x - 1) : 0;
-  const y0 = rect ? Math.max(0, rect.y - 1) : 0;
-  const x1 = rect ? Math.min(width, rect.x + rect.w + 1) : width;
-  const y1 = rect ? Math.min(height, rect.y + rect.h + 1) : height;
+  overlayContext.clearRect(0, 0, width, height);
+  const rect = extent(shown.ids, width, height);
+  if (rect) recolour(rect);
+  redraw();
+}
+
+/** Colour a rectangle of the masks anew. */
+function recolour(rect) {
+  if (!shown) return;
+  const { width, height } = store.project;
+  const x0 = Math.max(0, rect.x - 1);
+  const y0 = Math.max(0, rect.y - 1);
+  const x1 = Math.min(width, rect.x + rect.w + 1);
+  const y1 = Math.min(height, rect.y + rect.h + 1);
   const image = overlayContext.createImageData(x1 - x0, y1 - y0);
   const out = new Uint32Array(image.data.buffer);
   const { ids } = shown;
@@ -103,7 +114,7 @@ function take(next) {
     Object.assign(overlay, { width: project.width, height: project.height });
     fit();
   }
-  recolour();
+  recolourAll();
   frames.prefetch(next.frame, step);
 }
 
@@ -181,7 +192,7 @@ function makeColours() {
     fills[id] = seen ? ((fill << 24) | colour) >>> 0 : 0;
     edges[id] = seen ? ((edge << 24) | colour) >>> 0 : 0;
   });
-  recolour();
+  recolourAll();
 }
 
 canvas.addEventListener("wheel", (event) => {
