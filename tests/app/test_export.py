@@ -25,7 +25,9 @@ def export(client, project, kinds, **options) -> dict:
     return client.finish(client.json("POST", f"/projects/{project}/export", 202, json={"kinds": kinds, **options}))
 
 
-def test_a_zip_holds_the_files_that_segment_writes_byte_for_byte(client, project, clip, square, lively_network, tmp_path):
+def test_a_zip_holds_the_files_that_segment_writes_byte_for_byte(
+    client, project, clip, square, lively_network, tmp_path
+):
     second = np.roll(square, 8, axis=1) * 4
     client.paint(project, 6, second)
     client.track(project)

@@ -59,7 +59,12 @@ def test_a_mask_of_another_size_or_that_is_no_gzip_is_refused(client, project):
     _, tag = client.mask(project, 0)
     url = f"/projects/{project}/masks/0"
     headers = {"If-Match": tag, "Content-Encoding": "gzip"}
-    for body in (b"no gzip", gzip.compress(bytes(10)), gzip.compress(bytes(24 * 40 + 1)), gzip.compress(bytes(960))[:9]):
+    for body in (
+        b"no gzip",
+        gzip.compress(bytes(10)),
+        gzip.compress(bytes(24 * 40 + 1)),
+        gzip.compress(bytes(960))[:9],
+    ):
         assert client.json("PUT", url, 400, content=body, headers=headers)["remedy"]
     bomb = gzip.compress(bytes(50_000_000))
     assert "one byte for each" in client.json("PUT", url, 400, content=bomb, headers=headers)["error"]
@@ -132,9 +137,7 @@ def test_a_box_becomes_a_mask_of_the_object_in_it(client, project, images):
     truth = np.zeros((14, 14), bool)
     truth[2:12, 2:12] = True  # the bright square of the scene
     assert (truth & (found > 0)).sum() / (truth | (found > 0)).sum() > 0.85
-    client.json(
-        "POST", f"/projects/{project}/frames/0/box", 400, json={"left": 9, "top": 9, "right": 9, "bottom": 20}
-    )
+    client.json("POST", f"/projects/{project}/frames/0/box", 400, json={"left": 9, "top": 9, "right": 9, "bottom": 20})
 
 
 def test_frames_come_upright_and_in_any_order(client, project, images):

@@ -45,6 +45,28 @@ class TooLargeError(AppError):
     status = 413
 
 
+class OutOfMemoryError(AppError):
+    """The device has no room for the work."""
+
+    status = 507
+
+
+def explain(error: Exception) -> CycleVOSError:
+    """Turn whatever work in the background was stopped by into something that a page can be told."""
+    if isinstance(error, CycleVOSError):
+        return error
+    text = str(error).lower()
+    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
+        return OutOfMemoryError(
+            "There is not enough memory for this.",
+            "Choose a smaller size or fewer frames in memory in the settings, then try again: what was done is kept.",
+        )
+    return AppError(
+        f"Something went wrong inside ({type(error).__name__}).",
+        "What was done before is kept. Try again; if it happens again, start the app with -v and report what it says.",
+    )
+
+
 def describe(error: CycleVOSError) -> tuple[int, dict[str, str]]:
     """Return the HTTP status of an error and what the page is told: the sentence and the remedy."""
     if isinstance(error, AppError):

@@ -34,6 +34,7 @@ from cyclevos.video.frames import UInt8Array
 
 KINDS = ("masks", "objects", "overlay", "coco", "reliability", "marks")
 _STORED = {".png", ".mp4"}  # packed already
+_KEPT = 3  # zips of a project
 
 
 class ObjectWriter(ResultWriter):
@@ -107,10 +108,15 @@ def export(project: Project, kinds: Sequence[str], folder: Path | None, job: Job
     """
     if folder is not None:
         _check_empty(folder)
-        _write(project, kinds, folder, job)
+        try:
+            _write(project, kinds, folder, job)
+        except BaseException:
+            _clear(folder)
+            raise
         return {"folder": str(folder)}
     name = f"{project.id}-{datetime.now():%Y%m%d-%H%M%S}-{job.id}"
     exports = project.folder / "exports"
+    _tidy(exports)
     work = exports / name
     try:
         _write(project, kinds, work, job)
@@ -162,6 +168,25 @@ def _check_empty(folder: Path) -> None:
         taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
     if taken:
         raise ConflictError(f"{folder} holds something already.", "Choose a new or an empty folder.")
+
+
+def _clear(folder: Path) -> None:
+    """Take back what was written into a folder that was empty, so that the next try finds it so."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _tidy(exports: Path) -> None:
+    """Remove what a killed export left, and old zips but for the last few, which may still be on their way."""
+    if exports.is_dir():
+        for folder in exports.iterdir():
+            if folder.is_dir():
+                shutil.rmtree(folder, ignore_errors=True)
+        for old in sorted(exports.glob("*.zip"), key=lambda path: path.stat().st_mtime)[: -(_KEPT - 1)]:
+            old.unlink(missing_ok=True)
 
 
 def _pack(folder: Path, target: Path) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
 
 from PIL import Image
 
@@ -17,54 +16,6 @@ from cyclevos.video.frames import UInt8Array
 _CACHE_BYTES = 192 * 2**20
 _AHEAD = 24  # frames that decoding on costs less than searching anew
 _BEHIND = 12  # frames before the wanted one that are decoded with it, for those who go backward
-_THUMBNAIL_HEIGHT = 64
-_MOST_THUMBNAILS = 240
-
-
-class VideoIndex(NamedTuple):
-    """What one pass over a video tells.
-
-    Attributes:
-        times: seconds of every frame on the video's own clock, from 0; by the frame rate where there is none.
-        thumbnails: JPEGs by frame index, evenly spaced.
-    """
-
-    times: list[float]
-    thumbnails: dict[int, bytes]
-
-
-def index_video(source: FrameSource, progress: Callable[[int], None], stop: threading.Event) -> VideoIndex | None:
-    """Stream a video once.
-
-    Args:
-        source: the video.
-        progress: told how many frames are done.
-        stop: set to give up.
-
-    Returns:
-        What was seen; None where it was given up.
-
-    Raises:
-        VideoError: a frame cannot be decoded.
-    """
-    rate = float(source.frame_rate or 24)
-    times: list[float] = []
-    thumbnails: dict[int, bytes] = {}
-    every, start = 1, 0.0
-    for frame in source:
-        if stop.is_set():
-            return None
-        time = frame.index / rate if frame.time is None else frame.time
-        start = start if times else time
-        times.append(round(time - start, 4))
-        if frame.index % every == 0:
-            thumbnails[frame.index] = thumbnail(frame.image)
-        if len(thumbnails) > _MOST_THUMBNAILS:
-            every *= 2
-            thumbnails = {index: data for index, data in thumbnails.items() if index % every == 0}
-        if frame.index % 8 == 0:
-            progress(frame.index + 1)
-    return VideoIndex(times, thumbnails)
 
 
 class FrameReader:
@@ -94,10 +45,10 @@ class FrameReader:
                 self._cache.move_to_end(index)
                 return self._cache[index]
             for frame in self._from(index):
-                data = _jpeg(frame.image, 90)
-                self._keep(frame.index, data)
+                if frame.index not in self._cache:
+                    self._keep(frame.index, _jpeg(frame.image, 90))
                 if frame.index == index:
-                    return data
+                    return self._cache[index]
         raise NotFoundError(f"There is no frame {index}.", "Frames are counted from 0 to the video's last.")
 
     def image(self, index: int) -> UInt8Array:
@@ -119,9 +70,10 @@ class FrameReader:
             self._keep(frame.index, data)
 
     def _from(self, index: int) -> Iterator[Frame]:
-        """Yield frames that end with the wanted one, from where decoding is or from a little before it."""
+        """Yield frames that end with the wanted one, from where decoding is, or going backward from before it."""
         if not self._next <= index <= self._next + _AHEAD or self._next < 0:
-            self._next = max(0, index - _BEHIND) if index - 1 not in self._cache else index
+            backward = index + 1 in self._cache and index - 1 not in self._cache
+            self._next = max(0, index - _BEHIND) if backward else index
             self._stream = self.source.iterate(start=self._next)
         for frame in self._stream:
             self._next = frame.index + 1
@@ -135,17 +87,6 @@ class FrameReader:
         self._cache[index] = data
         while self._held > _CACHE_BYTES and len(self._cache) > 1:
             self._held -= len(self._cache.popitem(last=False)[1])
-
-
-def thumbnail(image: UInt8Array) -> bytes:
-    """Return a small JPEG of an image (H,W,3)."""
-    height, width = image.shape[:2]
-    step = max(1, height // (2 * _THUMBNAIL_HEIGHT))
-    small = Image.fromarray(image[::step, ::step].copy())
-    wide = max(1, min(4 * _THUMBNAIL_HEIGHT, round(width * _THUMBNAIL_HEIGHT / height)))
-    data = io.BytesIO()
-    small.resize((wide, _THUMBNAIL_HEIGHT), Image.Resampling.BILINEAR).save(data, format="JPEG", quality=70)
-    return data.getvalue()
 
 
 def _jpeg(image: UInt8Array, quality: int) -> bytes:

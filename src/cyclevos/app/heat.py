@@ -48,10 +48,14 @@ def draw_heat(project: Project, holder: NetworkHolder, index: int, object_id: in
     job.progress(0, None, "loading the network")
     network = holder.get()
     image = project.reader.image(index)
-    job.progress(0, None, f"asking frame {reference}")
     mask = np.where(given[reference] == object_id, object_id, 0).astype(np.uint8)
     size = None if settings.size == "none" else settings.size
-    (field,) = cycle_erf(network, image, project.reader.image(reference), mask, steps=_STEPS, size=size)
+    known = project.reader.image(reference)
+
+    def tell(step: int) -> None:
+        job.progress(step, _STEPS, f"asking frame {reference}")
+
+    (field,) = cycle_erf(network, image, known, mask, steps=_STEPS, size=size, before_step=tell)
     data = io.BytesIO()
     Image.fromarray(heat_map(image, field)).save(data, format="JPEG", quality=90)
     write_durably(heat_file(project, index, object_id), data.getvalue())

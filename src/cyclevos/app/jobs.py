@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from cyclevos.app.errors import AppError, NotFoundError, describe
+from cyclevos.app.errors import NotFoundError, describe, explain
 from cyclevos.app.project import Project
 from cyclevos.errors import CycleVOSError
 
@@ -25,19 +25,13 @@ class CancelledError(Exception):
     """The job was cancelled; raised inside it, where it asks."""
 
 
-class OutOfMemoryError(AppError):
-    """The device has no room for the job."""
-
-    status = 507
-
-
 @dataclass
 class Job:
     """One piece of work.
 
     Attributes:
         id: counts up.
-        kind: track, erf or export.
+        kind: track, heat or export.
         project: that it belongs to; hears of everything that happens to it.
         work: does it; what it returns becomes `result`.
         status: where it is.
@@ -184,26 +178,11 @@ def _work(job: Job) -> None:
     except CancelledError:
         job.status = "cancelled"
     except Exception as error:
-        _, job.error = describe(_explained(error))
+        _, job.error = describe(explain(error))
         job.status = "failed"
         logger.warning("job %s failed: %s", job.id, error, exc_info=not isinstance(error, CycleVOSError))
     if job.status == "failed":
         _free_memory()
-
-
-def _explained(error: Exception) -> CycleVOSError:
-    if isinstance(error, CycleVOSError):
-        return error
-    text = str(error)
-    if isinstance(error, MemoryError) or "out of memory" in text.lower() or "can't allocate memory" in text:
-        return OutOfMemoryError(
-            "There is not enough memory for this.",
-            "Choose a smaller size or fewer frames in memory in the settings, then track again: it goes on from there.",
-        )
-    return AppError(
-        f"Something went wrong inside ({type(error).__name__}).",
-        "What was done before is kept. Try again; if it happens again, start the app with -v and report what it says.",
-    )
 
 
 def _free_memory() -> None:

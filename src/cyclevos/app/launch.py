@@ -12,9 +12,11 @@ from pathlib import Path
 
 import uvicorn
 
+from cyclevos.app.project import Project
 from cyclevos.app.project_file import PROJECT_FILE
 from cyclevos.app.security import is_loopback, new_token
 from cyclevos.app.server import AppOptions, create_app
+from cyclevos.app.workspace import Workspace
 from cyclevos.errors import OutputError
 
 __all__ = ["AppOptions", "launch"]
@@ -41,9 +43,7 @@ def launch(options: AppOptions, video: Path | None, port: int, *, browser: bool,
     listening = _bind(options.host, port)
     place = ""
     if video is not None:
-        known = (video / PROJECT_FILE).is_file()
-        workspace = guard.services.workspace
-        place = f"?project={(workspace.get(video.resolve().name) if known else workspace.create(video)).id}"
+        place = f"?project={_open(guard.services.workspace, video).id}"
     name = f"[{options.host}]" if ":" in options.host else options.host
     # Behind the #, the token stays in the browser: it reaches no server's log.
     secret = "" if options.token is None else f"#token={options.token}"
@@ -55,6 +55,13 @@ def launch(options: AppOptions, video: Path | None, port: int, *, browser: bool,
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(guard, log_config=None, access_log=False, timeout_graceful_shutdown=2)
     uvicorn.Server(config).run(sockets=[listening])
+
+
+def _open(workspace: Workspace, video: Path) -> Project:
+    """Open a project's folder, the project that a video has already, or a new one."""
+    if (video / PROJECT_FILE).is_file():
+        return workspace.get(video.resolve().name)
+    return workspace.of_video(video) or workspace.create(video)
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -33,7 +33,7 @@ class Mark:
 
     Attributes:
         objects: ids whose pixels, or absence, were given by hand.
-        accepted: the frame is finished: nothing but a person changes it.
+        accepted: the frame is finished, with all objects as they are: nothing but a person changes it.
     """
 
     objects: frozenset[int]
@@ -122,24 +122,24 @@ class MaskStore:
         return self._read(self._before_folder, index) if index in self._before else None
 
     def given(self) -> dict[int, UInt8Array]:
-        """Return what tracking takes as known: of every marked frame the objects marked there."""
-        return {
-            index: np.where(np.isin(mask := self._read(self._marks_folder, index), [*mark.objects]), mask, 0).astype(
-                np.uint8
-            )
-            for index, mark in self.marks.items()
-        }
+        """Return what tracking takes as known: accepted frames, and of marked ones the objects marked there."""
+        masks = {}
+        for index, mark in self.marks.items():
+            ids = self._read(self._marks_folder, index)
+            masks[index] = ids if mark.accepted else np.where(np.isin(ids, [*mark.objects]), ids, 0).astype(np.uint8)
+        return masks
 
-    def write_mark(self, index: int, ids: UInt8Array, mark: Mark) -> None:
+    def write_mark(self, index: int, ids: UInt8Array, mark: Mark) -> FrameMask:
         """Store what a person made of a frame, so that not even a power cut loses it."""
         info = PngImagePlugin.PngInfo()
         info.add_text("marked", ",".join(map(str, sorted(mark.objects))))
         info.add_text("accepted", "1" if mark.accepted else "0")
         write_durably(_path(self._marks_folder, index), _encode(ids, info))
         self._marks[index] = mark
+        return FrameMask(ids, mark, index in self._tracked)
 
-    def write_tracked(self, index: int, ids: UInt8Array, before: UInt8Array | None = None) -> None:
-        """Store what tracking made of a frame, and what it was before its correction.
+    def write_tracked(self, index: int, ids: UInt8Array, before: UInt8Array | None = None) -> FrameMask:
+        """Store what tracking made of a frame, and what it was before its correction; return what it shows now.
 
         A mark that is not accepted keeps its objects and takes the others from here.
         """
@@ -152,43 +152,39 @@ class MaskStore:
             _path(self._before_folder, index).unlink(missing_ok=True)
             self._before.discard(index)
         mark = self._marks.get(index)
-        if mark is not None and not mark.accepted:
-            own = self._read(self._marks_folder, index)
-            by_hand = np.isin(own, [*mark.objects]) & (own > 0)
-            others = np.where(np.isin(ids, [*mark.objects]), 0, ids)
-            self.write_mark(index, np.where(by_hand, own, others).astype(np.uint8), mark)
+        if mark is None or mark.accepted:
+            return self.read(index)
+        own = self._read(self._marks_folder, index)
+        by_hand = np.isin(own, [*mark.objects]) & (own > 0)
+        others = np.where(np.isin(ids, [*mark.objects]), 0, ids)
+        return self.write_mark(index, np.where(by_hand, own, others).astype(np.uint8), mark)
+
+    def read_tracked(self, index: int) -> UInt8Array | None:
+        """Return what tracking made of a frame, whatever was marked there; None where it made nothing."""
+        return self._read(self._masks_folder, index) if index in self._tracked else None
 
     def forget_mark(self, index: int) -> None:
         """Go back to what tracking made of a frame, or to nothing."""
         if self._marks.pop(index, None) is not None:
             _path(self._marks_folder, index).unlink(missing_ok=True)
 
-    def remove_object(self, object_id: int) -> list[int]:
-        """Take an object out of every frame; returns the frames that showed it or were marked with it."""
-        changed = []
-        for index in sorted({*self._marks, *self._tracked}):
-            mark = self._marks.get(index)
-            touched = False
-            if mark is not None:
-                ids = self._read(self._marks_folder, index)
-                if object_id in mark.objects or (ids == object_id).any():
-                    touched = True
-                    rest = mark.objects - {object_id}
+    def remove_object(self, object_id: int) -> None:
+        """Take an object out of every frame."""
+        for index, mark in self.marks.items():
+            ids = self._read(self._marks_folder, index)
+            rest = mark.objects - {object_id}
+            if rest == mark.objects and not (ids == object_id).any():
+                continue
+            if rest or mark.accepted:
+                self.write_mark(index, np.where(ids == object_id, 0, ids).astype(np.uint8), Mark(rest, mark.accepted))
+            else:
+                self.forget_mark(index)
+        for folder, held in ((self._masks_folder, self._tracked), (self._before_folder, self._before)):
+            for index in held:
+                ids = self._read(folder, index)
+                if (ids == object_id).any():
                     ids[ids == object_id] = 0
-                    if rest or mark.accepted:
-                        self.write_mark(index, ids, Mark(rest, mark.accepted))
-                    else:
-                        self.forget_mark(index)
-            for folder, held in ((self._masks_folder, self._tracked), (self._before_folder, self._before)):
-                if index in held:
-                    ids = self._read(folder, index)
-                    if (ids == object_id).any():
-                        touched = True
-                        ids[ids == object_id] = 0
-                        write_durably(_path(folder, index), _encode(ids))
-            if touched:
-                changed.append(index)
-        return changed
+                    write_durably(_path(folder, index), _encode(ids))
 
     def _read(self, folder: Path, index: int) -> UInt8Array:
         path = _path(folder, index)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import logging
 import threading
 import zlib
@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from cyclevos.app.durable_files import write_durably
-from cyclevos.app.errors import ConflictError, NotFoundError
+from cyclevos.app.errors import ConflictError, NotFoundError, explain
 from cyclevos.app.events import Hub
 from cyclevos.app.folder_lock import FolderLock
-from cyclevos.app.frame_reader import FrameReader, VideoIndex, index_video
+from cyclevos.app.frame_reader import FrameReader
 from cyclevos.app.mask_store import FrameMask, Mark, MaskStore, areas, painted_objects
 from cyclevos.app.project_file import ObjectInfo, ProjectFile, load_project_file
 from cyclevos.app.result_log import FrameResult, ResultLog
-from cyclevos.errors import CycleVOSError, MaskError
+from cyclevos.app.video_index import index_video, read_index, write_index
+from cyclevos.errors import CycleVOSError, MaskError, VideoError
 from cyclevos.video import MaskImage, open_source
 from cyclevos.video.frames import UInt8Array, size_text
 from cyclevos.video.palette import DAVIS_PALETTE
@@ -29,7 +29,6 @@ from cyclevos.video.review import spread_choice
 
 logger = logging.getLogger(__name__)
 
-_INDEX = "video.json"
 _REVIEWED = 10
 
 
@@ -58,7 +57,8 @@ class Project:
         self.lock = threading.RLock()
         self.hub = Hub()
         self.reader = FrameReader(self.source)
-        self.index: VideoIndex | None = self._stored_index()
+        known = read_index(folder)
+        self.index = known if known is not None and len(known.times) == self.file.frames else None
         self.read = 0
         self.problem: CycleVOSError | None = None
         self._closing = threading.Event()
@@ -87,6 +87,22 @@ class Project:
                 f"There is no frame {index}: the video has {self.frames}.", f"Choose one from 0 to {self.frames - 1}."
             )
         return index
+
+    def mask(self, index: int) -> FrameMask:
+        """Return a frame's mask."""
+        with self.lock:
+            return self.masks.read(self.check_frame(index))
+
+    def mask_before(self, index: int) -> UInt8Array | None:
+        """Return what a frame's mask was before its correction; None where nothing was corrected."""
+        with self.lock:
+            return self.masks.read_before(self.check_frame(index))
+
+    @property
+    def source_tag(self) -> str:
+        """Names the video by where it lies and when it was written, for browsers that keep its frames."""
+        place = self.source.path.resolve()
+        return hashlib.sha256(f"{place} {place.stat().st_mtime_ns}".encode()).hexdigest()[:16]
 
     def state(self) -> dict[str, Any]:
         """Return all that a page needs to show the project, as JSON values."""
@@ -145,7 +161,7 @@ class Project:
             ConflictError: the mask has changed since, for example in another tab.
         """
         with self.lock:
-            before = self._unchanged(index, tag)
+            before = self._unchanged(self.check_frame(index), tag)
             held = Mark(frozenset()) if before.mark is None else before.mark
             mark = Mark(held.objects | painted_objects(before.ids, ids), held.accepted)
             self._know(ids)
@@ -165,30 +181,33 @@ class Project:
                 colours = [f"#{image.palette[3 * k : 3 * k + 3].hex()}" for k in range(256)]
                 self.change(lambda file: setattr(file, "palette", colours))
             self._know(image.ids)
-            return self._mark(index, image.ids, Mark(frozenset(image.object_ids)))
+            return self._mark(self.check_frame(index), image.ids, Mark(frozenset(image.object_ids)))
 
     def accept(self, index: int, accepted: bool) -> FrameMask:
         """Say that a frame is finished, with all objects as they are shown; or that it is not."""
         with self.lock:
-            mask = self.masks.read(index)
+            mask = self.masks.read(self.check_frame(index))
+            by_hand = frozenset[int]() if mask.mark is None else mask.mark.objects
             if accepted:
-                everyone = frozenset(info.id for info in self.file.objects)
-                return self._mark(index, mask.ids, Mark(everyone, True))
+                return self._mark(index, mask.ids, Mark(by_hand, True))
             if mask.mark is None:
                 return mask
-            return self._mark(index, mask.ids, Mark(mask.mark.objects, False))
+            tracked = self.masks.read_tracked(index)
+            if not by_hand and (not mask.ids.any() if tracked is None else np.array_equal(mask.ids, tracked)):
+                return self.forget(index)
+            # Tracking ran anew meanwhile: what is shown stays, and counts as marked.
+            return self._mark(index, mask.ids, Mark(by_hand or frozenset(areas(mask.ids)), False))
 
     def forget(self, index: int) -> FrameMask:
         """Go back to what tracking made of a frame."""
         with self.lock:
-            self.masks.forget_mark(index)
-            return self._announce(index)
+            self.masks.forget_mark(self.check_frame(index))
+            return self._announce(index, self.masks.read(index))
 
     def track_frame(self, index: int, ids: UInt8Array, result: FrameResult, before: UInt8Array | None) -> None:
         """Store what tracking made of a frame, unless a person has accepted it, and show it at once."""
         with self.lock:
-            self.masks.write_tracked(index, ids, before)
-            shown = self.masks.read(index)
+            shown = self.masks.write_tracked(index, ids, before)
             scores = {} if shown.mark is not None else result.reliability
             self.results.add(index, FrameResult(scores, areas(shown.ids)))
             self._tell(index, shown, with_mask=True)
@@ -231,11 +250,9 @@ class Project:
             self.change(lambda file: setattr(file, "objects", sorted([*file.objects, *infos], key=lambda o: o.id)))
 
     def _mark(self, index: int, ids: UInt8Array, mark: Mark) -> FrameMask:
-        self.masks.write_mark(index, ids, mark)
-        return self._announce(index)
+        return self._announce(index, self.masks.write_mark(index, ids, mark))
 
-    def _announce(self, index: int) -> FrameMask:
-        shown = self.masks.read(index)
+    def _announce(self, index: int, shown: FrameMask) -> FrameMask:
         self.results.add(index, FrameResult(self.results[index].reliability, areas(shown.ids)))
         self._tell(index, shown, with_mask=False)
         return shown
@@ -249,16 +266,6 @@ class Project:
             news["mask"] = b64encode(zlib.compress(shown.ids.tobytes(), 1)).decode()
         self.hub.publish("mask", news)
 
-    def _stored_index(self) -> VideoIndex | None:
-        try:
-            stored = json.loads((self.folder / _INDEX).read_bytes())
-            times = [float(value) for value in stored["times"]]
-            folder = self.folder / "thumbnails"
-            thumbnails = {int(i): (folder / f"{int(i)}.jpg").read_bytes() for i in stored["thumbnails"]}
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        return VideoIndex(times, thumbnails) if len(times) == self.file.frames else None
-
     def _index(self) -> None:
         """Read the whole video once: only then are its frames counted, and found by searching."""
 
@@ -269,20 +276,23 @@ class Project:
 
         if self.index is not None and self.source.frame_names is not None:
             return  # images are found without searching
-
         try:
             seen = index_video(self.source, progress, self._closing)
-            if seen is None or self.index is not None:
+            if seen is None:
                 return
-            for index, data in seen.thumbnails.items():
-                write_durably(self.folder / "thumbnails" / f"{index}.jpg", data, flush=False)
-            record = {"times": seen.times, "thumbnails": sorted(seen.thumbnails)}
-            write_durably(self.folder / _INDEX, json.dumps(record).encode())
+            if self.file.frames not in (None, len(seen.times)):
+                raise VideoError(
+                    f"{self.source.path} has {len(seen.times)} frames now, but the project was made when it had "
+                    f"{self.file.frames}. Put back the video that the project belongs to."
+                )
+            if self.index is not None:
+                return
+            write_index(self.folder, seen)
             self.index = seen
             self.change(lambda file: setattr(file, "frames", len(seen.times)))
-        except CycleVOSError as error:
-            logger.warning("%s", error)
-            self.problem = error
+        except Exception as error:
+            self.problem = explain(error)
+            logger.warning("%s", self.problem, exc_info=not isinstance(error, CycleVOSError))
             self.hub.publish("changed", {})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,13 +36,13 @@ class ResultLog:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._rows: dict[int, FrameResult] = {}
-        lines = 0
+        lines, whole = 0, True
         for row in _read_lines(path):
-            lines += 1
+            lines, whole = lines + 1, row is not None
             if row is not None:
                 self._rows[row[0]] = row[1]
-        if lines > 2 * len(self._rows) + 100:
-            write_durably(path, b"".join(_line(index, result) for index, result in self._rows.items()))
+        if lines > 2 * len(self._rows) + 100 or not whole:
+            self._rewrite()
 
     def __getitem__(self, index: int) -> FrameResult:
         """Return what is known of a frame, which may be nothing."""
@@ -52,7 +53,7 @@ class ResultLog:
         return sorted(self._rows.items())
 
     def add(self, index: int, result: FrameResult) -> None:
-        """Append a line; it is in the system's hands afterwards, so killing this process does not lose it.
+        """Append a line, so that not even a power cut loses it.
 
         Raises:
             OutputError: the disk refuses.
@@ -60,9 +61,9 @@ class ResultLog:
         with output_errors(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("ab") as file:
-                if file.tell() and not _ends_with_newline(self._path):
-                    file.write(b"\n")
                 file.write(_line(index, result))
+                file.flush()
+                os.fsync(file.fileno())
         self._rows[index] = result
 
     def remove_object(self, object_id: int) -> None:
@@ -76,6 +77,9 @@ class ResultLog:
                 {i: value for i, value in result.reliability.items() if i != object_id},
                 {i: value for i, value in result.areas.items() if i != object_id},
             )
+        self._rewrite()
+
+    def _rewrite(self) -> None:
         write_durably(self._path, b"".join(_line(index, result) for index, result in self._rows.items()))
 
 
@@ -90,15 +94,11 @@ def _read_lines(path: Path) -> Iterator[tuple[int, FrameResult] | None]:
     with path.open("rb") as file:
         for line in file:
             try:
+                if not line.endswith(b"\n"):
+                    raise ValueError("cut off")
                 record = json.loads(line)
                 reliability = {int(i): float(value) for i, value in record["reliability"].items()}
                 areas = {int(i): int(value) for i, value in record["areas"].items()}
                 yield int(record["frame"]), FrameResult(reliability, areas)
             except (ValueError, KeyError, TypeError, AttributeError):
                 yield None
-
-
-def _ends_with_newline(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, 2)
-        return file.read(1) == b"\n"

@@ -1,24 +1,23 @@
-"""Routes of the projects: which there are, opening a video, objects and settings, and the stream of news."""
+"""Routes of the projects: which there are, opening a video, settings, and the stream of news."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi import Path as InPath
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
 
 from cyclevos import __version__
-from cyclevos.app.errors import AppError, ConflictError
-from cyclevos.app.project_file import ObjectInfo, ProjectFile
+from cyclevos.app.errors import AppError
+from cyclevos.app.project_file import ProjectFile
 from cyclevos.app.services import Services
 from cyclevos.app.uploads import receive_video
-from cyclevos.app.wire import ChangeBody, ObjectBody, OpenBody
+from cyclevos.app.wire import ChangeBody, OpenBody
 from cyclevos.app.workspace import VIDEO_SUFFIXES, demos
+from cyclevos.errors import VideoError
 
 UPLOAD_PATH = "/api/uploads"
-
-ObjectNumber = Annotated[int, InPath(ge=1, le=255)]
 
 
 def project_routes(services: Services) -> APIRouter:
@@ -53,12 +52,12 @@ def project_routes(services: Services) -> APIRouter:
 
     @routes.post("/uploads", status_code=201)
     async def upload(request: Request, name: Annotated[str, Query(min_length=1, max_length=255)]) -> dict[str, Any]:
-        from starlette.concurrency import run_in_threadpool
-
         video = await receive_video(name, request.stream(), workspace.projects, services.max_upload)
         try:
             title = name.rpartition("/")[2].rpartition(".")[0]
             project = await run_in_threadpool(workspace.create, video, title, move=True)
+        except VideoError as error:
+            raise VideoError(str(error).replace(str(video), repr(name))) from error
         finally:
             video.unlink(missing_ok=True)
         return project.state()
@@ -78,44 +77,6 @@ def project_routes(services: Services) -> APIRouter:
         opened.change(edit)
         return opened.file.model_dump(include={"name", "settings"})
 
-    @routes.post("/projects/{project_id}/objects", status_code=201)
-    def add_object(project_id: str, body: ObjectBody) -> dict[str, Any]:
-        opened = workspace.get(project_id)
-        with opened.lock:
-            taken = {info.id for info in opened.file.objects}
-            free = next((i for i in range(1, 256) if i not in taken), None)
-            if free is None:
-                raise ConflictError("There are 255 objects already, as many as a mask can hold.", "Delete one first.")
-            info = ObjectInfo(id=free, name=body.name or f"object {free}")
-            _describe(info, body)
-
-            def edit(file: ProjectFile) -> None:
-                file.objects = sorted([*file.objects, info], key=lambda each: each.id)
-                file.palette[free] = body.colour or file.palette[free]
-
-            opened.change(edit)
-        return info.model_dump()
-
-    @routes.patch("/projects/{project_id}/objects/{object_id}")
-    def change_object(project_id: str, object_id: ObjectNumber, body: ObjectBody) -> dict[str, Any]:
-        opened = workspace.get(project_id)
-
-        def edit(file: ProjectFile) -> None:
-            info = file.object(object_id)
-            _describe(info, body)
-            file.palette[object_id] = body.colour or file.palette[object_id]
-
-        opened.change(edit)
-        return opened.file.object(object_id).model_dump()
-
-    @routes.delete("/projects/{project_id}/objects/{object_id}", status_code=204)
-    def delete_object(project_id: str, object_id: ObjectNumber) -> Response:
-        opened = workspace.get(project_id)
-        if queue.of(opened):
-            raise ConflictError("A job is at work on this project.", "Wait for it or cancel it, then delete.")
-        opened.remove_object(object_id)
-        return Response(status_code=204)
-
     @routes.get("/projects/{project_id}/events")
     def events(project_id: str) -> StreamingResponse:
         opened = workspace.get(project_id)
@@ -124,9 +85,3 @@ def project_routes(services: Services) -> APIRouter:
         )
 
     return routes
-
-
-def _describe(info: ObjectInfo, body: ObjectBody) -> None:
-    info.name = body.name or info.name
-    info.hidden = info.hidden if body.hidden is None else body.hidden
-    info.locked = info.locked if body.locked is None else body.locked

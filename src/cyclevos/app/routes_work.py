@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,18 +29,21 @@ def work_routes(services: Services) -> APIRouter:
     @routes.post("/projects/{project_id}/track", status_code=202)
     def start_tracking(project_id: str, body: TrackBody) -> dict[str, Any]:
         project = workspace.get(project_id)
-        if queue.of(project, "track"):
-            raise ConflictError("This project is being tracked already.", "Wait for it or cancel it.")
         if project.index is None:
             raise ConflictError("The video is still being read.", "Tracking can start in a moment.")
-        return queue.add("track", project, lambda job: track(project, network, body.direction, job)).state()
+        with project.lock:
+            if queue.of(project, "track"):
+                raise ConflictError("This project is being tracked already.", "Wait for it or cancel it.")
+            return queue.add("track", project, lambda job: track(project, network, body.direction, job)).state()
 
     @routes.post("/projects/{project_id}/heat", status_code=202)
     def ask_for_heat(project_id: str, body: HeatBody) -> dict[str, Any]:
         project = workspace.get(project_id)
         project.check_frame(body.frame)
-        project.file.object(body.object)
-        return queue.add("heat", project, lambda job: draw_heat(project, network, body.frame, body.object, job)).state()
+        with project.lock:
+            project.file.object(body.object)
+            work = partial(draw_heat, project, network, body.frame, body.object)
+            return queue.add("heat", project, work).state()
 
     @routes.get("/projects/{project_id}/heat/{index}/{object_id}")
     def heat(
@@ -52,7 +56,8 @@ def work_routes(services: Services) -> APIRouter:
     def start_export(project_id: str, body: ExportBody) -> dict[str, Any]:
         project = workspace.get(project_id)
         folder: Path | None = None if body.folder is None else workspace.confined(body.folder)
-        return queue.add("export", project, lambda job: export(project, body.kinds, folder, job)).state()
+        with project.lock:
+            return queue.add("export", project, partial(export, project, body.kinds, folder)).state()
 
     @routes.get("/projects/{project_id}/exports/{name}")
     def exported(project_id: str, name: str) -> Response:

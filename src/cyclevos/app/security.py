@@ -75,20 +75,25 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
         if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self._app(scope, receive, send)
+            await send({"type": "websocket.close"})  # there are none
             return
 
         async def protected(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *_HEADERS.items()]
+                headers = list(message.get("headers", []))
+                if all(name.lower() != b"cache-control" for name, _ in headers):
+                    headers.append((b"cache-control", b"no-cache"))  # a page must not be older than its server
+                message["headers"] = [*headers, *_HEADERS.items()]
             await send(message)
 
         try:
             headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
             self._check(scope, headers)
-            await self._app(scope, self._bounded(scope, headers, receive), protected)
+            await self._app(scope, await self._bounded(scope, headers, receive), protected)
         except AppError as error:
             await _answer(protected, error)
 
@@ -98,7 +103,7 @@ class Guard:
             raise ForbiddenError(f"This server does not answer to the name {host!r}.", "Open the address it printed.")
         origin = headers.get(b"origin")
         site = headers.get(b"sec-fetch-site", "none")
-        foreign = urlsplit(origin).netloc != host if origin is not None else site not in ("same-origin", "none")
+        foreign = _authority(origin) != host if origin is not None else site not in ("same-origin", "none")
         reading_page = scope["method"] in _READING and not scope["path"].startswith("/api/")
         if foreign and not (reading_page and origin is None):
             raise ForbiddenError("Another web page asked for this.", "Open the address that the server printed.")
@@ -126,27 +131,43 @@ class Guard:
             return name == "localhost"
         return True  # a name can be pointed at us by somebody else, an address cannot
 
-    def _bounded(self, scope: Scope, headers: dict[bytes, str], receive: Receive) -> Receive:
+    async def _bounded(self, scope: Scope, headers: dict[bytes, str], receive: Receive) -> Receive:
+        """Take in a request's body, as far as it is allowed, before the application is asked to work on it."""
         if scope["path"] == self._upload_path:
             return receive
         declared = headers.get(b"content-length", "0")
         if not declared.isdecimal() or int(declared) > _MOST_BODY:
-            raise TooLargeError("The request is too large.", f"Send at most {_MOST_BODY // 2**20} MB.")
-        seen = 0
-
-        async def counted() -> Message:
-            nonlocal seen
+            raise _too_large()
+        body, message = bytearray(), await receive()
+        while message["type"] == "http.request":
+            body += message.get("body", b"")
+            if len(body) > _MOST_BODY:
+                raise _too_large()
+            if not message.get("more_body", False):
+                message = {"type": "http.request", "body": bytes(body)}
+                break
             message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > _MOST_BODY:
-                raise TooLargeError("The request is too large.", f"Send at most {_MOST_BODY // 2**20} MB.")
-            return message
+        waiting = [message]
 
-        return counted
+        async def replay() -> Message:
+            return waiting.pop() if waiting else await receive()
+
+        return replay
+
+
+def _too_large() -> TooLargeError:
+    return TooLargeError("The request is too large.", f"Send at most {_MOST_BODY // 2**20} MB.")
 
 
 class _UnauthorisedError(ForbiddenError):
     status = 401
+
+
+def _authority(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _session(header: str) -> str:

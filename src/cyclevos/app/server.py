@@ -18,6 +18,8 @@ from cyclevos import __version__
 from cyclevos.app.errors import describe
 from cyclevos.app.jobs import JobQueue
 from cyclevos.app.routes_frames import frame_routes
+from cyclevos.app.routes_masks import mask_routes
+from cyclevos.app.routes_objects import object_routes
 from cyclevos.app.routes_projects import UPLOAD_PATH, project_routes
 from cyclevos.app.routes_work import work_routes
 from cyclevos.app.security import COOKIE, Guard
@@ -72,7 +74,14 @@ def create_app(options: AppOptions) -> Guard:
         yield
         services.close()
 
-    app = FastAPI(title="cyclevos", version=__version__, lifespan=running, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="cyclevos",
+        version=__version__,
+        lifespan=running,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )
     guard = Guard(app, services, host=options.host, token=options.token, upload_path=UPLOAD_PATH)
     _handle_errors(app)
 
@@ -86,8 +95,8 @@ def create_app(options: AppOptions) -> Guard:
         response.set_cookie(COOKIE, body.token, httponly=True, samesite="strict", max_age=30 * 24 * 3600)
         return response
 
-    for router in (project_routes(services), frame_routes(services), work_routes(services)):
-        app.include_router(router, prefix="/api")
+    for routes in (project_routes, object_routes, frame_routes, mask_routes, work_routes):
+        app.include_router(routes(services), prefix="/api")
     app.mount("/", StaticFiles(directory=STATIC, html=True), name="page")
     return guard
 

@@ -65,15 +65,19 @@ class Snapshots:
         self._since = 0
         path = self._folder / f"{index:05d}-{self._key(index)}.safetensors"
         write_durably(path, save({name: tensor.contiguous() for name, tensor in state.items()}))
-        files = sorted(self._folder.glob("*.safetensors"), reverse=self._backward)
+        files = sorted(self._folder.glob("*.safetensors"), key=_place)
         if len(files) > _MOST:
-            places = [int(file.stem.partition("-")[0]) for file in files]
+            places = [_place(file) for file in files]
             gaps = [abs(places[k + 1] - places[k - 1]) for k in range(1, len(files) - 1)]
             files[1 + int(np.argmin(gaps))].unlink(missing_ok=True)
 
     def _key(self, index: int) -> str:
         reached = {i: d for i, d in self._digests.items() if (i >= index if self._backward else i <= index)}
         return hashlib.sha256(json.dumps([self._base, sorted(reached.items())]).encode()).hexdigest()[:24]
+
+
+def _place(file: Path) -> int:
+    return int(file.stem.partition("-")[0])
 
 
 def digest(mask: NDArray[np.uint8]) -> str:

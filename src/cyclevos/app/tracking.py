@@ -19,6 +19,7 @@ from cyclevos.app.project import Project
 from cyclevos.app.project_file import Settings
 from cyclevos.app.result_log import FrameResult
 from cyclevos.app.snapshots import Snapshots, digest
+from cyclevos.cli.job import weights_identity
 from cyclevos.geometry import grow_probabilities
 from cyclevos.masks import probabilities_to_ids
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
@@ -47,6 +48,11 @@ class NetworkHolder:
         self.weights, self._device, self._dtype = weights, device, dtype
         self._lock = threading.Lock()
         self._network: SpaceTimeMemoryNetwork | None = None
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What results follow from: the weights by their content, and the arithmetic."""
+        return weights_identity(self.weights), self._dtype
 
     def get(self) -> SpaceTimeMemoryNetwork:
         """Return the network.
@@ -107,20 +113,30 @@ class _Run:
         return self.done
 
     def both(self) -> int:
-        """Run backward, then forward, merging frame by frame."""
+        """Run backward, then forward, merging frame by frame; what the first pass kept goes when both are done."""
         everything = f"{self.base} {sorted((index, digest(mask)) for index, mask in self.given.items())}"
-        kept = self.folder / "kept"
+        kept, way_back = self.folder / "kept", self.folder / "backward"
+        forward = Snapshots(self.folder / "forward", everything, self.given, backward=False)
+        if self._ended(forward):
+            return 0
+        backward = Snapshots(way_back, everything, self.given, backward=True)
         with output_errors(kept):
+            if backward.latest() is None:
+                shutil.rmtree(kept, ignore_errors=True)  # what it holds followed from other masks
             kept.mkdir(parents=True, exist_ok=True)
         seen = BackwardPass(kept, self.given)
-        backward = Snapshots(self.folder / "backward", everything, self.given, backward=True)
         for frame, p in self._pass(backward, max(self.given), backward=True, note="looking back, 1 of 2"):
             seen.keep(p)
             self._store(frame, p)
-        forward = Snapshots(self.folder / "forward", everything, self.given, backward=False)
         for frame, p in self._pass(forward, 0, backward=False, note="tracking, 2 of 2"):
             self._store(frame, seen.merge(p))
+        for folder in (kept, way_back):
+            shutil.rmtree(folder, ignore_errors=True)
         return self.done
+
+    def _ended(self, forward: Snapshots) -> bool:
+        held = forward.latest()
+        return held is not None and held[0] + 1 >= self.project.frames
 
     def _pass(
         self, snapshots: Snapshots, begin: int, *, backward: bool, note: str
@@ -164,7 +180,7 @@ def _way(backward: bool) -> Direction:
 
 
 def _base(holder: NetworkHolder, settings: Settings, direction: Direction) -> str:
-    return json.dumps([holder.weights, settings.model_dump(), direction])
+    return json.dumps([*holder.identity, settings.model_dump(), direction])
 
 
 def _keep_only(folder: Path, base: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from cyclevos.app.errors import AppError, TooLargeError
-from cyclevos.app.workspace import VIDEO_SUFFIXES
+from cyclevos.app.workspace import UPLOADING, VIDEO_SUFFIXES
 from cyclevos.video.atomic_files import output_errors
 
 _HEAD = 512
@@ -55,7 +55,7 @@ async def receive_video(name: str, body: AsyncIterator[bytes], folder: Path, mos
         raise UnsupportedError(
             f"{name!r} is no video by its ending.", f"Send one of {', '.join(sorted(VIDEO_SUFFIXES))}."
         )
-    path = folder / f".upload-{secrets.token_hex(8)}{suffix}"
+    path = folder / f"{UPLOADING}{secrets.token_hex(8)}{suffix}"
     size, head = 0, b""
     try:
         with output_errors(path):

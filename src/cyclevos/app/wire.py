@@ -7,6 +7,7 @@ import zlib
 from typing import Annotated, Literal
 
 import numpy as np
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from cyclevos.app.errors import AppError
@@ -87,9 +88,11 @@ class ExportBody(_Body):
     folder: PathText | None = None
 
 
-def pack(ids: UInt8Array) -> bytes:
-    """Compress a mask with gzip."""
-    return gzip.compress(ids.tobytes(), 1, mtime=0)
+def mask_response(ids: UInt8Array, headers: dict[str, str]) -> Response:
+    """Answer with a mask, one byte a pixel, compressed with gzip."""
+    data = gzip.compress(ids.tobytes(), 1, mtime=0)
+    headers = {"Cache-Control": "no-store", "Content-Encoding": "gzip", **headers}
+    return Response(data, media_type="application/octet-stream", headers=headers)
 
 
 def unpack(body: bytes, encoding: str | None, size: tuple[int, int]) -> UInt8Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ VIDEO_SUFFIXES = frozenset(
 )
 _ID = re.compile(r"^[a-z0-9][a-z0-9-]{0,79}$")
 _MOST_ENTRIES = 500
+UPLOADING = ".upload-"
+_STALE = 24 * 3600  # seconds after which an upload has been given up
 
 
 class Workspace:
@@ -41,6 +44,9 @@ class Workspace:
         self.folders = [folder.resolve() for folder in folders]
         with output_errors(self.projects):
             self.projects.mkdir(parents=True, exist_ok=True)
+            for upload in self.projects.glob(f"{UPLOADING}*"):
+                if time.time() - upload.stat().st_mtime > _STALE:
+                    upload.unlink(missing_ok=True)
         self._open: dict[str, Project] = {}
         self._lock = threading.Lock()
 
@@ -86,18 +92,30 @@ class Workspace:
             OutputError: the disk refuses.
         """
         source = open_source(video)
-        title = (name or source.name).strip()[:80] or "video"
+        title = (name or source.name).strip()[:80].strip() or "video"
         folder = self._new_folder(title)
         place = str(video.resolve())
-        with output_errors(folder):
-            if move:
-                (folder / "source").mkdir()
-                target = folder / "source" / f"video{video.suffix.lower()}"
-                place = f"source/{target.name}"
-                shutil.move(video, target)
         height, width = source.size
-        ProjectFile(name=title, source=place, height=height, width=width).save(folder)
-        return self.get(folder.name)
+        try:
+            with output_errors(folder):
+                if move:
+                    (folder / "source").mkdir()
+                    target = folder / "source" / f"video{video.suffix.lower()}"
+                    place = f"source/{target.name}"
+                    shutil.move(video, target)
+            ProjectFile(name=title, source=place, height=height, width=width).save(folder)
+            return self.get(folder.name)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def of_video(self, video: Path) -> Project | None:
+        """Return the project of a video that was changed last; None where there is none."""
+        for entry in self.listing():
+            folder = self.projects / entry["id"]
+            if "problem" not in entry and load_project_file(folder).source == str(video.resolve()):
+                return self.get(folder.name)
+        return None
 
     def confined(self, text: str) -> Path:
         """Return a path if it lies in one of the folders given at start.
@@ -109,7 +127,7 @@ class Workspace:
         if path is None or not any(path.is_relative_to(folder) for folder in self.folders):
             allowed = ", ".join(map(str, self.folders)) or "none"
             raise ForbiddenError(
-                f"{text!r} is outside the folders that this app was started for ({allowed}).",
+                f"{text[:200]!r} is outside the folders that this app was started for ({allowed}).",
                 "Choose a path inside, upload the video, or start the app with --folder FOLDER.",
             )
         return path
@@ -170,7 +188,9 @@ def demos() -> list[str]:
 def _resolved(text: str, folders: Sequence[Path]) -> Path | None:
     try:
         path = Path(text).expanduser()
-        return (path if path.is_absolute() else folders[0] / path).resolve()
+        path = (path if path.is_absolute() else folders[0] / path).resolve()
+        path.exists()  # fails for names that no file can have
+        return path
     except (ValueError, OSError, RuntimeError, IndexError):
         return None
 
