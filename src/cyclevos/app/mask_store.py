@@ -152,7 +152,9 @@ class MaskStore:
             _path(self._before_folder, index).unlink(missing_ok=True)
             self._before.discard(index)
         mark = self._marks.get(index)
-        if mark is None or mark.accepted:
+        if mark is None:
+            return FrameMask(ids, None, True)
+        if mark.accepted:
             return self.read(index)
         own = self._read(self._marks_folder, index)
         by_hand = np.isin(own, [*mark.objects]) & (own > 0)

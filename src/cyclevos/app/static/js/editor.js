@@ -30,6 +30,7 @@ export async function openProject(id) {
   listen();
   showName();
   showHint();
+  masks.report();
 }
 
 function listen() {
@@ -37,7 +38,7 @@ function listen() {
   news = new EventSource(`/api/projects/${store.project.id}/events`);
   const data = (act) => (event) => attempt(() => act(JSON.parse(event.data)));
   news.addEventListener("hello", () => {
-    showSaved({ unreachable: false });
+    masks.report();
     if (connected) refresh({ everything: true });
     connected = true;
   });
@@ -56,7 +57,7 @@ function listen() {
     emit("job", job);
   }));
   news.onerror = () => {
-    showSaved({ unreachable: true });
+    masks.report(true);
     if (news.readyState === EventSource.CLOSED) setTimeout(listen, RETRIED);
   };
 }
@@ -105,7 +106,7 @@ async function rename() {
   if (name) await attempt(() => api.call("PATCH", `/projects/${store.project.id}`, { name }));
 }
 
-function showSaved({ unsaved = 0, unreachable = false }) {
+function showSaved({ unsaved, unreachable }) {
   const box = $("saved");
   box.classList.toggle("waiting", unreachable);
   const said = unreachable ? "The app does not answer; nothing is lost, it is saved when it is back"

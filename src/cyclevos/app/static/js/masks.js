@@ -152,7 +152,8 @@ async function send(index) {
   report();
 }
 
-function report(unreachable = false) {
+/** Say how many masks the server does not have yet, and whether it answers. */
+export function report(unreachable = false) {
   unsaved = [...held.values()].filter(({ dirty, saving }) => dirty || saving).length;
   emit("saved", { unsaved, unreachable });
 }
