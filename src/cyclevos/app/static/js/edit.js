@@ -26,6 +26,7 @@ export function begin() {
     return false;
   }
   if (!store.object) set({ object: newObject() });
+  set({ follow: false }); // who paints stays at the frame while tracking goes on
   const { owner } = shown;
   owner.editing = true;
   open = {
@@ -84,8 +85,6 @@ export function cancel() {
   emit("painted", rect);
   masks.changed(frame);
 }
-
-export const isOpen = () => open !== null;
 
 /** Begin, apply one shape, end. */
 export function once(shape, value) {

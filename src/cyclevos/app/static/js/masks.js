@@ -104,10 +104,6 @@ export function dropAll() {
   for (const [index, mask] of held) if (!isBusy(mask)) held.delete(index);
 }
 
-export function clear() {
-  held.clear();
-}
-
 /** Update what the project knows of a frame, and the tag of the mask in hand. */
 export function note(index, news, mask) {
   const { project } = store;
@@ -164,4 +160,4 @@ addEventListener("beforeunload", (event) => {
   if ([...held.values()].some(({ dirty }) => dirty)) event.preventDefault();
 });
 
-on("project", () => store.project ?? clear());
+on("project", () => held.clear());

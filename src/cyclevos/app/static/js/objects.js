@@ -93,7 +93,7 @@ async function importFile(file) {
   try {
     await masks.importFile(frame, file, false);
   } catch (error) {
-    if (!/size|x/.test(error.message) || !/video is/.test(error.message)) {
+    if (!error.message.includes("but the video is")) {
       toast(error);
       return;
     }

@@ -85,7 +85,7 @@ function actionOf(event) {
   return info ? () => set({ object: info.id }) : null;
 }
 
-export function showShortcuts() {
+function showShortcuts() {
   const rows = [
     ...toolTitles,
     ["1 … 9", "Choose an object"],

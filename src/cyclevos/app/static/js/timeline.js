@@ -16,7 +16,7 @@ let asked = 0;
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
 
-export function redrawStrip() {
+function redrawStrip() {
   asked ||= requestAnimationFrame(draw);
 }
 
