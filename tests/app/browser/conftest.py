@@ -21,9 +21,12 @@ _ARGUMENTS = (
 )
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def chromium():
-    """One browser for all of these tests; they skip where there is none."""
+    """One browser for a file of tests; they skip where there is none.
+
+    It goes with the file: as long as it is there, its event loop counts as running and others cannot run theirs.
+    """
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     path = next(filter(None, map(shutil.which, _CHROMIUM)), None)
     if path is None:
