@@ -37,7 +37,7 @@ def test_the_brush_marks_the_pixels_within_its_radius_and_undo_takes_them_back(e
     assert np.array_equal(mask(), both)
     editor.press("Control+z", "Control+z")
     assert not mask().any()
-    assert editor.page.locator("#status").inner_text() == "No mask"  # nor does the frame count as marked
+    editor.page.locator("#status", has_text="No mask").wait_for()  # nor does the frame count as marked
     assert not editor.project.masks.marks
 
 
