@@ -11,6 +11,7 @@ venv: .venv/.installed
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet torch torchvision
 	$(BIN)/pip install --quiet -e '.[dev]'
+	scripts/install_test_browser.sh .venv
 	touch $@
 
 demo: venv

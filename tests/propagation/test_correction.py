@@ -167,6 +167,17 @@ def test_a_correction_goes_where_it_is_told(lively_network, images, square, wher
     assert any(changed[6:]) is (where != "output")
 
 
+def test_a_prediction_says_what_the_correction_started_from(lively_network, images, square):
+    plain = predictions(lively_network, images, square)
+    how = Correction(rate=2e3, project=True, apply_to="both")
+    corrected = predictions(lively_network, images, square, correction=how)
+    assert [p.index for p in corrected if p.uncorrected is not None] == [5]
+    assert torch.equal(corrected[5].uncorrected, plain[5].probabilities)
+    assert not torch.equal(corrected[5].probabilities, plain[5].probabilities)
+    in_memory = Correction(rate=2e3, project=True, apply_to="memory")
+    assert all(p.uncorrected is None for p in predictions(lively_network, images, square, correction=in_memory))
+
+
 def test_no_parameter_gets_a_gradient(lively_network, images, square):
     predictions(lively_network, images, square, correction="paper")
     assert not any(p.requires_grad or p.grad is not None for p in lively_network.parameters())

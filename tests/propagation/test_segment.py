@@ -15,6 +15,8 @@ from cyclevos.errors import ConfigError, MaskError, OutputError, VideoError
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Propagator
+from cyclevos.propagation.segment import segment_frames
+from cyclevos.video import open_source
 
 
 def run(network, frames, masks, **options):
@@ -453,3 +455,19 @@ def test_what_is_no_frame_is_refused(lively_network, square, frames, text):
 def test_a_path_that_is_no_video_is_refused_at_the_call(lively_network, square, tmp_path):
     with pytest.raises(VideoError, match="does not exist"):
         cyclevos.segment(lively_network, tmp_path / "nowhere.mp4", square)
+
+
+def test_a_backward_run_continues_from_a_snapshot_and_a_frame(lively_network, images, square, tmp_path):
+    for index, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / f"{index:05d}.png")
+    source, masks = open_source(tmp_path), {1: square, 7: square}
+    fresh = Propagator(lively_network, None, MemoryPolicy())
+    whole = {p.index: p for _, p in segment_frames(fresh.fresh(), source, masks, "backward")}
+    begun, again = fresh.fresh(), fresh.fresh()
+    first = segment_frames(begun, source, masks, "backward", start=7)
+    seen = [next(first)[1] for _ in range(4)]
+    first.close()
+    again.restore(begun.snapshot())
+    seen += [p for _, p in segment_frames(again, source, masks, "backward", start=3)]
+    assert [p.index for p in seen] == [7, 6, 5, 4, 3, 2, 1, 0]
+    assert all(torch.equal(p.probabilities, whole[p.index].probabilities) for p in seen)

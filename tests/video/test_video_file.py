@@ -215,3 +215,40 @@ def test_frames_are_not_kept(tmp_path, monkeypatch):
 def test_missing_path_is_named(tmp_path):
     with pytest.raises(VideoError, match=r"nowhere\.mp4 does not exist"):
         open_source(tmp_path / "nowhere.mp4")
+
+
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_start_after_a_whole_pass_seeks_and_gives_the_same_frames(tmp_path, b_frames):
+    path = write_video(tmp_path / "a.mp4", scene(40), gop=12, b_frames=b_frames)
+    source = open_source(path)
+    whole = images_of(source)
+    for start in (1, 11, 12, 13, 30, 39):
+        frames = list(source.iterate(start=start))
+        assert [frame.index for frame in frames] == list(range(start, 40))
+        assert all(np.array_equal(frame.image, whole[frame.index]) for frame in frames)
+    assert list(source.iterate(start=40)) == []
+
+
+def test_seeking_decodes_from_the_keyframe_before_not_from_the_beginning(tmp_path, monkeypatch):
+    source = open_source(write_video(tmp_path / "a.mp4", scene(60), gop=12))
+    images_of(source)
+    decoded = []
+    decode = video_file_module.decode
+
+    def counted(*arguments):
+        for picture in decode(*arguments):
+            decoded.append(picture.pts)
+            yield picture
+
+    monkeypatch.setattr(video_file_module, "decode", counted)
+    assert next(source.iterate(start=50)).index == 50
+    assert len(decoded) == 3  # 48, a keyframe, to 50
+
+
+def test_a_file_that_changed_after_a_whole_pass_is_noticed_when_seeking(tmp_path):
+    path = write_video(tmp_path / "a.mp4", scene(40), gop=12)
+    source = open_source(path)
+    images_of(source)
+    write_video(path, scene(30), gop=12)
+    with pytest.raises(VideoError, match="frame 30 is not where it was"):
+        list(source.iterate(start=20))

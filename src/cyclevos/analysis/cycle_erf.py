@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +29,7 @@ def cycle_erf(
     steps: int = 50,
     rate: float = 180.0,
     size: int | Literal["auto"] | None = "auto",
+    before_step: Callable[[int], object] | None = None,
 ) -> NDArray[np.float32]:
     r"""Effective receptive field of the cycle (Eq. 6).
 
@@ -42,6 +44,7 @@ def cycle_erf(
         rate: alpha, for the loss as a mean over pixels.
         size: shorter side inside the network; ``"auto"`` = what the weights were found best at,
             None = the frames' own.
+        before_step: told the number of each step before it is taken; what it raises ends the work.
 
     Returns:
         float32 (K,H,W), one non-negative map for each object of the mask, ids in ascending order.
@@ -76,6 +79,7 @@ def cycle_erf(
     with torch.no_grad():
         prepared = network.prepare_memory(encoded(frame))
     empty = torch.zeros(len(objects) + 1, *inside, device=parameter.device)
-    field = descend(network, prepared, empty, [(known, known.shows(objects))], objects, how).probabilities[1:].relu()
+    asked = [(known, known.shows(objects))]
+    field = descend(network, prepared, empty, asked, objects, how, before_step).probabilities[1:].relu()
     grown = F.interpolate(field[None], size=ids.shape, mode="bilinear", align_corners=False)[0]
     return np.asarray(grown.cpu().numpy(), dtype=np.float32)

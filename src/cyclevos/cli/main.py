@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from cyclevos import __version__
+from cyclevos.cli.app import app as browser_app
 from cyclevos.cli.benchmark import benchmark
 from cyclevos.cli.compare import compare
 from cyclevos.cli.convert import convert
@@ -42,6 +43,7 @@ app.command()(train)
 app.command()(erf)
 app.command()(compare)
 app.command()(robustness)
+app.command("app")(browser_app)
 
 
 def _version(wanted: bool) -> None:

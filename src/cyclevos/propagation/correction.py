@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -165,6 +165,7 @@ def descend(
     asked: Sequence[tuple[Reference, Tensor]],
     objects: Sequence[int],
     correction: Correction,
+    before_step: Callable[[int], object] | None = None,
 ) -> Corrected:
     """Take the steps of Equation 5 from any mask, be it empty.
 
@@ -175,6 +176,7 @@ def descend(
         asked: each reference with the objects asked of it, bool (K,), at least one.
         objects: the user's id of each slot.
         correction: how, with one step at least.
+        before_step: told the number of each step before it is taken; what it raises ends the work.
     """
     moved = torch.stack([who for _, who in asked]).any(dim=0)[:, None, None]  # (K,1,1)
     rate = correction.rate
@@ -187,6 +189,8 @@ def descend(
         last = step == correction.steps
         if last and correction.accept == "always":
             break  # nobody asks how good it became
+        if before_step is not None:
+            before_step(step)
         loss, score, memory, leaf = _ask(network, prepared, mask, asked, objects, correction, gradient=not last)
         before = score if step == 0 else before
         if best is None or score > best[0]:

@@ -46,6 +46,8 @@ class Prediction:
         annotated: a mask was given for this frame.
         reliability: by object id the J in [0, 1] that its mask is thought to have here; 1 where it was
             given. Objects that have not been seen yet are left out.
+        uncorrected: float (K+1,H',W') at the network's size, what a correction started from where it
+            changed the output; None elsewhere.
     """
 
     index: int
@@ -54,6 +56,7 @@ class Prediction:
     ids: NDArray[np.uint8]
     annotated: bool = False
     reliability: Mapping[int, float] = field(default_factory=dict)
+    uncorrected: Tensor | None = None
 
 
 class Propagator:
@@ -157,9 +160,10 @@ class Propagator:
         annotated = annotation is not None and bool(annotation.any())
         remembered = small if small is None or annotated else self._disturbed(index, small)
         corrected = None if remembered is None or annotated else self._correct(index, frame, remembered)
-        shown = small
+        shown, uncorrected = small, None
         if corrected is not None and self._corrects("output") and remembered is small:
             shown = as_probabilities(corrected.probabilities)
+            uncorrected = small if corrected.steps else None
         full = self._background(source) if shown is None else grow_probabilities(shown, source)
         if annotation is not None and annotated:
             full = self._merge(full, annotation)
@@ -175,7 +179,7 @@ class Propagator:
             known = self._references.reached()
             scores = self.reliability.observe(query, asked, shown, self.objects, known)
         ids = probabilities_to_ids(full, self.objects)
-        return Prediction(index, self.objects, full, ids, annotated, scores)
+        return Prediction(index, self.objects, full, ids, annotated, scores, uncorrected)
 
     def _frame(self, image: NDArray[np.uint8], size: Size) -> Tensor:
         return resize_frame(frame_tensor(image).to(self._device), size)[None].to(self._dtype)

@@ -9,18 +9,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from cyclevos.errors import ConfigError, MaskError, VideoError
-from cyclevos.masks import object_ids, probabilities_to_ids
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Prediction, Propagator
+from cyclevos.propagation.two_way import BackwardPass
 from cyclevos.video import Frame, FrameSource, frames_from_arrays, open_source, read_ahead
-from cyclevos.video.atomic_files import output_errors
 from cyclevos.video.frames import size_text
 
 # Shapes: K objects, H W pixels.
@@ -111,16 +108,17 @@ def check_masks(masks: Mapping[int, Any]) -> dict[int, NDArray[np.uint8]]:
 
 
 def segment_frames(
-    propagator: Propagator, frames: Frames, masks: Masks, direction: Direction = "forward", start: int = 0
+    propagator: Propagator, frames: Frames, masks: Masks, direction: Direction = "forward", start: int | None = None
 ) -> Iterator[tuple[Frame, Prediction]]:
     """Run the loop that everything shares, giving each frame with its prediction.
 
     Args:
-        propagator: a fresh one, or one restored to continue forward at ``start``.
+        propagator: a fresh one, or one restored to continue at ``start``.
         frames: see :func:`segment`.
         masks: checked masks by frame index.
         direction: see :func:`segment`.
-        start: first frame index, forward from a path only.
+        start: index of the frame to begin with, in one direction and from a path or an opened source only;
+            None = the first, or going backward the last.
 
     Raises:
         VideoError: the frames cannot be read.
@@ -130,8 +128,10 @@ def segment_frames(
     if direction == "both":
         return _both(propagator, opened, masks)
     _announce(propagator, opened, masks)
-    stream = _iterate(opened, reverse=direction == "backward", start=start)
-    return _pass_over(propagator, stream, {i: m for i, m in masks.items() if i >= start})
+    backward = direction == "backward"
+    stream = _iterate(opened, reverse=backward, start=start)
+    ahead = {i: m for i, m in masks.items() if start is None or (i <= start if backward else i >= start)}
+    return _pass_over(propagator, stream, ahead)
 
 
 def _announce(propagator: Propagator, frames: OpenFrames, masks: Masks) -> None:
@@ -176,10 +176,10 @@ def _check_sizes(masks: Masks, size: tuple[int, int]) -> None:
             )
 
 
-def _iterate(frames: OpenFrames, *, reverse: bool = False, start: int = 0) -> Iterator[Frame]:
+def _iterate(frames: OpenFrames, *, reverse: bool = False, start: int | None = None) -> Iterator[Frame]:
     if isinstance(frames, FrameSource):
         # Decoding overlaps the network. A user's own iterable is asked for one frame at a time, on the user's thread.
-        return read_ahead(frames.iterate(reverse=True) if reverse else frames.iterate(start=start))
+        return read_ahead(frames.iterate(reverse=reverse, start=start))
     if not reverse:
         return frames_from_arrays(frames)
     if not isinstance(frames, Sequence) and not isinstance(frames, np.ndarray):
@@ -194,76 +194,13 @@ def _iterate(frames: OpenFrames, *, reverse: bool = False, start: int = 0) -> It
 
 def _both(propagator: Propagator, frames: OpenFrames, masks: Masks) -> Iterator[tuple[Frame, Prediction]]:
     """Run backward first, keep what it saw on disk, then merge it into the forward pass."""
-    shown = {index: object_ids(mask) for index, mask in masks.items()}
     backward = propagator.fresh()
     _announce(backward, frames, masks)
     _announce(propagator, frames, masks)
     with tempfile.TemporaryDirectory(prefix="cyclevos-") as folder:
+        seen = BackwardPass(Path(folder), masks)
         for _, p in _pass_over(backward, _iterate(frames, reverse=True), masks):
-            if p.object_ids:  # also where annotated: the mask may not show all objects
-                _store(Path(folder), p)
+            seen.keep(p)
         for frame, p in _pass_over(propagator, _iterate(frames), masks):
-            earlier = _load(Path(folder), p.index)
-            yield frame, p if earlier is None else _merge(p, *earlier, shown)
-
-
-def _store(folder: Path, p: Prediction) -> None:
-    # A quarter of float32's space and far finer than a pixel's arg-max needs.
-    quantised = (p.probabilities * 255).round().to(torch.uint8).cpu().numpy()
-    file = folder / f"{p.index}.npz"
-    with output_errors(file):
-        scores = [[i, score] for i, score in p.reliability.items()]
-        np.savez_compressed(
-            file, probabilities=quantised, objects=np.array(p.object_ids), reliability=np.array(scores).reshape(-1, 2)
-        )
-
-
-def _load(folder: Path, index: int) -> tuple[Tensor, tuple[int, ...], dict[int, float]] | None:
-    file = folder / f"{index}.npz"
-    if not file.is_file():
-        return None
-    with np.load(file) as stored:
-        probabilities = torch.from_numpy(stored["probabilities"]).float() / 255
-        objects = tuple(int(i) for i in stored["objects"])
-        reliability = {int(i): float(score) for i, score in stored["reliability"]}
-    file.unlink()
-    return probabilities, objects, reliability
-
-
-def _merge(
-    p: Prediction,
-    backward: Tensor,
-    objects: tuple[int, ...],
-    backward_reliability: Mapping[int, float],
-    shown: Mapping[int, tuple[int, ...]],
-) -> Prediction:
-    """Average both directions, object by object, each weighted by how near its mask is."""
-    union = (*p.object_ids, *(i for i in objects if i not in p.object_ids))
-    backward = backward.to(p.probabilities.device)
-    merged = p.probabilities.new_zeros(len(union) + 1, *p.ids.shape)
-    reliability = {}
-    for slot, i in enumerate(union, start=1):
-        weight = _backward_share(p.index, i, shown)
-        scores = [
-            (w, known[i]) for w, known in ((1 - weight, p.reliability), (weight, backward_reliability)) if i in known
-        ]
-        if sum(w for w, _ in scores):
-            reliability[i] = sum(w * score for w, score in scores) / sum(w for w, _ in scores)
-        if i in p.object_ids:
-            merged[slot] += (1 - weight) * p.probabilities[p.object_ids.index(i) + 1]
-        if i in objects:
-            merged[slot] += weight * backward[objects.index(i) + 1]
-    foreground = merged[1:].sum(dim=0)
-    merged[1:] /= foreground.clamp(min=1)
-    merged[0] = (1 - foreground).clamp(min=0)
-    return Prediction(p.index, union, merged, probabilities_to_ids(merged, union), p.annotated, reliability)
-
-
-def _backward_share(index: int, object_id: int, shown: Mapping[int, tuple[int, ...]]) -> float:
-    before = [index - t for t, ids in shown.items() if t <= index and object_id in ids]
-    after = [t - index for t, ids in shown.items() if t > index and object_id in ids]
-    if not before:
-        return 1.0
-    if not after:
-        return 0.0
-    return min(before) / (min(before) + min(after))
+            yield frame, seen.merge(p)
+            seen.drop(p.index)

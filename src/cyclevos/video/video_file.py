@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,12 +91,19 @@ class VideoFile(FrameSource):
         """Stream the frames; see FrameSource.iterate.
 
         Going backwards first decodes the video once up to `start`, unless it was streamed to its end before.
+        Going forwards decodes what lies before `start`, too, or after a whole pass only from a keyframe near it.
         """
         if reverse:
             return self._backward(start)
         return self._forward(start or 0)
 
     def _forward(self, start: int) -> Iterator[Frame]:
+        known = self._timeline
+        if known.complete and known.ordered and 0 < start < len(known.stamps):
+            sought = self._sought(known, start)
+            if sought is not None:
+                yield from self._following(known, start, sought)
+                return
         timeline = _Timeline()
         for index, picture in enumerate(decode(self.path)):
             timeline.add(picture)
@@ -105,6 +113,37 @@ class VideoFile(FrameSource):
                 yield frame
         timeline.complete = True
         self._timeline = timeline
+
+    def _sought(self, timeline: _Timeline, start: int) -> Iterator[VideoFrame] | None:
+        """Pictures from `start` on, found through a keyframe before it; None where that leads astray."""
+        for seek_to in _entry_points(timeline, start):
+            if seek_to is None:
+                break
+            pictures = decode(self.path, timeline.stamps[seek_to])
+            try:
+                found = next((p for p in pictures if p.pts is None or p.pts >= timeline.stamps[start]), None)
+            except VideoError:
+                continue
+            if found is not None and found.pts == timeline.stamps[start] and not found.is_corrupt:
+                return chain([found], pictures)
+        return None
+
+    def _following(self, timeline: _Timeline, start: int, pictures: Iterator[VideoFrame]) -> Iterator[Frame]:
+        index = start
+        for picture in pictures:
+            if index == len(timeline.stamps) or picture.pts != timeline.stamps[index]:
+                break
+            frame = self._frame(index, picture)
+            check_same_size(index_name(0), self._size, frame.name, frame.size, str(self.path))
+            yield frame
+            index += 1
+        else:
+            if index == len(timeline.stamps):
+                return
+        raise VideoError(
+            f"{self.path}: frame {index} is not where it was when the file was read before. The file must not "
+            "change while it is read: wait until it is written, then run again."
+        )
 
     def _backward(self, start: int | None) -> Iterator[Frame]:
         timeline = self._scan(start)

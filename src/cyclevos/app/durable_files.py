@@ -1,0 +1,27 @@
+"""Small files that survive a power cut: written beside, flushed to the disk, renamed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cyclevos.video.atomic_files import replacing
+
+
+def write_durably(path: Path, data: bytes, *, flush: bool = True) -> None:
+    """Write a file whole.
+
+    Args:
+        path: the file; its folder is made if need be.
+        data: all of it.
+        flush: wait until the disk has it; without, a power cut may lose it but never leaves half of it
+            under its name.
+
+    Raises:
+        OutputError: the disk refuses.
+    """
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(data)
+        if flush:
+            file.flush()
+            os.fsync(file.fileno())

@@ -1,0 +1,73 @@
+"""News for the pages: whatever happens in a project goes to everyone who listens to it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+_WAITING = 256  # events a page may be behind before it is told to fetch everything anew
+_HEARTBEAT = 15.0  # seconds
+
+
+class Hub:
+    """Carries events from any thread to the listeners on the server's loop."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._listeners: set[_Listener] = set()
+
+    def publish(self, kind: str, data: dict[str, Any]) -> None:
+        """Send an event to everyone who listens now.
+
+        Args:
+            kind: its name.
+            data: what it says, as JSON values.
+        """
+        text = f"event: {kind}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"
+        with self._lock:
+            listeners = list(self._listeners)
+        for listener in listeners:
+            listener.put(text)
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._listeners)
+
+    async def listen(self) -> AsyncIterator[str]:
+        """Yield events as server-sent text until the listener goes, and a heartbeat while nothing happens."""
+        listener = _Listener(asyncio.get_running_loop())
+        with self._lock:
+            self._listeners.add(listener)
+        try:
+            yield "retry: 1000\n\nevent: hello\ndata: {}\n\n"
+            while True:
+                try:
+                    yield await asyncio.wait_for(listener.queue.get(), _HEARTBEAT)
+                except asyncio.TimeoutError:
+                    yield ": still here\n\n"
+        finally:
+            with self._lock:
+                self._listeners.discard(listener)
+
+
+class _Listener:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.queue: asyncio.Queue[str] = asyncio.Queue()
+
+    def put(self, text: str) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._put, text)
+        except RuntimeError:  # the loop is closed: nobody is there any more
+            return
+
+    def _put(self, text: str) -> None:
+        if self.queue.qsize() >= _WAITING:
+            while not self.queue.empty():
+                self.queue.get_nowait()
+            text = "event: hello\ndata: {}\n\n"
+        self.queue.put_nowait(text)

@@ -1,0 +1,195 @@
+"""The queue: one job at a time, because there is one device; the others wait, and any can be cancelled."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from cyclevos.app.errors import NotFoundError, describe, explain
+from cyclevos.app.project import Project
+from cyclevos.errors import CycleVOSError
+
+logger = logging.getLogger(__name__)
+
+JobStatus = Literal["queued", "running", "done", "cancelled", "failed"]
+_REMEMBERED = 50  # finished jobs
+_TOLD_EVERY = 0.1  # seconds between two reports of progress
+
+
+class CancelledError(Exception):
+    """The job was cancelled; raised inside it, where it asks."""
+
+
+@dataclass
+class Job:
+    """One piece of work.
+
+    Attributes:
+        id: counts up.
+        kind: track, heat or export.
+        project: that it belongs to; hears of everything that happens to it.
+        work: does it; what it returns becomes `result`.
+        status: where it is.
+        done: units that are finished, of `total`, None where nobody knows.
+        note: what is going on.
+        error: what went wrong, and the remedy.
+        started: seconds on the clock when it began to work.
+        speed: units a second, over the last ones.
+    """
+
+    id: str
+    kind: str
+    project: Project
+    work: Callable[[Job], dict[str, Any]]
+    status: JobStatus = "queued"
+    done: int = 0
+    total: int | None = None
+    note: str = ""
+    error: dict[str, str] | None = None
+    result: dict[str, Any] = field(default_factory=dict)
+    speed: float | None = None
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _told: float = 0.0
+    _times: list[tuple[float, int]] = field(default_factory=list)
+
+    def cancel(self) -> None:
+        """Ask it to stop as soon as it can."""
+        self._stop.set()
+
+    def check(self) -> None:
+        """Return if the work is to go on.
+
+        Raises:
+            CancelledError: it is not.
+        """
+        if self._stop.is_set():
+            raise CancelledError
+
+    def progress(self, done: int, total: int | None, note: str = "") -> None:
+        """Say how far it is; raises CancelledError like :meth:`check`."""
+        self.check()
+        now = time.monotonic()
+        self._times = [*(self._times if done else []), (now, done)][-20:]
+        (first, before), seconds = self._times[0], now - self._times[0][0]
+        self.speed = (done - before) / seconds if seconds > 0 and first < now else None
+        self.done, self.total, self.note = done, total, note
+        if now - self._told > _TOLD_EVERY or done == total:
+            self.tell()
+
+    def tell(self) -> None:
+        """Send its state to the project's pages."""
+        self._told = time.monotonic()
+        self.project.hub.publish("job", self.state())
+
+    def state(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        names = ("id", "kind", "status", "done", "total", "note", "error", "result", "speed")
+        return {"project": self.project.id, **{name: getattr(self, name) for name in names}}
+
+
+class JobQueue:
+    """Runs jobs one after the other on a thread of its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Condition()
+        self._jobs: dict[str, Job] = {}
+        self._number = 0
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="cyclevos-jobs", daemon=True)
+        self._thread.start()
+
+    def add(self, kind: str, project: Project, work: Callable[[Job], dict[str, Any]]) -> Job:
+        """Queue a job."""
+        with self._lock:
+            self._number += 1
+            job = Job(str(self._number), kind, project, work)
+            self._jobs[job.id] = job
+            finished = [each for each in self._jobs.values() if each.status not in ("queued", "running")]
+            for old in finished[:-_REMEMBERED]:
+                del self._jobs[old.id]
+            self._lock.notify_all()
+        job.tell()
+        return job
+
+    def get(self, job_id: str) -> Job:
+        """Return a job.
+
+        Raises:
+            NotFoundError: there is none of this id, or it ended long ago.
+        """
+        with self._lock:
+            if job_id in self._jobs:
+                return self._jobs[job_id]
+        raise NotFoundError(f"There is no job {job_id}.", "It may have ended before the server was started anew.")
+
+    def cancel(self, job_id: str) -> Job:
+        """Cancel a job that waits, or ask one that works to stop."""
+        job = self.get(job_id)
+        with self._lock:
+            job.cancel()
+            waited = job.status == "queued"
+            if waited:
+                job.status = "cancelled"
+        if waited:
+            job.tell()
+        return job
+
+    def of(self, project: Project, kind: str | None = None) -> list[Job]:
+        """Return a project's jobs that wait or work."""
+        with self._lock:
+            active = [job for job in self._jobs.values() if job.status in ("queued", "running")]
+        return [job for job in active if job.project is project and kind in (None, job.kind)]
+
+    def close(self) -> None:
+        """Cancel everything and wait for the end of what works."""
+        with self._lock:
+            self._closed = True
+            for job in self._jobs.values():
+                job.cancel()
+            self._lock.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                waiting = [job for job in self._jobs.values() if job.status == "queued"]
+                if self._closed:
+                    return
+                if not waiting:
+                    self._lock.wait()
+                    continue
+                job = waiting[0]
+                job.status = "running"
+            job.tell()
+            _work(job)
+            job.tell()
+
+
+def _work(job: Job) -> None:
+    """Do a job; whatever happens in it, the queue goes on."""
+    try:
+        job.result = job.work(job)
+        job.status = "done"
+    except CancelledError:
+        job.status = "cancelled"
+    except Exception as error:
+        _, job.error = describe(explain(error))
+        job.status = "failed"
+        logger.warning("job %s failed: %s", job.id, error, exc_info=not isinstance(error, CycleVOSError))
+    if job.status == "failed":
+        _free_memory()
+
+
+def _free_memory() -> None:
+    gc.collect()
+    try:
+        import torch
+    except ImportError:
+        return
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

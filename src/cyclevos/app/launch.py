@@ -1,0 +1,78 @@
+"""Starting the server: a free port, the token where one is needed, the address said and opened."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import uvicorn
+
+from cyclevos.app.project import Project
+from cyclevos.app.project_file import PROJECT_FILE
+from cyclevos.app.security import is_loopback, new_token
+from cyclevos.app.server import AppOptions, create_app
+from cyclevos.app.workspace import Workspace
+from cyclevos.errors import OutputError
+
+__all__ = ["AppOptions", "launch"]
+
+
+def launch(options: AppOptions, video: Path | None, port: int, *, browser: bool, say: Callable[[str], object]) -> None:
+    """Serve until the process is interrupted.
+
+    Args:
+        options: how; a token is made up where the address is not this machine's own.
+        video: to open at once: a video, a folder of frames, or a project's folder.
+        port: 0 = any that is free.
+        browser: open the page.
+        say: prints a line.
+
+    Raises:
+        CycleVOSError: the video cannot be opened, or the port not bound.
+    """
+    if options.token is None and not is_loopback(options.host):
+        options = replace(options, token=new_token())
+    if video is not None and (video / PROJECT_FILE).is_file():
+        options = replace(options, projects=video.resolve().parent)
+    guard = create_app(options)
+    listening = _bind(options.host, port)
+    place = ""
+    if video is not None:
+        place = f"?project={_open(guard.services.workspace, video).id}"
+    name = f"[{options.host}]" if ":" in options.host else options.host
+    # Behind the #, the token stays in the browser: it reaches no server's log.
+    secret = "" if options.token is None else f"#token={options.token}"
+    address = f"http://{name}:{listening.getsockname()[1]}/{place}{secret}"
+    say(f"cyclevos app: {address}")
+    say("Stop it with Ctrl+C; nothing is lost.")
+    if browser:
+        threading.Timer(0.5, webbrowser.open, [address]).start()
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    config = uvicorn.Config(guard, log_config=None, access_log=False, timeout_graceful_shutdown=2)
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _open(workspace: Workspace, video: Path) -> Project:
+    """Open a project's folder, the project that a video has already, or a new one."""
+    if (video / PROJECT_FILE).is_file():
+        return workspace.get(video.resolve().name)
+    return workspace.of_video(video) or workspace.create(video)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+    except (OSError, OverflowError) as error:
+        raise OutputError(
+            f"cannot listen on {host} port {port} ({error}). Another app may be running there: use it, or choose "
+            "another --port (0 = any that is free)."
+        ) from error
+    return listening

@@ -1,0 +1,301 @@
+"""An open project: its video, masks, objects and news, behind one lock."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import zlib
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cyclevos.app.errors import ConflictError, NotFoundError, explain
+from cyclevos.app.events import Hub
+from cyclevos.app.folder_lock import FolderLock
+from cyclevos.app.frame_reader import FrameReader
+from cyclevos.app.mask_store import FrameMask, Mark, MaskStore, areas, painted_objects
+from cyclevos.app.project_file import ObjectInfo, ProjectFile, load_project_file
+from cyclevos.app.result_log import FrameResult, ResultLog
+from cyclevos.app.video_index import index_video, read_index, write_index
+from cyclevos.errors import CycleVOSError, MaskError, VideoError
+from cyclevos.video import MaskImage, open_source
+from cyclevos.video.frames import UInt8Array, size_text
+from cyclevos.video.palette import DAVIS_PALETTE
+from cyclevos.video.review import spread_choice
+
+logger = logging.getLogger(__name__)
+
+_REVIEWED = 10
+
+
+class Project:
+    """A folder with everything that belongs to one video.
+
+    Args:
+        folder: holds project.json; its last part is the project's id.
+
+    Raises:
+        CycleVOSError: the folder is no project, is open in another server, or its video is gone.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.id = folder, folder.name
+        self.file = load_project_file(folder)
+        self._owned = FolderLock(folder)
+        try:
+            self.source = open_source((folder / self.file.source).resolve())
+            self._check_size()
+            self.masks = MaskStore(folder, (self.file.height, self.file.width))
+            self.results = ResultLog(folder / "results.jsonl")
+        except BaseException:
+            self._owned.release()
+            raise
+        self.lock = threading.RLock()
+        self.hub = Hub()
+        self.reader = FrameReader(self.source)
+        known = read_index(folder)
+        self.index = known if known is not None and len(known.times) == self.file.frames else None
+        self.read = 0
+        self.problem: CycleVOSError | None = None
+        self._closing = threading.Event()
+        self._indexing = threading.Thread(target=self._index, name="cyclevos-index", daemon=True)
+        self._indexing.start()
+
+    def close(self) -> None:
+        """Stop reading the video and let others open the folder."""
+        self._closing.set()
+        self._indexing.join()
+        self._owned.release()
+
+    @property
+    def frames(self) -> int:
+        """Number of frames, as far as it is known."""
+        return self.file.frames or max(self.read, self.source.len_hint or 1)
+
+    def check_frame(self, index: int) -> int:
+        """Return a frame's index.
+
+        Raises:
+            NotFoundError: the video has no such frame.
+        """
+        if not 0 <= index < self.frames:
+            raise NotFoundError(
+                f"There is no frame {index}: the video has {self.frames}.", f"Choose one from 0 to {self.frames - 1}."
+            )
+        return index
+
+    def mask(self, index: int) -> FrameMask:
+        """Return a frame's mask."""
+        with self.lock:
+            return self.masks.read(self.check_frame(index))
+
+    def mask_before(self, index: int) -> UInt8Array | None:
+        """Return what a frame's mask was before its correction; None where nothing was corrected."""
+        with self.lock:
+            return self.masks.read_before(self.check_frame(index))
+
+    @property
+    def source_tag(self) -> str:
+        """Names the video by where it lies and when it was written, for browsers that keep its frames."""
+        place = self.source.path.resolve()
+        return hashlib.sha256(f"{place} {place.stat().st_mtime_ns}".encode()).hexdigest()[:16]
+
+    def state(self) -> dict[str, Any]:
+        """Return all that a page needs to show the project, as JSON values."""
+        with self.lock:
+            file, tracked = self.file, self.masks.tracked
+            rows = self.results.items()
+            return {
+                "id": self.id,
+                **file.model_dump(exclude={"source", "format"}),
+                "frames": self.frames,
+                "video": self.source.path.name,
+                "times": [] if self.index is None else self.index.times,
+                "thumbnails": [] if self.index is None else sorted(self.index.thumbnails),
+                "reading": None if self.index is not None else self.read,
+                "problem": None if self.problem is None else str(self.problem),
+                "marks": {
+                    index: {"objects": sorted(mark.objects), "accepted": mark.accepted}
+                    for index, mark in self.masks.marks.items()
+                },
+                "tracked": sorted(tracked),
+                "corrected": sorted(self.masks.corrected),
+                "results": {index: [result.reliability, result.areas] for index, result in rows},
+                "review": self.review(),
+            }
+
+    def review(self) -> list[dict[str, Any]]:
+        """Return the frames to look at, the most doubtful first, none that a person has dealt with."""
+        with self.lock:
+            marks, tracked = self.masks.marks, self.masks.tracked
+            rows = [
+                (index, *min(result.reliability.items(), key=lambda item: item[1]))
+                for index, result in self.results.items()
+                if result.reliability and index in tracked and index not in marks
+            ]
+        chosen = spread_choice([1 - value for _, _, value in rows], _REVIEWED)
+        return [{"frame": rows[k][0], "object": rows[k][1], "reliability": rows[k][2]} for k in chosen]
+
+    def change(self, edit: Callable[[ProjectFile], None]) -> None:
+        """Change what project.json holds, save it, and tell the pages."""
+        with self.lock:
+            changed = self.file.model_copy(deep=True)
+            edit(changed)
+            changed.save(self.folder)
+            self.file = changed
+        self.hub.publish("changed", {})
+
+    def paint(self, index: int, ids: UInt8Array, tag: str) -> FrameMask:
+        """Store what a person painted.
+
+        Args:
+            index: of the frame.
+            ids: the whole mask as it looks now, uint8 (H,W).
+            tag: of the mask that was painted on.
+
+        Raises:
+            ConflictError: the mask has changed since, for example in another tab.
+        """
+        with self.lock:
+            before = self._unchanged(self.check_frame(index), tag)
+            held = Mark(frozenset()) if before.mark is None else before.mark
+            mark = Mark(held.objects | painted_objects(before.ids, ids), held.accepted)
+            self._know(ids)
+            return self._mark(index, ids, mark)
+
+    def import_mask(self, index: int, image: MaskImage) -> FrameMask:
+        """Take a mask from a file: its objects are marked, its colours kept if they are the first ones."""
+        if image.size != self.masks.size:
+            raise MaskError(
+                f"The mask is {size_text(image.size)} but the video is {size_text(self.masks.size)} (width x height). "
+                "Export it in the video's size, or let it be resized."
+            )
+        if not image.object_ids:
+            raise MaskError("The mask shows no object: every pixel is background 0. Choose another file.")
+        with self.lock:
+            if image.palette is not None and image.palette != DAVIS_PALETTE and not self.masks.marks:
+                colours = [f"#{image.palette[3 * k : 3 * k + 3].hex()}" for k in range(256)]
+                self.change(lambda file: setattr(file, "palette", colours))
+            self._know(image.ids)
+            return self._mark(self.check_frame(index), image.ids, Mark(frozenset(image.object_ids)))
+
+    def accept(self, index: int, accepted: bool) -> FrameMask:
+        """Say that a frame is finished, with all objects as they are shown; or that it is not."""
+        with self.lock:
+            mask = self.masks.read(self.check_frame(index))
+            by_hand = frozenset[int]() if mask.mark is None else mask.mark.objects
+            if accepted:
+                return self._mark(index, mask.ids, Mark(by_hand, True))
+            if mask.mark is None:
+                return mask
+            tracked = self.masks.read_tracked(index)
+            if not by_hand and (not mask.ids.any() if tracked is None else np.array_equal(mask.ids, tracked)):
+                return self.forget(index)
+            # Tracking ran anew meanwhile: what is shown stays, and counts as marked.
+            return self._mark(index, mask.ids, Mark(by_hand or frozenset(areas(mask.ids)), False))
+
+    def forget(self, index: int) -> FrameMask:
+        """Go back to what tracking made of a frame."""
+        with self.lock:
+            self.masks.forget_mark(self.check_frame(index))
+            return self._announce(index, self.masks.read(index))
+
+    def track_frame(self, index: int, ids: UInt8Array, result: FrameResult, before: UInt8Array | None) -> None:
+        """Store what tracking made of a frame, unless a person has accepted it, and show it at once."""
+        with self.lock:
+            shown = self.masks.write_tracked(index, ids, before)
+            scores = {} if shown.mark is not None else result.reliability
+            self.results.add(index, FrameResult(scores, areas(shown.ids)))
+            self._tell(index, shown, with_mask=True)
+
+    def remove_object(self, object_id: int) -> None:
+        """Take an object out of the list and out of every frame."""
+        with self.lock:
+            self.file.object(object_id)
+            self.masks.remove_object(object_id)
+            self.results.remove_object(object_id)
+
+            def without(file: ProjectFile) -> None:
+                file.objects = [info for info in file.objects if info.id != object_id]
+
+            self.change(without)
+
+    def _check_size(self) -> None:
+        if self.source.size != (self.file.height, self.file.width):
+            came = size_text(self.source.size)
+            raise MaskError(
+                f"{self.source.path} is {came} now, but the project was made for {self.file.width}x{self.file.height}. "
+                "Put back the video that the project belongs to."
+            )
+
+    def _unchanged(self, index: int, tag: str) -> FrameMask:
+        mask = self.masks.read(index)
+        if mask.tag != tag:
+            raise ConflictError(
+                f"Frame {index} was changed elsewhere while you painted, in another tab or by tracking.",
+                "It is shown anew: paint again what is missing.",
+            )
+        return mask
+
+    def _know(self, ids: UInt8Array) -> None:
+        """Add objects to the list that a mask shows for the first time."""
+        known = {info.id for info in self.file.objects}
+        new = [i for i in areas(ids) if i not in known]
+        if new:
+            infos = [ObjectInfo(id=i, name=f"object {i}") for i in new]
+            self.change(lambda file: setattr(file, "objects", sorted([*file.objects, *infos], key=lambda o: o.id)))
+
+    def _mark(self, index: int, ids: UInt8Array, mark: Mark) -> FrameMask:
+        return self._announce(index, self.masks.write_mark(index, ids, mark))
+
+    def _announce(self, index: int, shown: FrameMask) -> FrameMask:
+        self.results.add(index, FrameResult(self.results[index].reliability, areas(shown.ids)))
+        self._tell(index, shown, with_mask=False)
+        return shown
+
+    def _tell(self, index: int, shown: FrameMask, *, with_mask: bool) -> None:
+        if not self.hub.heard:
+            return
+        news = {"frame": index, **describe_mask(shown), "reliability": self.results[index].reliability}
+        news["corrected"] = index in self.masks.corrected
+        if with_mask:
+            news["mask"] = b64encode(zlib.compress(shown.ids.tobytes(), 1)).decode()
+        self.hub.publish("mask", news)
+
+    def _index(self) -> None:
+        """Read the whole video once: only then are its frames counted, and found by searching."""
+
+        def progress(done: int) -> None:
+            self.read = done
+            if self.index is None:
+                self.hub.publish("reading", {"done": done, "total": self.source.len_hint})
+
+        if self.index is not None and self.source.frame_names is not None:
+            return  # images are found without searching
+        try:
+            seen = index_video(self.source, progress, self._closing)
+            if seen is not None and self.file.frames not in (None, len(seen.times)):
+                raise VideoError(
+                    f"{self.source.path} has {len(seen.times)} frames now, but the project was made when it had "
+                    f"{self.file.frames}. Put back the video that the project belongs to."
+                )
+            if seen is not None and self.index is None:
+                count = len(seen.times)
+                write_index(self.folder, seen)
+                self.index = seen
+                self.change(lambda file: setattr(file, "frames", count))
+        except Exception as error:
+            self.problem = explain(error)
+            logger.warning("%s", self.problem, exc_info=not isinstance(error, CycleVOSError))
+            self.hub.publish("changed", {})
+
+
+def describe_mask(mask: FrameMask) -> dict[str, Any]:
+    """Say in JSON values what is known of a frame's mask, but for its pixels."""
+    objects = [] if mask.mark is None else sorted(mask.mark.objects)
+    shown = areas(np.asarray(mask.ids))
+    return {"tag": mask.tag, "status": mask.status, "tracked": mask.tracked, "objects": objects, "areas": shown}

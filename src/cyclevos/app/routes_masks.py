@@ -1,0 +1,91 @@
+"""Routes of the masks: in and out to the pixel, before their correction, from a file."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import Response
+from PIL import Image
+from starlette.concurrency import run_in_threadpool
+
+from cyclevos.app.errors import AppError, NotFoundError
+from cyclevos.app.mask_store import FrameMask
+from cyclevos.app.project import Project, describe_mask
+from cyclevos.app.routes_frames import Index
+from cyclevos.app.services import Services
+from cyclevos.app.wire import mask_response, unpack
+from cyclevos.errors import MaskError
+from cyclevos.video import MaskImage, read_mask
+
+
+def mask_routes(services: Services) -> APIRouter:
+    """Build the routes."""
+    routes = APIRouter(prefix="/projects/{project_id}")
+    workspace = services.workspace
+    opened = workspace.get
+
+    @routes.get("/masks/{index}")
+    def mask(project_id: str, index: Index) -> Response:
+        held = opened(project_id).mask(index)
+        return mask_response(held.ids, {"ETag": f'"{held.tag}"', "X-Status": held.status})
+
+    @routes.get("/before/{index}")
+    def before(project_id: str, index: Index) -> Response:
+        ids = opened(project_id).mask_before(index)
+        if ids is None:
+            raise NotFoundError(f"Frame {index} was not corrected.", "Track with correction, or choose another frame.")
+        return mask_response(ids, {})
+
+    @routes.put("/masks/{index}")
+    async def paint(
+        request: Request, project_id: str, index: Index, if_match: Annotated[str | None, Header()] = None
+    ) -> dict[str, Any]:
+        if if_match is None:
+            raise AppError("The mask does not say which one it replaces.", "Send the tag of that one as If-Match.")
+        body, encoding, tag = await request.body(), request.headers.get("content-encoding"), if_match.strip('"')
+
+        def work() -> FrameMask:
+            project = opened(project_id)
+            return project.paint(index, unpack(body, encoding, project.masks.size), tag)
+
+        return describe_mask(await run_in_threadpool(work))
+
+    @routes.delete("/masks/{index}")
+    def forget(project_id: str, index: Index) -> dict[str, Any]:
+        return describe_mask(opened(project_id).forget(index))
+
+    @routes.post("/masks/{index}/import")
+    async def import_mask(
+        request: Request, project_id: str, index: Index, fit: Annotated[bool, Query()] = False
+    ) -> dict[str, Any]:
+        body = await request.body()
+        return describe_mask(await run_in_threadpool(lambda: _import(opened(project_id), index, body, fit)))
+
+    @routes.post("/masks/{index}/demo")
+    def demo_mask(project_id: str, index: Index) -> dict[str, Any]:
+        project = opened(project_id)
+        path = workspace.demo(project.source.name).with_suffix(".png")
+        if index or not path.is_file():
+            raise NotFoundError("Only the first frame of a demo clip has a mask that is ready.", "Paint one instead.")
+        return describe_mask(project.import_mask(index, read_mask(path)))
+
+    return routes
+
+
+def _import(project: Project, index: int, body: bytes, fit: bool) -> FrameMask:
+    with tempfile.TemporaryDirectory(prefix="cyclevos-") as folder:
+        path = Path(folder) / "mask.png"
+        path.write_bytes(body)
+        try:
+            image = read_mask(path, fix_mask=True)
+        except MaskError as error:
+            raise MaskError(str(error).replace(f"{path}: ", "").replace(str(path), "The file")) from error
+    if fit and image.size != project.masks.size:
+        height, width = project.masks.size
+        resized = Image.fromarray(image.ids).resize((width, height), Image.Resampling.NEAREST)
+        image = MaskImage(np.array(resized, dtype=np.uint8), image.palette)
+    return project.import_mask(index, image)

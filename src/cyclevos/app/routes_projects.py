@@ -1,0 +1,87 @@
+"""Routes of the projects: which there are, opening a video, settings, and the stream of news."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from cyclevos import __version__
+from cyclevos.app.errors import AppError
+from cyclevos.app.project_file import ProjectFile
+from cyclevos.app.services import Services
+from cyclevos.app.uploads import receive_video
+from cyclevos.app.wire import ChangeBody, OpenBody
+from cyclevos.app.workspace import VIDEO_SUFFIXES, demos
+from cyclevos.errors import VideoError
+
+UPLOAD_PATH = "/api/uploads"
+
+
+def project_routes(services: Services) -> APIRouter:
+    """Build the routes."""
+    routes = APIRouter()
+    workspace, queue = services.workspace, services.queue
+
+    @routes.get("/server")
+    def server() -> dict[str, Any]:
+        return {
+            "version": __version__,
+            "demos": demos(),
+            "folders": [str(folder) for folder in workspace.folders],
+            "max_upload": services.max_upload,
+            "suffixes": sorted(VIDEO_SUFFIXES),
+        }
+
+    @routes.get("/projects")
+    def projects() -> list[dict[str, Any]]:
+        return workspace.listing()
+
+    @routes.get("/folders")
+    def folders(path: Annotated[str, Query(max_length=4096)] = "") -> dict[str, Any]:
+        return workspace.browse(path)
+
+    @routes.post("/projects", status_code=201)
+    def open_video(body: OpenBody) -> dict[str, Any]:
+        if (body.path is None) == (body.demo is None):
+            raise AppError("Expected a path or the name of a demo clip.", "Give one of the two.")
+        video = workspace.demo(body.demo) if body.demo is not None else workspace.confined(body.path or "")
+        return workspace.create(video, body.name).state()
+
+    @routes.post("/uploads", status_code=201)
+    async def upload(request: Request, name: Annotated[str, Query(min_length=1, max_length=255)]) -> dict[str, Any]:
+        video = await receive_video(name, request.stream(), workspace.projects, services.max_upload)
+        try:
+            title = name.rpartition("/")[2].rpartition(".")[0]
+            project = await run_in_threadpool(workspace.create, video, title, move=True)
+        except VideoError as error:
+            raise VideoError(str(error).replace(str(video), repr(name))) from error
+        finally:
+            video.unlink(missing_ok=True)
+        return project.state()
+
+    @routes.get("/projects/{project_id}")
+    def project(project_id: str) -> dict[str, Any]:
+        opened = workspace.get(project_id)
+        return {**opened.state(), "jobs": [job.state() for job in queue.of(opened)]}
+
+    @routes.patch("/projects/{project_id}")
+    def change(project_id: str, body: ChangeBody) -> dict[str, Any]:
+        def edit(file: ProjectFile) -> None:
+            file.name = body.name or file.name
+            file.settings = body.settings or file.settings
+
+        opened = workspace.get(project_id)
+        opened.change(edit)
+        return opened.file.model_dump(include={"name", "settings"})
+
+    @routes.get("/projects/{project_id}/events")
+    def events(project_id: str) -> StreamingResponse:
+        opened = workspace.get(project_id)
+        return StreamingResponse(
+            opened.hub.listen(), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+        )
+
+    return routes

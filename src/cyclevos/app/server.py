@@ -1,0 +1,127 @@
+"""The server: its parts put together, errors turned into sentences, and the page's own files."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from cyclevos import __version__
+from cyclevos.app.errors import describe
+from cyclevos.app.jobs import JobQueue
+from cyclevos.app.routes_frames import frame_routes
+from cyclevos.app.routes_masks import mask_routes
+from cyclevos.app.routes_objects import object_routes
+from cyclevos.app.routes_projects import UPLOAD_PATH, project_routes
+from cyclevos.app.routes_work import work_routes
+from cyclevos.app.security import COOKIE, Guard
+from cyclevos.app.services import Services
+from cyclevos.app.tracking import NetworkHolder
+from cyclevos.app.wire import SessionBody
+from cyclevos.app.workspace import Workspace
+from cyclevos.errors import CycleVOSError
+
+logger = logging.getLogger(__name__)
+
+STATIC = Path(__file__).resolve().parent / "static"
+
+
+@dataclass(frozen=True)
+class AppOptions:
+    """How the server is started.
+
+    Attributes:
+        projects: folder of the projects.
+        folders: folders that videos may be opened from and results written to.
+        host: address that is bound.
+        token: asked of every page; None asks none.
+        max_upload: bytes of a video that a page may send.
+        weights: of the network.
+        device: that it runs on.
+        dtype: that it computes in.
+    """
+
+    projects: Path
+    folders: Sequence[Path] = field(default_factory=tuple)
+    host: str = "127.0.0.1"
+    token: str | None = None
+    max_upload: int = 4 * 2**30
+    weights: str = "default"
+    device: str = "auto"
+    dtype: str = "auto"
+
+
+def create_app(options: AppOptions) -> Guard:
+    """Build the application.
+
+    Raises:
+        OutputError: the folder of the projects cannot be made.
+    """
+    workspace = Workspace(options.projects, options.folders)
+    holder = NetworkHolder(options.weights, options.device, options.dtype)
+    services = Services(workspace, JobQueue(), holder, options.max_upload)
+
+    @asynccontextmanager
+    async def running(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        services.close()
+
+    app = FastAPI(
+        title="cyclevos",
+        version=__version__,
+        lifespan=running,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )
+    guard = Guard(app, services, host=options.host, token=options.token, upload_path=UPLOAD_PATH)
+    _handle_errors(app)
+
+    @app.post("/api/session")
+    def open_session(body: SessionBody) -> JSONResponse:
+        """Trade the token for a cookie, so that it appears in no address."""
+        if not guard.knows(body.token):
+            content = {"error": "This is not the token.", "remedy": "Open the whole address that the server printed."}
+            return JSONResponse(content, 403)
+        response = JSONResponse({"ok": True})
+        response.set_cookie(COOKIE, body.token, httponly=True, samesite="strict", max_age=30 * 24 * 3600)
+        return response
+
+    for routes in (project_routes, object_routes, frame_routes, mask_routes, work_routes):
+        app.include_router(routes(services), prefix="/api")
+    app.mount("/", StaticFiles(directory=STATIC, html=True), name="page")
+    return guard
+
+
+def _handle_errors(app: FastAPI) -> None:
+    """Answer every error with a sentence and a remedy."""
+
+    @app.exception_handler(CycleVOSError)
+    def refused(_: Request, error: CycleVOSError) -> JSONResponse:
+        status, content = describe(error)
+        return JSONResponse(content, status)
+
+    @app.exception_handler(RequestValidationError)
+    def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:])
+        return JSONResponse({"error": f"{where or 'The request'}: {first['msg']}.", "remedy": "Correct it."}, 422)
+
+    @app.exception_handler(HTTPException)
+    def unknown(_: Request, error: HTTPException) -> JSONResponse:
+        content = {"error": f"{error.detail}.", "remedy": "Reload the page: it may be older than the server."}
+        return JSONResponse(content, error.status_code, headers=error.headers)
+
+    @app.exception_handler(Exception)
+    def broken(_: Request, error: Exception) -> JSONResponse:
+        logger.error("%s", error, exc_info=error)
+        content = {"error": "Something went wrong inside the server.", "remedy": "Nothing saved is lost; try again."}
+        return JSONResponse(content, 500)

@@ -1,0 +1,31 @@
+"""What every route works with: the projects, the queue, the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cyclevos.app.jobs import JobQueue
+from cyclevos.app.tracking import NetworkHolder
+from cyclevos.app.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of one server.
+
+    Attributes:
+        workspace: its projects.
+        queue: its jobs.
+        network: loaded when it is needed.
+        max_upload: bytes of a video that a page may send.
+    """
+
+    workspace: Workspace
+    queue: JobQueue
+    network: NetworkHolder
+    max_upload: int
+
+    def close(self) -> None:
+        """Stop working and close the projects."""
+        self.queue.close()
+        self.workspace.close()

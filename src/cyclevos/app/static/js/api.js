@@ -1,0 +1,106 @@
+// Requests to the server; every refusal becomes an error with a sentence and a remedy.
+
+export class Refusal extends Error {
+  constructor(sentence, remedy, status) {
+    super(sentence);
+    this.remedy = remedy;
+    this.status = status;
+  }
+}
+
+/** The server could not be reached at all. */
+export class Unreachable extends Refusal {}
+
+async function request(method, path, { json, body, headers = {}, keepalive = false } = {}) {
+  if (json !== undefined) {
+    body = JSON.stringify(json);
+    headers = { ...headers, "Content-Type": "application/json" };
+  }
+  let response;
+  try {
+    response = await fetch(`/api${path}`, { method, body, headers, keepalive });
+  } catch {
+    throw new Unreachable("The server does not answer.", "Start the app again; this page then goes on.", 0);
+  }
+  if (response.ok) return response;
+  const told = await response.json().catch(() => ({}));
+  throw new Refusal(told.error ?? "The server refused.", told.remedy ?? "Reload the page.", response.status);
+}
+
+export async function call(method, path, json) {
+  const response = await request(method, path, json === undefined ? {} : { json });
+  return response.status === 204 ? null : response.json();
+}
+
+export const get = (path) => call("GET", path);
+
+async function bytes(response) {
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+export async function fetchMask(project, index) {
+  const response = await request("GET", `/projects/${project}/masks/${index}`);
+  return { ids: await bytes(response), tag: response.headers.get("ETag").replaceAll('"', "") };
+}
+
+export async function fetchBefore(project, index) {
+  return bytes(await request("GET", `/projects/${project}/before/${index}`));
+}
+
+export async function saveMask(project, index, ids, tag) {
+  const packed = new Blob([ids]).stream().pipeThrough(new CompressionStream("gzip"));
+  const body = await new Response(packed).arrayBuffer();
+  const headers = { "If-Match": tag, "Content-Encoding": "gzip", "Content-Type": "application/octet-stream" };
+  // Small bodies are sent even if the page is closed meanwhile.
+  const keepalive = body.byteLength < 60_000;
+  const response = await request("PUT", `/projects/${project}/masks/${index}`, { body, headers, keepalive });
+  return response.json();
+}
+
+export async function boxMask(project, index, box) {
+  const response = await request("POST", `/projects/${project}/frames/${index}/box`, { json: box });
+  return {
+    pixels: await bytes(response),
+    width: Number(response.headers.get("X-Width")),
+    height: Number(response.headers.get("X-Height")),
+  };
+}
+
+export async function importMask(project, index, file, fit) {
+  const path = `/projects/${project}/masks/${index}/import?fit=${fit}`;
+  const response = await request("POST", path, { body: file, headers: { "Content-Type": "image/png" } });
+  return response.json();
+}
+
+export async function fetchBitmap(path) {
+  const response = await request("GET", path);
+  return createImageBitmap(await response.blob());
+}
+
+/** Unpack what an event carries: base64 of zlib. */
+export async function unpackMask(text) {
+  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** Send a file, telling how much of it is sent. */
+export function upload(file, progress) {
+  return new Promise((resolve, reject) => {
+    const sending = new XMLHttpRequest();
+    sending.open("POST", `/api/uploads?name=${encodeURIComponent(file.name)}`);
+    sending.upload.onprogress = (event) => event.lengthComputable && progress(event.loaded / event.total);
+    sending.onerror = () => reject(new Unreachable("The upload broke off.", "Check that the app runs, then try again.", 0));
+    sending.onload = () => {
+      let told = {};
+      try {
+        told = JSON.parse(sending.responseText);
+      } catch {
+        // an answer without words
+      }
+      if (sending.status === 201) resolve(told);
+      else reject(new Refusal(told.error ?? "The server refused.", told.remedy ?? "Try again.", sending.status));
+    };
+    sending.send(file);
+  });
+}

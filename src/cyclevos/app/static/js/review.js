@@ -1,0 +1,111 @@
+// Frames worth a look, the mask before its correction, and the heat map of what the network goes by.
+
+import * as api from "./api.js";
+import { emit, goTo, objectInfo, on, set, store } from "./store.js";
+import { isTracking } from "./track.js";
+import { $, attempt, el, pressed, qualityColour, toast } from "./ui.js";
+
+/** What is left to look at: a frame that a person dealt with is not. */
+const waiting = () => store.project.review.filter(({ frame }) => !store.project.marks[frame]);
+
+/** Go to the next frame worth a look, the most doubtful first, round and round. */
+export function nextReview() {
+  const list = waiting();
+  if (!list.length) {
+    toast(store.project.trackedSet.size ? "Nothing is left to look at." : "Track first: then the doubtful frames are listed.");
+    return;
+  }
+  const at = list.findIndex(({ frame }) => frame === store.frame);
+  look(list[(at + 1) % list.length]);
+}
+
+function look({ frame, object }) {
+  goTo(frame);
+  set({ object });
+}
+
+function showList() {
+  if (!store.project) return;
+  const list = waiting();
+  $("next-review").disabled = !list.length;
+  if (!list.length) {
+    const done = store.project.trackedSet.size > 0 && !isTracking();
+    const words = done
+      ? "Nothing left to look at."
+      : "After tracking, the frames whose masks look doubtful are listed here, the worst first.";
+    $("review").replaceChildren(el("li.empty-note", {}, words));
+    return;
+  }
+  $("review").replaceChildren(...list.map((entry) => {
+    const stripe = el("i");
+    stripe.style.background = qualityColour(entry.reliability);
+    const name = objectInfo(entry.object)?.name ?? `object ${entry.object}`;
+    const percent = `${Math.round(100 * entry.reliability)} %`;
+    return el("li", {}, el("button", {
+      type: "button", title: `Predicted quality (J): ${percent}`, onclick: () => look(entry),
+      "aria-current": entry.frame === store.frame ? "true" : null,
+    }, stripe, el("strong", {}, String(entry.frame)), el("span", {}, name), el("span.value", {}, percent)));
+  }));
+}
+
+/** Show the frame's mask as it was before its correction, or as it is. */
+export function toggleBefore() {
+  if (!store.project.correctedSet.has(store.frame)) {
+    toast("This frame's mask was not changed by a correction.");
+    return;
+  }
+  set({ before: !store.before, heat: null });
+}
+
+let wantedHeat = null;
+
+/** Ask for the heat map of the chosen object in this frame, or put it away. */
+export async function toggleHeat() {
+  if (store.heat) {
+    set({ heat: null });
+    return;
+  }
+  if (!objectInfo(store.object)) {
+    toast("Choose an object first: the heat map shows what the network finds it by.");
+    return;
+  }
+  const { frame, object, project } = store;
+  const job = await attempt(() => api.call("POST", `/projects/${project.id}/heat`, { frame, object }));
+  if (job) wantedHeat = job.id;
+}
+
+async function showHeat(job) {
+  if (job.kind !== "heat" || job.id !== wantedHeat || job.status !== "done") return;
+  wantedHeat = null;
+  const { frame, object, reference } = job.result;
+  const bitmap = await attempt(() => api.fetchBitmap(`/projects/${store.project.id}/heat/${frame}/${object}`));
+  if (!bitmap) return;
+  if (store.frame !== frame) goTo(frame);
+  set({ heat: { frame, object, reference, bitmap } });
+}
+
+function showState() {
+  const { project, frame, before, heat } = store;
+  if (!project) return;
+  $("before").hidden = !project.correctedSet.has(frame);
+  pressed($("before"), before);
+  pressed($("heat"), heat);
+  const badge = $("badge");
+  badge.hidden = !before && !heat;
+  if (before) badge.textContent = "Before correction";
+  if (heat) {
+    const name = objectInfo(heat.object)?.name ?? `object ${heat.object}`;
+    badge.textContent = `Where the network finds ${name} again, asked from frame ${heat.reference}`;
+  }
+}
+
+$("next-review").addEventListener("click", nextReview);
+$("before").addEventListener("click", toggleBefore);
+$("heat").addEventListener("click", toggleHeat);
+on("job", showHeat);
+on("frame before heat project refreshed", showState);
+on("project review frame objects", showList);
+on("frames", (index) => {
+  if (index === store.frame) showState();
+  if (store.project.review.some(({ frame }) => frame === index)) emit("review");
+});

@@ -1,0 +1,66 @@
+// What the page knows: the project as the server tells it, and where the person is. Others listen to its changes.
+
+const listeners = new Map();
+
+export const store = {
+  server: null,
+  project: null,
+  frame: 0,
+  object: 0, // the one that is painted, 0 = none
+  tool: "brush",
+  size: 24,
+  opacity: 0.45,
+  rows: "quality",
+  before: false, // show the mask as it was before its correction
+  heat: null, // {frame, object, bitmap} while a heat map is shown
+  follow: false, // go where tracking is
+  fixed: false, // something was painted since tracking: what follows from it may be tracked again
+  theme: "light",
+  playing: false,
+};
+
+export function on(event, callback) {
+  for (const name of event.split(" ")) {
+    if (!listeners.has(name)) listeners.set(name, []);
+    listeners.get(name).push(callback);
+  }
+}
+
+export function emit(event, detail) {
+  for (const callback of listeners.get(event) ?? []) callback(detail);
+}
+
+/** Change some of the store's values and tell whoever listens to each. */
+export function set(values) {
+  for (const [name, value] of Object.entries(values)) {
+    if (store[name] === value) continue;
+    store[name] = value;
+    emit(name);
+  }
+}
+
+export function goTo(frame, { follow = false } = {}) {
+  const { project } = store;
+  if (!project) return;
+  const index = Math.max(0, Math.min(project.frames - 1, Math.round(frame)));
+  set({ follow, before: follow ? store.before : false, heat: null });
+  set({ frame: index });
+}
+
+export function objectInfo(id) {
+  return store.project?.objects.find((each) => each.id === id);
+}
+
+export function statusOf(index) {
+  const mark = store.project.marks[index];
+  if (mark) return mark.accepted ? "accepted" : "marked";
+  return store.project.trackedSet.has(index) ? "tracked" : "empty";
+}
+
+/** Make what the server sent fast to ask. */
+export function adopt(state) {
+  state.trackedSet = new Set(state.tracked);
+  state.correctedSet = new Set(state.corrected);
+  state.colours = state.palette.map((hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)));
+  return state;
+}

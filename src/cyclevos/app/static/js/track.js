@@ -1,0 +1,100 @@
+// Tracking: where to, how, how far it is, and stopping it.
+
+import * as api from "./api.js";
+import { on, set, store } from "./store.js";
+import { $, attempt, toast } from "./ui.js";
+
+const jobs = new Map(); // of this project, that wait or work
+
+export async function track(direction) {
+  const { project } = store;
+  set({ follow: true, fixed: false, before: false, heat: null });
+  const job = await attempt(() => api.call("POST", `/projects/${project.id}/track`, { direction }));
+  if (job) hear(job);
+  else set({ follow: false });
+}
+
+/** Stop what works now, or what waits if nothing does. */
+export async function stop() {
+  const job = current();
+  if (job) await attempt(() => api.call("DELETE", `/jobs/${job.id}`));
+}
+
+const isActive = ({ status }) => status === "queued" || status === "running";
+const current = () => [...jobs.values()].find(({ status }) => status === "running") ?? [...jobs.values()][0];
+export const isTracking = () => [...jobs.values()].some(({ kind }) => kind === "track");
+
+function hear(job) {
+  const known = jobs.has(job.id);
+  if (isActive(job)) jobs.set(job.id, job);
+  else jobs.delete(job.id);
+  showJob();
+  if (isActive(job) || !known) return;
+  if (job.status === "failed") toast(Object.assign(new Error(job.error.error), { remedy: job.error.remedy }));
+  if (job.kind !== "track") return;
+  set({ follow: false });
+  if (job.status === "done") toast(job.result.frames ? `Tracked ${job.result.frames} frames.` : "All is tracked already.");
+  if (job.status === "cancelled") toast("Stopped. Track again to go on from here.");
+}
+
+function timeLeft({ done, total, speed }) {
+  if (!total || !speed) return "";
+  const seconds = Math.round((total - done) / speed);
+  return seconds < 60 ? `${seconds} s left` : `${Math.floor(seconds / 60)} min ${seconds % 60} s left`;
+}
+
+function showJob() {
+  const job = current();
+  $("job").hidden = !job;
+  for (const way of ["backward", "both", "forward"]) $(`track-${way}`).disabled = isTracking();
+  if (!job) return;
+  const names = { track: "Track", heat: "Heat map", export: "Export" };
+  const waits = job.status === "queued" ? "waiting for another job" : job.note;
+  $("job-note").textContent = `${names[job.kind]}: ${waits || "starting"}`;
+  const unit = job.kind === "heat" ? "" : " frames/s";
+  const parts = [
+    job.total ? `${job.done} of ${job.total}` : "",
+    job.speed && job.total ? `${job.speed.toFixed(1)}${unit}` : "",
+    timeLeft(job),
+  ];
+  $("job-figures").textContent = parts.filter(Boolean).join(" · ");
+  $("job-bar").parentElement.classList.toggle("unknown", !job.total);
+  $("job-bar").style.width = job.total ? `${(100 * job.done) / job.total}%` : "";
+}
+
+function showSettings() {
+  const { settings } = store.project;
+  const size = $("set-size");
+  const known = [...size.options].some(({ value }) => value === String(settings.size));
+  if (!known) size.add(new Option(settings.size));
+  size.value = settings.size;
+  $("set-correction").value = settings.correction;
+  $("set-every").value = settings.memory_every;
+  $("set-memory").value = settings.max_memory_frames;
+}
+
+async function saveSettings() {
+  const { project } = store;
+  const size = $("set-size").value;
+  const settings = {
+    size: /^\d+$/.test(size) ? Number(size) : size,
+    correction: $("set-correction").value,
+    memory_every: Number($("set-every").value),
+    max_memory_frames: Number($("set-memory").value),
+  };
+  const saved = await attempt(() => api.call("PATCH", `/projects/${project.id}`, { settings }));
+  if (saved) project.settings = saved.settings;
+  showSettings();
+}
+
+for (const way of ["backward", "both", "forward"]) $(`track-${way}`).addEventListener("click", () => track(way));
+for (const name of ["size", "correction", "every", "memory"]) $(`set-${name}`).addEventListener("change", saveSettings);
+$("job-cancel").addEventListener("click", stop);
+on("job", hear);
+on("project refreshed", () => {
+  if (!store.project) return;
+  jobs.clear();
+  for (const job of store.project.jobs ?? []) jobs.set(job.id, job);
+  showJob();
+  if (!document.activeElement?.id.startsWith("set-")) showSettings();
+});

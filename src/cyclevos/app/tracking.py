@@ -1,0 +1,195 @@
+"""Tracking a project: the propagation loop, from the last point that still holds, frame by frame into the project."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cyclevos.app.errors import AppError
+from cyclevos.app.jobs import CancelledError, Job
+from cyclevos.app.project import Project
+from cyclevos.app.project_file import Settings
+from cyclevos.app.result_log import FrameResult
+from cyclevos.app.snapshots import Snapshots, digest
+from cyclevos.geometry import grow_probabilities
+from cyclevos.jobs.segment_job import weights_identity
+from cyclevos.masks import probabilities_to_ids
+from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.network.weights import load_network
+from cyclevos.propagation.correction import Correction
+from cyclevos.propagation.memory_bank import MemoryPolicy
+from cyclevos.propagation.propagator import Prediction, Propagator
+from cyclevos.propagation.segment import Direction, check_masks, segment_frames
+from cyclevos.propagation.two_way import BackwardPass
+from cyclevos.video import Frame
+from cyclevos.video.atomic_files import output_errors
+
+Given = Mapping[int, NDArray[np.uint8]]
+
+
+class NetworkHolder:
+    """The one network, loaded when it is first needed.
+
+    Args:
+        weights: name, file or hub address.
+        device: see :func:`cyclevos.load_network`.
+        dtype: the same.
+    """
+
+    def __init__(self, weights: str = "default", device: str = "auto", dtype: str = "auto") -> None:
+        self.weights, self._device, self._dtype = weights, device, dtype
+        self._lock = threading.Lock()
+        self._network: SpaceTimeMemoryNetwork | None = None
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What results follow from: the weights by their content, and the arithmetic."""
+        return weights_identity(self.weights), self._dtype
+
+    def get(self) -> SpaceTimeMemoryNetwork:
+        """Return the network.
+
+        Raises:
+            WeightsError: it cannot be loaded.
+        """
+        with self._lock:
+            if self._network is None:
+                self._network = load_network(self.weights, device=self._device, dtype=self._dtype)
+            return self._network
+
+
+def track(project: Project, holder: NetworkHolder, direction: Direction, job: Job) -> dict[str, Any]:
+    """Carry the marked masks through the video; what still holds of an earlier run is not done again.
+
+    Args:
+        project: gets each frame's mask as soon as it is known.
+        holder: of the network.
+        direction: from each mask to later frames, earlier ones, or both.
+        job: hears of progress and is asked whether to go on.
+
+    Returns:
+        The number of frames done.
+
+    Raises:
+        MaskError: nothing is marked.
+    """
+    with project.lock:
+        given, settings = project.masks.given(), project.file.settings
+    if not any(mask.any() for mask in given.values()):
+        raise AppError("No frame is marked yet.", "Paint an object on any frame first, then track.")
+    given = {index: mask for index, mask in check_masks(given).items() if mask.any()}
+    job.progress(0, None, "loading the network")
+    network = holder.get()
+    size = network.spec.size if settings.size == "auto" else None if settings.size == "none" else settings.size
+    correction = None if settings.correction == "off" else Correction.preset(settings.correction)
+    fresh = Propagator(network, size, MemoryPolicy(settings.memory_every, settings.max_memory_frames), correction)
+    run = _Run(project, fresh, given, _base(holder, settings, direction), job)
+    if direction == "both":
+        return {"frames": run.both()}
+    return {"frames": run.one_way(backward=direction == "backward")}
+
+
+class _Run:
+    def __init__(self, project: Project, fresh: Propagator, given: Given, base: str, job: Job) -> None:
+        self.project, self.fresh, self.given, self.base, self.job = project, fresh, given, base, job
+        self.folder = project.folder / "state"
+        _keep_only(self.folder, base)
+        self.done = 0
+
+    def one_way(self, *, backward: bool) -> int:
+        """Run from the first mask to the end, or from the last one to the beginning."""
+        snapshots = Snapshots(self.folder / "one-way", self.base, self.given, backward=backward)
+        begin = max(self.given) if backward else min(self.given)
+        for frame, p in self._pass(snapshots, begin, backward=backward, note="tracking"):
+            self._store(frame, p)
+        return self.done
+
+    def both(self) -> int:
+        """Run backward, then forward, merging frame by frame; what the first pass kept goes when both are done."""
+        everything = f"{self.base} {sorted((index, digest(mask)) for index, mask in self.given.items())}"
+        kept, way_back = self.folder / "kept", self.folder / "backward"
+        forward = Snapshots(self.folder / "forward", everything, self.given, backward=False)
+        if self._ended(forward):
+            return 0
+        backward = Snapshots(way_back, everything, self.given, backward=True)
+        with output_errors(kept):
+            if backward.latest() is None:
+                shutil.rmtree(kept, ignore_errors=True)  # what it holds followed from other masks
+            kept.mkdir(parents=True, exist_ok=True)
+        seen = BackwardPass(kept, self.given)
+        for frame, p in self._pass(backward, max(self.given), backward=True, note="looking back, 1 of 2"):
+            seen.keep(p)
+            self._store(frame, p)
+        for frame, p in self._pass(forward, 0, backward=False, note="tracking, 2 of 2"):
+            self._store(frame, seen.merge(p))
+        for folder in (kept, way_back):
+            shutil.rmtree(folder, ignore_errors=True)
+        return self.done
+
+    def _ended(self, forward: Snapshots) -> bool:
+        held = forward.latest()
+        return held is not None and held[0] + 1 >= self.project.frames
+
+    def _pass(
+        self, snapshots: Snapshots, begin: int, *, backward: bool, note: str
+    ) -> Iterator[tuple[Frame, Prediction]]:
+        """Go over the frames that are left to do, keeping snapshots, the last one wherever it ends."""
+        propagator = self.fresh.fresh()
+        held = snapshots.latest()
+        if held is not None:
+            propagator.restore(held[1])
+            begin = held[0] + (-1 if backward else 1)
+        frames = self.project.frames
+        total = begin + 1 if backward else frames - begin
+        if total <= 0:
+            return
+        self.job.progress(0, total, note)
+        stream = segment_frames(propagator, self.project.source, self.given, _way(backward), begin)
+        for count, (frame, p) in enumerate(stream, start=1):
+            yield frame, p
+            try:
+                self.job.progress(count, total, note)
+            except CancelledError:
+                snapshots.save(frame.index, propagator.snapshot())
+                raise
+            if snapshots.due() or count == total:
+                snapshots.save(frame.index, propagator.snapshot())
+
+    def _store(self, frame: Frame, p: Prediction) -> None:
+        before = None
+        if p.uncorrected is not None:
+            grown = grow_probabilities(p.uncorrected.float(), frame.size)
+            before = probabilities_to_ids(grown, p.object_ids)
+        scores = {} if p.annotated else dict(p.reliability)
+        if self.project.hub.heard:
+            self.project.reader.offer(frame)
+        self.project.track_frame(p.index, p.ids, FrameResult(scores), before)
+        self.done += 1
+
+
+def _way(backward: bool) -> Direction:
+    return "backward" if backward else "forward"
+
+
+def _base(holder: NetworkHolder, settings: Settings, direction: Direction) -> str:
+    return json.dumps([*holder.identity, settings.model_dump(), direction])
+
+
+def _keep_only(folder: Path, base: str) -> None:
+    """Throw away what runs with other settings or another direction have left: their masks are overwritten."""
+    key = hashlib.sha256(base.encode()).hexdigest()[:24]
+    with output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / key).exists():
+            return
+        shutil.rmtree(folder)
+        folder.mkdir()
+        (folder / key).touch()

@@ -1,0 +1,81 @@
+"""Videos sent by a page: bounded in size, and nothing but containers of video."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from cyclevos.app.errors import AppError, TooLargeError
+from cyclevos.app.workspace import UPLOADING, VIDEO_SUFFIXES
+from cyclevos.video.atomic_files import output_errors
+
+_HEAD = 512
+
+# How files of each kind begin; a playlist that names other files begins like none of them.
+_MAGIC = (
+    re.compile(rb"....(ftyp|moov|mdat|free|wide|skip)", re.DOTALL),
+    re.compile(rb"\x1a\x45\xdf\xa3"),
+    re.compile(rb"RIFF....AVI ", re.DOTALL),
+    re.compile(rb"GIF8[79]a"),
+    re.compile(rb"\x00\x00\x01[\xba\xb3]"),
+    re.compile(rb"\x47.{187}\x47", re.DOTALL),
+    re.compile(rb".{4}\x47.{191}\x47", re.DOTALL),
+    re.compile(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),
+    re.compile(rb"FLV\x01"),
+)
+
+
+class UnsupportedError(AppError):
+    """What was sent is no video of a kind that is taken."""
+
+    status = 415
+
+
+async def receive_video(name: str, body: AsyncIterator[bytes], folder: Path, most: int) -> Path:
+    """Write an upload to a file of its own.
+
+    Args:
+        name: what the sender calls it; only its ending counts.
+        body: the bytes.
+        folder: where to; made if need be.
+        most: bytes allowed.
+
+    Returns:
+        The file.
+
+    Raises:
+        UnsupportedError: its ending or its first bytes are those of no video.
+        TooLargeError: it is longer than allowed; nothing is left of it.
+        OutputError: the disk refuses.
+    """
+    suffix = Path(name.replace("\0", "")).suffix.lower()
+    if suffix not in VIDEO_SUFFIXES:
+        raise UnsupportedError(
+            f"{name!r} is no video by its ending.", f"Send one of {', '.join(sorted(VIDEO_SUFFIXES))}."
+        )
+    path = folder / f"{UPLOADING}{secrets.token_hex(8)}{suffix}"
+    size, head = 0, b""
+    try:
+        with output_errors(path):
+            folder.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as file:
+                async for chunk in body:
+                    size += len(chunk)
+                    if size > most:
+                        raise TooLargeError(
+                            f"The video is larger than {most // 2**20} MB.",
+                            "Put it into one of the app's folders and open it from there, or start the app with a "
+                            "larger --max-upload.",
+                        )
+                    head = (head + chunk)[:_HEAD] if len(head) < _HEAD else head
+                    file.write(chunk)
+        if not any(magic.match(head) for magic in _MAGIC):
+            raise UnsupportedError(
+                f"{name!r} does not begin like a video.", "Send the video file itself, not a playlist or an archive."
+            )
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return path

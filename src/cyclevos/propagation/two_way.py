@@ -1,0 +1,105 @@
+"""Merging both directions: what a backward pass saw is kept on disk until the forward pass comes by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cyclevos.masks import object_ids, probabilities_to_ids
+from cyclevos.propagation.propagator import Prediction
+from cyclevos.video.atomic_files import output_errors, replacing
+
+# Shapes: K objects, H W pixels.
+
+
+class BackwardPass:
+    """The predictions of a backward pass, a file per frame.
+
+    Args:
+        folder: of the files; it exists.
+        masks: the given masks by frame index, which say how near each object's are.
+    """
+
+    def __init__(self, folder: Path, masks: Mapping[int, NDArray[np.uint8]]) -> None:
+        self._folder = folder
+        self._shown = {index: object_ids(mask) for index, mask in masks.items()}
+
+    def keep(self, p: Prediction) -> None:
+        """Store a prediction of the backward pass.
+
+        Raises:
+            OutputError: the disk refuses.
+        """
+        if not p.object_ids:
+            return
+        # A quarter of float32's space and far finer than a pixel's arg-max needs.
+        quantised = (p.probabilities * 255).round().to(torch.uint8).cpu().numpy()
+        scores = np.array([[i, score] for i, score in p.reliability.items()]).reshape(-1, 2)
+        file = self._file(p.index)
+        with output_errors(file), replacing(file) as temporary, temporary.open("wb") as opened:
+            np.savez_compressed(opened, probabilities=quantised, objects=np.array(p.object_ids), reliability=scores)
+
+    def merge(self, p: Prediction) -> Prediction:
+        """Average a prediction of the forward pass with what was kept for its frame.
+
+        Object by object, each direction is weighted by how near its mask is.
+        """
+        file = self._file(p.index)
+        if not file.is_file():
+            return p
+        with np.load(file) as stored:
+            probabilities = torch.from_numpy(stored["probabilities"]).float() / 255
+            objects = tuple(int(i) for i in stored["objects"])
+            reliability = {int(i): float(score) for i, score in stored["reliability"]}
+        return _merge(p, probabilities, objects, reliability, self._shown)
+
+    def drop(self, index: int) -> None:
+        """Forget a frame."""
+        self._file(index).unlink(missing_ok=True)
+
+    def _file(self, index: int) -> Path:
+        return self._folder / f"{index}.npz"
+
+
+def _merge(
+    p: Prediction,
+    backward: Tensor,
+    objects: tuple[int, ...],
+    backward_reliability: Mapping[int, float],
+    shown: Mapping[int, tuple[int, ...]],
+) -> Prediction:
+    """Average both directions, object by object, each weighted by how near its mask is."""
+    union = (*p.object_ids, *(i for i in objects if i not in p.object_ids))
+    backward = backward.to(p.probabilities.device)
+    merged = p.probabilities.new_zeros(len(union) + 1, *p.ids.shape)
+    reliability = {}
+    for slot, i in enumerate(union, start=1):
+        weight = _backward_share(p.index, i, shown)
+        scores = [
+            (w, known[i]) for w, known in ((1 - weight, p.reliability), (weight, backward_reliability)) if i in known
+        ]
+        if sum(w for w, _ in scores):
+            reliability[i] = sum(w * score for w, score in scores) / sum(w for w, _ in scores)
+        if i in p.object_ids:
+            merged[slot] += (1 - weight) * p.probabilities[p.object_ids.index(i) + 1]
+        if i in objects:
+            merged[slot] += weight * backward[objects.index(i) + 1]
+    foreground = merged[1:].sum(dim=0)
+    merged[1:] /= foreground.clamp(min=1)
+    merged[0] = (1 - foreground).clamp(min=0)
+    return Prediction(p.index, union, merged, probabilities_to_ids(merged, union), p.annotated, reliability)
+
+
+def _backward_share(index: int, object_id: int, shown: Mapping[int, tuple[int, ...]]) -> float:
+    before = [index - t for t, ids in shown.items() if t <= index and object_id in ids]
+    after = [t - index for t, ids in shown.items() if t > index and object_id in ids]
+    if not before:
+        return 1.0
+    if not after:
+        return 0.0
+    return min(before) / (min(before) + min(after))

@@ -1,0 +1,188 @@
+"""A real Chromium before a real server: pages that tests drive as a person does."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import uvicorn
+
+from cyclevos.app.server import AppOptions, create_app
+
+_CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+_ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """One browser for a file of tests; they skip where there is none.
+
+    It goes with the file: as long as it is there, its event loop counts as running and others cannot run theirs.
+    """
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = next(filter(None, map(shutil.which, _CHROMIUM)), None)
+    if path is None:
+        pytest.skip("chromium is not installed")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Server:
+    """A server on a port of its own that can be stopped and started again."""
+
+    def __init__(self, options: AppOptions) -> None:
+        self.options = options
+        self.port = 0
+        self._running: tuple[uvicorn.Server, threading.Thread] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        listening = socket.socket()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", self.port))
+        self.port = listening.getsockname()[1]
+        self.guard = create_app(self.options)
+        config = uvicorn.Config(self.guard, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        self._running = server, thread
+
+    def stop(self) -> None:
+        if self._running is not None:
+            server, thread = self._running
+            server.should_exit = True
+            thread.join()
+            self._running = None
+
+    def project(self, name: str):
+        return self.guard.services.workspace.get(name)
+
+
+@pytest.fixture
+def server(options) -> Iterator[Server]:
+    server = Server(options)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def secret_server(options) -> Iterator[Server]:
+    server = Server(replace(options, token="a-token-that-is-long-enough"))
+    server.start()
+    yield server
+    server.stop()
+
+
+class Page:
+    """What a person does on a page, in the frame's own pixels."""
+
+    def __init__(self, page) -> None:
+        self.page = page
+        self.size = (24, 40)
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """Where on the screen a point of the frame is while the whole frame is shown."""
+        box = self.page.locator("#canvas").bounding_box()
+        height, width = self.size
+        scale = min((box["width"] - 32) / width, (box["height"] - 32) / height)
+        left = box["x"] + (box["width"] - width * scale) / 2
+        return left + x * scale, box["y"] + (box["height"] - height * scale) / 2 + y * scale
+
+    def drag(self, *points: tuple[float, float], button: str = "left") -> None:
+        mouse = self.page.mouse
+        mouse.move(*self.at(*points[0]))
+        mouse.down(button=button)
+        for point in points[1:]:
+            mouse.move(*self.at(*point))
+        mouse.up(button=button)
+        self.saved()
+
+    def click(self, *points: tuple[float, float]) -> None:
+        for point in points:
+            self.page.mouse.click(*self.at(*point))
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def brush(self, size: int) -> None:
+        self.page.locator("#size").fill(str(size))
+
+    def saved(self) -> None:
+        self.page.wait_for_timeout(30)
+        self.page.locator("#saved", has_text="All saved").wait_for()
+
+    def frame(self, index: int) -> None:
+        self.page.locator(f"#canvas[data-frame='{index}']").wait_for()
+
+    def go(self, index: int) -> None:
+        self.page.locator("#frame").fill(str(index))
+        self.press("Enter")
+        self.page.locator("#strip").focus()
+        self.frame(index)
+
+    def tracked(self) -> None:
+        self.page.locator(".toast", has_text="racked").last.wait_for()
+        self.page.locator("#job").wait_for(state="hidden")
+        while self.page.locator(".toast").count():
+            self.page.locator(".toast button").first.click()
+
+
+@pytest.fixture
+def new_page(chromium) -> Iterator[Callable[[], Page]]:
+    """Pages of one person; an error in any of them fails the test."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 720}, reduced_motion="reduce")
+    context.set_default_timeout(15_000)
+    problems: list[str] = []
+
+    def make() -> Page:
+        page = context.new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        return Page(page)
+
+    yield make
+    context.close()
+    assert not problems
+
+
+@pytest.fixture
+def editor(server, clip, new_page) -> Page:
+    """The clip of ten frames, open."""
+    project = server.guard.services.workspace.create(clip)
+    person = new_page()
+    person.page.goto(f"{server.address}/?project={project.id}")
+    person.frame(0)
+    person.page.locator("#reading").wait_for(state="hidden")
+    person.project = project
+    return person
+
+
+@pytest.fixture
+def near_line() -> Callable[..., np.ndarray]:
+    """Pixels of the small clip whose centre lies within a distance of a line: what a round brush has to mark."""
+
+    def mark(a: tuple[float, float], b: tuple[float, float], distance: float) -> np.ndarray:
+        mask = np.zeros((24, 40), np.bool_)
+        for row in range(24):
+            for column in range(40):
+                point = np.array([column + 0.5, row + 0.5])
+                along = np.linspace(np.array(a), np.array(b), 400)
+                mask[row, column] = np.linalg.norm(along - point, axis=1).min() <= distance
+        return mask
+
+    return mark

@@ -1,0 +1,117 @@
+"""Pages that share a project, a server that goes away, the token, and what correction and the cycle show."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cyclevos.app.result_log import FrameResult
+
+
+def test_two_tabs_show_the_same_and_neither_overwrites_the_other(server, editor, new_page):
+    other = new_page()
+    other.page.goto(f"{server.address}/?project={editor.project.id}")
+    other.frame(0)
+    editor.brush(6)
+    editor.drag((5, 5), (12, 5))
+    other.page.locator("#status", has_text="Painted").wait_for()
+    other.brush(6)
+    other.drag((25, 15), (32, 15))
+    ids = editor.project.masks.read(0).ids
+    assert ids[5, 8] == 1
+    assert ids[15, 28] == 1
+    # Two strokes at the same time: the first to be saved counts, the other page says that its own does not.
+    mouse = editor.page.mouse
+    mouse.move(*editor.at(5, 20))
+    mouse.down()
+    mouse.move(*editor.at(10, 20))
+    other.drag((35, 3), (37, 3))
+    mouse.up()
+    editor.saved()
+    refusals = [person.page.locator(".toast.error", has_text="changed elsewhere") for person in (editor, other)]
+    if not refusals[1].count():
+        refusals[0].wait_for()
+    ids = editor.project.masks.read(0).ids
+    assert [ids[20, 8], ids[3, 36]] == [int(not refusal.count()) for refusal in refusals]
+    assert ids[20, 8] + ids[3, 36] == 1
+
+
+def test_a_server_that_goes_away_loses_no_stroke(server, editor):
+    server.stop()
+    editor.page.locator("#saved", has_text="does not answer").wait_for()
+    editor.brush(6)
+    editor.page.mouse.move(*editor.at(5, 5))
+    editor.page.mouse.down()
+    editor.page.mouse.move(*editor.at(12, 5))
+    editor.page.mouse.up()
+    server.start()
+    editor.page.locator("#saved", has_text="All saved").wait_for()
+    assert server.project(editor.project.id).masks.read(0).ids[5, 8] == 1
+
+
+def test_the_token_of_the_address_lets_in_and_vanishes_from_it(secret_server, new_page):
+    stranger = new_page()
+    stranger.page.goto(secret_server.address)
+    stranger.page.locator(".toast", has_text="token").wait_for()
+    friend = new_page()
+    friend.page.goto(f"{secret_server.address}/#token={secret_server.options.token}")
+    friend.page.get_by_role("button", name="Car shadow").wait_for()
+    assert "token" not in friend.page.url
+
+
+def test_before_and_after_a_correction_and_the_rows_of_quality_and_presence(editor):
+    project, page = editor.project, editor.page
+    before, after = np.zeros((2, 24, 40), np.uint8)
+    before[4:10, 4:10] = 1
+    after[12:20, 20:30] = 1
+    editor.brush(5)
+    editor.drag((5, 5), (8, 5))
+    project.track_frame(3, after, FrameResult({1: 0.3}), before)
+    page.wait_for_timeout(100)
+    editor.go(3)
+    corrected = pixel(editor, 25, 16), pixel(editor, 6, 6)
+    page.get_by_role("button", name="Before").click()
+    page.locator("#badge", has_text="Before correction").wait_for()
+    page.wait_for_timeout(100)
+    assert pixel(editor, 25, 16) != corrected[0]
+    assert pixel(editor, 6, 6) != corrected[1]
+    editor.press("v")
+    page.locator("#badge").wait_for(state="hidden")
+    page.wait_for_timeout(100)
+    assert (pixel(editor, 25, 16), pixel(editor, 6, 6)) == corrected
+    assert strip_colour(page, 3) == "#d64541"  # poor
+    page.get_by_role("button", name="Presence").click()
+    page.wait_for_timeout(100)
+    assert strip_colour(page, 3) == project.file.palette[1]
+    assert strip_colour(page, 5) != project.file.palette[1]
+
+
+def test_the_heat_map_is_drawn_on_demand(editor):
+    editor.brush(8)
+    editor.drag((6, 10), (10, 10))
+    editor.go(2)
+    plain = pixel(editor, 30, 20), pixel(editor, 10, 10)
+    editor.press("g")
+    editor.page.locator("#badge", has_text="asked from frame 0").wait_for()
+    editor.page.wait_for_timeout(100)
+    assert (pixel(editor, 30, 20), pixel(editor, 10, 10)) != plain
+    editor.press("g")
+    editor.page.locator("#badge").wait_for(state="hidden")
+    editor.page.wait_for_timeout(100)
+    assert (pixel(editor, 30, 20), pixel(editor, 10, 10)) == plain
+
+
+def pixel(person, x: float, y: float) -> list[int]:
+    """The canvas's colour at a point of the frame."""
+    box = person.page.locator("#canvas").bounding_box()
+    left, top = person.at(x, y)
+    script = "(c, [x, y]) => [...c.getContext('2d').getImageData(x, y, 1, 1).data]"
+    return person.page.locator("#canvas").evaluate(script, [left - box["x"], top - box["y"]])
+
+
+def strip_colour(page, index: int) -> str:
+    """The colour of the first object's row at a frame."""
+    script = """(c, index) => {
+        const d = c.getContext('2d').getImageData((index + 0.5) * c.width / 10, c.height - 4, 1, 1).data;
+        return '#' + [...d].slice(0, 3).map((v) => v.toString(16).padStart(2, '0')).join('');
+    }"""
+    return page.locator("#strip-canvas").evaluate(script, index)

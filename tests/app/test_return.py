@@ -1,0 +1,124 @@
+"""Coming back: whatever ended the server, the project shows all that was done."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+import cyclevos
+from cyclevos.app.result_log import FrameResult, ResultLog
+
+
+@pytest.fixture
+def project(client, clip, square) -> str:
+    project = client.open(clip)
+    client.paint(project, 0, square)
+    client.track(project)
+    client.json("POST", f"/projects/{project}/frames/5/accept", json={"accepted": True})
+    client.json("PATCH", f"/projects/{project}/objects/1", json={"name": "square", "colour": "#abcdef"})
+    return project
+
+
+def test_a_restart_shows_everything(serve, clip, square):
+    client = serve()
+    name = client.open(clip)
+    client.paint(name, 0, square)
+    client.track(name)
+    client.json("POST", f"/projects/{name}/frames/5/accept", json={"accepted": True})
+    client.json("PATCH", f"/projects/{name}/objects/1", json={"name": "square", "colour": "#abcdef"})
+    before = client.json("GET", f"/projects/{name}")
+    masks = [client.mask(name, index) for index in range(10)]
+    client = serve()
+    assert client.json("GET", "/projects")[0]["name"] == "clip"
+    assert client.json("GET", f"/projects/{name}") == before
+    for index, (ids, tag) in enumerate(masks):
+        now, now_tag = client.mask(name, index)
+        assert np.array_equal(now, ids)
+        assert now_tag == tag  # a page that stayed open may go on painting
+
+
+def test_a_video_that_is_gone_is_said_and_the_others_still_open(serve, clip, tmp_path):
+    client = serve()
+    name = client.open(clip)
+    serve.stop()
+    clip.rename(tmp_path / "elsewhere")
+    client = serve()
+    assert "does not exist" in client.json("GET", f"/projects/{name}", 422)["error"]
+    (tmp_path / "elsewhere").rename(clip)
+    client.json("GET", f"/projects/{name}")
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"format": 2}', "[]"])
+def test_a_project_file_of_something_else_is_said(client, project, tmp_path, content):
+    folder = tmp_path / "projects" / "other"
+    folder.mkdir()
+    (folder / "project.json").write_text(content)
+    assert "cannot be read as a project" in client.json("GET", "/projects/other", 422)["error"]
+    assert len(client.json("GET", "/projects")) == 2
+
+
+def test_a_log_line_that_was_cut_off_costs_that_line_alone(tmp_path):
+    log = ResultLog(tmp_path / "results.jsonl")
+    log.add(0, FrameResult({1: 0.5}, {1: 10}))
+    log.add(1, FrameResult({1: 0.25}, {1: 20}))
+    path = tmp_path / "results.jsonl"
+    path.write_bytes(path.read_bytes()[:-7])
+    again = ResultLog(path)
+    assert again[0] == FrameResult({1: 0.5}, {1: 10})
+    assert again[1] == FrameResult()
+    again.add(1, FrameResult({1: 0.75}, {}))
+    assert ResultLog(path)[1] == FrameResult({1: 0.75}, {})
+
+
+def test_a_long_log_is_shortened_when_it_is_opened(tmp_path):
+    path = tmp_path / "results.jsonl"
+    log = ResultLog(path)
+    for value in range(200):
+        log.add(3, FrameResult({1: value / 200}, {}))
+    assert ResultLog(path)[3].reliability == {1: 199 / 200}
+    assert len(path.read_bytes().splitlines()) == 1
+
+
+def test_killing_the_server_loses_nothing_that_was_answered(clip, square, tmp_path):
+    """A real process, a real signal."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(cyclevos.__file__).parents[1])}
+    command = [sys.executable, "-m", "cyclevos", "app", str(clip), "--no-browser", "--port", "0"]
+    command += ["--projects", str(tmp_path / "projects"), "--folder", str(clip.parent)]
+
+    def start() -> tuple[subprocess.Popen, str]:
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        return process, process.stdout.readline().partition(": ")[2].strip()
+
+    process, address = start()
+    try:
+        name = address.partition("=")[2]
+        base = address.partition("?")[0] + "api/projects/" + name
+        tag = httpx.get(f"{base}/masks/0", timeout=30).headers["etag"]
+        answer = httpx.put(f"{base}/masks/0", content=square.tobytes(), headers={"If-Match": tag}, timeout=30)
+        assert answer.json()["objects"] == [1]
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+    command[4] = str(tmp_path / "projects" / name)
+    process, address = start()
+    try:
+        base = address.partition("?")[0] + "api/projects/" + name
+        state = httpx.get(base, timeout=30).json()
+        assert state["marks"] == {"0": {"objects": [1], "accepted": False}}
+        ids = np.frombuffer(httpx.get(f"{base}/masks/0", timeout=30).content, np.uint8)
+        assert np.array_equal(ids.reshape(24, 40), square)
+    finally:
+        process.terminate()
+        assert process.wait(20) in (0, -signal.SIGTERM)
+        process.stdout.close()
+    assert json.loads((tmp_path / "projects" / name / "project.json").read_text())["format"] == 1

@@ -1,0 +1,240 @@
+"""Tracking: what `segment` writes, from where it has to, with what a person accepted left alone."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+import cyclevos
+from cyclevos.app import tracking
+from cyclevos.app.jobs import Job
+from cyclevos.propagation.propagator import Propagator
+
+
+@pytest.fixture
+def project(client, clip) -> str:
+    return client.open(clip)
+
+
+def masks(client, project) -> list[np.ndarray]:
+    return [client.mask(project, index)[0] for index in range(10)]
+
+
+def segmented(network, clip, given, **options) -> dict[int, np.ndarray]:
+    return {p.index: p.ids for p in cyclevos.segment(network, clip, given, **options)}
+
+
+@pytest.fixture
+def steps(monkeypatch) -> list[int]:
+    """Indices of the frames that the propagator was asked for."""
+    asked = []
+    step = Propagator.step
+
+    def counted(self, index, *arguments):
+        asked.append(index)
+        return step(self, index, *arguments)
+
+    monkeypatch.setattr(Propagator, "step", counted)
+    return asked
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward", "both"])
+@pytest.mark.parametrize("correction", ["off", "default"])
+def test_every_frame_is_what_segment_gives(client, project, clip, lively_network, square, direction, correction):
+    given = {3: square, 6: np.roll(square, 8, axis=1) * 4}
+    for index, mask in given.items():
+        client.paint(project, index, mask)
+    client.json("PATCH", f"/projects/{project}", json={"settings": {"correction": correction, "memory_every": 2}})
+    client.track(project, direction)
+    how = {"direction": direction, "memory_every": 2, "correction": None if correction == "off" else correction}
+    expected = segmented(lively_network, clip, given, **how)
+    for index, ids in enumerate(masks(client, project)):
+        assert np.array_equal(ids, expected[index]), index
+
+
+def test_a_run_goes_on_where_it_was_cancelled(serve, clip, lively_network, square, monkeypatch, steps):
+    client = serve()
+    project = client.open(clip)
+    client.paint(project, 0, square)
+    report = Job.progress
+
+    def until_four(self, done, total, note=""):
+        if done == 4:
+            self.cancel()
+        report(self, done, total, note)
+
+    monkeypatch.setattr(Job, "progress", until_four)
+    job = client.finish(client.json("POST", f"/projects/{project}/track", 202, json={}))
+    assert job["status"] == "cancelled"
+    assert client.json("GET", f"/projects/{project}")["tracked"] == [0, 1, 2, 3]
+    monkeypatch.setattr(Job, "progress", report)
+    client = serve()  # also after a restart
+    steps.clear()
+    client.track(project)
+    assert steps == [4, 5, 6, 7, 8, 9]
+    expected = segmented(lively_network, clip, square)
+    assert all(np.array_equal(ids, expected[index]) for index, ids in enumerate(masks(client, project)))
+    steps.clear()
+    assert client.track(project)["result"] == {"frames": 0}
+    assert steps == []
+
+
+def test_a_fixed_frame_makes_only_what_may_change_run_again(
+    client, project, clip, lively_network, square, monkeypatch, steps
+):
+    monkeypatch.setattr("cyclevos.app.snapshots._EVERY", 3)
+    client.paint(project, 0, square)
+    client.track(project)
+    first = masks(client, project)
+    steps.clear()
+    fixed = np.roll(square, 12, axis=1)
+    client.paint(project, 7, fixed)
+    client.track(project)
+    assert steps == [6, 7, 8, 9]  # from the snapshot of frame 5
+    expected = segmented(lively_network, clip, {0: square, 7: fixed})
+    for index, ids in enumerate(masks(client, project)):
+        assert np.array_equal(ids, expected[index])
+        assert index >= 7 or np.array_equal(ids, first[index])
+
+
+def test_accepted_frames_are_never_touched(client, project, square):
+    client.paint(project, 0, square)
+    client.track(project)
+    accepted = client.mask(project, 6)[0]
+    answer = client.json("POST", f"/projects/{project}/frames/6/accept", json={"accepted": True})
+    assert answer["status"] == "accepted"
+    client.paint(project, 0, np.roll(square, 4, axis=0))
+    client.json("PATCH", f"/projects/{project}", json={"settings": {"memory_every": 1}})
+    client.track(project)
+    assert np.array_equal(client.mask(project, 6)[0], accepted)
+    assert client.json("GET", f"/projects/{project}")["marks"]["6"]["accepted"]
+
+
+def test_an_object_that_was_erased_from_a_frame_stays_away_there(client, project, square):
+    client.paint(project, 0, square)
+    client.track(project)
+    assert client.mask(project, 5)[0].any()
+    client.paint(project, 5, np.zeros_like(square))
+    client.track(project)
+    assert not client.mask(project, 5)[0].any()
+
+
+def test_strokes_made_while_tracking_runs_are_kept(client, project, square, monkeypatch):
+    client.paint(project, 0, square)
+    here, go = threading.Event(), threading.Event()
+    report = Job.progress
+
+    def wait_at_two(self, done, total, note=""):
+        report(self, done, total, note)
+        if done == 2:
+            here.set()
+            assert go.wait(20)
+
+    monkeypatch.setattr(Job, "progress", wait_at_two)
+    job = client.json("POST", f"/projects/{project}/track", 202, json={})
+    assert here.wait(20)
+    painted = np.zeros_like(square)
+    painted[:5, :5] = 3
+    client.paint(project, 6, painted)
+    again = client.json("POST", f"/projects/{project}/track", 409, json={})
+    assert "already" in again["error"]
+    go.set()
+    client.finish(job)
+    shown = client.mask(project, 6)[0]
+    assert (shown[:5, :5] == 3).all()
+    assert (shown == 1).any()  # the other object comes from tracking
+
+
+def test_before_is_what_the_network_said_without_correction(client, project, clip, lively_network, square):
+    client.paint(project, 0, square)
+    settings = {"correction": "default", "memory_every": 5}
+    client.json("PATCH", f"/projects/{project}", json={"settings": settings})
+    client.track(project)
+    corrected = client.json("GET", f"/projects/{project}")["corrected"]
+    assert corrected == [5]
+    plain = segmented(lively_network, clip, square)
+    response = client.http.get(f"/api/projects/{project}/before/5")
+    assert np.array_equal(np.frombuffer(response.content, np.uint8).reshape(24, 40), plain[5])
+    client.json("GET", f"/projects/{project}/before/4", 404)
+    client.json("PATCH", f"/projects/{project}", json={"settings": {"correction": "off"}})
+    client.track(project)
+    assert client.json("GET", f"/projects/{project}")["corrected"] == []
+
+
+def test_nothing_marked_is_said_in_a_sentence(client, project):
+    job = client.finish(client.json("POST", f"/projects/{project}/track", 202, json={}))
+    assert job["status"] == "failed"
+    assert job["error"] == {
+        "error": "No frame is marked yet.",
+        "remedy": "Paint an object on any frame first, then track.",
+    }
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), RuntimeError("surprise")]
+)
+def test_running_out_of_memory_is_reported_and_survived(client, project, square, monkeypatch, error):
+    client.paint(project, 0, square)
+    frames = tracking.segment_frames
+
+    def broken(*arguments):
+        for count, item in enumerate(frames(*arguments)):
+            if count == 3:
+                raise error
+            yield item
+
+    monkeypatch.setattr(tracking, "segment_frames", broken)
+    job = client.finish(client.json("POST", f"/projects/{project}/track", 202, json={}))
+    assert job["status"] == "failed"
+    assert ("memory" in job["error"]["error"]) is ("surprise" not in str(error))
+    monkeypatch.setattr(tracking, "segment_frames", frames)
+    client.track(project)
+    assert client.json("GET", f"/projects/{project}")["tracked"] == list(range(10))
+
+
+def test_jobs_run_one_at_a_time_and_one_that_waits_can_be_cancelled(client, clip, square, monkeypatch):
+    projects = [client.open(clip), client.open(clip)]
+    for project in projects:
+        client.paint(project, 0, square)
+    go = threading.Event()
+    report = Job.progress
+
+    def wait(self, done, total, note=""):
+        report(self, done, total, note)
+        assert go.wait(20)
+
+    monkeypatch.setattr(Job, "progress", wait)
+    first, second = (client.json("POST", f"/projects/{project}/track", 202, json={}) for project in projects)
+    client.wait(lambda: client.json("GET", f"/jobs/{first['id']}")["status"] == "running")
+    assert client.json("GET", f"/jobs/{second['id']}")["status"] == "queued"
+    assert client.json("DELETE", f"/jobs/{second['id']}")["status"] == "cancelled"
+    go.set()
+    assert client.finish(first)["status"] == "done"
+    assert client.json("GET", f"/projects/{projects[1]}")["tracked"] == []
+
+
+def test_the_review_list_leaves_out_what_a_person_dealt_with(client, project, square):
+    client.paint(project, 0, square)
+    client.track(project)
+    review = client.json("GET", f"/projects/{project}")["review"]
+    assert review
+    assert 0 not in [entry["frame"] for entry in review]
+    values = {k: v[0]["1"] for k, v in client.json("GET", f"/projects/{project}")["results"].items() if v[0]}
+    assert review[0]["reliability"] == min(values.values())
+    client.json("POST", f"/projects/{project}/frames/{review[0]['frame']}/accept", json={"accepted": True})
+    later = client.json("GET", f"/projects/{project}")["review"]
+    assert review[0]["frame"] not in [entry["frame"] for entry in later]
+
+
+def test_a_heat_map_is_drawn_on_demand(client, project, square, monkeypatch):
+    monkeypatch.setattr("cyclevos.app.heat._STEPS", 2)
+    client.paint(project, 0, square)
+    client.json("GET", f"/projects/{project}/heat/4/1", 404)
+    job = client.finish(client.json("POST", f"/projects/{project}/heat", 202, json={"frame": 4, "object": 1}))
+    assert job["result"] == {"frame": 4, "object": 1, "reference": 0}
+    response = client.http.get(f"/api/projects/{project}/heat/4/1")
+    assert response.headers["content-type"] == "image/jpeg"
+    alone = client.finish(client.json("POST", f"/projects/{project}/heat", 202, json={"frame": 0, "object": 1}))
+    assert "marked in no other frame" in alone["error"]["error"]
