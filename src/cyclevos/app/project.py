@@ -54,8 +54,7 @@ class Project:
         except BaseException:
             self._owned.release()
             raise
-        self.lock = threading.RLock()
-        self.hub = Hub()
+        self.lock, self.hub = threading.RLock(), Hub()
         self.reader = FrameReader(self.source)
         known = read_index(folder)
         self.index = known if known is not None and len(known.times) == self.file.frames else None
