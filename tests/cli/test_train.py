@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from cyclevos.cli.train import train
-from cyclevos.errors import ConfigError, OutputError
-from cyclevos.network.weights import load_network
+from cyclevos.errors import ConfigError, DatasetError, OutputError
+from cyclevos.network.weights import build_network, load_network
+from cyclevos.training.config import load_config
 
 app = typer.Typer()
 app.command()(train)
@@ -64,6 +66,26 @@ def test_train_writes_weights_where_it_says_and_goes_on_when_asked_again(run_fil
     assert written.stat().st_mtime_ns == before
     with pytest.raises(OutputError, match="different: steps, size"):
         CliRunner().invoke(app, ["small.yaml"], catch_exceptions=False)
+
+
+def test_a_dry_run_says_what_all_steps_take_and_writes_nothing(run_file, monkeypatch):
+    monkeypatch.chdir(run_file.parent)
+    before = sorted(run_file.parent.rglob("*"))
+    command = ["small.yaml", "--dry-run", "--set", "steps=7200", "--set", "optimiser.lr=1e-4"]
+    result = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert sorted(run_file.parent.rglob("*")) == before
+    told = result.stdout.splitlines()
+    assert told[0] == "set: 1 sequences, 3 annotated frames, 100.0% of the clips"
+    trained, frozen = (int(n.replace(",", "")) for n in re.findall(r"[\d,]*\d", told[1]))
+    network = build_network(load_config("small.yaml", []).network.spec)
+    assert trained + frozen == sum(p.numel() for p in network.parameters())
+    assert "1 clips a step (1 in each of 1 processes on cpu)" in told[2]
+    seconds, hours = (float(n) for n in re.search(r"([\d.]+) s a step, 7,200 steps: ([\d.]+) hours", told[3]).groups())
+    assert hours == pytest.approx(2 * seconds, abs=0.1)
+    assert 4 * trained < 2**20 * int(re.search(r"a checkpoint: (\d+) MB", told[4])[1]) + 2**20
+    with pytest.raises(DatasetError, match="nowhere"):
+        CliRunner().invoke(app, [*command, "--set", "data.sources.0.root=nowhere"], catch_exceptions=False)
 
 
 @pytest.mark.parametrize(

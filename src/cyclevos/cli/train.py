@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from cyclevos.training.schema import TrainingConfig
 
 
 def train(
     config: Annotated[str, typer.Argument(help="YAML file, or a preset: paper, paper-static, compact.")],
     output: Annotated[Path | None, typer.Option(help="Folder of the run [default: runs/CONFIG].")] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Take a few steps, say what all would take, and write nothing.")
+    ] = False,
     quiet: Annotated[bool, typer.Option(help="No progress bar.")] = False,
 ) -> None:
     """Train a network; the same command again continues a stopped run.
@@ -23,6 +29,9 @@ def train(
     from cyclevos.training.trainer import Trainer
 
     settings = load_config(config, overrides or [])
+    if dry_run:
+        _say(settings)
+        return
     folder = output or Path("runs") / Path(config).stem
     trainer = Trainer(settings, folder)
     quiet = quiet or not trainer.accelerator.is_main_process
@@ -34,3 +43,21 @@ def train(
         best = trainer.run(report)
     if trainer.accelerator.is_main_process:
         typer.echo(f"weights: {best}")
+
+
+def _say(settings: TrainingConfig) -> None:
+    from cyclevos.training.dry_run import dry_run
+
+    e = dry_run(settings)
+    if not e.main:
+        return
+    kind = "peak GPU memory" if e.device.startswith("cuda") else "peak memory of the process"
+    lines = [
+        *e.sources,
+        f"parameters: {e.trained:,} trained, {e.frozen:,} frozen",
+        f"{e.clips} clips a step ({settings.batch} in each of {e.processes} processes on {e.device})",
+        f"{e.seconds_per_step:.2f} s a step, {settings.steps:,} steps: {e.hours:.1f} hours without checkpoints and "
+        "validation",
+        f"{kind}: {e.memory_mb:,.0f} MB; a checkpoint: {e.checkpoint_mb:,.0f} MB",
+    ]
+    typer.echo("\n".join(lines))

@@ -1,0 +1,117 @@
+"""A dry run: a few real steps of a configuration, to tell what all of them will take."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from cyclevos.datasets.clips import ClipSource, StillSource, VideoSource
+from cyclevos.errors import TrainingError
+from cyclevos.training.schema import TrainingConfig, ValidationConfig
+from cyclevos.training.trainer import STATE, Trainer
+from cyclevos.training.validation import open_validation
+
+_STEPS = 7  # the first two warm up, the last one saves
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a training run will take.
+
+    Attributes:
+        sources: a line for each data set: what was found and its share of the clips.
+        trained: parameters that are trained.
+        frozen: parameters that are not.
+        device: where.
+        processes: so many of them.
+        clips: clips per step, over all processes.
+        seconds_per_step: median, warm-up left out, checkpoints and validation too.
+        hours: of all steps.
+        memory_mb: peak of a GPU's memory, or of the process on a CPU.
+        checkpoint_mb: a checkpoint with its full state.
+        main: whether this process speaks for all.
+    """
+
+    sources: tuple[str, ...]
+    trained: int
+    frozen: int
+    device: str
+    processes: int
+    clips: int
+    seconds_per_step: float
+    hours: float
+    memory_mb: float
+    checkpoint_mb: float
+    main: bool
+
+
+def dry_run(config: TrainingConfig) -> Estimate:
+    """Open all data, build the network, take a few steps and throw them away.
+
+    Args:
+        config: the run; nothing is written where it would write.
+
+    Raises:
+        CycleVOSError: as a real run would, at once.
+        TrainingError: a GPU has no room for a step.
+    """
+    if config.validation.root is not None:
+        open_validation(config.validation)
+    changes = {"steps": _STEPS, "checkpoint_every": _STEPS, "validation": ValidationConfig()}
+    with tempfile.TemporaryDirectory(prefix="cyclevos-dry-run-") as folder:
+        trainer = Trainer(config.model_copy(update=changes), Path(folder) / "run")
+        ends: list[float] = []
+        try:
+            trainer.run(lambda step, losses: ends.append(time.perf_counter()))
+        except torch.cuda.OutOfMemoryError as error:
+            raise TrainingError(
+                f"A step does not fit into the GPU's memory: {config.batch} clips of {config.data.length} frames of "
+                f"{config.data.augmentation.size}. Lower batch, data.length or data.augmentation.size, or set "
+                "objective.cycle_frames=last."
+            ) from error
+        saved = sum(file.stat().st_size for file in (Path(folder) / "run" / STATE).rglob("*") if file.is_file())
+    between = [after - before for before, after in pairwise(ends[1:-1])]
+    parameters = list(trainer.objective.parameters())
+    trained = sum(p.numel() for p in parameters if p.requires_grad)
+    shares = trainer.dataset.shares.tolist()
+    seconds = median(between)
+    return Estimate(
+        sources=tuple(
+            f"{source.root}: {_found(opened)}, {share:.1%} of the clips"
+            for source, opened, share in zip(config.data.sources, trainer.dataset.sources, shares, strict=True)
+        ),
+        trained=trained,
+        frozen=sum(p.numel() for p in parameters) - trained,
+        device=str(trainer.accelerator.device),
+        processes=trainer.accelerator.num_processes,
+        clips=config.batch * trainer.accelerator.num_processes,
+        seconds_per_step=seconds,
+        hours=seconds * config.steps / 3600,
+        memory_mb=_peak_memory(trainer.accelerator.device) / 2**20,
+        checkpoint_mb=saved / 2**20,
+        main=trainer.accelerator.is_main_process,
+    )
+
+
+def _found(source: ClipSource) -> str:
+    if isinstance(source, VideoSource):
+        masks = sum(len(sequence.annotations) for sequence in source.sequences)
+        return f"{len(source.sequences)} sequences, {masks} annotated frames"
+    if isinstance(source, StillSource):
+        return f"{len(source.pairs)} images"
+    return type(source).__name__
+
+
+def _peak_memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else peak * 1024)

@@ -1,0 +1,69 @@
+"""The recipes at full scale, tried on a few generated clips in the layouts that they expect."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cyclevos.training.config import load_config
+from cyclevos.training.dry_run import dry_run
+
+
+def save(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """DAVIS-2017, YouTube-VOS and the still-image sets, as published, under data/."""
+    rng = np.random.default_rng(0)
+    ids = np.zeros((48, 80), np.uint8)
+    ids[8:30, 10:40], ids[20:44, 45:70] = 1, 2
+
+    def frame():
+        return rng.integers(0, 255, (48, 80, 3)).astype(np.uint8)
+
+    root = tmp_path / "data"
+    for name in ("a", "b"):
+        for i in range(6):
+            save(root / "DAVIS" / "JPEGImages" / "480p" / name / f"{i:05d}.jpg", frame())
+            save(root / "DAVIS" / "Annotations" / "480p" / name / f"{i:05d}.png", np.roll(ids, i, axis=1))
+        for i in range(0, 30, 5):
+            save(root / "YouTubeVOS" / "train" / "JPEGImages" / name / f"{i:05d}.jpg", frame())
+            save(root / "YouTubeVOS" / "train" / "Annotations" / name / f"{i:05d}.png", ids * (i > 0))
+    (root / "DAVIS" / "ImageSets" / "2017").mkdir(parents=True)
+    (root / "DAVIS" / "ImageSets" / "2017" / "train.txt").write_text("a\nb\n")
+    for folder, images, masks in (
+        ("MSRA10K", "Imgs", "Imgs"),
+        ("ECSSD", "images", "ground_truth_mask"),
+        ("HKU-IS", "imgs", "gt"),
+        ("VOC2012", "JPEGImages", "SegmentationObject"),
+    ):
+        save(root / folder / images / "1.jpg", frame())
+        save(root / folder / masks / "1.png", (ids == 1).astype(np.uint8) * 255)
+    monkeypatch.chdir(tmp_path)
+
+
+SMALL = ["network.imagenet=false", "data.augmentation.size=[64,112]", "data.workers=0", "batch=1", "data.min_pixels=4"]
+
+
+@pytest.mark.parametrize(
+    ("preset", "first", "shares"),
+    [
+        ("paper", "data/DAVIS: 2 sequences, 12 annotated frames", [300, 3471]),
+        ("paper-static", "data/MSRA10K: 1 images", [10000, 1000, 4447, 2913]),
+    ],
+)
+def test_the_full_recipes_take_real_steps(data, tmp_path, preset, first, shares):
+    config = load_config(preset, SMALL)
+    estimate = dry_run(config)
+    assert estimate.sources[0].startswith(first)
+    for line, share in zip(estimate.sources, shares, strict=True):
+        assert line.endswith(f"{share / sum(shares):.1%} of the clips")
+    assert estimate.trained > 35e6, "two ResNet-50"
+    assert estimate.hours == pytest.approx(estimate.seconds_per_step * config.steps / 3600)
+    assert estimate.checkpoint_mb * 2**20 > 12 * estimate.trained, "weights and both moments of Adam"
+    assert estimate.memory_mb * 2**20 > 12 * estimate.trained
+    assert not (tmp_path / "runs").exists()
