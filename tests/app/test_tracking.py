@@ -179,8 +179,8 @@ def test_running_out_of_memory_is_reported_and_survived(client, project, square,
     client.paint(project, 0, square)
     frames = tracking.segment_frames
 
-    def broken(*arguments):
-        for count, item in enumerate(frames(*arguments)):
+    def broken(*arguments, **options):
+        for count, item in enumerate(frames(*arguments, **options)):
             if count == 3:
                 raise error
             yield item

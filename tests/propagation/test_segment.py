@@ -464,10 +464,10 @@ def test_a_backward_run_continues_from_a_snapshot_and_a_frame(lively_network, im
     fresh = Propagator(lively_network, None, MemoryPolicy())
     whole = {p.index: p for _, p in segment_frames(fresh.fresh(), source, masks, "backward")}
     begun, again = fresh.fresh(), fresh.fresh()
-    first = segment_frames(begun, source, masks, "backward", start=7)
+    first = segment_frames(begun, source, masks, "backward", last=7)
     seen = [next(first)[1] for _ in range(4)]
     first.close()
     again.restore(begun.snapshot())
-    seen += [p for _, p in segment_frames(again, source, masks, "backward", start=3)]
+    seen += [p for _, p in segment_frames(again, source, masks, "backward", last=3)]
     assert [p.index for p in seen] == [7, 6, 5, 4, 3, 2, 1, 0]
     assert all(torch.equal(p.probabilities, whole[p.index].probabilities) for p in seen)

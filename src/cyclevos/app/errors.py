@@ -13,7 +13,7 @@ class AppError(CycleVOSError):
         remedy: what to do about it.
     """
 
-    exit_code = 11
+    exit_code = 12
     status = 400
 
     def __init__(self, sentence: str, remedy: str) -> None:

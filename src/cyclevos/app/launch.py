@@ -9,6 +9,7 @@ import webbrowser
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import uvicorn
 
@@ -40,13 +41,11 @@ def launch(options: AppOptions, video: Path | None, port: int, *, browser: bool,
     if video is not None and (video / PROJECT_FILE).is_file():
         options = replace(options, projects=video.resolve().parent)
     guard = create_app(options)
+    place = "" if video is None else f"?project={_open(guard.services.workspace, video).id}"
     listening = _bind(options.host, port)
-    place = ""
-    if video is not None:
-        place = f"?project={_open(guard.services.workspace, video).id}"
     name = f"[{options.host}]" if ":" in options.host else options.host
     # Behind the #, the token stays in the browser: it reaches no server's log.
-    secret = "" if options.token is None else f"#token={options.token}"
+    secret = "" if options.token is None else f"#token={quote(options.token, safe='')}"
     address = f"http://{name}:{listening.getsockname()[1]}/{place}{secret}"
     say(f"cyclevos app: {address}")
     say("Stop it with Ctrl+C; nothing is lost.")
@@ -65,12 +64,12 @@ def _open(workspace: Workspace, video: Path) -> Project:
 
 
 def _bind(host: str, port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
-    except (OSError, OverflowError) as error:
+    except OSError as error:
+        listening.close()
         raise OutputError(
             f"cannot listen on {host} port {port} ({error}). Another app may be running there: use it, or choose "
             "another --port (0 = any that is free)."

@@ -14,7 +14,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image, PngImagePlugin
@@ -226,6 +226,13 @@ def areas(ids: UInt8Array) -> dict[int, int]:
     """
     counts = np.bincount(ids.ravel(), minlength=256)
     return {int(i): int(counts[i]) for i in np.flatnonzero(counts) if i}
+
+
+def describe_mask(mask: FrameMask) -> dict[str, Any]:
+    """Say in JSON values what is known of a frame's mask, but for its pixels."""
+    objects = [] if mask.mark is None else sorted(mask.mark.objects)
+    shown = areas(mask.ids)
+    return {"tag": mask.tag, "status": mask.status, "tracked": mask.tracked, "objects": objects, "areas": shown}
 
 
 def _path(folder: Path, index: int) -> Path:

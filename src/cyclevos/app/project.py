@@ -17,7 +17,7 @@ from cyclevos.app.errors import ConflictError, NotFoundError, explain
 from cyclevos.app.events import Hub
 from cyclevos.app.folder_lock import FolderLock
 from cyclevos.app.frame_reader import FrameReader
-from cyclevos.app.mask_store import FrameMask, Mark, MaskStore, areas, painted_objects
+from cyclevos.app.mask_store import FrameMask, Mark, MaskStore, areas, describe_mask, painted_objects
 from cyclevos.app.project_file import ObjectInfo, ProjectFile, load_project_file
 from cyclevos.app.result_log import FrameResult, ResultLog
 from cyclevos.app.video_index import index_video, read_index, write_index
@@ -291,10 +291,3 @@ class Project:
             self.problem = explain(error)
             logger.warning("%s", self.problem, exc_info=not isinstance(error, CycleVOSError))
             self.hub.publish("changed", {})
-
-
-def describe_mask(mask: FrameMask) -> dict[str, Any]:
-    """Say in JSON values what is known of a frame's mask, but for its pixels."""
-    objects = [] if mask.mark is None else sorted(mask.mark.objects)
-    shown = areas(np.asarray(mask.ids))
-    return {"tag": mask.tag, "status": mask.status, "tracked": mask.tracked, "objects": objects, "areas": shown}

@@ -12,7 +12,7 @@ from fastapi.responses import Response
 
 from cyclevos.app.box_mask import box_to_mask
 from cyclevos.app.errors import AppError, NotFoundError
-from cyclevos.app.project import describe_mask
+from cyclevos.app.mask_store import describe_mask
 from cyclevos.app.services import Services
 from cyclevos.app.wire import AcceptBody, BoxBody, mask_response
 

@@ -13,8 +13,8 @@ from PIL import Image
 from starlette.concurrency import run_in_threadpool
 
 from cyclevos.app.errors import AppError, NotFoundError
-from cyclevos.app.mask_store import FrameMask
-from cyclevos.app.project import Project, describe_mask
+from cyclevos.app.mask_store import FrameMask, describe_mask
+from cyclevos.app.project import Project
 from cyclevos.app.routes_frames import Index
 from cyclevos.app.services import Services
 from cyclevos.app.wire import mask_response, unpack

@@ -92,7 +92,8 @@ def create_app(options: AppOptions) -> Guard:
             content = {"error": "This is not the token.", "remedy": "Open the whole address that the server printed."}
             return JSONResponse(content, 403)
         response = JSONResponse({"ok": True})
-        response.set_cookie(COOKIE, body.token, httponly=True, samesite="strict", max_age=30 * 24 * 3600)
+        if guard.session:
+            response.set_cookie(COOKIE, guard.session, httponly=True, samesite="strict", max_age=30 * 24 * 3600)
         return response
 
     for routes in (project_routes, object_routes, frame_routes, mask_routes, work_routes):

@@ -152,7 +152,9 @@ class _Run:
         if total <= 0:
             return
         self.job.progress(0, total, note)
-        stream = segment_frames(propagator, self.project.source, self.given, _way(backward), begin)
+        there = {"last": begin} if backward else {"start": begin}
+        way: Direction = "backward" if backward else "forward"
+        stream = segment_frames(propagator, self.project.source, self.given, way, **there)
         for count, (frame, p) in enumerate(stream, start=1):
             yield frame, p
             try:
@@ -173,10 +175,6 @@ class _Run:
             self.project.reader.offer(frame)
         self.project.track_frame(p.index, p.ids, FrameResult(scores), before)
         self.done += 1
-
-
-def _way(backward: bool) -> Direction:
-    return "backward" if backward else "forward"
 
 
 def _base(holder: NetworkHolder, settings: Settings, direction: Direction) -> str:

@@ -27,7 +27,7 @@ from cyclevos.errors import CycleVOSError
 app = typer.Typer(
     help="Video object segmentation: give a video and the masks of one frame, get the masks of every frame.",
     epilog="Exit codes: 2 usage, 3 video, 4 mask, 5 weights, 6 configuration, 7 output, 8 data set, "
-    "9 training, 10 missing extra, 11 failed clips, 130 interrupted.",
+    "9 training, 10 missing extra, 11 failed clips, 12 app, 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -108,17 +108,22 @@ def check_masks(masks: Mapping[int, Any]) -> dict[int, NDArray[np.uint8]]:
 
 
 def segment_frames(
-    propagator: Propagator, frames: Frames, masks: Masks, direction: Direction = "forward", start: int | None = None
+    propagator: Propagator,
+    frames: Frames,
+    masks: Masks,
+    direction: Direction = "forward",
+    start: int = 0,
+    last: int | None = None,
 ) -> Iterator[tuple[Frame, Prediction]]:
     """Run the loop that everything shares, giving each frame with its prediction.
 
     Args:
-        propagator: a fresh one, or one restored to continue at ``start``.
+        propagator: a fresh one, or one restored to continue at ``start`` or ``last``.
         frames: see :func:`segment`.
         masks: checked masks by frame index.
         direction: see :func:`segment`.
-        start: index of the frame to begin with, in one direction and from a path or an opened source only;
-            None = the first, or going backward the last.
+        start: index of the frame that a forward run begins with, from a path or an opened source only.
+        last: index of the frame that a backward run begins with, likewise; None = the last there is.
 
     Raises:
         VideoError: the frames cannot be read.
@@ -128,10 +133,11 @@ def segment_frames(
     if direction == "both":
         return _both(propagator, opened, masks)
     _announce(propagator, opened, masks)
-    backward = direction == "backward"
-    stream = _iterate(opened, reverse=backward, start=start)
-    ahead = {i: m for i, m in masks.items() if start is None or (i <= start if backward else i >= start)}
-    return _pass_over(propagator, stream, ahead)
+    if direction == "backward":
+        ahead = {i: m for i, m in masks.items() if last is None or i <= last}
+        return _pass_over(propagator, _iterate(opened, reverse=True, start=last), ahead)
+    ahead = {i: m for i, m in masks.items() if i >= start}
+    return _pass_over(propagator, _iterate(opened, start=start), ahead)
 
 
 def _announce(propagator: Propagator, frames: OpenFrames, masks: Masks) -> None:

@@ -1,0 +1,113 @@
+"""Starting the app: addresses, tokens, refusals, and the project that is opened."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+import uvicorn
+from typer.testing import CliRunner
+
+from cyclevos.app import launch as launching
+from cyclevos.cli import main as command_line
+from cyclevos.errors import MissingExtraError
+
+
+@pytest.fixture
+def started(monkeypatch) -> list[tuple[uvicorn.Config, list[socket.socket]]]:
+    """Servers that would run; their sockets are closed instead."""
+    servers = []
+
+    def run(self, sockets):
+        servers.append((self.config, [each.getsockname() for each in sockets]))
+        for each in sockets:
+            each.close()
+        self.config.app.services.close()
+
+    monkeypatch.setattr(uvicorn.Server, "run", run)
+    return servers
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: object):
+        words = ["app", *map(str, arguments), "--no-browser", "--port", "0"]
+        return CliRunner().invoke(command_line.app, words)
+
+    return run
+
+
+def test_this_machine_alone_is_served_without_a_token(call, started):
+    answer = call()
+    assert answer.exit_code == 0, answer.output
+    ((config, (address,)),) = started
+    assert address[0] == "127.0.0.1"
+    assert f"http://127.0.0.1:{address[1]}/\n" in answer.output
+    assert "token" not in answer.output
+    assert config.access_log is False
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_any_other_address_demands_a_token(call, started, host):
+    answers = [call("--host", host) for _ in range(2)]
+    tokens = [answer.output.partition("#token=")[2].split()[0] for answer in answers]
+    assert all(len(token) >= 24 for token in tokens)
+    assert tokens[0] != tokens[1]
+    guard = started[0][0].app
+    assert guard.knows(tokens[0])
+    assert not guard.knows(tokens[1])
+    assert not guard.knows("")
+
+
+def test_a_token_of_ones_own_has_to_be_long(call, started):
+    short = call("--token", "secret")
+    assert short.exception.exit_code == 6
+    assert "at least 16 characters" in str(short.exception)
+    assert "#token=sixteen%2Bletters%21" in call("--token", "sixteen+letters!").output
+
+
+def test_a_video_is_opened_once_and_found_again(call, started, clip, tmp_path):
+    pages = [call(clip).output.partition("?project=")[2].split()[0] for _ in range(2)]
+    assert pages == ["clip", "clip"]
+    by_folder = call(tmp_path / "cyclevos-projects" / "clip").output
+    assert "?project=clip" in by_folder
+
+
+def test_a_video_that_is_none_is_refused(call, started, tmp_path):
+    answer = call(tmp_path / "nothing.mp4")
+    assert answer.exception.exit_code == 3
+    assert "does not exist" in str(answer.exception)
+    assert started == []
+
+
+def test_a_port_that_is_taken_is_said(started, options):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(launching.OutputError, match="choose another --port"):
+            launching.launch(options, None, port, browser=False, say=print)
+
+
+def test_without_the_extra_the_pip_line_is_said(call, monkeypatch):
+    monkeypatch.delitem(sys.modules, "cyclevos.app.launch")
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    answer = call()
+    assert isinstance(answer.exception, MissingExtraError)
+    assert "pip install 'cyclevos[app]'" in str(answer.exception)
+
+
+def test_the_help_tells_what_the_defaults_are():
+    text = CliRunner().invoke(command_line.app, ["app", "--help"], env={"COLUMNS": "200"}).output
+    for word in ("127.0.0.1", "8420", "4096", "cyclevos-projects", "--no-browser"):
+        assert word in text
+
+
+def test_the_page_comes_with_the_package():
+    names = {path.suffix for path in (Path(launching.__file__).parent / "static").rglob("*") if path.is_file()}
+    assert {".html", ".css", ".js"} <= names
