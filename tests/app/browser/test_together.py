@@ -14,6 +14,7 @@ def test_two_tabs_show_the_same_and_neither_overwrites_the_other(server, editor,
     editor.brush(6)
     editor.drag((5, 5), (12, 5))
     other.page.locator("#status", has_text="Painted").wait_for()
+    other.page.locator("#objects .pick").wait_for()  # or the other tab would paint an object of its own
     other.brush(6)
     other.drag((25, 15), (32, 15))
     ids = editor.project.masks.read(0).ids
