@@ -16,6 +16,7 @@ import pytest
 
 import cyclevos
 from cyclevos.app.result_log import FrameResult, ResultLog
+from cyclevos.network.checkpoints import save_weights
 
 
 @pytest.fixture
@@ -89,11 +90,13 @@ def test_a_long_log_is_shortened_when_it_is_opened(tmp_path):
 
 
 @pytest.fixture
-def process(clip, tmp_path) -> Iterator[Callable[[], tuple[subprocess.Popen, str]]]:
+def process(clip, tmp_path, lively_network) -> Iterator[Callable[[], tuple[subprocess.Popen, str]]]:
     """Start real servers, which end with the test."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(cyclevos.__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(cyclevos.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "cyclevos", "app", str(clip), "--no-browser", "--port", "0"]
     command += ["--projects", str(tmp_path / "projects"), "--folder", str(clip.parent), "--dtype", "float32"]
+    save_weights(lively_network, tmp_path / "lively.safetensors")
+    command += ["--weights", str(tmp_path / "lively.safetensors")]
     running = []
 
     def start() -> tuple[subprocess.Popen, str]:
@@ -108,8 +111,8 @@ def process(clip, tmp_path) -> Iterator[Callable[[], tuple[subprocess.Popen, str
         each.stdout.close()
 
 
-def test_killing_the_server_in_the_middle_of_tracking_loses_nothing(process, clip, square):
-    """A real process, a real signal, the packaged weights."""
+def test_killing_the_server_in_the_middle_of_tracking_loses_nothing(process, clip, square, lively_network):
+    """A real process, a real signal."""
     server, project = process()
     with httpx.Client(timeout=30) as http:
         tag = http.get(f"{project}/masks/0").headers["etag"]
@@ -132,8 +135,8 @@ def test_killing_the_server_in_the_middle_of_tracking_loses_nothing(process, cli
         assert http.post(f"{project}/track", json={}).status_code == 202
         while (state := http.get(project).json())["jobs"]:
             time.sleep(0.02)
-        network = cyclevos.load_network("default", device="cpu", dtype="float32")
-        for p in cyclevos.segment(network, clip, square, size=64):
+        for p in cyclevos.segment(lively_network, clip, square, size=64):
+            assert p.ids.any()
             shown = http.get(f"{project}/masks/{p.index}").content
             assert np.array_equal(np.frombuffer(shown, np.uint8).reshape(24, 40), p.ids), p.index
     server.terminate()
