@@ -26,7 +26,7 @@ class NetworkHolder:
     @property
     def identity(self) -> tuple[str, str]:
         """What results follow from: the weights by their content, and the arithmetic."""
-        from cyclevos.cli.job import weights_identity
+        from cyclevos.jobs.segment_job import weights_identity
 
         return weights_identity(self.weights), self._dtype
 

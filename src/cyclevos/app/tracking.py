@@ -20,7 +20,6 @@ from cyclevos.app.project_file import Settings
 from cyclevos.app.result_log import FrameResult
 from cyclevos.app.snapshots import Snapshots, digest
 from cyclevos.geometry import grow_probabilities
-from cyclevos.jobs.segment_job import weights_identity
 from cyclevos.masks import probabilities_to_ids
 from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.memory_bank import MemoryPolicy
