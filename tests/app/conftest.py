@@ -74,7 +74,7 @@ class Client:
 @pytest.fixture(autouse=True)
 def _network(lively_network, monkeypatch):
     """Every server's network, built once."""
-    monkeypatch.setattr("cyclevos.app.tracking.load_network", lambda *_, **__: lively_network)
+    monkeypatch.setattr("cyclevos.network.weights.load_network", lambda *_, **__: lively_network)
 
 
 @pytest.fixture

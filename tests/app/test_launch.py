@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -111,3 +113,10 @@ def test_the_help_tells_what_the_defaults_are():
 def test_the_page_comes_with_the_package():
     names = {path.suffix for path in (Path(launching.__file__).parent / "static").rglob("*") if path.is_file()}
     assert {".html", ".css", ".js"} <= names
+
+
+def test_the_page_does_not_wait_for_torch():
+    code = "import sys, cyclevos.app.launch; print('torch' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(Path(launching.__file__).parents[2])}
+    answer = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "False"

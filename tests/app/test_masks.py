@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -102,6 +103,80 @@ def test_an_imported_mask_of_another_size_is_refused_or_resized_if_asked(client,
 def test_what_is_no_mask_is_refused_without_naming_our_files(client, project, body):
     answer = client.json("POST", f"/projects/{project}/masks/0/import", 422, content=body)
     assert "/tmp" not in answer["error"] + answer["remedy"]
+
+
+def test_a_bomb_of_a_picture_is_refused(client, project):
+    data = io.BytesIO()
+    Image.new("1", (20_000, 20_000)).save(data, format="PNG")
+    assert len(data.getvalue()) < 200_000
+    client.json("POST", f"/projects/{project}/masks/0/import", 422, content=data.getvalue())
+
+
+def test_the_demo_clips_mask_is_ready(client, project):
+    demo = client.json("POST", "/projects", 201, json={"demo": "car-shadow"})["id"]
+    answer = client.json("POST", f"/projects/{demo}/masks/0/demo")
+    assert answer["objects"] == [1]
+    assert answer["status"] == "marked"
+    client.json("POST", f"/projects/{project}/masks/0/demo", 404)
+
+
+def test_two_tabs_that_paint_at_once_lose_nothing(client, project):
+    """Each adds its own pixels to the mask as it is, and begins anew when the other was faster."""
+    refused = []
+
+    def paint(row: int) -> None:
+        for column in range(12):
+            while True:
+                ids, tag = client.mask(project, 0)
+                ids = ids.copy()
+                ids[row, column] = row
+                body = gzip.compress(ids.tobytes())
+                headers = {"If-Match": tag, "Content-Encoding": "gzip"}
+                answer = client.http.put(f"/api/projects/{project}/masks/0", content=body, headers=headers)
+                assert answer.status_code in (200, 409), answer.text
+                if answer.status_code == 200:
+                    break
+                refused.append(row)
+
+    with ThreadPoolExecutor(3) as tabs:
+        list(tabs.map(paint, (1, 2, 3)))
+    ids, _ = client.mask(project, 0)
+    assert all((ids[row, :12] == row).all() for row in (1, 2, 3))
+    assert refused
+    assert [info["id"] for info in client.json("GET", f"/projects/{project}")["objects"]] == [1, 2, 3]
+
+
+def test_two_tabs_that_add_objects_at_once_get_different_ones(client, project):
+    with ThreadPoolExecutor(4) as tabs:
+        made = list(tabs.map(lambda _: client.json("POST", f"/projects/{project}/objects", 201, json={}), range(12)))
+    assert sorted(info["id"] for info in made) == list(range(1, 13))
+
+
+def test_taking_an_acceptance_back_leaves_the_frame_as_it_was(client, project, square):
+    client.paint(project, 0, square)
+    client.track(project)
+    for index, status in ((0, "marked"), (4, "tracked")):
+        pixels, tag = client.mask(project, index)
+        accept = f"/projects/{project}/frames/{index}/accept"
+        assert client.json("POST", accept, json={"accepted": True})["status"] == "accepted"
+        assert client.json("POST", accept, json={"accepted": False})["status"] == status
+        again, same = client.mask(project, index)
+        assert np.array_equal(again, pixels)
+        assert same == tag
+
+
+def test_an_accepted_frame_that_tracking_sees_otherwise_now_keeps_its_pixels(client, project, square):
+    client.paint(project, 0, square)
+    client.track(project)
+    accepted = client.mask(project, 4)[0]
+    accept = f"/projects/{project}/frames/4/accept"
+    client.json("POST", accept, json={"accepted": True})
+    client.paint(project, 3, np.roll(square, 10, axis=1))
+    client.paint(project, 4, np.where(accepted, accepted, square).astype(np.uint8))
+    shown = client.mask(project, 4)[0]
+    client.track(project)
+    assert client.json("POST", accept, json={"accepted": False})["status"] == "marked"
+    assert np.array_equal(client.mask(project, 4)[0], shown)
 
 
 def test_deleting_an_object_takes_it_out_of_every_frame(client, project, square):

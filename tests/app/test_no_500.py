@@ -15,7 +15,6 @@ from PIL import Image
 from schemathesis import GenerationMode
 from starlette.testclient import TestClient
 
-from cyclevos.app import tracking
 from cyclevos.app.server import AppOptions, create_app
 
 HERE = {"host": "127.0.0.1:8420"}
@@ -38,7 +37,7 @@ def server(tmp_path_factory, images, lively_network):
     for index, image in enumerate(images):
         Image.fromarray(image).save(clip / f"{index:03d}.png")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tracking, "load_network", lambda *_, **__: lively_network)
+        patch.setattr("cyclevos.network.weights.load_network", lambda *_, **__: lively_network)
         app = create_app(AppOptions(folder / "projects", [folder / "videos"], max_upload=100_000))
         with TestClient(app, base_url="http://127.0.0.1:8420", raise_server_exceptions=False) as http:
             assert http.post("/api/projects", json={"path": "clip"}).status_code == 201

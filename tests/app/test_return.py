@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,7 @@ import pytest
 
 import cyclevos
 from cyclevos.app.result_log import FrameResult, ResultLog
+from cyclevos.network.checkpoints import save_weights
 
 
 @pytest.fixture
@@ -87,38 +89,55 @@ def test_a_long_log_is_shortened_when_it_is_opened(tmp_path):
     assert len(path.read_bytes().splitlines()) == 1
 
 
-def test_killing_the_server_loses_nothing_that_was_answered(clip, square, tmp_path):
-    """A real process, a real signal."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(cyclevos.__file__).parents[1])}
+@pytest.fixture
+def process(clip, tmp_path, lively_network) -> Iterator[Callable[[], tuple[subprocess.Popen, str]]]:
+    """Start real servers, which end with the test."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(cyclevos.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "cyclevos", "app", str(clip), "--no-browser", "--port", "0"]
-    command += ["--projects", str(tmp_path / "projects"), "--folder", str(clip.parent)]
+    command += ["--projects", str(tmp_path / "projects"), "--folder", str(clip.parent), "--dtype", "float32"]
+    save_weights(lively_network, tmp_path / "lively.safetensors")
+    command += ["--weights", str(tmp_path / "lively.safetensors")]
+    running = []
 
     def start() -> tuple[subprocess.Popen, str]:
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        return process, process.stdout.readline().partition(": ")[2].strip()
+        running.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
+        address, _, name = running[-1].stdout.readline().partition(": ")[2].strip().partition("?project=")
+        return running[-1], f"{address}api/projects/{name}"
 
-    process, address = start()
-    try:
-        name = address.partition("=")[2]
-        base = address.partition("?")[0] + "api/projects/" + name
-        tag = httpx.get(f"{base}/masks/0", timeout=30).headers["etag"]
-        answer = httpx.put(f"{base}/masks/0", content=square.tobytes(), headers={"If-Match": tag}, timeout=30)
+    yield start
+    for each in running:
+        each.kill()
+        each.wait()
+        each.stdout.close()
+
+
+def test_killing_the_server_in_the_middle_of_tracking_loses_nothing(process, clip, square, lively_network):
+    """A real process, a real signal."""
+    server, project = process()
+    with httpx.Client(timeout=30) as http:
+        tag = http.get(f"{project}/masks/0").headers["etag"]
+        answer = http.put(f"{project}/masks/0", content=square.tobytes(), headers={"If-Match": tag})
         assert answer.json()["objects"] == [1]
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-    command[4] = str(tmp_path / "projects" / name)
-    process, address = start()
-    try:
-        base = address.partition("?")[0] + "api/projects/" + name
-        state = httpx.get(base, timeout=30).json()
+        while http.get(project).json()["reading"] is not None:
+            time.sleep(0.02)
+        http.patch(project, json={"settings": {"size": 64}})
+        assert http.post(f"{project}/track", json={}).status_code == 202
+        while len(http.get(project).json()["tracked"]) < 3:
+            time.sleep(0.005)
+    server.send_signal(signal.SIGKILL)
+    server.wait()
+    server, project = process()
+    with httpx.Client(timeout=30) as http:
+        state = http.get(project).json()
         assert state["marks"] == {"0": {"objects": [1], "accepted": False}}
-        ids = np.frombuffer(httpx.get(f"{base}/masks/0", timeout=30).content, np.uint8)
-        assert np.array_equal(ids.reshape(24, 40), square)
-    finally:
-        process.terminate()
-        assert process.wait(20) in (0, -signal.SIGTERM)
-        process.stdout.close()
-    assert json.loads((tmp_path / "projects" / name / "project.json").read_text())["format"] == 1
+        assert state["settings"]["size"] == 64
+        assert len(state["tracked"]) >= 3
+        assert http.post(f"{project}/track", json={}).status_code == 202
+        while (state := http.get(project).json())["jobs"]:
+            time.sleep(0.02)
+        for p in cyclevos.segment(lively_network, clip, square, size=64):
+            assert p.ids.any()
+            shown = http.get(f"{project}/masks/{p.index}").content
+            assert np.array_equal(np.frombuffer(shown, np.uint8).reshape(24, 40), p.ids), p.index
+    server.terminate()
+    assert server.wait(20) in (0, -signal.SIGTERM)

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 from cyclevos.app import uploads
 from cyclevos.app.security import is_loopback
@@ -42,6 +43,25 @@ def test_this_machines_own_names_are_fine(client, host):
 def test_another_origin_is_refused_before_anything_happens(client, origin):
     for method, path in (("POST", "/api/projects"), ("GET", "/api/projects"), ("DELETE", "/api/jobs/1")):
         assert ask(client.http, method, path, origin=origin).status_code == 403
+
+
+@pytest.mark.parametrize("origin", ["http://[", "", "file://", "127.0.0.1:8420"])
+def test_an_origin_that_is_no_address_is_refused(client, origin):
+    assert ask(client.http, origin=origin).status_code == 403
+
+
+def test_a_web_socket_is_closed(client):
+    with pytest.raises(WebSocketDisconnect), client.http.websocket_connect("/api/projects"):
+        pass
+
+
+def test_the_cookie_is_not_the_token(serve):
+    client = serve(host="0.0.0.0", token="a-long-enough-token")
+    client.http.post("/api/session", json={"token": "a-long-enough-token"})
+    assert "a-long-enough-token" not in dict(client.http.cookies).values()
+    client.http.cookies.clear()
+    cookie = {"cookie": "cyclevos_session=a-long-enough-token"}
+    assert client.http.get("/api/projects", headers=cookie).status_code == 401
 
 
 def test_our_own_origin_is_fine_and_a_page_elsewhere_cannot_even_embed_a_picture(client):

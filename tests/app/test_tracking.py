@@ -163,6 +163,73 @@ def test_before_is_what_the_network_said_without_correction(client, project, cli
     assert client.json("GET", f"/projects/{project}")["corrected"] == []
 
 
+def test_both_directions_forget_what_an_earlier_run_looked_back_from(client, project, clip, lively_network, square):
+    """An object whose only mark is taken back must not come back out of what a pass kept."""
+    client.paint(project, 2, square)
+    client.paint(project, 8, np.roll(square, 8, axis=1) * 4)
+    client.track(project, "both")
+    client.json("DELETE", f"/projects/{project}/masks/8")
+    client.track(project, "both")
+    expected = segmented(lively_network, clip, {2: square}, direction="both")
+    assert all(np.array_equal(ids, expected[index]) for index, ids in enumerate(masks(client, project)))
+
+
+@pytest.mark.parametrize("at", [3, 14])
+def test_both_directions_go_on_where_they_were_cancelled(
+    client, project, clip, lively_network, square, monkeypatch, steps, tmp_path, at
+):
+    client.paint(project, 4, square)
+    report, seen = Job.progress, []
+
+    def until(self, done, total, note=""):
+        seen.append(done)
+        if len([each for each in seen if each]) == at:
+            self.cancel()
+        report(self, done, total, note)
+
+    monkeypatch.setattr(Job, "progress", until)
+    job = client.finish(client.json("POST", f"/projects/{project}/track", 202, json={"direction": "both"}))
+    assert job["status"] == "cancelled"
+    monkeypatch.setattr(Job, "progress", report)
+    client.track(project, "both")
+    assert len(steps) == 5 + 10, "no frame was done twice"
+    expected = segmented(lively_network, clip, {4: square}, direction="both")
+    assert all(np.array_equal(ids, expected[index]) for index, ids in enumerate(masks(client, project)))
+    left = {path.name for path in (tmp_path / "projects" / project / "state").iterdir() if path.is_dir()}
+    assert left == {"forward"}
+    steps.clear()
+    assert client.track(project, "both")["result"] == {"frames": 0}
+    assert steps == []
+
+
+def test_other_weights_are_other_results(serve, clip, square, tmp_path, steps):
+    client = serve()
+    project = client.open(clip)
+    client.paint(project, 0, square)
+    client.track(project)
+    client = serve(dtype="float32")
+    steps.clear()
+    client.track(project)
+    assert len(steps) == 10
+
+
+def test_an_object_is_not_deleted_under_a_job(client, project, square, monkeypatch):
+    client.paint(project, 0, square)
+    go, report = threading.Event(), Job.progress
+
+    def wait(self, done, total, note=""):
+        report(self, done, total, note)
+        assert go.wait(20)
+
+    monkeypatch.setattr(Job, "progress", wait)
+    job = client.json("POST", f"/projects/{project}/track", 202, json={})
+    answer = client.json("DELETE", f"/projects/{project}/objects/1", 409)
+    assert "at work" in answer["error"]
+    go.set()
+    client.finish(job)
+    client.json("DELETE", f"/projects/{project}/objects/1", 204)
+
+
 def test_nothing_marked_is_said_in_a_sentence(client, project):
     job = client.finish(client.json("POST", f"/projects/{project}/track", 202, json={}))
     assert job["status"] == "failed"
@@ -226,6 +293,21 @@ def test_the_review_list_leaves_out_what_a_person_dealt_with(client, project, sq
     client.json("POST", f"/projects/{project}/frames/{review[0]['frame']}/accept", json={"accepted": True})
     later = client.json("GET", f"/projects/{project}")["review"]
     assert review[0]["frame"] not in [entry["frame"] for entry in later]
+
+
+def test_a_heat_map_can_be_cancelled_between_its_steps(client, project, square, monkeypatch):
+    client.paint(project, 0, square)
+    report = Job.progress
+
+    def until_two(self, done, total, note=""):
+        if done == 2:
+            self.cancel()
+        report(self, done, total, note)
+
+    monkeypatch.setattr(Job, "progress", until_two)
+    job = client.finish(client.json("POST", f"/projects/{project}/heat", 202, json={"frame": 4, "object": 1}))
+    assert (job["status"], job["done"], job["total"]) == ("cancelled", 1, 50)
+    client.json("GET", f"/projects/{project}/heat/4/1", 404)
 
 
 def test_a_heat_map_is_drawn_on_demand(client, project, square, monkeypatch):

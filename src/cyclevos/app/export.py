@@ -32,7 +32,6 @@ from cyclevos.video import (
 from cyclevos.video.atomic_files import output_errors, replacing
 from cyclevos.video.frames import UInt8Array
 
-KINDS = ("masks", "objects", "overlay", "coco", "reliability", "marks")
 _STORED = {".png", ".mp4"}  # packed already
 _KEPT = 3  # zips of a project
 
@@ -95,7 +94,7 @@ def export(project: Project, kinds: Sequence[str], folder: Path | None, job: Job
 
     Args:
         project: the project.
-        kinds: any of :data:`KINDS`.
+        kinds: any of :data:`cyclevos.app.wire.ExportKind`.
         folder: where to, a new or empty folder; None packs them into a zip within the project.
         job: hears of progress and is asked whether to go on.
 

@@ -13,8 +13,8 @@ from cyclevos.analysis.cycle_erf import cycle_erf
 from cyclevos.app.durable_files import write_durably
 from cyclevos.app.errors import AppError, NotFoundError
 from cyclevos.app.jobs import Job
+from cyclevos.app.network_holder import NetworkHolder
 from cyclevos.app.project import Project
-from cyclevos.app.tracking import NetworkHolder
 from cyclevos.video import heat_map
 from cyclevos.video.frames import index_name
 

@@ -68,6 +68,7 @@ def _bind(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
+        listening.listen()  # whoever comes before the server is up waits
     except OSError as error:
         listening.close()
         raise OutputError(

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse, Response
 
 from cyclevos.app.errors import ConflictError, NotFoundError
-from cyclevos.app.export import export
-from cyclevos.app.heat import draw_heat, read_heat
+from cyclevos.app.jobs import Job
+from cyclevos.app.network_holder import NetworkHolder
+from cyclevos.app.project import Project
 from cyclevos.app.services import Services
-from cyclevos.app.tracking import track
 from cyclevos.app.wire import ExportBody, HeatBody, TrackBody
+
+if TYPE_CHECKING:
+    from cyclevos.propagation.segment import Direction
 
 _EXPORT = re.compile(r"^[a-z0-9][a-z0-9-]*\.zip$")
 
@@ -29,12 +33,14 @@ def work_routes(services: Services) -> APIRouter:
     @routes.post("/projects/{project_id}/track", status_code=202)
     def start_tracking(project_id: str, body: TrackBody) -> dict[str, Any]:
         project = workspace.get(project_id)
+        if project.problem is not None:
+            raise project.problem
         if project.index is None:
             raise ConflictError("The video is still being read.", "Tracking can start in a moment.")
         with project.lock:
             if queue.of(project, "track"):
                 raise ConflictError("This project is being tracked already.", "Wait for it or cancel it.")
-            return queue.add("track", project, lambda job: track(project, network, body.direction, job)).state()
+            return queue.add("track", project, partial(_track, project, network, body.direction)).state()
 
     @routes.post("/projects/{project_id}/heat", status_code=202)
     def ask_for_heat(project_id: str, body: HeatBody) -> dict[str, Any]:
@@ -42,13 +48,15 @@ def work_routes(services: Services) -> APIRouter:
         project.check_frame(body.frame)
         with project.lock:
             project.file.object(body.object)
-            work = partial(draw_heat, project, network, body.frame, body.object)
+            work = partial(_heat, project, network, body.frame, body.object)
             return queue.add("heat", project, work).state()
 
     @routes.get("/projects/{project_id}/heat/{index}/{object_id}")
     def heat(
         project_id: str, index: Annotated[int, InPath(ge=0, le=2**31)], object_id: Annotated[int, InPath(ge=1, le=255)]
     ) -> Response:
+        from cyclevos.app.heat import read_heat
+
         data = read_heat(workspace.get(project_id), index, object_id)
         return Response(data, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
@@ -57,7 +65,7 @@ def work_routes(services: Services) -> APIRouter:
         project = workspace.get(project_id)
         folder: Path | None = None if body.folder is None else workspace.confined(body.folder)
         with project.lock:
-            return queue.add("export", project, partial(export, project, body.kinds, folder)).state()
+            return queue.add("export", project, partial(_export, project, body.kinds, folder)).state()
 
     @routes.get("/projects/{project_id}/exports/{name}")
     def exported(project_id: str, name: str) -> Response:
@@ -75,3 +83,27 @@ def work_routes(services: Services) -> APIRouter:
         return queue.cancel(job_id).state()
 
     return routes
+
+
+# What works is loaded when there is work: torch takes seconds, which opening the page should not.
+
+
+def _track(project: Project, network: NetworkHolder, direction: Direction, job: Job) -> dict[str, Any]:
+    job.progress(0, None, "getting ready")
+    from cyclevos.app.tracking import track
+
+    return track(project, network, direction, job)
+
+
+def _heat(project: Project, network: NetworkHolder, index: int, object_id: int, job: Job) -> dict[str, Any]:
+    job.progress(0, None, "getting ready")
+    from cyclevos.app.heat import draw_heat
+
+    return draw_heat(project, network, index, object_id, job)
+
+
+def _export(project: Project, kinds: Sequence[str], folder: Path | None, job: Job) -> dict[str, Any]:
+    job.progress(0, None, "getting ready")
+    from cyclevos.app.export import export
+
+    return export(project, kinds, folder, job)

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from cyclevos import __version__
 from cyclevos.app.errors import describe
 from cyclevos.app.jobs import JobQueue
+from cyclevos.app.network_holder import NetworkHolder
 from cyclevos.app.routes_frames import frame_routes
 from cyclevos.app.routes_masks import mask_routes
 from cyclevos.app.routes_objects import object_routes
@@ -24,7 +25,6 @@ from cyclevos.app.routes_projects import UPLOAD_PATH, project_routes
 from cyclevos.app.routes_work import work_routes
 from cyclevos.app.security import COOKIE, Guard
 from cyclevos.app.services import Services
-from cyclevos.app.tracking import NetworkHolder
 from cyclevos.app.wire import SessionBody
 from cyclevos.app.workspace import Workspace
 from cyclevos.errors import CycleVOSError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cyclevos.app.jobs import JobQueue
-from cyclevos.app.tracking import NetworkHolder
+from cyclevos.app.network_holder import NetworkHolder
 from cyclevos.app.workspace import Workspace
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,13 @@ from numpy.typing import NDArray
 
 from cyclevos.app.errors import AppError
 from cyclevos.app.jobs import CancelledError, Job
+from cyclevos.app.network_holder import NetworkHolder
 from cyclevos.app.project import Project
 from cyclevos.app.project_file import Settings
 from cyclevos.app.result_log import FrameResult
 from cyclevos.app.snapshots import Snapshots, digest
 from cyclevos.geometry import grow_probabilities
-from cyclevos.jobs.segment_job import weights_identity
 from cyclevos.masks import probabilities_to_ids
-from cyclevos.network.stm import SpaceTimeMemoryNetwork
-from cyclevos.network.weights import load_network
 from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Prediction, Propagator
@@ -33,37 +30,6 @@ from cyclevos.video import Frame
 from cyclevos.video.atomic_files import output_errors
 
 Given = Mapping[int, NDArray[np.uint8]]
-
-
-class NetworkHolder:
-    """The one network, loaded when it is first needed.
-
-    Args:
-        weights: name, file or hub address.
-        device: see :func:`cyclevos.load_network`.
-        dtype: the same.
-    """
-
-    def __init__(self, weights: str = "default", device: str = "auto", dtype: str = "auto") -> None:
-        self.weights, self._device, self._dtype = weights, device, dtype
-        self._lock = threading.Lock()
-        self._network: SpaceTimeMemoryNetwork | None = None
-
-    @property
-    def identity(self) -> tuple[str, str]:
-        """What results follow from: the weights by their content, and the arithmetic."""
-        return weights_identity(self.weights), self._dtype
-
-    def get(self) -> SpaceTimeMemoryNetwork:
-        """Return the network.
-
-        Raises:
-            WeightsError: it cannot be loaded.
-        """
-        with self._lock:
-            if self._network is None:
-                self._network = load_network(self.weights, device=self._device, dtype=self._dtype)
-            return self._network
 
 
 def track(project: Project, holder: NetworkHolder, direction: Direction, job: Job) -> dict[str, Any]:

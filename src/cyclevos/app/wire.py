@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from cyclevos.app.errors import AppError
-from cyclevos.app.export import KINDS
 from cyclevos.app.project_file import Colour, Name, ObjectId, Settings
 from cyclevos.video.frames import UInt8Array
 
 PathText = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+ExportKind = Literal["masks", "objects", "overlay", "coco", "reliability", "marks"]
 Pixel = Annotated[int, Field(strict=True, ge=0, le=2**31)]
 
 
@@ -84,7 +84,7 @@ class HeatBody(_Body):
 class ExportBody(_Body):
     """What to write, and into which folder; without one it is packed."""
 
-    kinds: Annotated[list[Literal[KINDS]], Field(min_length=1, max_length=len(KINDS))]  # type: ignore[valid-type]
+    kinds: Annotated[list[ExportKind], Field(min_length=1, max_length=len(get_args(ExportKind)))]
     folder: PathText | None = None
 
 
