@@ -51,6 +51,17 @@ def test_who_falls_behind_is_told_to_fetch_everything_anew(monkeypatch):
     assert any("event: hello" in text for text in heard)
 
 
+def test_streams_end_with_the_server():
+    async def story():
+        hub = Hub()
+        stream = hub.listen()
+        await anext(stream)
+        hub.close()
+        return [text async for text in stream]
+
+    assert asyncio.run(story()) == []
+
+
 def test_silence_is_broken_by_a_heartbeat(monkeypatch):
     monkeypatch.setattr("cyclevos.app.events._HEARTBEAT", 0.01)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 from urllib.parse import quote
 
@@ -51,6 +52,18 @@ def operations(server) -> list[schemathesis.core.result.Result]:
     found = [result.ok() for result in schema.get_all_operations()]
     assert len(found) > 20
     return found
+
+
+def test_the_manual_lists_every_request(server):
+    """docs/app.md: a row such as | GET, POST `/projects` |."""
+    manual = (Path(__file__).parents[2] / "docs" / "app.md").read_text(encoding="utf-8")
+    listed = {
+        (method, path)
+        for methods, path in re.findall(r"^\| ([A-Z, ]+) `(/[^`]*)` \|", manual, re.MULTILINE)
+        for method in methods.split(", ")
+    }
+    paths = server.get("/api/openapi.json").json()["paths"]
+    assert listed == {(method.upper(), path.removeprefix("/api")) for path in paths for method in paths[path]}
 
 
 @settings(QUICK, max_examples=250)

@@ -139,5 +139,9 @@ def test_killing_the_server_in_the_middle_of_tracking_loses_nothing(process, cli
             assert p.ids.any()
             shown = http.get(f"{project}/masks/{p.index}").content
             assert np.array_equal(np.frombuffer(shown, np.uint8).reshape(24, 40), p.ids), p.index
-    server.terminate()
+    with httpx.stream("GET", f"{project}/events", timeout=30) as news:
+        lines = news.iter_lines()
+        next(lines)
+        server.terminate()
+        list(lines)  # ends, instead of breaking off
     assert server.wait(20) in (0, -signal.SIGTERM)

@@ -16,7 +16,7 @@ class Hub:
     """Carries events from any thread to the listeners on the server's loop."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal's handler may come in between
         self._listeners: set[_Listener] = set()
 
     def publish(self, kind: str, data: dict[str, Any]) -> None:
@@ -32,6 +32,12 @@ class Hub:
         for listener in listeners:
             listener.put(text)
 
+    def close(self) -> None:
+        """Let every stream end."""
+        with self._lock:
+            for listener in self._listeners:
+                listener.put(None)
+
     @property
     def heard(self) -> bool:
         """Whether anybody listens."""
@@ -46,9 +52,12 @@ class Hub:
             yield "retry: 1000\n\nevent: hello\ndata: {}\n\n"
             while True:
                 try:
-                    yield await asyncio.wait_for(listener.queue.get(), _HEARTBEAT)
+                    text = await asyncio.wait_for(listener.queue.get(), _HEARTBEAT)
                 except asyncio.TimeoutError:
-                    yield ": still here\n\n"
+                    text = ": still here\n\n"
+                if text is None:
+                    return
+                yield text
         finally:
             with self._lock:
                 self._listeners.discard(listener)
@@ -57,16 +66,16 @@ class Hub:
 class _Listener:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self.queue: asyncio.Queue[str] = asyncio.Queue()
+        self.queue: asyncio.Queue[str | None] = asyncio.Queue()
 
-    def put(self, text: str) -> None:
+    def put(self, text: str | None) -> None:
         try:
             self._loop.call_soon_threadsafe(self._put, text)
         except RuntimeError:  # the loop is closed: nobody is there any more
             return
 
-    def _put(self, text: str) -> None:
-        if self.queue.qsize() >= _WAITING:
+    def _put(self, text: str | None) -> None:
+        if text is not None and self.queue.qsize() >= _WAITING:
             while not self.queue.empty():
                 self.queue.get_nowait()
             text = "event: hello\ndata: {}\n\n"

@@ -9,6 +9,7 @@ import webbrowser
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from urllib.parse import quote
 
 import uvicorn
@@ -53,7 +54,19 @@ def launch(options: AppOptions, video: Path | None, port: int, *, browser: bool,
         threading.Timer(0.5, webbrowser.open, [address]).start()
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(guard, log_config=None, access_log=False, timeout_graceful_shutdown=2)
-    uvicorn.Server(config).run(sockets=[listening])
+    _Server(config, guard.services.workspace).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams of news when it is told to stop; it would wait for them."""
+
+    def __init__(self, config: uvicorn.Config, workspace: Workspace) -> None:
+        super().__init__(config)
+        self._workspace = workspace
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._workspace.silence()
+        super().handle_exit(sig, frame)
 
 
 def _open(workspace: Workspace, video: Path) -> Project:

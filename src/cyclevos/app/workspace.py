@@ -57,6 +57,11 @@ class Workspace:
                 project.close()
             self._open.clear()
 
+    def silence(self) -> None:
+        """End the streams of news, so that the server can stop."""
+        for project in list(self._open.values()):
+            project.hub.close()
+
     def listing(self) -> list[dict[str, Any]]:
         """Return the projects there are, the last changed one first."""
         found = []
