@@ -10,6 +10,7 @@ import pytest
 import cyclevos
 from cyclevos.app import tracking
 from cyclevos.app.jobs import Job
+from cyclevos.app.result_log import FrameResult
 from cyclevos.propagation.propagator import Propagator
 
 
@@ -293,6 +294,20 @@ def test_the_review_list_leaves_out_what_a_person_dealt_with(client, project, sq
     client.json("POST", f"/projects/{project}/frames/{review[0]['frame']}/accept", json={"accepted": True})
     later = client.json("GET", f"/projects/{project}")["review"]
     assert review[0]["frame"] not in [entry["frame"] for entry in later]
+
+
+@pytest.mark.parametrize(
+    ("values", "listed"),
+    [([0.95, 0.6, 0.97, 0.8, 0.9], [2, 4]), ([0.95, 0.91, 0.97, 0.93, 0.9], [5])],
+    ids=["some are in doubt", "none is"],
+)
+def test_the_review_list_holds_doubtful_frames_or_the_least_certain_one(serve, clip, values, listed):
+    client = serve()
+    opened = client.http.app.services.workspace.get(client.open(clip))
+    nothing = np.zeros((24, 40), np.uint8)
+    for index, value in enumerate(values, start=1):
+        opened.track_frame(index, nothing, FrameResult({1: value}), None)
+    assert [entry["frame"] for entry in opened.review()] == listed
 
 
 def test_a_heat_map_can_be_cancelled_between_its_steps(client, project, square, monkeypatch):

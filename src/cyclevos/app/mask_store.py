@@ -13,6 +13,7 @@ import hashlib
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -61,13 +62,18 @@ class FrameMask:
             return "accepted" if self.mark.accepted else "marked"
         return "tracked" if self.tracked else "empty"
 
-    @property
+    @cached_property
     def tag(self) -> str:
         """Changes whenever the mask or its mark does; also the same after a restart."""
-        digest = hashlib.blake2b(self.ids.tobytes(), digest_size=9)
+        digest = hashlib.sha1(self.ids.tobytes(), usedforsecurity=False)
         objects = [] if self.mark is None else sorted(self.mark.objects)
         digest.update(f"{self.status} {objects}".encode())
-        return digest.hexdigest()
+        return digest.hexdigest()[:18]
+
+    @cached_property
+    def areas(self) -> dict[int, int]:
+        """Pixels of each object that is there."""
+        return areas(self.ids)
 
 
 class MaskStore:
@@ -138,28 +144,40 @@ class MaskStore:
         self._marks[index] = mark
         return FrameMask(ids, mark, index in self._tracked)
 
-    def write_tracked(self, index: int, ids: UInt8Array, before: UInt8Array | None = None) -> FrameMask:
-        """Store what tracking made of a frame, and what it was before its correction; return what it shows now.
+    def with_tracked(self, index: int, ids: UInt8Array) -> FrameMask:
+        """Return what a frame shows once tracking has made this of it.
 
-        A mark that is not accepted keeps its objects and takes the others from here.
+        An accepted mark stays as it is; another one keeps its objects and takes the others from here.
+        """
+        mark = self._marks.get(index)
+        if mark is None:
+            return FrameMask(ids, None, True)
+        own = self._read(self._marks_folder, index)
+        if mark.accepted:
+            return FrameMask(own, mark, True)
+        by_hand = np.isin(own, [*mark.objects]) & (own > 0)
+        others = np.where(np.isin(ids, [*mark.objects]), 0, ids)
+        return FrameMask(np.where(by_hand, own, others).astype(np.uint8), mark, True)
+
+    def write_tracked(self, index: int, ids: UInt8Array, before: UInt8Array | None, shown: FrameMask) -> None:
+        """Store what tracking made of a frame.
+
+        Args:
+            index: of the frame.
+            ids: what tracking made, uint8 (H,W).
+            before: the same before its correction, where that changed it.
+            shown: what `with_tracked` made of it.
         """
         write_durably(_path(self._masks_folder, index), _encode(ids))
         self._tracked.add(index)
-        if before is not None and not np.array_equal(before, ids):
+        if before is not None:
             write_durably(_path(self._before_folder, index), _encode(before))
             self._before.add(index)
         elif index in self._before:
             _path(self._before_folder, index).unlink(missing_ok=True)
             self._before.discard(index)
-        mark = self._marks.get(index)
-        if mark is None:
-            return FrameMask(ids, None, True)
-        if mark.accepted:
-            return self.read(index)
-        own = self._read(self._marks_folder, index)
-        by_hand = np.isin(own, [*mark.objects]) & (own > 0)
-        others = np.where(np.isin(ids, [*mark.objects]), 0, ids)
-        return self.write_mark(index, np.where(by_hand, own, others).astype(np.uint8), mark)
+        if shown.mark is not None and not shown.mark.accepted:
+            self.write_mark(index, shown.ids, shown.mark)
 
     def read_tracked(self, index: int) -> UInt8Array | None:
         """Return what tracking made of a frame, whatever was marked there; None where it made nothing."""
@@ -224,15 +242,15 @@ def areas(ids: UInt8Array) -> dict[int, int]:
     >>> areas(np.array([[0, 3, 3]], np.uint8))
     {3: 2}
     """
-    counts = np.bincount(ids.ravel(), minlength=256)
-    return {int(i): int(counts[i]) for i in np.flatnonzero(counts) if i}
+    counts = Image.fromarray(ids).histogram()  # a third of numpy's time
+    return {i: count for i, count in enumerate(counts) if i and count}
 
 
 def describe_mask(mask: FrameMask) -> dict[str, Any]:
     """Say in JSON values what is known of a frame's mask, but for its pixels."""
     objects = [] if mask.mark is None else sorted(mask.mark.objects)
-    shown = areas(mask.ids)
-    return {"tag": mask.tag, "status": mask.status, "tracked": mask.tracked, "objects": objects, "areas": shown}
+    status = {"status": mask.status, "tracked": mask.tracked, "objects": objects}
+    return {"tag": mask.tag, **status, "areas": mask.areas}
 
 
 def _path(folder: Path, index: int) -> Path:

@@ -30,6 +30,7 @@ from cyclevos.video.review import spread_choice
 logger = logging.getLogger(__name__)
 
 _REVIEWED = 10
+_GOOD = 0.85  # predicted J from which the page paints a frame green
 
 
 class Project:
@@ -136,6 +137,9 @@ class Project:
                 for index, result in self.results.items()
                 if result.reliability and index in tracked and index not in marks
             ]
+        doubtful = [row for row in rows if row[2] < _GOOD]
+        # Where nothing is in doubt, the one frame that is least certain.
+        rows = doubtful or sorted(rows, key=lambda row: row[2])[:1]
         chosen = spread_choice([1 - value for _, _, value in rows], _REVIEWED)
         return [{"frame": rows[k][0], "object": rows[k][1], "reliability": rows[k][2]} for k in chosen]
 
@@ -204,12 +208,15 @@ class Project:
             return self._announce(index, self.masks.read(index))
 
     def track_frame(self, index: int, ids: UInt8Array, result: FrameResult, before: UInt8Array | None) -> None:
-        """Store what tracking made of a frame, unless a person has accepted it, and show it at once."""
+        """Show what tracking made of a frame, unless a person has accepted it, and store it."""
         with self.lock:
-            shown = self.masks.write_tracked(index, ids, before)
-            scores = {} if shown.mark is not None else result.reliability
-            self.results.add(index, FrameResult(scores, areas(shown.ids)))
-            self._tell(index, shown, with_mask=True)
+            shown = self.masks.with_tracked(index, ids)
+            known = FrameResult({} if shown.mark is not None else result.reliability, shown.areas)
+            # Shown first: writing takes longer, and whoever asks for this frame waits for the lock.
+            corrected = before is not None and not np.array_equal(before, ids)
+            self._tell(index, shown, known, corrected=corrected, with_mask=True)
+            self.masks.write_tracked(index, ids, before if corrected else None, shown)
+            self.results.add(index, known)
 
     def remove_object(self, object_id: int) -> None:
         """Take an object out of the list and out of every frame."""
@@ -252,15 +259,15 @@ class Project:
         return self._announce(index, self.masks.write_mark(index, ids, mark))
 
     def _announce(self, index: int, shown: FrameMask) -> FrameMask:
-        self.results.add(index, FrameResult(self.results[index].reliability, areas(shown.ids)))
-        self._tell(index, shown, with_mask=False)
+        known = FrameResult(self.results[index].reliability, shown.areas)
+        self.results.add(index, known)
+        self._tell(index, shown, known, corrected=index in self.masks.corrected, with_mask=False)
         return shown
 
-    def _tell(self, index: int, shown: FrameMask, *, with_mask: bool) -> None:
+    def _tell(self, index: int, shown: FrameMask, known: FrameResult, *, corrected: bool, with_mask: bool) -> None:
         if not self.hub.heard:
             return
-        news = {"frame": index, **describe_mask(shown), "reliability": self.results[index].reliability}
-        news["corrected"] = index in self.masks.corrected
+        news = {"frame": index, **describe_mask(shown), "reliability": known.reliability, "corrected": corrected}
         if with_mask:
             news["mask"] = b64encode(zlib.compress(shown.ids.tobytes(), 1)).decode()
         self.hub.publish("mask", news)

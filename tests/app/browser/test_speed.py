@@ -1,15 +1,14 @@
-"""How fast the page is: strokes on a large frame, and masks from the loop to the screen."""
+"""Large frames and fast hands: every pointer event is painted, every tracked frame is shown as it comes."""
 
 from __future__ import annotations
 
-import logging
 import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
-logger = logging.getLogger(__name__)
+from cyclevos.app.project import Project
 
 _LARGE = (1080, 1920)
 
@@ -37,68 +36,47 @@ def large(server, large_clip, new_page):
     return person
 
 
-_STROKE = """async (canvas, [path, count]) => {
+_STROKE = """(canvas, path) => {
     const send = (kind, [x, y], buttons) => canvas.dispatchEvent(new PointerEvent(kind, {
         clientX: x, clientY: y, button: kind === 'pointermove' ? -1 : 0, buttons, pointerId: 1, bubbles: true }));
     canvas.setPointerCapture = () => {};
-    const next = () => new Promise((resolve) => requestAnimationFrame(resolve));
-    const busy = [];
-    const gaps = [];
     send('pointerdown', path[0], 1);
-    let last = await next();
-    for (let k = 1; k <= count; k++) {
-        const begun = performance.now();
-        send('pointermove', path[k % path.length], 1);
-        busy.push(performance.now() - begun);
-        const now = await next();
-        gaps.push(now - last);
-        last = now;
-    }
+    for (const point of path.slice(1)) send('pointermove', point, 1);
     send('pointerup', path[0], 0);
-    return { busy, gaps };
 }"""
 
 
-def test_sixty_pointer_events_a_second_are_painted_on_a_large_frame(large):
+def test_all_pointer_events_that_come_at_once_are_painted_on_a_large_frame(large):
     large.brush(60)
-    angles = np.linspace(0, 2 * np.pi, 60)
-    path = [large.at(960 + 600 * np.cos(a), 540 + 300 * np.sin(2 * a)) for a in angles]
-    told = large.page.locator("#canvas").evaluate(_STROKE, [[list(point) for point in path], 120])
+    angles = np.linspace(0, 2 * np.pi, 120)
+    points = np.stack([960 + 600 * np.cos(angles), 540 + 300 * np.sin(2 * angles)], axis=1)
+    large.page.locator("#canvas").evaluate(_STROKE, [list(large.at(x, y)) for x, y in points])
     large.saved()
-    busy, gaps = (float(np.median(told[name])) for name in ("busy", "gaps"))
-    late = float(np.percentile(told["gaps"], 95))
-    logger.info("a pointer event takes %.2f ms; pictures every %.1f ms, 95 %% within %.1f ms", busy, gaps, late)
-    assert (large.project.masks.read(0).ids == 1).sum() > 50_000
-    assert busy < 8  # half of a sixtieth of a second
-    assert gaps < 25
+    ids = large.project.masks.read(0).ids
+    assert all(ids[round(y), round(x)] == 1 for x, y in points)
+    assert ids[540 - 100, 960] == 0
 
 
 _WATCH = """(canvas) => {
-    window.arrivals = {};
-    new MutationObserver(() => {
-        arrivals[canvas.dataset.frame] ??= performance.timeOrigin + performance.now();
-    }).observe(canvas, { attributeFilter: ['data-frame'] });
+    window.shown = [];
+    new MutationObserver(() => shown.push(Number(canvas.dataset.frame)))
+        .observe(canvas, { attributeFilter: ['data-frame'] });
 }"""
 
 
-def test_a_mask_is_on_the_screen_soon_after_it_is_computed(editor, monkeypatch):
-    from cyclevos.app.tracking import Project
+def test_tracked_frames_are_shown_one_after_the_other(editor, monkeypatch):
+    store = Project.track_frame
 
-    computed: dict[int, float] = {}
-    write = Project.track_frame
-
-    def timed(self, index, *rest):
+    def slower(self, *arguments):
         time.sleep(0.15)  # a network of ordinary speed: otherwise frames are passed over
-        computed[index] = 1000 * time.time()
-        write(self, index, *rest)
+        store(self, *arguments)
 
-    monkeypatch.setattr(Project, "track_frame", timed)
+    monkeypatch.setattr(Project, "track_frame", slower)
     editor.brush(8)
     editor.drag((6, 10), (10, 10))
     editor.page.locator("#canvas").evaluate(_WATCH)
     editor.press("t")
     editor.tracked()
-    arrivals = editor.page.evaluate("window.arrivals")
-    delays = [arrivals[str(index)] - computed[index] for index in range(1, 10)]
-    logger.info("from computed to shown: %s ms", [round(delay) for delay in delays])
-    assert float(np.median(delays)) < 50
+    shown = editor.page.evaluate("window.shown")
+    assert shown == sorted(shown)
+    assert len(set(shown)) >= 5

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 import cyclevos
+from cyclevos.app.project_file import ObjectInfo
 from cyclevos.app.workspace import DEMO
 from cyclevos.video import read_mask
 
@@ -130,6 +131,30 @@ def test_stopping_keeps_what_is_done_and_tracking_goes_on_from_there(editor, mon
     person.press("t")
     person.page.locator(".toast", has_text="Tracked 5 frames").wait_for()
     assert project.masks.tracked == frozenset(range(10))
+
+
+def test_the_wheel_over_the_rows_scrolls_where_they_do_not_all_fit(editor):
+    page, project = editor.page, editor.project
+
+    def wait(condition: str) -> None:  # Playwright's own waiting needs eval, which the page's policy forbids
+        for _ in range(300):
+            if page.locator(".strip-box").evaluate(f"(box) => {condition}"):
+                return
+            page.wait_for_timeout(50)
+        raise AssertionError(condition)
+
+    for k in range(2, 16):
+        project.change(lambda file, k=k: file.objects.append(ObjectInfo(id=k, name=f"object {k}")))
+    wait("box.scrollHeight > box.clientHeight + 40")
+    box = page.locator("#strip").bounding_box()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 120)
+    page.mouse.wheel(0, 60)
+    wait("box.scrollTop > 0")
+    editor.frame(0)
+    page.locator(".strip-box").evaluate("(box) => box.scrollTo(0, 0)")
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 10)
+    page.mouse.wheel(0, 60)
+    editor.frame(1)
 
 
 def test_keys_wheel_and_drag_move_through_the_frames(editor):

@@ -181,6 +181,10 @@ strip.addEventListener("pointerdown", press);
 strip.addEventListener("pointermove", (event) => strip.hasPointerCapture(event.pointerId) && goTo(frameAt(event)));
 strip.addEventListener("wheel", (event) => {
   if (!store.project) return;
+  // Over the rows the wheel scrolls, where they do not all fit; over the pictures it goes through the frames.
+  const box = strip.parentElement;
+  const overRows = event.clientY - canvas.getBoundingClientRect().top > THUMBNAILS + STATUS;
+  if (overRows && box.scrollHeight > box.clientHeight) return;
   event.preventDefault();
   goTo(store.frame + Math.sign(event.deltaY || event.deltaX));
 }, { passive: false });

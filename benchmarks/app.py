@@ -1,0 +1,147 @@
+"""Times the page in a real Chromium: painting on a 1080p frame, and masks from the loop to the screen.
+
+Usage:
+    python benchmarks/app.py [--frames 24]
+
+The bundled clip is tracked by the packaged network, at its own size and enlarged to 1080p. A frame's time runs from
+the moment its mask is computed to the moment its overlay is drawn, while the network goes on with the next frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import socket
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import av
+import numpy as np
+import uvicorn
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from cyclevos.app.project import Project
+from cyclevos.app.server import AppOptions, create_app
+from cyclevos.app.workspace import DEMO
+from cyclevos.video import open_source, read_mask
+
+_WATCH = """(canvas) => {
+    window.arrivals = {};
+    new MutationObserver(() => {
+        arrivals[canvas.dataset.frame] ??= performance.timeOrigin + performance.now();
+    }).observe(canvas, { attributeFilter: ['data-frame'] });
+}"""
+
+_STROKE = """async (canvas, count) => {
+    const box = canvas.getBoundingClientRect();
+    const send = (kind, turn, buttons) => canvas.dispatchEvent(new PointerEvent(kind, {
+        clientX: box.left + box.width * (0.5 + 0.3 * Math.cos(turn)),
+        clientY: box.top + box.height * (0.5 + 0.3 * Math.sin(2 * turn)),
+        button: kind === 'pointermove' ? -1 : 0, buttons, pointerId: 1, bubbles: true }));
+    canvas.setPointerCapture = () => {};
+    const next = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    const busy = [], gaps = [];
+    send('pointerdown', 0, 1);
+    let last = await next();
+    for (let k = 1; k <= count; k++) {
+        const begun = performance.now();
+        send('pointermove', k / 10, 1);
+        busy.push(performance.now() - begun);
+        const now = await next();
+        gaps.push(now - last);
+        last = now;
+    }
+    send('pointerup', 0, 0);
+    return { busy, gaps };
+}"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=24)
+    arguments = parser.parse_args()
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        raise SystemExit("chromium is not installed")
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as driver:
+        folder = Path(name)
+        clips = {height: write_clip(folder / f"{height}.mp4", height, arguments.frames) for height in (480, 1080)}
+        guard = create_app(AppOptions(folder / "projects", [folder]))
+        listening = socket.socket()
+        listening.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(guard, log_config=None, access_log=False, timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        try:
+            for height, (clip, ids) in clips.items():
+                project = guard.services.workspace.create(clip)
+                page = browser.new_page(viewport={"width": 1280, "height": 720})
+                page.goto(f"http://127.0.0.1:{listening.getsockname()[1]}/?project={project.id}")
+                page.locator("#canvas[data-frame='0']").wait_for()
+                page.locator("#reading").wait_for(state="hidden")
+                paint(page, height)
+                track(page, project, ids, height)
+                page.close()
+        finally:
+            browser.close()
+            server.should_exit = True
+            thread.join()
+
+
+def write_clip(path: Path, height: int, frames: int) -> tuple[Path, np.ndarray[Any, Any]]:
+    """Write the first frames of the bundled clip at a height; return it and the first mask at that size."""
+    source = open_source(DEMO / "car-shadow.mp4")
+    width = round(height * source.size[1] / source.size[0] / 2) * 2
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("libx264", rate=24)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for frame in source:
+            if frame.index == frames:
+                break
+            picture = Image.fromarray(frame.image).resize((width, height), Image.Resampling.BICUBIC)
+            file.mux(stream.encode(av.VideoFrame.from_image(picture)))
+        file.mux(stream.encode())
+    ids = Image.fromarray(read_mask(DEMO / "car-shadow.png").ids)
+    return path, np.array(ids.resize((width, height), Image.Resampling.NEAREST))
+
+
+def paint(page: Page, height: int) -> None:
+    """Paint with 120 pointer events, one a picture."""
+    page.locator("#size").fill("40")
+    told = page.locator("#canvas").evaluate(_STROKE, 120)
+    page.locator("#saved", has_text="All saved").wait_for()
+    busy, gaps = np.median(told["busy"]), np.percentile(told["gaps"], [50, 95])
+    print(f"{height}p: a pointer event {busy:.1f} ms; pictures every {gaps[0]:.1f} ms, 95 % within {gaps[1]:.1f} ms")
+
+
+def track(page: Page, project: Project, ids: np.ndarray[Any, Any], height: int) -> None:
+    """Track the clip and compare when each mask was ready and when it was seen."""
+    project.forget(0)
+    project.paint(0, ids, project.mask(0).tag)
+    computed: dict[int, float] = {}
+    store = Project.track_frame
+
+    def timed(self: Project, index: int, *rest: Any) -> None:
+        computed[index] = 1000 * time.time()
+        store(self, index, *rest)
+
+    page.locator("#canvas").evaluate(_WATCH)
+    with patch.object(Project, "track_frame", timed):
+        page.keyboard.press("t")
+        page.locator(".toast", has_text="Tracked").wait_for(timeout=300_000)
+    arrivals = page.evaluate("window.arrivals")
+    delays = [arrivals[str(index)] - at for index, at in computed.items() if index and str(index) in arrivals]
+    median, late = np.percentile(delays, [50, 95])
+    seen = f"{len(delays)} of {len(computed) - 1} frames seen"
+    print(f"{height}p: overlay shown {median:.0f} ms after it is computed, 95 % within {late:.0f} ms ({seen})")
+    print(f"{height}p: a frame every {np.median(np.diff(sorted(computed.values()))):.0f} ms")
+
+
+if __name__ == "__main__":
+    main()

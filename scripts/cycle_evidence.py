@@ -1,0 +1,161 @@
+"""Trains small networks with and without the cycle, scores each with and without correction, writes the table.
+
+python scripts/cycle_evidence.py data --output runs/evidence --steps 300 --seeds 3
+
+DATA is the folder that the preset `compact` expects as data/. A second network without the cycle gets the steps that
+the first one's time allows. The same command again does what is left; every command that is run is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cyclevos.training.config import load_config, presets
+from cyclevos.training.dry_run import dry_run
+
+CORRECTIONS = ("off", "paper", "default")
+SIZE = 240
+CROP = 192
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One training: which data, with the cycle or without, how many steps, which seed."""
+
+    data: str
+    cycle: bool
+    steps: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Its name in the folders of the output."""
+        return f"{self.data}-{'cycle' if self.cycle else 'plain'}-{self.steps}-seed{self.seed}"
+
+
+def main() -> None:
+    """Read the arguments, train, segment, score, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--seeds", type=int, default=3)
+    arguments = parser.parse_args()
+    output: Path = arguments.output.resolve()
+    output.mkdir(parents=True, exist_ok=True)
+    data = arguments.data.resolve()
+    os.chdir(output)
+    if not Path("data").exists():
+        Path("data").symlink_to(data, target_is_directory=True)
+    for name in ("clips", "clips+stills"):
+        write_config(Path(f"{name}.yaml"), name)
+    longer = steps_of_equal_time(arguments.steps)
+    scores: dict[tuple[Arm, str], dict[str, float]] = {}
+    for arm, corrections in plan(arguments.steps, longer, arguments.seeds):
+        for correction in corrections:
+            scores[arm, correction] = scored(arm, correction)
+        Path("evidence.md").write_text(report(scores), encoding="utf-8")
+    print(report(scores))
+
+
+def plan(steps: int, longer: int, seeds: int) -> list[tuple[Arm, tuple[str, ...]]]:
+    """List what is trained and the corrections it is scored with, all of them for the first seed."""
+    arms: list[tuple[Arm, tuple[str, ...]]] = []
+    for seed in range(seeds):
+        corrections = CORRECTIONS if seed == 0 else ("off",)
+        for data in ("clips+stills", "clips"):
+            arms += [(Arm(data, cycle, steps, seed), corrections) for cycle in (False, True)]
+        arms += [(Arm("clips+stills", False, longer, seed), ("off",))]
+    return arms
+
+
+def write_config(file: Path, data: str) -> None:
+    """Write the preset `compact` without validation, and without its stills if only clips are wanted."""
+    tree: dict[str, Any] = yaml.safe_load(presets()["compact"].read_text(encoding="utf-8"))
+    del tree["validation"]
+    sources = tree["data"]["sources"]
+    tree["data"]["sources"] = [one for one in sources if one["kind"] == "video" or data == "clips+stills"]
+    tree["data"]["augmentation"]["size"] = [CROP, CROP]
+    tree["optimiser"]["warmup"] = 30
+    tree["checkpoint_every"] = 50
+    file.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+
+
+def steps_of_equal_time(steps: int) -> int:
+    """Measure how many steps without the cycle take the time of these with it (once, kept in steps.json)."""
+    file = Path("steps.json")
+    if not file.is_file():
+        seconds: dict[str, list[float]] = {"true": [], "false": []}
+        for _ in range(3):
+            for cycle, times in seconds.items():
+                settings = load_config("clips+stills.yaml", [f"objective.cycle={cycle}"])
+                times.append(dry_run(settings).seconds_per_step)
+        ratio = statistics.median(seconds["true"]) / statistics.median(seconds["false"])
+        file.write_text(json.dumps({"seconds": seconds, "ratio": ratio}), encoding="utf-8")
+    return round(steps * float(json.loads(file.read_text(encoding="utf-8"))["ratio"]))
+
+
+def scored(arm: Arm, correction: str) -> dict[str, float]:
+    """Return J, F and J&F of an arm on DAVIS-2016 val, after training, segmenting and scoring what is not there."""
+    file = Path("scores") / f"{arm.name}-{correction}.json"
+    if not file.is_file():
+        file.parent.mkdir(exist_ok=True)
+        run, masks = f"runs/{arm.name}", f"masks/{arm.name}-{correction}"
+        command(
+            *("train", f"{arm.data}.yaml", "--output", run, "--quiet"),
+            *("--set", f"objective.cycle={str(arm.cycle).lower()}"),
+            *("--set", f"steps={arm.steps}", "--set", f"seed={arm.seed}"),
+        )
+        command(
+            *("segment-dataset", "data/DAVIS-2016", "--split", "val", "--weights", f"{run}/last.safetensors"),
+            *("--size", str(SIZE), "--correction", correction, "--output", masks, "--quiet"),
+        )
+        at = ("--dataset", "data/DAVIS-2016", "--split", "val")
+        command("evaluate", masks, *at, "--json", f"scores/{file.name}", "--quiet")
+    overall = json.loads(file.read_text(encoding="utf-8"))["overall"]
+    return {"J": 100 * overall["J"]["mean"], "F": 100 * overall["F"]["mean"], "J&F": 100 * overall["J&F"]}
+
+
+def command(*words: str) -> None:
+    """Run a command of the program; stop where it fails."""
+    print("cyclevos", *words, flush=True)
+    subprocess.run([sys.executable, "-m", "cyclevos", *words], check=True)
+
+
+def report(scores: dict[tuple[Arm, str], dict[str, float]]) -> str:
+    """Write the rows as Markdown: mean and spread (standard deviation) over seeds."""
+    rows: dict[tuple[str, bool, int, str], list[dict[str, float]]] = {}
+    for (arm, correction), score in scores.items():
+        rows.setdefault((arm.data, arm.cycle, arm.steps, correction), []).append(score)
+    lines = ["| data | trained | steps | correction | seeds | J | F | J&F |", "|---|---|---|---|---|---|---|---|"]
+    for (data, cycle, steps, correction), found in sorted(rows.items(), key=lambda row: order(row[0])):
+        cells = [spread([one[measure] for one in found]) for measure in ("J", "F", "J&F")]
+        trained = "with the cycle" if cycle else "without"
+        lines.append(f"| {data} | {trained} | {steps} | `{correction}` | {len(found)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def order(row: tuple[str, bool, int, str]) -> tuple[str, int, bool, int]:
+    """Sort by data, steps, cycle, correction."""
+    data, cycle, steps, correction = row
+    return data, steps, cycle, CORRECTIONS.index(correction)
+
+
+def spread(values: list[float]) -> str:
+    """Write a mean, with its standard deviation where there are several values."""
+    mean = statistics.mean(values)
+    return f"{mean:.1f}" if len(values) == 1 else f"{mean:.1f} ± {statistics.stdev(values):.1f}"
+
+
+if __name__ == "__main__":
+    main()
