@@ -1,8 +1,11 @@
 """The network against its published sizes and against a slow version written from the equations."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cyclevos.network.decoder import Decoder
 from cyclevos.network.folding import FoldedConvolution, FoldedNorm
@@ -212,6 +215,58 @@ def test_folded_batch_norm_changes_neither_features_nor_gradients(name, monkeypa
         torch.testing.assert_close(split, features[-1])
         gradients.append(torch.autograd.grad(features[-1].square().sum(), list(trunk.parameters()), allow_unused=True))
     torch.testing.assert_close(gradients[0], gradients[1])
+
+
+def _stepped(network):
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
+    network(torch.randn(1, 3, 8, 8)).square().sum().backward()
+    optimiser.step()
+    return network
+
+
+def _averaged(network):
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.5))
+    average.update_parameters(network)
+    with torch.no_grad():
+        average(torch.randn(1, 3, 8, 8))
+    average.update_parameters(_stepped(network))
+    return average.module
+
+
+def _reassigned(network):
+    for parameter in network.parameters():
+        parameter.data = parameter.data + 0.1
+    return network
+
+
+def _loaded(network):
+    network.load_state_dict({name: value + 0.1 for name, value in network.state_dict().items()})
+    return network
+
+
+@pytest.mark.parametrize(
+    "change",
+    [_stepped, _averaged, _reassigned, _loaded, torch.nn.Module.double, deepcopy, lambda n: _stepped(deepcopy(n))],
+    ids=["optimiser", "average", "data", "load", "dtype", "copy", "copy then optimiser"],
+)
+def test_what_is_kept_of_a_fold_follows_every_change_of_the_weights(change):
+    norm = torch.nn.BatchNorm2d(4).eval()
+    torch.nn.init.uniform_(norm.weight, 0.5, 2)
+    convolution = torch.nn.Conv2d(3, 4, 3, padding=1, bias=False)
+    network = torch.nn.Sequential()
+    network.append(FoldedConvolution(convolution, FoldedNorm(norm))).append(network[0]._norm[0])
+    image = torch.randn(1, 3, 8, 8)
+    with torch.no_grad():
+        network(image)  # keeps the fold
+    changed = change(network)
+    weight, norm = changed[0].weight, changed[1]
+    image = image.to(weight.dtype)
+    plain = torch.nn.functional.conv2d(image, weight, None, padding=1)
+    plain = torch.nn.functional.batch_norm(plain, norm.running_mean, norm.running_var, norm.weight, norm.bias)
+    with torch.no_grad():
+        for _ in range(2):
+            torch.testing.assert_close(changed(image), plain.detach())
+        assert changed[0]._folded()[0] is changed[0]._folded()[0]
 
 
 @pytest.mark.parametrize(("stride", "kernel"), [(1, 3), (2, 3), (2, 5)])

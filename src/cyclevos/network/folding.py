@@ -18,8 +18,8 @@ def fold_batch_norm(model: nn.Module, in_chans: int) -> FoldedConvolution | None
     """Let each convolution of a trunk apply the frozen-statistics batch norm that follows it.
 
     Which norm follows which convolution is seen in one forward pass. Parameters and buffers keep their
-    names, values and gradients; the fold is done anew in every pass (weights are small beside maps),
-    so training works as before.
+    names, values and gradients; where gradients are wanted the fold is done anew in every pass (weights
+    are small beside maps), so training works as before.
 
     Args:
         model: in evaluation mode as far as batch norm goes.
@@ -104,6 +104,7 @@ class FoldedConvolution(nn.Module):
         self.same = isinstance(convolution, Conv2dSame)  # TensorFlow's padding, which depends on the input's size
         self.padding = (0, 0) if self.same else convolution.padding
         self._norm = (norm,)  # in a tuple, so that its tensors stay under their own name alone
+        self._kept: tuple[list[object], tuple[Tensor, Tensor]] | None = None  # state of the tensors, what they gave
 
     def forward(self, x: Tensor | SplitInput) -> Tensor:
         """Convolve and normalise (B,C,H,W)."""
@@ -118,6 +119,17 @@ class FoldedConvolution(nn.Module):
         return self._convolve(x, weight[:, : x.shape[1]], None)
 
     def _folded(self) -> tuple[Tensor, Tensor]:
+        """Return weight and bias, kept from the last pass unless a tensor has changed or wants a gradient."""
+        norm = self._norm[0]
+        tensors = (self.weight, norm.weight, norm.bias, norm.running_mean, norm.running_var)
+        if any((t.requires_grad and torch.is_grad_enabled()) or t.is_inference() for t in tensors):
+            return self._fold()
+        state: list[object] = [(t.data_ptr(), t._version, t.dtype, t.device) for t in tensors]
+        if self._kept is None or self._kept[0] != state:
+            self._kept = state, self._fold()
+        return self._kept[1]
+
+    def _fold(self) -> tuple[Tensor, Tensor]:
         norm, dtype = self._norm[0], self.weight.dtype
         exact = torch.promote_types(dtype, torch.float32)  # half precision would be rounded twice
         scale = norm.weight.to(exact) * (norm.running_var.to(exact) + norm.eps).rsqrt()
