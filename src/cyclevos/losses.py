@@ -113,11 +113,6 @@ def soft_iou(foreground: Tensor, labels: Tensor) -> Tensor:
     truth = (labels[:, None] == slots).to(foreground.dtype)
     known = (labels != IGNORE)[:, None].to(foreground.dtype)
     predicted = foreground * known
-    return soft_overlap(predicted, truth)
-
-
-def soft_overlap(first: Tensor, second: Tensor) -> Tensor:
-    """Soft IoU of masks (...,H,W): sum of minima over sum of maxima, 1 where both are empty."""
-    intersection = torch.minimum(first, second).sum(dim=(-2, -1))
-    union = torch.maximum(first, second).sum(dim=(-2, -1))
+    intersection = torch.minimum(predicted, truth).sum(dim=(-2, -1))
+    union = torch.maximum(predicted, truth).sum(dim=(-2, -1))
     return (intersection + 1e-6) / (union + 1e-6)

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 import cyclevos
 from cyclevos.errors import WeightsError
-from cyclevos.network.protocol import MemoryFeatures, QueryFeatures
+from cyclevos.network.protocol import QueryFeatures
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.propagation.references import Reference, References
@@ -49,7 +49,7 @@ def observed(reliability, mask, truth, sureness=0.9):
     query = QueryFeatures(key_of(reference), (torch.empty(0),) * 3, (64, 96))
     foreground = torch.where(mask > 0, sureness, 1 - sureness)
     probabilities = torch.stack([1 - foreground, foreground])
-    known = [Reference(query, torch.empty(0), reference, (7,), MemoryFeatures(torch.empty(0), torch.empty(0)))]
+    known = [Reference(query, torch.empty(0), reference, (7,))]
     asked = QueryFeatures(key_of(truth), (torch.empty(0),) * 3, (64, 96))
     return reliability.observe(asked, None, probabilities, (7,), known)
 
@@ -65,7 +65,6 @@ def test_signals_of_a_good_mask_and_of_one_beside_the_object():
     assert seen["confidence"] == pytest.approx(odds(0.9 * 1 + 0.1 * 0.9), abs=1e-4)
     assert seen["area"] == pytest.approx(0, abs=1e-3)
     assert seen["cycle"] == pytest.approx(odds(1), abs=1e-4)
-    assert seen["direct"] == 1
     bad = observed(reliability, square_at(64), truth)[7]
     beside = signals(reliability, 7)
     assert beside["precision"] < seen["precision"] - 0.5
@@ -103,28 +102,26 @@ def test_every_prediction_of_known_objects_has_one(lively_network, images, squar
     assert all(0 <= score <= 1 for p in predictions for score in p.reliability.values())
 
 
-def test_the_network_is_asked_every_fifth_frame(lively_network, images, square):
+def test_the_network_is_asked_every_third_frame(lively_network, images, square):
     propagator = Propagator(lively_network, None, MemoryPolicy())
     asked = []
     for index, image in enumerate(images):
         propagator.step(index, image, square if index == 0 else None)
         if index:
             seen = signals(propagator.reliability, 1)
-            asked.append((seen["cycle"], seen["direct"]))
-    assert len(set(asked[:4])) == 1
-    assert asked[0] == (pytest.approx(odds(1), abs=1e-4), 1)
-    assert asked[4][0] < asked[0][0]
-    assert 0 < asked[4][1] < 1
-    assert len(set(asked[4:])) == 1
+            asked.append(seen["cycle"])
+    assert asked[:2] == [pytest.approx(odds(1), abs=1e-4)] * 2
+    assert asked[2] < asked[0]
+    assert asked[2:5] == [asked[2]] * 3
+    assert asked[5] != asked[2]
 
 
-def test_the_reference_alone_agrees_with_its_own_mask(lively_network, images, square):
-    propagator = Propagator(lively_network, None, MemoryPolicy())
-    propagator.step(0, images[0], square)
-    propagator.reliability.due = lambda step: True
-    p = propagator.step(1, images[0])  # the same frame again: the memory is the reference alone
-    assert signals(propagator.reliability, 1)["direct"] == pytest.approx(1, abs=1e-4)
-    assert not p.annotated
+def test_a_correction_is_not_held_against_its_frame(lively_network, images, square):
+    correction = cyclevos.Correction.preset("default", stop_at=None, accept="always")
+    plain = list(cyclevos.segment(lively_network, images, {0: square}, size=None))[5]
+    corrected = list(cyclevos.segment(lively_network, images, {0: square}, size=None, correction=correction))[5]
+    assert (corrected.probabilities - plain.probabilities).abs().max() > 0.01
+    assert corrected.reliability == plain.reliability
 
 
 def test_both_directions_give_one_number(lively_network, images, square):
@@ -141,6 +138,11 @@ def test_a_snapshot_goes_on_with_the_same_signals(lively_network, images, square
     second = first.fresh()
     second.restore(first.snapshot())
     assert first.step(7, images[7]).reliability == second.step(7, images[7]).reliability
+
+
+def test_a_snapshot_of_another_version_is_refused():
+    with pytest.raises(ValueError, match="expected 3 numbers per object"):
+        Reliability(None).restore({"reliability": torch.ones(1, 4)})
 
 
 def test_only_the_last_references_of_each_object_are_held(lively_network):

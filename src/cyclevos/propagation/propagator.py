@@ -108,7 +108,7 @@ class Propagator:
         """Continue from a snapshot.
 
         Raises:
-            KeyError: it is not one.
+            KeyError, ValueError: it is not one, or one of another version.
         """
         steps, *objects = snapshot["propagator"].tolist()
         self._steps, self.objects = int(steps), tuple(int(i) for i in objects)
@@ -174,10 +174,11 @@ class Propagator:
         if remembered is not None and self.objects:
             features = self._remember(index, frame, remembered, corrected, annotated=annotated)
         scores = dict.fromkeys(object_ids(annotation), 1.0) if annotation is not None else {}
-        if query is not None and shown is not None and not annotated:
+        if query is not None and small is not None and not annotated:
             asked = features if self.reliability.due(self._steps - 1) else None
             known = self._references.reached()
-            scores = self.reliability.observe(query, asked, shown, self.objects, known)
+            # A correction leaves less certain probabilities where it does no harm: they are not held against it.
+            scores = self.reliability.observe(query, asked, small, self.objects, known)
         ids = probabilities_to_ids(full, self.objects)
         return Prediction(index, self.objects, full, ids, annotated, scores, uncorrected)
 

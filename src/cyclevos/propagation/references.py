@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cyclevos.masks import ids_to_probabilities, object_ids
-from cyclevos.network.protocol import MemoryFeatures, MemoryNetwork, QueryFeatures
+from cyclevos.masks import object_ids
+from cyclevos.network.protocol import MemoryNetwork, QueryFeatures
 
 # Shapes: K object slots, H W pixels inside the network.
 
@@ -22,14 +22,12 @@ class Reference(NamedTuple):
         frame: RGB (1,3,H,W) in [0, 1].
         ids: uint8 (H,W), the user's ids.
         objects: the ids that it shows.
-        memory: features of the frame with these objects' masks; None without objects.
     """
 
     query: QueryFeatures
     frame: Tensor
     ids: Tensor
     objects: tuple[int, ...]
-    memory: MemoryFeatures | None
 
     def labels(self, objects: Sequence[int]) -> Tensor:
         """Return int64 (1,H,W): each pixel's slot among ``objects``, 0 for the background and for other ids."""
@@ -69,14 +67,7 @@ class References:
         """
         held = self._held.get(index)
         query = self._network.encode_query(frame) if held is None else held.query
-        array = ids.cpu().numpy()
-        objects = object_ids(array)
-        memory = None
-        if objects:  # the network's size may leave nothing of them
-            masks = ids_to_probabilities(array, objects).to(frame.device)[None]
-            everyone = torch.ones(1, len(objects), dtype=torch.bool, device=frame.device)
-            memory = self._network.encode_memory(self._network.prepare_memory(frame), masks, everyone)
-        self._held[index] = Reference(query, frame, ids, objects, memory)
+        self._held[index] = Reference(query, frame, ids, object_ids(ids.cpu().numpy()))
         if ahead:
             return
         self._reached = [*(i for i in self._reached if i != index), index]

@@ -2,8 +2,7 @@
 
 Signals of three kinds are taken from every frame: the mask's own certainty and size, whether its cells and
 those of the reference name each other as most alike, and, every few frames, how well the reference is rebuilt from
-it (the cycle) and it from the reference alone. A small predictor that ships with the package turns them
-into a predicted J.
+it (the cycle). A small predictor that ships with the package turns them into a predicted J.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from torch.nn import functional as F
 
 from cyclevos.cycle import rebuild_reference, rebuilt_iou
 from cyclevos.errors import WeightsError
-from cyclevos.losses import soft_overlap
 from cyclevos.masks import most_probable
 from cyclevos.network.protocol import MemoryFeatures, MemoryNetwork, QueryFeatures
 from cyclevos.propagation.references import Reference
@@ -38,7 +36,6 @@ SIGNALS = (
     "precision",  # share of the mask's cells most like object cells of the reference
     "recall",  # share of the reference's object cells most like cells of the mask
     "cycle",  # J of the rebuilt reference, when last asked
-    "direct",  # J between the mask and what the reference alone would have made of the frame, when last asked
 )
 _SHARES = ("expected", "confidence", "precision", "recall", "cycle")  # as log-odds: 0.99 is not near 0.95
 
@@ -91,7 +88,6 @@ class _State(NamedTuple):
 
     confidence: float = 1.0
     cycle: float = 1.0
-    direct: float = 1.0
 
 
 class Reliability:
@@ -102,7 +98,7 @@ class Reliability:
         every: the reference is rebuilt every n-th frame.
     """
 
-    def __init__(self, network: MemoryNetwork, every: int = 5) -> None:
+    def __init__(self, network: MemoryNetwork, every: int = 3) -> None:
         self._network, self._every = network, every
         self._predictor: Predictor | None = None  # the packaged one, read when it is needed
         self._states: dict[int, _State] = {}
@@ -152,7 +148,6 @@ class Reliability:
             seen = [certainty, {"marked": marked.mean(dim=(1, 2))}, _agreement(query.key, reference, cells, marked)]
             if memory is not None:
                 seen.append({"cycle": self._rebuild(memory, reference, labels, who)})
-                seen.append({"direct": self._direct(query, reference, probabilities, objects)})
             columns = {name: column.tolist() for signals in seen for name, column in signals.items()}
             for k, i in enumerate(objects):
                 if bool(who[k]):
@@ -174,24 +169,19 @@ class Reliability:
         return {"reliability": torch.tensor(rows, dtype=torch.float64).view(-1, 1 + len(_State._fields))}
 
     def restore(self, snapshot: Mapping[str, Tensor]) -> None:
-        """Continue from a snapshot."""
-        self._states = {int(row[0]): _State(*row[1:]) for row in snapshot["reliability"].tolist()}
+        """Continue from a snapshot.
+
+        Raises:
+            KeyError, ValueError: it is not one, or one of another version.
+        """
+        rows = snapshot["reliability"]
+        if rows.shape[1:] != (1 + len(_State._fields),):
+            raise ValueError(f"expected {1 + len(_State._fields)} numbers per object, got {tuple(rows.shape)}")
+        self._states = {int(row[0]): _State(*row[1:]) for row in rows.tolist()}
 
     def _rebuild(self, memory: MemoryFeatures, reference: Reference, labels: Tensor, who: Tensor) -> Tensor:
         logits = rebuild_reference(self._network, memory.select(who), reference.query, who[None])
         return rebuilt_iou(logits, labels, who[None])[0]  # (K,)
-
-    def _direct(
-        self, query: QueryFeatures, reference: Reference, probabilities: Tensor, objects: Sequence[int]
-    ) -> Tensor:
-        """Soft J (K,) between the frame's masks and those that the reference alone makes."""
-        own = torch.tensor([reference.objects.index(i) if i in reference.objects else -1 for i in objects])
-        everyone = torch.ones(1, len(reference.objects), dtype=torch.bool, device=query.key.device)
-        memory = reference.memory
-        assert memory is not None  # it shows one of the objects, or nobody would ask
-        logits = self._network.segment(query, memory.key.flatten(2), memory.value.flatten(2), everyone)
-        alone = logits.softmax(dim=1)[0, 1:][own].float()  # (K,H,W)
-        return soft_overlap(alone, probabilities[1:].float())
 
     def _signals(self, i: int, seen: Mapping[str, float]) -> Tensor:
         """Join what is seen of one object into its signals (S,) and carry on what later frames need."""
@@ -199,7 +189,6 @@ class Reliability:
         state = _State(
             _MEMORY * before.confidence + (1 - _MEMORY) * seen["confidence"],
             seen.get("cycle", before.cycle),
-            seen.get("direct", before.direct),
         )
         self._states[i] = state
         area = math.log((seen["share"] + 1e-5) / (seen["marked"] + 1e-5))
