@@ -5,7 +5,7 @@ import pytest
 import torch
 from torchvision import tv_tensors
 
-from cyclevos.datasets.augmentation import Augmentation, ClipTensors, Motion, augment, pseudo_clip
+from cyclevos.datasets.augmentation import Augmentation, ClipTensors, Motion, augment, paste, pseudo_clip
 
 PLAIN = {"contrast": (1, 1), "brightness": 0, "saturation": (1, 1)}
 STILL = {"rotate": 0, "shear": 0, "scale": (1, 1), "mirror": 0, **PLAIN}
@@ -115,3 +115,38 @@ def test_brightness_is_in_grey_levels():
     levels = {int(augment(clip, augmentation, np.random.default_rng(s)).frames[0, 0, 5, 5]) for s in range(40)}
     assert 95 <= min(levels) < 98
     assert 102 < max(levels) <= 105
+
+
+def painted(*boxes: tuple[int, int, int], grey: int) -> ClipTensors:
+    """Two frames of one grey level; each box (id, left, right) takes rows 4..12 of 16, a column further in frame 1."""
+    ids = torch.zeros(2, 16, 32, dtype=torch.uint8)
+    for i, left, right in boxes:
+        for t in range(2):
+            ids[t, 4:12, left + t : right + t] = i
+    return ClipTensors(tv_tensors.Image(torch.full((2, 3, 16, 32), grey, dtype=torch.uint8)), tv_tensors.Mask(ids))
+
+
+def test_a_pasted_object_is_a_further_one_and_hides_what_it_covers():
+    clip, other = painted((1, 2, 12), (2, 20, 24), grey=50), painted((1, 8, 16), grey=200)
+    both = paste(clip, other, np.random.default_rng(0))
+    over = other.ids == 1
+    assert (both.ids[over] == 3).all()
+    assert torch.equal(both.ids[~over], clip.ids[~over])
+    assert (both.frames[over[:, None].expand_as(both.frames)] == 200).all()
+    assert (both.frames[~over[:, None].expand_as(both.frames)] == 50).all()
+
+
+@pytest.mark.parametrize("boxes", [[], [(255, 8, 16)], [(1, 5, 30)]])
+def test_nothing_is_pasted_without_an_object_or_where_it_would_hide_too_much(boxes):
+    clip = painted((1, 2, 12), grey=50)
+    assert paste(clip, painted(*boxes, grey=200), np.random.default_rng(0)) is clip
+
+
+def test_one_of_several_objects_is_pasted():
+    clip, other = painted((7, 0, 4), grey=50), painted((1, 8, 12), (2, 20, 24), (255, 28, 30), grey=200)
+    seen = set()
+    for seed in range(20):
+        ids = paste(clip, other, np.random.default_rng(seed)).ids
+        assert set(ids.unique().tolist()) == {0, 1, 7}
+        seen.add(int((ids[0] == 1).nonzero()[0, 1]))
+    assert seen == {8, 20}

@@ -201,6 +201,14 @@ def test_no_source_is_refused():
         ClipDataset([], SMALL, samples=1, gaps=GAPS)
 
 
+def test_pasting_adds_objects(dense, still):
+    def objects(paste: float) -> float:
+        clips = dataset(dense, still, augmentation=EXACT, paste=paste, max_objects=9)
+        return float(np.mean([len(clips[n][1][0].unique()) for n in range(20)]))
+
+    assert objects(1.0) > objects(0.0) + 0.3
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_do_not_depend_on_workers(dense, still, workers):
     clips = dataset(dense, still, samples=4)

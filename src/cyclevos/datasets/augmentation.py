@@ -12,6 +12,8 @@ from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as TF
 
+from cyclevos.losses import IGNORE
+
 # Shapes: T frames, H W pixels of the source, S S' of the result.
 
 
@@ -113,6 +115,25 @@ def pseudo_clip(
     )
 
 
+def paste(clip: ClipTensors, other: ClipTensors, rng: np.random.Generator) -> ClipTensors:
+    """Put an object of another clip of the same size over a clip: a further object, which hides what it covers.
+
+    The clip is left as it is where that would hide more than half of its own objects' pixels in the first frame, or
+    where the other one shows no object there.
+    """
+    found = [int(i) for i in other.ids[0].unique() if 0 < i < IGNORE]
+    used = set(clip.ids.unique().tolist())
+    free = next((i for i in range(1, IGNORE) if i not in used), None)
+    if not found or free is None:
+        return clip
+    over = torch.as_tensor(other.ids) == found[int(rng.integers(len(found)))]  # (T,S,S')
+    own = (clip.ids[0] > 0) & (clip.ids[0] < IGNORE)
+    if 2 * int((own & over[0]).sum()) > int(own.sum()):
+        return clip
+    frames = torch.where(over[:, None], other.frames, clip.frames)
+    return ClipTensors(tv_tensors.Image(frames), tv_tensors.Mask(clip.ids.masked_fill(over, free)))
+
+
 def _move(clip: ClipTensors, motion: Motion, rng: np.random.Generator) -> ClipTensors:
     h, w = clip.frames.shape[-2:]
     clip = _affine(
@@ -163,7 +184,7 @@ def _crop(clip: ClipTensors, augmentation: Augmentation, rng: np.random.Generato
     out_h, out_w = augmentation.size
     h = min(rng.uniform(*augmentation.crop) * height, width * out_h / out_w, height)
     crop_h, crop_w = max(1, round(h)), max(1, min(width, round(h * out_w / out_h)))
-    ys, xs = torch.nonzero((clip.ids[0] > 0) & (clip.ids[0] < 255), as_tuple=True)
+    ys, xs = torch.nonzero((clip.ids[0] > 0) & (clip.ids[0] < IGNORE), as_tuple=True)
     pick = int(rng.integers(len(ys))) if len(ys) else None
     top = _start(rng, height, crop_h, None if pick is None else int(ys[pick]))
     left = _start(rng, width, crop_w, None if pick is None else int(xs[pick]))

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
-from cyclevos.datasets.augmentation import Augmentation, ClipTensors, Motion, augment, pseudo_clip
+from cyclevos.datasets.augmentation import Augmentation, ClipTensors, Motion, augment, paste, pseudo_clip
 from cyclevos.datasets.layouts import Sequence
 from cyclevos.errors import DatasetError
 from cyclevos.losses import IGNORE
@@ -116,6 +116,7 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
         max_objects: more objects than this are thinned at random (the others become background).
         seed: of all draws.
         min_pixels: a first frame with no object of this many pixels is drawn again.
+        paste: probability that an object of another clip is put over a clip.
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
         max_objects: int = 5,
         seed: int = 0,
         min_pixels: int = 64,
+        paste: float = 0.0,
     ) -> None:
         if not sources or sum(weight for _, weight in sources) <= 0:
             raise DatasetError("No source with a positive weight to draw clips from; list some under data.")
@@ -137,6 +139,7 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
         self.shares = weights / weights.sum()
         self.augmentation, self.length, self.samples = augmentation, length, samples
         self.gaps, self.max_objects, self.seed, self.min_pixels = gaps, max_objects, seed, min_pixels
+        self.paste = paste
 
     def __len__(self) -> int:
         return self.samples
@@ -147,8 +150,9 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
             raise IndexError(f"sample {index} of {self.samples}")
         rng = np.random.default_rng((self.seed, index))
         for _ in range(20):
-            source = self.sources[rng.choice(len(self.sources), p=self.shares)]
-            clip = augment(source.draw(self.length, self.gaps.at(index), rng), self.augmentation, rng)
+            clip = self._draw(index, rng)
+            if self.paste and rng.random() < self.paste:
+                clip = paste(clip, self._draw(index, rng), rng)
             labels = self._slots(torch.as_tensor(clip.ids), rng)
             if labels is not None:
                 return torch.as_tensor(clip.frames), labels
@@ -156,6 +160,10 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
             f"Sample {index}: 20 draws in a row had no object of {self.min_pixels} pixels in the first frame. "
             "Lower data.min_pixels or check the masks of the sources."
         )
+
+    def _draw(self, index: int, rng: np.random.Generator) -> ClipTensors:
+        source = self.sources[rng.choice(len(self.sources), p=self.shares)]
+        return augment(source.draw(self.length, self.gaps.at(index), rng), self.augmentation, rng)
 
     def _slots(self, ids: Tensor, rng: np.random.Generator) -> Tensor | None:
         """Number the objects of the first frame 1..K in random order; all others become background."""

@@ -89,6 +89,7 @@ class DataConfig(_Section):
         gaps: curriculum of frame gaps.
         max_objects: objects per clip, at most.
         min_pixels: smallest object worth training on, in pixels of the augmented frame.
+        paste: probability that an object of another clip is put over a clip, so that objects hide one another.
         workers: processes that prepare clips; 0 prepares them in the training process.
     """
 
@@ -98,6 +99,7 @@ class DataConfig(_Section):
     gaps: GapConfig = GapConfig()
     max_objects: int = Field(5, ge=1)
     min_pixels: int = Field(64, ge=1)
+    paste: float = Field(0.0, ge=0, le=1)
     workers: int = Field(2, ge=0)
 
 

@@ -62,6 +62,7 @@ def build_dataset(config: TrainingConfig, processes: int) -> ClipDataset:
         max_objects=data.max_objects,
         seed=config.seed,
         min_pixels=data.min_pixels,
+        paste=data.paste,
     )
 
 
