@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cyclevos import __version__
 from cyclevos.app.errors import AppError
 from cyclevos.app.jobs import CancelledError, Job
 from cyclevos.app.network_holder import NetworkHolder
@@ -144,7 +145,7 @@ class _Run:
 
 
 def _base(holder: NetworkHolder, settings: Settings, direction: Direction) -> str:
-    return json.dumps([*holder.identity, settings.model_dump(), direction])
+    return json.dumps([__version__, *holder.identity, settings.model_dump(), direction])
 
 
 def _keep_only(folder: Path, base: str) -> None:
