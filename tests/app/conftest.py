@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import gzip
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+import cyclevos
 from cyclevos.app.server import AppOptions, create_app
+from cyclevos.network.checkpoints import save_weights
 
 HERE = "http://127.0.0.1:8420"
 
@@ -126,3 +132,33 @@ def square() -> np.ndarray:
     mask = np.zeros((24, 40), np.uint8)
     mask[6:16, 3:13] = 1
     return mask
+
+
+class Started(NamedTuple):
+    """A server's process, its address and the project of the clip it was started with."""
+
+    process: subprocess.Popen
+    address: str
+    project: str
+
+
+@pytest.fixture
+def process(clip, tmp_path, lively_network) -> Iterator[Callable[..., Started]]:
+    """Start real servers, which end with the test."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(cyclevos.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    save_weights(lively_network, tmp_path / "lively.safetensors")
+    command = [sys.executable, "-m", "cyclevos", "app", str(clip), "--no-browser", "--dtype", "float32"]
+    command += ["--projects", str(tmp_path / "projects"), "--folder", str(clip.parent)]
+    command += ["--weights", str(tmp_path / "lively.safetensors"), "--port"]
+    running = []
+
+    def start(port: int = 0) -> Started:
+        running.append(subprocess.Popen([*command, str(port)], env=environment, stdout=subprocess.PIPE, text=True))
+        address, _, name = running[-1].stdout.readline().partition(": ")[2].strip().partition("/?project=")
+        return Started(running[-1], address, name)
+
+    yield start
+    for each in running:
+        each.kill()
+        each.wait()
+        each.stdout.close()

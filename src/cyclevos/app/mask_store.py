@@ -49,11 +49,13 @@ class FrameMask:
         ids: uint8 (H,W).
         mark: what a person said of it; None = nothing.
         tracked: tracking made it.
+        order: of two states of one frame, the one with the larger number is the later one.
     """
 
     ids: UInt8Array
     mark: Mark | None
     tracked: bool
+    order: int = 0
 
     @property
     def status(self) -> Status:
@@ -250,7 +252,7 @@ def describe_mask(mask: FrameMask) -> dict[str, Any]:
     """Say in JSON values what is known of a frame's mask, but for its pixels."""
     objects = [] if mask.mark is None else sorted(mask.mark.objects)
     status = {"status": mask.status, "tracked": mask.tracked, "objects": objects}
-    return {"tag": mask.tag, **status, "areas": mask.areas}
+    return {"tag": mask.tag, "order": mask.order, **status, "areas": mask.areas}
 
 
 def _path(folder: Path, index: int) -> Path:

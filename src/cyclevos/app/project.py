@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+import time
 import zlib
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +22,14 @@ from cyclevos.app.folder_lock import FolderLock
 from cyclevos.app.frame_reader import FrameReader
 from cyclevos.app.mask_store import FrameMask, Mark, MaskStore, areas, describe_mask, painted_objects
 from cyclevos.app.project_file import ObjectInfo, ProjectFile, load_project_file
-from cyclevos.app.result_log import FrameResult, ResultLog
+from cyclevos.app.result_log import FrameResult, ResultLog, doubtful_frames
 from cyclevos.app.video_index import index_video, read_index, write_index
 from cyclevos.errors import CycleVOSError, MaskError, VideoError
 from cyclevos.video import MaskImage, open_source
 from cyclevos.video.frames import UInt8Array, size_text
 from cyclevos.video.palette import DAVIS_PALETTE
-from cyclevos.video.review import spread_choice
 
 logger = logging.getLogger(__name__)
-
-_REVIEWED = 10
-_GOOD = 0.85  # predicted J from which the page paints a frame green
 
 
 class Project:
@@ -56,6 +55,7 @@ class Project:
             self._owned.release()
             raise
         self.lock, self.hub = threading.RLock(), Hub()
+        self._order = count(time.time_ns() // 1000)  # a server that starts again goes on above what it told before
         self.reader = FrameReader(self.source)
         known = read_index(folder)
         self.index = known if known is not None and len(known.times) == self.file.frames else None
@@ -111,6 +111,7 @@ class Project:
             rows = self.results.items()
             return {
                 "id": self.id,
+                "order": next(self._order),
                 **file.model_dump(exclude={"source", "format"}),
                 "frames": self.frames,
                 "video": self.source.path.name,
@@ -132,16 +133,8 @@ class Project:
         """Return the frames to look at, the most doubtful first, none that a person has dealt with."""
         with self.lock:
             marks, tracked = self.masks.marks, self.masks.tracked
-            rows = [
-                (index, *min(result.reliability.items(), key=lambda item: item[1]))
-                for index, result in self.results.items()
-                if result.reliability and index in tracked and index not in marks
-            ]
-        doubtful = [row for row in rows if row[2] < _GOOD]
-        # Where nothing is in doubt, the one frame that is least certain.
-        rows = doubtful or sorted(rows, key=lambda row: row[2])[:1]
-        chosen = spread_choice([1 - value for _, _, value in rows], _REVIEWED)
-        return [{"frame": rows[k][0], "object": rows[k][1], "reliability": rows[k][2]} for k in chosen]
+            rows = self.results.items()
+        return doubtful_frames([(index, row) for index, row in rows if index in tracked and index not in marks])
 
     def change(self, edit: Callable[[ProjectFile], None]) -> None:
         """Change what project.json holds, save it, and tell the pages."""
@@ -214,7 +207,7 @@ class Project:
             known = FrameResult({} if shown.mark is not None else result.reliability, shown.areas)
             # Shown first: writing takes longer, and whoever asks for this frame waits for the lock.
             corrected = before is not None and not np.array_equal(before, ids)
-            self._tell(index, shown, known, corrected=corrected, with_mask=True)
+            self._tell(index, self._in_order(shown), known, corrected=corrected, with_mask=True)
             self.masks.write_tracked(index, ids, before if corrected else None, shown)
             self.results.add(index, known)
 
@@ -258,7 +251,11 @@ class Project:
     def _mark(self, index: int, ids: UInt8Array, mark: Mark) -> FrameMask:
         return self._announce(index, self.masks.write_mark(index, ids, mark))
 
+    def _in_order(self, shown: FrameMask) -> FrameMask:
+        return replace(shown, order=next(self._order))
+
     def _announce(self, index: int, shown: FrameMask) -> FrameMask:
+        shown = self._in_order(shown)
         known = FrameResult(self.results[index].reliability, shown.areas)
         self.results.add(index, known)
         self._tell(index, shown, known, corrected=index in self.masks.corrected, with_mask=False)
@@ -290,10 +287,10 @@ class Project:
                     f"{self.file.frames}. Put back the video that the project belongs to."
                 )
             if seen is not None and self.index is None:
-                count = len(seen.times)
+                length = len(seen.times)
                 write_index(self.folder, seen)
                 self.index = seen
-                self.change(lambda file: setattr(file, "frames", count))
+                self.change(lambda file: setattr(file, "frames", length))
         except Exception as error:
             self.problem = explain(error)
             logger.warning("%s", self.problem, exc_info=not isinstance(error, CycleVOSError))

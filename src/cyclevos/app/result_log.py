@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cyclevos.app.durable_files import write_durably
 from cyclevos.video.atomic_files import output_errors
+from cyclevos.video.review import spread_choice
+
+_REVIEWED = 10
+_GOOD = 0.85  # predicted J from which the page paints a frame green
 
 
 @dataclass(frozen=True)
@@ -102,3 +106,15 @@ def _read_lines(path: Path) -> Iterator[tuple[int, FrameResult] | None]:
                 yield int(record["frame"]), FrameResult(reliability, areas)
             except (ValueError, KeyError, TypeError, AttributeError):
                 yield None
+
+
+def doubtful_frames(results: Sequence[tuple[int, FrameResult]]) -> list[dict[str, Any]]:
+    """Return frames to look at, the most doubtful first; where nothing is in doubt, the one that is least certain."""
+    rows = [
+        (index, *min(result.reliability.items(), key=lambda item: item[1]))
+        for index, result in results
+        if result.reliability
+    ]
+    rows = [row for row in rows if row[2] < _GOOD] or sorted(rows, key=lambda row: row[2])[:1]
+    chosen = spread_choice([1 - value for _, _, value in rows], _REVIEWED)
+    return [{"frame": rows[k][0], "object": rows[k][1], "reliability": rows[k][2]} for k in chosen]

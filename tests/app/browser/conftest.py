@@ -127,6 +127,14 @@ class Page:
         self.page.wait_for_timeout(30)
         self.page.locator("#saved", has_text="All saved").wait_for()
 
+    def until(self, check: Callable[[], bool]) -> None:
+        """Wait, for ten seconds; Playwright's own waiting needs eval, which the page's policy forbids."""
+        for _ in range(500):
+            if check():
+                return
+            self.page.wait_for_timeout(20)
+        assert check()
+
     def frame(self, index: int) -> None:
         self.page.locator(f"#canvas[data-frame='{index}']").wait_for()
 

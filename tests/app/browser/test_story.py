@@ -123,8 +123,8 @@ def test_stopping_keeps_what_is_done_and_tracking_goes_on_from_there(editor, mon
     person.press("t")
     person.frame(4)  # the page goes with what is computed
     assert "of 10" in person.page.locator("#job-figures").inner_text()
-    person.page.get_by_role("button", name="Stop").click()
-    person.page.wait_for_timeout(100)
+    with person.page.expect_response("**/jobs/*"):
+        person.page.get_by_role("button", name="Stop").click()
     go_on.set()
     person.page.locator(".toast", has_text="Stopped").wait_for()
     assert project.masks.tracked == frozenset(range(5))
@@ -136,12 +136,8 @@ def test_stopping_keeps_what_is_done_and_tracking_goes_on_from_there(editor, mon
 def test_the_wheel_over_the_rows_scrolls_where_they_do_not_all_fit(editor):
     page, project = editor.page, editor.project
 
-    def wait(condition: str) -> None:  # Playwright's own waiting needs eval, which the page's policy forbids
-        for _ in range(300):
-            if page.locator(".strip-box").evaluate(f"(box) => {condition}"):
-                return
-            page.wait_for_timeout(50)
-        raise AssertionError(condition)
+    def wait(condition: str) -> None:
+        editor.until(lambda: page.locator(".strip-box").evaluate(f"(box) => {condition}"))
 
     for k in range(2, 16):
         project.change(lambda file, k=k: file.objects.append(ObjectInfo(id=k, name=f"object {k}")))

@@ -76,6 +76,7 @@ async function refresh({ everything = false } = {}) {
       refreshing.again = false;
       const state = adopt(await api.get(`/projects/${id}`));
       if (refreshing.everything) masks.dropAll();
+      masks.keepNewer(state);
       store.project = Object.assign(store.project, state);
     }
   });
@@ -162,8 +163,4 @@ on("size", () => {
 on("opacity", () => ($("opacity").value = 100 * store.opacity));
 on("saved", showSaved);
 on("reload", () => refresh({ everything: true }));
-on("frame fixed job", showHint);
-on("frames", () => {
-  showHint();
-  if (refreshing) refreshing.again = true; // what is on its way may be older than this
-});
+on("frame frames fixed job", showHint);

@@ -6,6 +6,7 @@ import { toast } from "./ui.js";
 
 const KEPT = 24;
 const held = new Map(); // index -> {ids, tag, dirty, saving, editing}
+const latest = new Map(); // index -> the order of the last news of it: answers and events overtake each other
 let unsaved = 0;
 
 /** Return a frame's mask if it is here, without waiting. */
@@ -85,6 +86,7 @@ export async function importFile(index, file, fit) {
 
 /** Take up what the server says of a frame, its mask too if that comes along. */
 export async function hear(news) {
+  if (isOld(news.frame, news)) return;
   const mask = held.get(news.frame);
   const mine = mask && isBusy(mask);
   note(news.frame, news);
@@ -94,20 +96,45 @@ export async function hear(news) {
   const theirs = ids ? { ids, tag: news.tag } : await api.fetchMask(store.project.id, news.frame);
   const now = held.get(news.frame);
   if (now && isBusy(now)) return; // painted on meanwhile: saving that will be refused, in words
+  if (isOld(news.frame, news)) return; // what came after it is shown already, or will be
   held.delete(news.frame);
   keep(news.frame, { ...theirs, dirty: false, saving: false });
   emit("mask", news.frame);
   emit("conflict", news.frame);
 }
 
+const isOld = (index, { order }) => order < latest.get(index);
+
+/** Show a frame as the server has it, in place of what is in hand. */
+async function showAnew(index) {
+  held.delete(index);
+  await load(index).catch(() => {});
+  emit("mask", index);
+  emit("conflict", index);
+}
+
 export function dropAll() {
   for (const [index, mask] of held) if (!isBusy(mask)) held.delete(index);
+}
+
+/** Keep what is known of frames that changed after the server told a project's state. */
+export function keepNewer(state) {
+  const { project } = store;
+  for (const [index, order] of latest) {
+    if (order < state.order) continue;
+    if (project.marks[index]) state.marks[index] = project.marks[index];
+    else delete state.marks[index];
+    state.results[index] = project.results[index];
+    for (const name of ["trackedSet", "correctedSet"]) state[name][project[name].has(index) ? "add" : "delete"](index);
+  }
 }
 
 /** Update what the project knows of a frame, and the tag of the mask in hand. */
 export function note(index, news, mask) {
   const { project } = store;
   if (mask) mask.tag = news.tag;
+  if (isOld(index, news)) return;
+  latest.set(index, news.order);
   if (news.status === "marked" || news.status === "accepted") {
     project.marks[index] = { objects: news.objects, accepted: news.status === "accepted" };
   } else {
@@ -124,11 +151,13 @@ async function send(index) {
   const mask = held.get(index);
   if (mask.saving) return; // goes again when that has come back
   mask.saving = true;
+  let overtaken = false; // somebody else painted on what was just saved, and that is known already
   while (mask.dirty) {
     mask.dirty = false;
     try {
       const news = await api.saveMask(store.project.id, index, mask.ids, mask.tag);
       note(index, news, mask);
+      overtaken = isOld(index, news);
     } catch (error) {
       if (error instanceof api.Unreachable) {
         mask.dirty = true;
@@ -138,14 +167,12 @@ async function send(index) {
       }
       toast(error);
       mask.dirty = mask.saving = false;
-      held.delete(index);
-      await load(index).catch(() => {});
-      emit("mask", index);
-      emit("conflict", index);
+      await showAnew(index);
     }
   }
   mask.saving = false;
   report();
+  if (overtaken && !isBusy(mask)) await showAnew(index);
 }
 
 /** Say how many masks the server does not have yet, and whether it answers. */
@@ -160,4 +187,7 @@ addEventListener("beforeunload", (event) => {
   if ([...held.values()].some(({ dirty }) => dirty)) event.preventDefault();
 });
 
-on("project", () => held.clear());
+on("project", () => {
+  held.clear();
+  latest.clear();
+});
