@@ -25,7 +25,7 @@ from cyclevos.training.dry_run import dry_run
 
 CORRECTIONS = ("off", "paper", "default")
 SIZE = 240
-CROP = 192
+CROP = 160
 
 
 @dataclass(frozen=True)
@@ -61,22 +61,20 @@ def main() -> None:
         write_config(Path(f"{name}.yaml"), name)
     longer = steps_of_equal_time(arguments.steps)
     scores: dict[tuple[Arm, str], dict[str, float]] = {}
-    for arm, corrections in plan(arguments.steps, longer, arguments.seeds):
-        for correction in corrections:
-            scores[arm, correction] = scored(arm, correction)
+    for arm, correction in plan(arguments.steps, longer, arguments.seeds):
+        scores[arm, correction] = scored(arm, correction)
         Path("evidence.md").write_text(report(scores), encoding="utf-8")
     print(report(scores))
 
 
-def plan(steps: int, longer: int, seeds: int) -> list[tuple[Arm, tuple[str, ...]]]:
-    """List what is trained and the corrections it is scored with, all of them for the first seed."""
-    arms: list[tuple[Arm, tuple[str, ...]]] = []
+def plan(steps: int, longer: int, seeds: int) -> list[tuple[Arm, str]]:
+    """List what is trained and scored: every seed without correction, then the first seed with each."""
+    work: list[tuple[Arm, str]] = []
     for seed in range(seeds):
-        corrections = CORRECTIONS if seed == 0 else ("off",)
         for data in ("clips+stills", "clips"):
-            arms += [(Arm(data, cycle, steps, seed), corrections) for cycle in (False, True)]
-        arms += [(Arm("clips+stills", False, longer, seed), ("off",))]
-    return arms
+            work += [(Arm(data, cycle, steps, seed), "off") for cycle in (False, True)]
+        work.append((Arm("clips+stills", False, longer, seed), "off"))
+    return work + [(arm, how) for arm, _ in work[:4] for how in CORRECTIONS if how != "off"]
 
 
 def write_config(file: Path, data: str) -> None:
@@ -96,7 +94,7 @@ def steps_of_equal_time(steps: int) -> int:
     file = Path("steps.json")
     if not file.is_file():
         seconds: dict[str, list[float]] = {"true": [], "false": []}
-        for _ in range(3):
+        for _ in range(5):
             for cycle, times in seconds.items():
                 settings = load_config("clips+stills.yaml", [f"objective.cycle={cycle}"])
                 times.append(dry_run(settings).seconds_per_step)
