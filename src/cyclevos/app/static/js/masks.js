@@ -56,8 +56,9 @@ export async function act(index, method, path, { json, samePixels = false } = {}
   while (mask.saving) await new Promise((resolve) => setTimeout(resolve, 20));
   mask.saving = true;
   try {
-    note(index, await api.call(method, `/projects/${store.project.id}${path}`, json), mask);
-    if (!samePixels && !mask.dirty) held.delete(index);
+    const news = await api.call(method, `/projects/${store.project.id}${path}`, json);
+    note(index, news, mask);
+    if ((!samePixels || isOld(index, news)) && !mask.dirty) held.delete(index);
   } finally {
     mask.saving = false;
     report();
