@@ -1,9 +1,10 @@
-"""The layers of DESIGN.md, held by parsing every import; and what every file has to be."""
+"""The layers of docs/architecture.md, held by parsing every import; and what every file has to be."""
 
 from __future__ import annotations
 
 import ast
 import importlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,9 +126,16 @@ def test_no_file_imports_from_above_its_layer(file):
     part = part_of(file)
     if part in {"__init__", "__main__"}:
         return
-    assert part in ALLOWED, f"{part} is a new part: say in DESIGN.md and here what it may import"
+    assert part in ALLOWED, f"{part} is a new part: say in docs/architecture.md and here what it may import"
     too_high = parts_imported(file) - ALLOWED[part] - {part, "errors"}
     assert not too_high, f"{relative(file)} imports {sorted(too_high)}, which lie above or beside it"
+
+
+def test_the_document_has_all_parts_in_their_order():
+    text = (Path(__file__).resolve().parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = [line for line in text.splitlines() if line.startswith("| `")]
+    named = [name for line in table for name in re.findall(r"`([a-z]+)`", line.split("|")[1])]
+    assert named == list(ALLOWED)
 
 
 def test_the_rules_above_know_what_they_are_talking_about():
