@@ -215,6 +215,10 @@ def test_folded_batch_norm_changes_neither_features_nor_gradients(name, monkeypa
         torch.testing.assert_close(split, features[-1])
         gradients.append(torch.autograd.grad(features[-1].square().sum(), list(trunk.parameters()), allow_unused=True))
     torch.testing.assert_close(gradients[0], gradients[1])
+    with torch.no_grad():
+        for size in ((70, 64), (75, 49), (32, 98)):  # padded differently
+            images = torch.randn(1, 5, *size).double().contiguous(memory_format=torch.channels_last)
+            torch.testing.assert_close(folded(images), plain(images))
 
 
 def _stepped(network):

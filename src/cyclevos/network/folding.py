@@ -138,34 +138,29 @@ class FoldedConvolution(nn.Module):
         return weight.to(dtype), bias.to(dtype)
 
     def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        padding = self.padding
         if self.same:
-            x = self._pad(x, list(weight.shape[-2:]))
+            x, weight, padding = self._pad(x, weight)
         if self.groups > 1 and x.dtype == torch.bfloat16 and x.device.type == "cpu" and x.requires_grad:
-            convolved: Tensor = _DepthwiseOnCpu.apply(
-                x, weight, bias, self.stride, self.padding, self.dilation, self.groups
-            )
+            convolved: Tensor = _DepthwiseOnCpu.apply(x, weight, bias, self.stride, padding, self.dilation, self.groups)
             return convolved
-        return F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
+        return F.conv2d(x, weight, bias, self.stride, padding, self.dilation, self.groups)
 
-    def _pad(self, x: Tensor, kernel: list[int]) -> Tensor:
-        """Pad as TensorFlow does; without gradients only the rim is zeroed, not the whole map before the copy."""
-        if torch.is_grad_enabled() or not x.is_contiguous(memory_format=torch.channels_last):
-            padded: Tensor = pad_same(x, kernel, list(self.stride), list(self.dilation))
-            return padded
-        height, width = x.shape[-2:]
-        extra_h, extra_w = (
-            get_same_padding(length, k, stride, dilation)
-            for length, k, stride, dilation in zip(x.shape[-2:], kernel, self.stride, self.dilation, strict=True)
+    def _pad(self, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, tuple[int, ...]]:
+        """Pad as TensorFlow does, which may be one more below and on the right: (input, weight, padding).
+
+        A kernel with zeros before its first row and column does the same without a copy of the map: worth it where
+        few products are made for a pixel and none of them goes backward.
+        """
+        kernel = weight.shape[-2:]
+        if torch.is_grad_enabled() or self.groups == 1 or self.dilation != (1, 1):
+            return pad_same(x, list(kernel), list(self.stride), list(self.dilation)), weight, (0, 0)
+        below, right = (
+            get_same_padding(length, k, stride, 1)
+            for length, k, stride in zip(x.shape[-2:], kernel, self.stride, strict=True)
         )
-        if not extra_h and not extra_w:
-            return x
-        top, left = extra_h // 2, extra_w // 2
-        size = (*x.shape[:2], height + extra_h, width + extra_w)
-        padded = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
-        padded[:, :, top : top + height, left : left + width] = x
-        padded[:, :, :top], padded[:, :, top + height :] = 0, 0
-        padded[:, :, :, :left], padded[:, :, :, left + width :] = 0, 0
-        return padded
+        weight = F.pad(weight, (right % 2, 0, below % 2, 0))
+        return x, weight, (below - below // 2, right - right // 2)
 
 
 class _DepthwiseOnCpu(torch.autograd.Function):
