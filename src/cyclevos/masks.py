@@ -116,8 +116,7 @@ def soft_aggregation(foreground: Tensor) -> Tensor:
     """
     wide = foreground.float() if foreground.dtype in (torch.float16, torch.bfloat16) else foreground
     background = torch.prod(1 - wide, dim=-3, keepdim=True)
-    merged = torch.cat([background, wide], dim=-3).clamp(EPSILON, 1 - EPSILON)
-    return torch.log(merged / (1 - merged))
+    return torch.logit(torch.cat([background, wide], dim=-3), eps=EPSILON)
 
 
 def jaccard(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:

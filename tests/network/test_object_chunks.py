@@ -69,7 +69,7 @@ def test_one_object_that_has_no_room_is_the_callers_trouble():
         raise OutOfMemoryError("CUDA out of memory")
 
     with torch.no_grad(), pytest.raises(OutOfMemoryError):
-        ObjectChunks().run(work, 4, CPU)
+        ObjectChunks().run(work, 4, 100, CPU)
 
 
 def test_with_gradients_all_go_together():
@@ -81,5 +81,17 @@ def test_with_gradients_all_go_together():
 
     chunks = ObjectChunks()
     chunks.at_once = 1
-    chunks.run(work, 4, CPU)
+    chunks.run(work, 4, 100, CPU)
     assert seen == [slice(0, 4)]
+
+
+@pytest.mark.parametrize(("pixels", "taken"), [(480 * 854, [2, 2, 1]), (1080 * 1920, [1] * 5), (64, [5])])
+def test_a_cpu_takes_fewer_objects_of_large_frames(pixels, taken):
+    def work(rows):
+        seen.append(min(rows.stop, 5) - rows.start)
+        return (torch.zeros(seen[-1]),)
+
+    seen = []
+    with torch.no_grad():
+        ObjectChunks().run(work, 5, pixels, CPU)
+    assert seen == taken

@@ -12,16 +12,18 @@ logger = logging.getLogger(__name__)
 
 OutOfMemoryError = torch.cuda.OutOfMemoryError
 
+_PIXELS = 1_200_000  # of all objects that a CPU takes at a time
+
 
 class ObjectChunks:
     """Works through objects a few at a time.
 
-    On a CPU one at a time is quickest: the maps of several leave the cache, and an allocator that maps large blocks
-    anew for each layer spends as long on that as on the convolutions. A GPU takes all, and half as many after it has
-    run out of memory. Where gradients are wanted all go together.
+    A CPU takes as many as have about a million pixels together: several small maps keep its cores busier, large ones
+    only take memory. A GPU takes all, and half as many after it has run out of memory. Where gradients are wanted all
+    go together.
 
     Attributes:
-        at_once: objects at a time; None = all on a GPU, one on a CPU.
+        at_once: objects at a time; None = all on a GPU, as many as the frame's size allows on a CPU.
     """
 
     def __init__(self) -> None:
@@ -29,13 +31,14 @@ class ObjectChunks:
         self._warned = False
 
     def run(
-        self, work: Callable[[slice], tuple[Tensor, ...]], objects: int, device: torch.device
+        self, work: Callable[[slice], tuple[Tensor, ...]], objects: int, pixels: int, device: torch.device
     ) -> tuple[Tensor, ...]:
         """Do the work for all objects and join what it gives along the first dimension.
 
         Args:
             work: takes a range of objects.
             objects: how many there are.
+            pixels: of a frame.
             device: where the work is done.
 
         Raises:
@@ -44,7 +47,7 @@ class ObjectChunks:
         if torch.is_grad_enabled():
             return work(slice(0, objects))
         while True:
-            count = self.at_once or (1 if device.type == "cpu" else max(1, objects))
+            count = self.at_once or max(1, _PIXELS // pixels if device.type == "cpu" else objects)
             try:
                 parts = [work(slice(start, start + count)) for start in range(0, max(1, objects), count)]
             except OutOfMemoryError:

@@ -127,8 +127,12 @@ class SpaceTimeMemoryNetwork(nn.Module):
             present: bool (B,K), which slots hold an object to remember.
         """
         owner = present.nonzero()[:, 0]  # (O,)
-        foreground = probabilities[:, 1:] * present[..., None, None]
-        own = foreground[present][:, None]  # (O,1,H,W)
+        foreground = probabilities[:, 1:]
+        if len(owner) == present.numel():
+            own = foreground.flatten(0, 1)[:, None]  # (O,1,H,W)
+        else:
+            foreground = foreground * present[..., None, None]
+            own = foreground[present][:, None]
         if self.spec.second_mask == "others":
             second = (foreground.sum(dim=1)[owner][:, None] - own).clamp(0, 1)
         else:
@@ -145,7 +149,7 @@ class SpaceTimeMemoryNetwork(nn.Module):
                 value = value + self.mask_value(F.pixel_unshuffle(fine, _SHORTCUT_CELLS))
             return self._key(self.memory_key(f16)), value
 
-        return MemoryFeatures(*self.chunks.run(encode, len(owner), masks.device))
+        return MemoryFeatures(*self.chunks.run(encode, len(owner), math.prod(_size(masks)), masks.device))
 
     def segment(
         self,
@@ -176,11 +180,13 @@ class SpaceTimeMemoryNetwork(nn.Module):
             read = memory_read(memory_key[rows], memory_value[rows], asked.key.flatten(2), seen)
             return (self.decoder(read.unflatten(2, asked.key.shape[-2:]), asked.prepared, (height, width)),)
 
-        (difference,) = self.chunks.run(decode, len(owner), memory_key.device)  # (O,H,W)
+        (difference,) = self.chunks.run(decode, len(owner), height * width, memory_key.device)  # (O,H,W)
         difference = _crop(difference, query.size)
-        foreground = difference.new_zeros(*present.shape, *query.size)
-        foreground = foreground.masked_scatter(present[..., None, None], difference.sigmoid())
-        return soft_aggregation(foreground)
+        foreground = difference.sigmoid()
+        if len(owner) == present.numel():
+            return soft_aggregation(foreground.unflatten(0, present.shape))
+        nobody = difference.new_zeros(*present.shape, *query.size)
+        return soft_aggregation(nobody.masked_scatter(present[..., None, None], foreground))
 
     def _key(self, key: Tensor) -> Tensor:
         """Scale a cosine network's keys (B,Ck,h,w) to where the memory read gives sharpness times cosine."""
