@@ -45,7 +45,7 @@ class Settings(_Strict):
 
     size: Literal["auto", "none"] | Annotated[int, Field(strict=True, ge=64, le=2160)] = "auto"
     memory_every: Annotated[int, Field(strict=True, ge=1, le=1000)] = 5
-    max_memory_frames: Annotated[int, Field(strict=True, ge=2, le=1000)] = 16
+    max_memory_frames: Annotated[int, Field(strict=True, ge=2, le=1000)] = 8
     correction: Literal["off", "default", "paper"] = "off"
 
 

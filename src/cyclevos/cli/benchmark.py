@@ -27,7 +27,7 @@ def benchmark(
     annotation_root: options.AnnotationRoot = None,
     sequences: options.Sequences = None,
     memory_every: options.MemoryEvery = 5,
-    max_memory_frames: options.MaxMemoryFrames = 16,
+    max_memory_frames: options.MaxMemoryFrames = 8,
     device: options.Device = "auto",
     dtype: options.Dtype = options.DtypeName.auto,
     workers: options.Workers = None,

@@ -19,7 +19,7 @@ def segment(
     weights: options.Weights = "default",
     size: options.Size = "auto",
     memory_every: options.MemoryEvery = 5,
-    max_memory_frames: options.MaxMemoryFrames = 16,
+    max_memory_frames: options.MaxMemoryFrames = 8,
     direction: options.DirectionOption = options.Direction.forward,
     correction: options.CorrectionOption = options.CorrectionName.off,
     correction_set: options.CorrectionSet = None,

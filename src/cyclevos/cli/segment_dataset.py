@@ -33,7 +33,7 @@ def segment_dataset(
     weights: options.Weights = "default",
     size: options.Size = "auto",
     memory_every: options.MemoryEvery = 5,
-    max_memory_frames: options.MaxMemoryFrames = 16,
+    max_memory_frames: options.MaxMemoryFrames = 8,
     correction: options.CorrectionOption = options.CorrectionName.off,
     correction_set: options.CorrectionSet = None,
     device: options.Device = "auto",

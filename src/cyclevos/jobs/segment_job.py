@@ -44,7 +44,7 @@ class SegmentJob:
     weights: str = "default"
     size: int | Literal["auto"] | None = "auto"
     memory_every: int = 5
-    max_memory_frames: int | None = 16
+    max_memory_frames: int | None = 8
     direction: Direction = "forward"
     correction: Correction | None = None
     device: str = "auto"

@@ -35,7 +35,7 @@ class MemoryPolicy:
     """
 
     every: int = 5
-    max_frames: int | None = 16
+    max_frames: int | None = 8
 
     def __post_init__(self) -> None:
         """Check the numbers."""

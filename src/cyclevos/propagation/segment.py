@@ -35,7 +35,7 @@ def segment(
     *,
     size: int | Literal["auto"] | None = "auto",
     memory_every: int = 5,
-    max_memory_frames: int | None = 16,
+    max_memory_frames: int | None = 8,
     direction: Direction = "forward",
     correction: Correction | str | None = None,
 ) -> Iterator[Prediction]:
