@@ -100,7 +100,7 @@ def collect(sequence: Sequence, how: Kind, frames: int | None, seed: int) -> np.
     correction = None if how.correction is None else Correction.preset(how.correction)
     propagator = Propagator(network, how.size or network.spec.size, MemoryPolicy(), correction, disturb)
     # A stand-in: the signals are wanted, not what a predictor makes of them.
-    shapes = (len(SIGNALS),), (len(SIGNALS),), (2,), (1, len(SIGNALS)), (2,)
+    shapes = (len(SIGNALS),), (len(SIGNALS),), (3,), (1, len(SIGNALS)), (2,)
     propagator.reliability.use(Predictor(*(torch.zeros(shape) for shape in shapes)))
     masks = {index: image.ids for index, image in first_masks(sequence).items()}
     rows = []
@@ -129,7 +129,11 @@ def fit(signals: torch.Tensor, truth: torch.Tensor, steps: int = 600) -> Predict
     """Fit by cross-entropy between predicted and true J, which are means of a pixel's fate."""
     torch.manual_seed(0)
     mean, scale = signals.mean(dim=0), signals.std(dim=0).clamp(min=1e-3)
-    parameters = torch.tensor([1.0, 2.0]), 0.3 * torch.randn(HIDDEN, len(SIGNALS)), 0.3 * torch.randn(HIDDEN + 1)
+    parameters = (
+        torch.tensor([1.0, 0.0, 2.0]),
+        0.3 * torch.randn(HIDDEN, len(SIGNALS)),
+        0.3 * torch.randn(HIDDEN + 1),
+    )
     parameters[2][-1] = 2.0  # begin by trusting
     for parameter in parameters:
         parameter.requires_grad_()

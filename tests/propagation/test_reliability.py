@@ -20,7 +20,7 @@ def echo(signal: str) -> Predictor:
     """A predictor that rises with one signal alone, other than the first."""
     hidden = torch.zeros(1, len(SIGNALS))
     hidden[0, SIGNALS.index(signal) - 1] = 1
-    sure = torch.tensor([0.0, 100.0])
+    sure = torch.tensor([0.0, 0.0, 100.0])
     return Predictor(torch.zeros(len(SIGNALS)), torch.ones(len(SIGNALS)), sure, hidden, torch.tensor([1.0, 0.0]))
 
 
@@ -64,6 +64,7 @@ def test_signals_of_a_good_mask_and_of_one_beside_the_object():
     assert seen["expected"] == pytest.approx(odds(0.9 * 1024 / (1024 + 0.1 * 5120)), abs=1e-4)
     assert seen["confidence"] == pytest.approx(odds(0.9 * 1 + 0.1 * 0.9), abs=1e-4)
     assert seen["area"] == pytest.approx(0, abs=1e-3)
+    assert seen["size"] == pytest.approx(np.log(1 / 6), abs=1e-3)
     assert seen["cycle"] == pytest.approx(odds(1), abs=1e-4)
     bad = observed(reliability, square_at(64), truth)[7]
     beside = signals(reliability, 7)
@@ -161,15 +162,16 @@ def test_only_the_last_references_of_each_object_are_held(lively_network):
 
 
 def test_the_prediction_is_what_the_mask_claims_times_the_trust_in_it():
-    exact, trust = torch.tensor([2.0, 1.0]), torch.tensor([0.5, 0.3])
+    exact, trust = torch.tensor([2.0, -0.5, 1.0]), torch.tensor([0.5, 0.3])
     hidden = torch.zeros(1, len(SIGNALS))
     hidden[0, SIGNALS.index("cycle") - 1] = 3
     predictor = Predictor(torch.ones(len(SIGNALS)), torch.full((len(SIGNALS),), 2.0), exact, hidden, trust)
-    rows = torch.ones(2, len(SIGNALS))
+    rows = torch.ones(3, len(SIGNALS))
     rows[0, SIGNALS.index("expected")] = 4
     rows[1, SIGNALS.index("cycle")] = 0
-    claims = 1 / (1 + np.exp(-np.array([2 * 1.5 + 1, 1.0])))
-    trusted = 1 / (1 + np.exp(-(0.5 * np.tanh([0.0, 3 * -0.5]) + 0.3)))
+    rows[2, SIGNALS.index("size")] = 3
+    claims = 1 / (1 + np.exp(-np.array([2 * 1.5 + 1, 1.0, 1.0 - 0.5])))
+    trusted = 1 / (1 + np.exp(-(0.5 * np.tanh([0.0, 3 * -0.5, 0.0]) + 0.3)))
     np.testing.assert_allclose(predictor(rows).numpy(), claims * trusted, rtol=1e-6)
 
 

@@ -30,6 +30,7 @@ PREDICTOR = Path(__file__).resolve().parents[1] / "weights" / "reliability.safet
 
 SIGNALS = (
     "expected",  # J of the mask if its probabilities are right
+    "size",  # log of the mask's share of the frame
     "confidence",  # mean probability inside the mask, over the last ten frames or so
     "area",  # log of the mask's area over the reference's
     "misfit",  # size of that
@@ -37,6 +38,7 @@ SIGNALS = (
     "recall",  # share of the reference's object cells most like cells of the mask
     "cycle",  # J of the rebuilt reference, when last asked
 )
+_OF_THE_MASK = 2  # that many tell of the mask alone
 _SHARES = ("expected", "confidence", "precision", "recall", "cycle")  # as log-odds: 0.99 is not near 0.95
 
 _SHARPNESS = 20.0  # of "most like": a softmax over cosines
@@ -46,12 +48,13 @@ _MEMORY = 0.9  # of the running mean
 class Predictor(NamedTuple):
     """From signals to J: the J of a mask of the right object, times how likely it is that object.
 
-    The first is read off ``expected`` alone; a network of one hidden layer doubts the second from all else.
+    The first is read off the signals of the mask alone; a network of one hidden layer doubts the second from all but
+    ``expected``.
 
     Attributes:
         mean: (S,) of the signals, subtracted.
         scale: (S,) that they are divided by.
-        exact: (2,), factor and offset of the first signal.
+        exact: (3,), factors of the first two signals and the offset.
         hidden: (U,S), weights of the other signals, the last column the bias.
         output: (U+1,), the last one the bias.
     """
@@ -65,7 +68,7 @@ class Predictor(NamedTuple):
     def __call__(self, signals: Tensor) -> Tensor:
         """Predict J in [0, 1], (K,), from signals (K,S)."""
         x = ((signals - self.mean) / self.scale).clamp(-4, 4)
-        exact = torch.sigmoid(self.exact[0] * x[:, 0] + self.exact[1])
+        exact = torch.sigmoid(x[:, :_OF_THE_MASK] @ self.exact[:-1] + self.exact[-1])
         seen = torch.tanh(F.linear(x[:, 1:], self.hidden[:, :-1], self.hidden[:, -1]))
         return exact * torch.sigmoid(seen @ self.output[:-1] + self.output[-1])
 
@@ -192,7 +195,8 @@ class Reliability:
         )
         self._states[i] = state
         area = math.log((seen["share"] + 1e-5) / (seen["marked"] + 1e-5))
-        signals = {**seen, **state._asdict(), "area": area, "misfit": abs(area)}
+        size = math.log(seen["share"] + 1e-5)
+        signals = {**seen, **state._asdict(), "area": area, "misfit": abs(area), "size": size}
         signals.update({name: math.log((signals[name] + 0.01) / (1.01 - signals[name])) for name in _SHARES})
         return torch.tensor([signals[name] for name in SIGNALS])
 
