@@ -41,6 +41,17 @@ def test_the_brush_marks_the_pixels_within_its_radius_and_undo_takes_them_back(e
     assert not editor.project.masks.marks
 
 
+def test_the_canvas_stays_where_it_is_under_the_first_stroke(editor):
+    canvas, mouse = editor.page.locator("#canvas"), editor.page.mouse
+    before = canvas.bounding_box()
+    mouse.move(*editor.at(8, 6))
+    mouse.down()
+    editor.page.locator("#objects .pick").wait_for()
+    mouse.up()
+    editor.saved()
+    assert canvas.bounding_box() == before
+
+
 def test_the_eraser_and_the_right_button_erase_but_never_a_locked_object(editor, mask):
     editor.brush(5)
     editor.drag((4, 5), (36, 5))
