@@ -79,7 +79,7 @@ class Job:
         (first, before), seconds = self._times[0], now - self._times[0][0]
         self.speed = (done - before) / seconds if seconds > 0 and first < now else None
         self.done, self.total, self.note = done, total, note
-        if now - self._told > _TOLD_EVERY or done == total:
+        if now - self._told > _TOLD_EVERY or done in (0, total):
             self.tell()
 
     def tell(self) -> None:
