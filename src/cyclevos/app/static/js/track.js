@@ -5,13 +5,14 @@ import { on, set, store } from "./store.js";
 import { $, attempt, toast } from "./ui.js";
 
 const jobs = new Map(); // of this project, that wait or work
+const heard = new Set(); // jobs there has been news of: an answer that comes later tells less
 
 export async function track(direction) {
   const { project } = store;
   set({ follow: true, fixed: false, before: false, heat: null });
   const job = await attempt(() => api.call("POST", `/projects/${project.id}/track`, { direction }));
-  if (job) hear(job);
-  else set({ follow: false });
+  if (job && !heard.has(job.id)) hear(job);
+  if (!job) set({ follow: false });
 }
 
 /** Stop what works now, or what waits if nothing does. */
@@ -26,6 +27,7 @@ export const isTracking = () => [...jobs.values()].some(({ kind }) => kind === "
 
 function hear(job) {
   const known = jobs.has(job.id);
+  heard.add(job.id);
   if (isActive(job)) jobs.set(job.id, job);
   else jobs.delete(job.id);
   showJob();
