@@ -64,7 +64,7 @@ def workers_at_work(process: psutil.Process) -> list[psutil.Process]:
     found = []
     for child in process.children(recursive=True):
         try:
-            if "ray::" in " ".join(child.cmdline()) and "_Worker" in " ".join(child.cmdline()):
+            if "ray::_Worker.run" in " ".join(child.cmdline()):
                 found.append(child)
         except psutil.Error:
             pass
@@ -94,7 +94,7 @@ def test_a_killed_worker_and_a_broken_clip_stop_nobody_else(command, tmp_path):
     assert set(checksums(tmp_path / "there")) == {f"clip{n}" for n in (0, 1, 2, 4, 5)}
     run, *clips = read_manifest(tmp_path / "there" / MANIFEST)[0]
     assert run["workers"] == 2
-    assert len({clip["worker"] for clip in clips}) >= 2
+    assert all(clip["worker"] for clip in clips)
 
 
 def test_an_address_where_nobody_answers_is_named(command):

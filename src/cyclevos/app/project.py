@@ -55,7 +55,7 @@ class Project:
             self._owned.release()
             raise
         self.lock, self.hub = threading.RLock(), Hub()
-        self._order = count(time.time_ns() // 1000)  # a server that starts again goes on above what it told before
+        self._orders = count(time.time_ns() // 1000)  # a server that starts again goes on above what it told before
         self.reader = FrameReader(self.source)
         known = read_index(folder)
         self.index = known if known is not None and len(known.times) == self.file.frames else None
@@ -70,6 +70,10 @@ class Project:
         self._closing.set()
         self._indexing.join()
         self._owned.release()
+
+    def next_order(self) -> int:
+        """Return the number of what is told next of this project; taken before that is read, it is never too large."""
+        return next(self._orders)
 
     @property
     def frames(self) -> int:
@@ -111,7 +115,7 @@ class Project:
             rows = self.results.items()
             return {
                 "id": self.id,
-                "order": next(self._order),
+                "order": self.next_order(),
                 **file.model_dump(exclude={"source", "format"}),
                 "frames": self.frames,
                 "video": self.source.path.name,
@@ -252,7 +256,7 @@ class Project:
         return self._announce(index, self.masks.write_mark(index, ids, mark))
 
     def _in_order(self, shown: FrameMask) -> FrameMask:
-        return replace(shown, order=next(self._order))
+        return replace(shown, order=self.next_order())
 
     def _announce(self, index: int, shown: FrameMask) -> FrameMask:
         shown = self._in_order(shown)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+import threading
 
+import numpy as np
+import pytest
+
+from cyclevos.app.project import Project
 from cyclevos.app.result_log import FrameResult
 
 
@@ -74,6 +78,35 @@ def test_a_state_that_comes_late_takes_nothing_back(editor):
     editor.drag((30, 10), (34, 10))
     editor.page.locator(".toast", has_text="accepted").wait_for()
     assert editor.project.masks.read(0).ids[10, 32] == 0
+
+
+@pytest.mark.parametrize("late", ["/track", ""], ids=["answer", "state"])
+def test_what_comes_late_hides_no_job(editor, monkeypatch, late):
+    go_on, held = threading.Event(), []
+    write = Project.track_frame
+
+    def waiting(self, index, *rest):
+        write(self, index, *rest)
+        if index == 4:
+            go_on.wait(20)
+
+    monkeypatch.setattr(Project, "track_frame", waiting)
+    editor.page.route(f"**/api/projects/{editor.project.id}{late}", lambda route: held.append((route, route.fetch())))
+    editor.brush(5)
+    editor.drag((10, 10), (14, 10))  # the first object: the page asks for the project's state
+    if late == "":
+        editor.until(lambda: len(held) == 1)
+    editor.press("t")
+    editor.frame(4)
+    editor.until(lambda: len(held) == 1)
+    figures = editor.page.locator("#job-figures", has_text="of 10")
+    figures.wait_for()
+    [(route, told)] = held
+    route.fulfill(response=told)
+    editor.page.wait_for_timeout(300)
+    assert figures.is_visible()
+    go_on.set()
+    editor.page.locator("#job").wait_for(state="hidden")
 
 
 def test_a_server_that_goes_away_loses_no_stroke(server, editor):

@@ -5,14 +5,14 @@ import { on, set, store } from "./store.js";
 import { $, attempt, toast } from "./ui.js";
 
 const jobs = new Map(); // of this project, that wait or work
-const heard = new Set(); // jobs there has been news of: an answer that comes later tells less
+const latest = new Map(); // id -> the order of the last that was heard of it: answers, news and states overtake each other
 
 export async function track(direction) {
   const { project } = store;
   set({ follow: true, fixed: false, before: false, heat: null });
   const job = await attempt(() => api.call("POST", `/projects/${project.id}/track`, { direction }));
-  if (job && !heard.has(job.id)) hear(job);
-  if (!job) set({ follow: false });
+  if (job) hear(job);
+  else set({ follow: false });
 }
 
 /** Stop what works now, or what waits if nothing does. */
@@ -25,9 +25,12 @@ const isActive = ({ status }) => status === "queued" || status === "running";
 const current = () => [...jobs.values()].find(({ status }) => status === "running") ?? [...jobs.values()][0];
 export const isTracking = () => [...jobs.values()].some(({ kind }) => kind === "track");
 
+const isOld = ({ id, order }) => order < latest.get(id);
+
 function hear(job) {
+  if (isOld(job)) return;
+  latest.set(job.id, job.order);
   const known = jobs.has(job.id);
-  heard.add(job.id);
   if (isActive(job)) jobs.set(job.id, job);
   else jobs.delete(job.id);
   showJob();
@@ -93,10 +96,19 @@ for (const way of ["backward", "both", "forward"]) $(`track-${way}`).addEventLis
 for (const name of ["size", "correction", "every", "memory"]) $(`set-${name}`).addEventListener("change", saveSettings);
 $("job-cancel").addEventListener("click", stop);
 on("job", hear);
+on("project", () => {
+  jobs.clear();
+  latest.clear();
+});
 on("project refreshed", () => {
   if (!store.project) return;
-  jobs.clear();
-  for (const job of store.project.jobs ?? []) jobs.set(job.id, job);
+  const { order, jobs: told = [] } = store.project;
+  for (const id of jobs.keys()) if (latest.get(id) < order) jobs.delete(id); // if it is still there, it is told again
+  for (const job of told) {
+    if (isOld(job)) continue;
+    latest.set(job.id, job.order);
+    jobs.set(job.id, job);
+  }
   showJob();
   if (!document.activeElement?.id.startsWith("set-")) showSettings();
 });
