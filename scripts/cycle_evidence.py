@@ -1,6 +1,6 @@
 """Trains small networks with and without the cycle, scores each with and without correction, writes the table.
 
-python scripts/cycle_evidence.py data --output runs/evidence --steps 300 --seeds 3
+python scripts/cycle_evidence.py data --output runs/evidence --steps 200 --seeds 3
 
 DATA is the folder that the preset `compact` expects as data/. A second network without the cycle gets the steps that
 the first one's time allows. The same command again does what is left; every command that is run is printed.
@@ -48,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
     output: Path = arguments.output.resolve()
@@ -131,13 +131,18 @@ def command(*words: str) -> None:
 
 
 def report(scores: dict[tuple[Arm, str], dict[str, float]]) -> str:
-    """Write the rows as Markdown: mean and spread (standard deviation) over seeds."""
+    """Write the rows as Markdown: mean and spread (standard deviation) over seeds, gains of correction seed by seed."""
     rows: dict[tuple[str, bool, int, str], list[dict[str, float]]] = {}
     for (arm, correction), score in scores.items():
-        rows.setdefault((arm.data, arm.cycle, arm.steps, correction), []).append(score)
-    lines = ["| data | trained | steps | correction | seeds | J | F | J&F |", "|---|---|---|---|---|---|---|---|"]
+        gained = score["J&F"] - scores[arm, "off"]["J&F"]
+        rows.setdefault((arm.data, arm.cycle, arm.steps, correction), []).append({**score, "gain": gained})
+    lines = [
+        "| data | trained | steps | correction | seeds | J | F | J&F | gain |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
     for (data, cycle, steps, correction), found in sorted(rows.items(), key=lambda row: order(row[0])):
         cells = [spread([one[measure] for one in found]) for measure in ("J", "F", "J&F")]
+        cells.append("" if correction == "off" else f"{statistics.mean(one['gain'] for one in found):+.1f}")
         trained = "with the cycle" if cycle else "without"
         lines.append(f"| {data} | {trained} | {steps} | `{correction}` | {len(found)} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
