@@ -211,7 +211,7 @@ class Project:
             known = FrameResult({} if shown.mark is not None else result.reliability, shown.areas)
             # Shown first: writing takes longer, and whoever asks for this frame waits for the lock.
             corrected = before is not None and not np.array_equal(before, ids)
-            self._tell(index, self._in_order(shown), known, corrected=corrected, with_mask=True)
+            self._tell(index, replace(shown, order=self.next_order()), known, corrected=corrected, with_mask=True)
             self.masks.write_tracked(index, ids, before if corrected else None, shown)
             self.results.add(index, known)
 
@@ -255,11 +255,8 @@ class Project:
     def _mark(self, index: int, ids: UInt8Array, mark: Mark) -> FrameMask:
         return self._announce(index, self.masks.write_mark(index, ids, mark))
 
-    def _in_order(self, shown: FrameMask) -> FrameMask:
-        return replace(shown, order=self.next_order())
-
     def _announce(self, index: int, shown: FrameMask) -> FrameMask:
-        shown = self._in_order(shown)
+        shown = replace(shown, order=self.next_order())
         known = FrameResult(self.results[index].reliability, shown.areas)
         self.results.add(index, known)
         self._tell(index, shown, known, corrected=index in self.masks.corrected, with_mask=False)
