@@ -64,7 +64,7 @@ def workers_at_work(process: psutil.Process) -> list[psutil.Process]:
     found = []
     for child in process.children(recursive=True):
         try:
-            if "ray::_Worker.run" in " ".join(child.cmdline()):
+            if "ray::_Worker.run" in " ".join(child.cmdline()).split():
                 found.append(child)
         except psutil.Error:
             pass
@@ -79,9 +79,11 @@ def test_a_killed_worker_and_a_broken_clip_stop_nobody_else(command, tmp_path):
     )
     watched, killed = psutil.Process(process.pid), None
     while process.poll() is None and killed is None:
-        started = list((tmp_path / "there").glob("clip*/*.png"))
-        workers = workers_at_work(watched)
-        if started and workers:
+        manifest = tmp_path / "there" / MANIFEST
+        # Once a clip is done: whether its worker is killed now or another, two have been at work in the end.
+        done = manifest.is_file() and any(line.get("status") == "done" for line in read_manifest(manifest)[0])
+        workers = workers_at_work(watched) if done else []
+        if workers:
             killed = workers[0].pid
             os.kill(killed, signal.SIGKILL)
         time.sleep(0.02)
@@ -94,7 +96,7 @@ def test_a_killed_worker_and_a_broken_clip_stop_nobody_else(command, tmp_path):
     assert set(checksums(tmp_path / "there")) == {f"clip{n}" for n in (0, 1, 2, 4, 5)}
     run, *clips = read_manifest(tmp_path / "there" / MANIFEST)[0]
     assert run["workers"] == 2
-    assert all(clip["worker"] for clip in clips)
+    assert len({clip["worker"] for clip in clips}) >= 2
 
 
 def test_an_address_where_nobody_answers_is_named(command):

@@ -90,8 +90,8 @@ class Job:
     def state(self) -> dict[str, Any]:
         """Return it as JSON values."""
         names = ("id", "kind", "status", "done", "total", "note", "error", "result", "speed")
-        told = {"project": self.project.id, "order": self.project.next_order()}
-        return {**told, **{name: getattr(self, name) for name in names}}
+        order = self.project.next_order()
+        return {"project": self.project.id, "order": order, **{name: getattr(self, name) for name in names}}
 
 
 class JobQueue:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import uvicorn
 
+from cyclevos.app.project import Project
 from cyclevos.app.server import AppOptions, create_app
 
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -144,6 +145,12 @@ class Page:
         self.page.locator("#strip").focus()
         self.frame(index)
 
+    def hold(self, path: str) -> list:
+        """Keep back the server's answers at an address: (route, answer) each, as they come."""
+        held: list = []
+        self.page.route(f"**{path}", lambda route: held.append((route, route.fetch())))
+        return held
+
     def tracked(self) -> None:
         self.page.locator(".toast", has_text="racked").last.wait_for()
         self.page.locator("#job").wait_for(state="hidden")
@@ -178,6 +185,22 @@ def editor(server, clip, new_page) -> Page:
     person.page.locator("#reading").wait_for(state="hidden")
     person.project = project
     return person
+
+
+@pytest.fixture
+def go_on(monkeypatch) -> Iterator[threading.Event]:
+    """Tracking stops after frame 4 until this is set."""
+    event = threading.Event()
+    track_frame = Project.track_frame
+
+    def waiting(self, index, *rest):
+        track_frame(self, index, *rest)
+        if index == 4:
+            event.wait(20)
+
+    monkeypatch.setattr(Project, "track_frame", waiting)
+    yield event
+    event.set()  # or a test that fails would hold up the server's end
 
 
 @pytest.fixture

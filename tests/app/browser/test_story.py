@@ -103,21 +103,8 @@ def test_what_is_no_video_is_refused_in_words(server, new_page, tmp_path):
     person.page.locator(".toast", has_text="outside the folders").wait_for()
 
 
-def test_stopping_keeps_what_is_done_and_tracking_goes_on_from_there(editor, monkeypatch):
-    import threading
-
-    from cyclevos.app.tracking import Project
-
+def test_stopping_keeps_what_is_done_and_tracking_goes_on_from_there(editor, go_on):
     person, project = editor, editor.project
-    go_on = threading.Event()
-    write = Project.track_frame
-
-    def waiting(self, index, *rest):
-        write(self, index, *rest)
-        if index == 4:
-            go_on.wait(10)
-
-    monkeypatch.setattr(Project, "track_frame", waiting)
     person.brush(8)
     person.drag((6, 10), (10, 10))
     person.press("t")

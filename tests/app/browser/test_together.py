@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
 
-from cyclevos.app.project import Project
 from cyclevos.app.result_log import FrameResult
 
 
@@ -62,8 +59,7 @@ def test_news_that_is_overtaken_takes_nothing_back(editor, monkeypatch):
 
 
 def test_a_state_that_comes_late_takes_nothing_back(editor):
-    held = []
-    editor.page.route(f"**/api/projects/{editor.project.id}", lambda route: held.append((route, route.fetch())))
+    held = editor.hold(f"/api/projects/{editor.project.id}")
     editor.brush(5)
     editor.drag((10, 10), (14, 10))  # the first object: the page asks for the list
     editor.until(lambda: len(held) == 1)
@@ -81,17 +77,8 @@ def test_a_state_that_comes_late_takes_nothing_back(editor):
 
 
 @pytest.mark.parametrize("late", ["/track", ""], ids=["answer", "state"])
-def test_what_comes_late_hides_no_job(editor, monkeypatch, late):
-    go_on, held = threading.Event(), []
-    write = Project.track_frame
-
-    def waiting(self, index, *rest):
-        write(self, index, *rest)
-        if index == 4:
-            go_on.wait(20)
-
-    monkeypatch.setattr(Project, "track_frame", waiting)
-    editor.page.route(f"**/api/projects/{editor.project.id}{late}", lambda route: held.append((route, route.fetch())))
+def test_what_comes_late_hides_no_job(editor, go_on, late):
+    held = editor.hold(f"/api/projects/{editor.project.id}{late}")
     editor.brush(5)
     editor.drag((10, 10), (14, 10))  # the first object: the page asks for the project's state
     if late == "":

@@ -25,10 +25,8 @@ const isActive = ({ status }) => status === "queued" || status === "running";
 const current = () => [...jobs.values()].find(({ status }) => status === "running") ?? [...jobs.values()][0];
 export const isTracking = () => [...jobs.values()].some(({ kind }) => kind === "track");
 
-const isOld = ({ id, order }) => order < latest.get(id);
-
 function hear(job) {
-  if (isOld(job)) return;
+  if (job.order < latest.get(job.id)) return;
   latest.set(job.id, job.order);
   const known = jobs.has(job.id);
   if (isActive(job)) jobs.set(job.id, job);
@@ -103,12 +101,8 @@ on("project", () => {
 on("project refreshed", () => {
   if (!store.project) return;
   const { order, jobs: told = [] } = store.project;
-  for (const id of jobs.keys()) if (latest.get(id) < order) jobs.delete(id); // if it is still there, it is told again
-  for (const job of told) {
-    if (isOld(job)) continue;
-    latest.set(job.id, job.order);
-    jobs.set(job.id, job);
-  }
+  for (const job of told) hear(job);
+  for (const id of jobs.keys()) if (latest.get(id) < order) jobs.delete(id); // neither told nor begun since: it is over
   showJob();
   if (!document.activeElement?.id.startsWith("set-")) showSettings();
 });
