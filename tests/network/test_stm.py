@@ -9,10 +9,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cyclevos.network.decoder import Decoder
 from cyclevos.network.folding import FoldedConvolution, FoldedNorm
+from cyclevos.network.fused import _fusible, _onednn_dtypes, convolve
 from cyclevos.network.memory_read import memory_read
 from cyclevos.network.spec import SPECS, NetworkSpec
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
-from cyclevos.network.trunks import Trunk
+from cyclevos.network.trunks import LateTrunk, Trunk
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,19 @@ def test_memory_read_leaves_unknown_cells_out():
     read = memory_read(key, value, query, known)
     torch.testing.assert_close(read[1], naive_read(key[1:, :, :4], value[1:, :, :4], query[1:])[0])
     torch.testing.assert_close(read[0], naive_read(key, value, query)[0])
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+def test_memory_read_compares_a_key_of_all_objects_once(gradients, monkeypatch):
+    key, value, query = torch.randn(1, 4, 700), torch.randn(3, 6, 700), torch.randn(1, 4, 300)
+    with torch.set_grad_enabled(gradients):
+        slow = memory_read(key.repeat(3, 1, 1), value, query.repeat(3, 1, 1))
+        softmax, sizes = torch.Tensor.softmax, []
+        monkeypatch.setattr(torch.Tensor, "softmax", lambda x, dim: sizes.append(x.shape[0]) or softmax(x, dim))
+        fast = memory_read(key.expand(3, -1, -1), value, query.expand(3, -1, -1))
+    assert sizes
+    assert set(sizes) == {1}
+    torch.testing.assert_close(fast, slow)
 
 
 def test_memory_read_names_the_shapes_it_got():
@@ -180,11 +194,77 @@ def test_the_mask_shortcut_sees_a_cell_and_its_neighbours_only():
     assert torch.equal(empty.key, marked.key)
 
 
-def test_depthwise_trunks_stay_out_of_mixed_precision_on_cpus():
+def sharing_network(trunk="tf_efficientnet_lite0", **spec):
+    dims = {"key_dim": 4, "value_dim": 6, "decoder_dim": 4}
+    network = SpaceTimeMemoryNetwork(NetworkSpec(trunk=trunk, shared_encoder=True, **dims, **spec)).eval()
+    return network.requires_grad_(False)
+
+
+@pytest.mark.parametrize("trunk", ["tf_efficientnet_lite0", "resnet18"])
+def test_a_late_trunk_goes_on_where_the_whole_one_stands_at_stride_4(trunk):
+    whole, late = Trunk(trunk), LateTrunk(trunk)
+    lively_norms(whole.model)
+    late.load_state_dict({name: value for name, value in whole.state_dict().items() if name in late.state_dict()})
+    assert 0 < len(late.state_dict()) < len(whole.state_dict())
+    with torch.no_grad():
+        f4, _, f16 = whole(torch.rand(2, 3, 64, 96))
+        torch.testing.assert_close(late.late(f4), f16)
+
+
+def test_a_sharing_network_remembers_from_its_query_features():
+    network = sharing_network(similarity="cosine", mask_shortcut=True)
+    frames, masks = torch.rand(2, 3, 50, 70), soft_masks(2)
+    query = network.encode_query(frames)
+    anew, at_hand = network.prepare_memory(frames), network.prepare_memory(torch.zeros(2, 3, 50, 70), query)
+    assert all(torch.equal(a, b) for a, b in zip(anew, at_hand, strict=True))
+    second = network.prepare_memory(frames, query).select(slice(1, 2))
+    memory = network.encode_memory(second, masks, torch.ones(1, 2, dtype=torch.bool))
+    assert all(torch.equal(key, query.key[1]) for key in memory.key)
+    assert not torch.equal(*memory.value)
+
+
+@pytest.mark.parametrize("padding", [1, 16])
+def test_a_sharing_network_takes_any_size_and_order_of_objects(padding):
+    network, order = sharing_network(pad_multiple=padding), torch.tensor([0, 3, 1, 2])
+    masks, present = soft_masks(3, (50, 70)), torch.ones(1, 3, dtype=torch.bool)
+    straight, permuted = run(network, masks, present), run(network, masks[:, order], present)
+    assert straight.shape == (1, 4, 50, 70)
+    torch.testing.assert_close(straight[:, order], permuted, atol=1e-4, rtol=1e-4)
+
+
+def test_a_sharing_network_has_a_gradient_in_every_pixel_of_the_mask():
+    network = sharing_network().double()
+    masks = soft_masks(1, (48, 64)).double().requires_grad_()
+    run(network, masks, torch.tensor([[True]]), (48, 64)).square().sum().backward()
+    assert bool((masks.grad[:, 1] != 0).all())
+
+
+@pytest.mark.parametrize("amx", [False, True])
+def test_depthwise_trunks_stay_out_of_mixed_precision_on_cpus_without_amx(amx, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx})
     images = torch.rand(1, 3, 64, 64)
     with torch.autocast("cpu", torch.bfloat16):
-        assert Trunk("tf_efficientnet_lite0")(images)[-1].dtype == torch.float32
+        assert Trunk("tf_efficientnet_lite0")(images)[-1].dtype == (torch.bfloat16 if amx else torch.float32)
         assert Trunk("resnet18")(images)[-1].dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("activation", [None, "relu", "relu6"])
+@pytest.mark.parametrize("added", [False, True])
+def test_a_fused_convolution_is_the_plain_one(dtype, activation, added):
+    x = torch.randn(2, 6, 9, 11).to(dtype, memory_format=torch.channels_last)
+    weight, bias = 4 * torch.randn(6, 6, 3, 3).to(dtype), torch.randn(6).to(dtype)
+    plus = torch.randn_like(x) if added else None
+    assert _fusible(x, weight, plus) == (dtype in _onednn_dtypes())  # elsewhere both are the plain one
+    fused = convolve(x, weight, bias, padding=(1, 1), activation=activation, plus=plus)
+    exact = F.conv2d(x.double(), weight.double(), bias.double(), padding=1) + (plus.double() if added else 0)
+    if activation is not None:
+        exact = F.relu(exact) if activation == "relu" else F.relu6(exact)
+    tolerance = {} if dtype == torch.float32 else {"atol": 0.02, "rtol": 0.02}
+    torch.testing.assert_close(fused, exact.to(dtype), **tolerance)
+    assert not _fusible(x.requires_grad_(), weight, plus)  # it knows no gradients
+    plain = convolve(x, weight, bias, padding=(1, 1), activation=activation, plus=plus)
+    torch.testing.assert_close(plain, fused, **tolerance)
 
 
 def lively_norms(model):
@@ -269,7 +349,7 @@ def test_what_is_kept_of_a_fold_follows_every_change_of_the_weights(change):
     plain = torch.nn.functional.batch_norm(plain, norm.running_mean, norm.running_var, norm.weight, norm.bias)
     with torch.no_grad():
         for _ in range(2):
-            torch.testing.assert_close(changed(image), plain.detach())
+            torch.testing.assert_close(changed(image), plain.detach(), atol=1e-4, rtol=1e-4)
         assert changed[0]._folded()[0] is changed[0]._folded()[0]
 
 

@@ -51,12 +51,15 @@ class ListBank:
 
 @pytest.mark.parametrize("maximum", [2, 3, 5, 16, 40, None])
 @pytest.mark.parametrize("references", [(0,), (0, 7, 8, 20)])
-def test_reads_as_the_slow_bank_while_objects_are_added(maximum, references):
-    bank, slow = MemoryBank(MemoryPolicy(3, maximum)), ListBank(maximum)
+@pytest.mark.parametrize("shared", [False, True])
+def test_reads_as_the_slow_bank_while_objects_are_added(maximum, references, shared):
+    bank, slow = MemoryBank(MemoryPolicy(3, maximum), shared_key=shared), ListBank(maximum)
     query = torch.randn(1, KEY, 4)
     for frame in range(66):
         objects = 1 + (frame >= 7) + (frame >= 20)
         memory, kind = features(frame, objects), kind_of(frame, 3, references)
+        if shared:
+            memory = memory._replace(key=memory.key[:1].expand(objects, -1, -1, -1))
         bank.write(frame, memory, kind)
         slow.write(frame, memory, kind)
         assert sorted(bank.frames) == sorted(entry[0] for entry in slow.entries)

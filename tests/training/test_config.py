@@ -48,7 +48,7 @@ def test_presets_load():
 def test_compact_holds_its_validation_sequences_back():
     config = load_config("compact")
     assert config.validation.sequences == ("car-turn", "dance-jump", "mallard-fly", "scooter-gray")
-    assert (config.validation.size, config.validation.every) == (288, 500)
+    assert (config.validation.size, config.validation.every) == (288, 1000)
 
 
 def test_paper_is_the_papers_recipe():

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cyclevos.network.fused import Activation, convolve
+
 # Shapes: B frames, O objects over all frames, C channels, H W pixels, h w cells at stride 16.
 
 
@@ -17,11 +19,11 @@ class ResidualBlock(nn.Module):
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B,C,H,W) to the same shape."""
+    def forward(self, x: Tensor, activation: Activation | None = None) -> Tensor:
+        """Map (B,C,H,W) to the same shape, and activate that if told to."""
         # Not in place: x is added below.
-        residual: Tensor = self.conv2(F.relu(self.conv1(F.relu(x))))
-        return x + residual
+        inner = convolve(F.relu(x), self.conv1.weight, self.conv1.bias, padding=(1, 1), activation="relu")
+        return convolve(inner, self.conv2.weight, self.conv2.bias, padding=(1, 1), plus=x, activation=activation)
 
 
 class Refinement(nn.Module):
@@ -38,11 +40,11 @@ class Refinement(nn.Module):
         prepared: Tensor = self.skip_block(self.skip_convolution(skip))
         return prepared
 
-    def forward(self, prepared: Tensor, deeper: Tensor) -> Tensor:
-        """Merge a prepared skip (O,C,H,W) with a deeper map (O,C,h,w)."""
+    def forward(self, prepared: Tensor, deeper: Tensor, activation: Activation | None = None) -> Tensor:
+        """Merge a prepared skip (O,C,H,W) with a deeper map (O,C,h,w), and activate that if told to."""
         # Upsampling to the skip's size equals a factor of two wherever the sizes allow one.
         up = F.interpolate(deeper, size=prepared.shape[-2:], mode="bilinear", align_corners=False)
-        merged: Tensor = self.merge_block(prepared + up)
+        merged: Tensor = self.merge_block(prepared + up, activation)
         return merged
 
 
@@ -96,8 +98,8 @@ class Decoder(nn.Module):
         x = prepared[0] + F.conv2d(read_value, self.input_convolution.weight[:, :half], padding=1)
         x = self.input_block(x)
         x = self.refine8(prepared[1], x)
-        x = self.refine4(prepared[2], x)
-        logits = self.prediction(F.relu(x))  # (O,2,H/4,W/4)
+        x = self.refine4(prepared[2], x, "relu")
+        logits = self.prediction(x)  # (O,2,H/4,W/4)
         # A softmax over two channels is the sigmoid of their difference: upsample one map, not two.
         difference = logits[:, 1:] - logits[:, :1]
         if difference.dtype != torch.float64:  # kept for the sake of gradient checks

@@ -1,8 +1,8 @@
-"""Batch norm applied through the weights of the convolution before it: same function, one pass over memory less."""
+"""Batch norm applied through the weights of the convolution before it: same function, fewer passes over memory."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from timm.layers.conv2d_same import Conv2dSame
@@ -10,6 +10,8 @@ from timm.layers.padding import get_same_padding, pad_same
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from cyclevos.network.fused import Activation, activate, activation_name, convolve
 
 # Shapes: B images, C channels, H W pixels.
 
@@ -66,7 +68,7 @@ def fold_batch_norm(model: nn.Module, in_chans: int) -> FoldedConvolution | None
 
 
 class FoldedNorm(nn.Module):
-    """Holds a batch norm's tensors under their names; what is left to do is the activation, if it has one.
+    """Holds a batch norm's tensors, and the activation if it has one, under their names; there is nothing left to do.
 
     Args:
         norm: the batch norm that this replaces; its tensors are taken over.
@@ -84,13 +86,12 @@ class FoldedNorm(nn.Module):
         self.act = getattr(norm, "act", nn.Identity())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Activate (B,C,H,W), which is normalised already."""
-        activated: Tensor = self.act(x)
-        return activated
+        """Return (B,C,H,W) as it is: normalised and activated already."""
+        return x
 
 
 class FoldedConvolution(nn.Module):
-    """A convolution without bias and the batch norm after it, as one convolution.
+    """A convolution without bias, the batch norm after it and its activation, as one convolution.
 
     Args:
         convolution: its weight is taken over under its name.
@@ -107,11 +108,16 @@ class FoldedConvolution(nn.Module):
         self._kept: tuple[list[object], tuple[Tensor, Tensor]] | None = None  # state of the tensors, what they gave
 
     def forward(self, x: Tensor | SplitInput) -> Tensor:
-        """Convolve and normalise (B,C,H,W)."""
+        """Convolve, normalise and activate (B,C,H,W)."""
         weight, bias = self._folded()
+        act = self._norm[0].act
         if isinstance(x, SplitInput):
-            return x.convolved + self._convolve(x.others, weight[:, -x.others.shape[1] :], bias)
-        return self._convolve(x, weight, bias)
+            rest = self._convolve(x.others, weight[:, -x.others.shape[1] :], bias)
+            activated: Tensor = act(x.convolved + rest)
+            return activated
+        name = activation_name(act)
+        activated = self._convolve(x, weight, bias, name)
+        return activated if name is not None else act(activated)
 
     def convolve_first(self, x: Tensor) -> Tensor:
         """Convolve the first channels alone: the ``convolved`` of a :class:`SplitInput`."""
@@ -137,14 +143,14 @@ class FoldedConvolution(nn.Module):
         weight = self.weight.to(exact) * scale[:, None, None, None]
         return weight.to(dtype), bias.to(dtype)
 
-    def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        padding = self.padding
+    def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activation | None = None) -> Tensor:
+        padding = cast(tuple[int, ...], self.padding)
         if self.same:
             x, weight, padding = self._pad(x, weight)
         if self.groups > 1 and x.dtype == torch.bfloat16 and x.device.type == "cpu" and x.requires_grad:
-            convolved: Tensor = _DepthwiseOnCpu.apply(x, weight, bias, self.stride, padding, self.dilation, self.groups)
-            return convolved
-        return F.conv2d(x, weight, bias, self.stride, padding, self.dilation, self.groups)
+            y: Tensor = _DepthwiseOnCpu.apply(x, weight, bias, self.stride, padding, self.dilation, self.groups)
+            return activate(y, activation)
+        return convolve(x, weight, bias, self.stride, padding, self.dilation, self.groups, activation=activation)
 
     def _pad(self, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, tuple[int, ...]]:
         """Pad as TensorFlow does, which may be one more below and on the right: (input, weight, padding).

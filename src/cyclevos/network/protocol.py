@@ -8,9 +8,9 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from cyclevos.network.spec import NetworkSpec
-from cyclevos.network.stm import MemoryFeatures, QueryFeatures
+from cyclevos.network.stm import MemoryFeatures, MemoryInput, QueryFeatures
 
-__all__ = ["MemoryFeatures", "MemoryNetwork", "QueryFeatures"]
+__all__ = ["MemoryFeatures", "MemoryInput", "MemoryNetwork", "QueryFeatures"]
 
 
 class MemoryNetwork(Protocol):
@@ -24,10 +24,10 @@ class MemoryNetwork(Protocol):
     def encode_query(self, frames: Tensor) -> QueryFeatures:
         """Encode RGB frames (B,3,H,W) in [0, 1] that are to be segmented."""
 
-    def prepare_memory(self, frames: Tensor) -> Tensor:
+    def prepare_memory(self, frames: Tensor, query: QueryFeatures | None = None) -> MemoryInput:
         """Encode what remembering RGB frames (B,3,H,W) does not owe to their masks."""
 
-    def encode_memory(self, prepared: Tensor, probabilities: Tensor, present: Tensor) -> MemoryFeatures:
+    def encode_memory(self, prepared: MemoryInput, probabilities: Tensor, present: Tensor) -> MemoryFeatures:
         """Encode prepared frames with their soft masks (B,K+1,H,W), once per present object (B,K)."""
 
     def segment(

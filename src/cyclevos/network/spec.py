@@ -26,6 +26,9 @@ class NetworkSpec(BaseModel):
         similarity: how keys are compared in the memory read: ``dot``, the product over the square root of
             ``key_dim`` (STM), or ``cosine``, the cosine times a learned sharpness.
         mask_shortcut: let the memory value see the masks directly, besides through the trunk.
+        shared_encoder: a frame is encoded once for all its objects: the memory's key is the frame's own query key,
+            and the memory encoder starts from the query encoder's features at stride 4, where the masks join. Else,
+            as in STM, it sees frame and masks from the pixels on, and has a key of its own for each object.
         second_mask: meaning of the memory encoder's second mask channel: the sum of the *other*
             objects' masks (STM) or one minus the object's own mask (the cyclic authors' release).
         pad_multiple: frames are zero-padded symmetrically to a multiple of this; 1 means never.
@@ -42,6 +45,7 @@ class NetworkSpec(BaseModel):
     decoder_dim: int = Field(96, ge=1)
     similarity: Similarity = "dot"
     mask_shortcut: bool = False
+    shared_encoder: bool = False
     second_mask: SecondMaskChannel = "others"
     pad_multiple: int = Field(16, ge=1)
     mean: tuple[float, float, float] = IMAGENET_MEAN
@@ -52,7 +56,9 @@ class NetworkSpec(BaseModel):
 _RESNET = {"key_dim": 128, "value_dim": 512, "decoder_dim": 256}
 
 SPECS: dict[str, NetworkSpec] = {
-    "default": NetworkSpec(similarity="cosine", mask_shortcut=True, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
+    "default": NetworkSpec(
+        similarity="cosine", mask_shortcut=True, shared_encoder=True, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)
+    ),
     "stm-resnet50": NetworkSpec(trunk="resnet50", **_RESNET),
     "stm-cycle-resnet50": NetworkSpec(trunk="resnet50", second_mask="background", pad_multiple=1, size=240, **_RESNET),
     "stm-cycle-resnet18": NetworkSpec(trunk="resnet18", second_mask="background", pad_multiple=1, size=240, **_RESNET),

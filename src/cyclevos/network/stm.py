@@ -14,13 +14,14 @@ from cyclevos.network.decoder import Decoder
 from cyclevos.network.memory_read import memory_read
 from cyclevos.network.object_chunks import ObjectChunks
 from cyclevos.network.spec import NetworkSpec
-from cyclevos.network.trunks import Trunk
+from cyclevos.network.trunks import LateTrunk, Trunk
 
 # Shapes: B frames, K object slots, O objects present over all frames (the True cells of a (B,K) table,
 # in row order), Ck Cv key and value channels, H W pixels, h w cells at stride 16, N memory cells.
 
 _SHARPNESS = 24.0  # of a fresh cosine read: ImageNet features then vote with about ten cells per frame
 _SHORTCUT_CELLS = 4  # a side: the mask shortcut sees a cell's mask at stride 4
+_JOINING_CELLS = 2  # a side: where masks join features of stride 4, they are seen at stride 2
 
 
 class QueryFeatures(NamedTuple):
@@ -30,11 +31,14 @@ class QueryFeatures(NamedTuple):
         key: (B,Ck,h,w).
         prepared: the decoder's object-independent maps at strides 16, 8, 4.
         size: (H, W) of the frame before padding.
+        shallow: features at stride 4 that remembering the frame starts from, (B,C,H/4,W/4), where the network
+            shares its encoder.
     """
 
     key: Tensor
     prepared: tuple[Tensor, Tensor, Tensor]
     size: tuple[int, int]
+    shallow: Tensor | None = None
 
     def select(self, rows: slice | Tensor) -> QueryFeatures:
         """Return the features of some of the frames."""
@@ -45,7 +49,24 @@ class QueryFeatures(NamedTuple):
             n = len(rows)
             maps = a.expand(n, -1, -1, -1), b.expand(n, -1, -1, -1), c.expand(n, -1, -1, -1)
             return QueryFeatures(self.key.expand(n, -1, -1, -1), maps, self.size)
-        return QueryFeatures(self.key[rows], (a[rows], b[rows], c[rows]), self.size)
+        shallow = None if self.shallow is None else self.shallow[rows]
+        return QueryFeatures(self.key[rows], (a[rows], b[rows], c[rows]), self.size, shallow)
+
+
+class MemoryInput(NamedTuple):
+    """What remembering frames does not owe to their masks.
+
+    Attributes:
+        images: (B,C,h',w'), what the memory encoder starts from.
+        key: (B,Ck,h,w), the memory's key, where the network shares its encoder.
+    """
+
+    images: Tensor
+    key: Tensor | None = None
+
+    def select(self, rows: slice) -> MemoryInput:
+        """Return that of some of the frames."""
+        return MemoryInput(self.images[rows], None if self.key is None else self.key[rows])
 
 
 class MemoryFeatures(NamedTuple):
@@ -60,7 +81,9 @@ class MemoryFeatures(NamedTuple):
     value: Tensor
 
     def select(self, rows: Tensor) -> MemoryFeatures:
-        """Return the features of some of the objects."""
+        """Return the features of some of the objects, bool (O,)."""
+        if bool(rows.all()):
+            return self
         return MemoryFeatures(self.key[rows], self.value[rows])
 
 
@@ -79,15 +102,19 @@ class SpaceTimeMemoryNetwork(nn.Module):
         self.spec = spec
         self.chunks = ObjectChunks()
         self.query_encoder = Trunk(spec.trunk)
-        self.memory_encoder = Trunk(spec.trunk, in_chans=5)
+        self.memory_encoder = LateTrunk(spec.trunk) if spec.shared_encoder else Trunk(spec.trunk, in_chans=5)
         skip4, skip8, deepest = self.query_encoder.channels
         self.query_key = nn.Conv2d(deepest, spec.key_dim, 3, padding=1)
         self.query_value = nn.Conv2d(deepest, spec.value_dim, 3, padding=1)
-        self.memory_key = nn.Conv2d(deepest, spec.key_dim, 3, padding=1)
+        self.memory_key = None if spec.shared_encoder else nn.Conv2d(deepest, spec.key_dim, 3, padding=1)
         self.memory_value = nn.Conv2d(deepest, spec.value_dim, 3, padding=1)
         self.log_sharpness = nn.Parameter(torch.tensor(math.log(_SHARPNESS))) if spec.similarity == "cosine" else None
         if self.log_sharpness is not None:
             _start_as_correspondence(self.query_key, self.memory_key)
+        self.join_masks: nn.Conv2d | None = None
+        if spec.shared_encoder:
+            self.join_masks = nn.Conv2d(2 * _JOINING_CELLS**2, skip4, 3, padding=1, bias=False)
+            nn.init.kaiming_normal_(self.join_masks.weight)
         self.mask_value: nn.Conv2d | None = None
         if spec.mask_shortcut:
             self.mask_value = nn.Conv2d(2 * _SHORTCUT_CELLS**2, spec.value_dim, 3, padding=1, bias=False)
@@ -105,24 +132,29 @@ class SpaceTimeMemoryNetwork(nn.Module):
         images = self._normalise(_pad(frames, self.spec.pad_multiple))
         f4, f8, f16 = self.query_encoder(images)
         prepared = self.decoder.prepare(self.query_value(f16), f8, f4)
-        return QueryFeatures(self._key(self.query_key(f16)), prepared, _size(frames))
+        shallow = f4 if self.spec.shared_encoder else None
+        return QueryFeatures(self._key(self.query_key(f16)), prepared, _size(frames), shallow)
 
-    def prepare_memory(self, frames: Tensor) -> Tensor:
+    def prepare_memory(self, frames: Tensor, query: QueryFeatures | None = None) -> MemoryInput:
         """Encode what remembering a frame does not owe to its masks.
 
         Args:
             frames: RGB (B,3,H,W) in [0, 1].
+            query: their query features, if they are at hand: a network that shares its encoder has it all there.
 
         Returns:
-            The ``prepared`` of :meth:`encode_memory`, (B,C,h,w).
+            The ``prepared`` of :meth:`encode_memory`.
         """
-        return self.memory_encoder.prepare(self._normalise(_pad(frames, self.spec.pad_multiple)))
+        if self.spec.shared_encoder:
+            query = self.encode_query(frames) if query is None else query
+            return MemoryInput(cast(Tensor, query.shallow), query.key)
+        return MemoryInput(self.memory_encoder.prepare(self._normalise(_pad(frames, self.spec.pad_multiple))))
 
-    def encode_memory(self, prepared: Tensor, probabilities: Tensor, present: Tensor) -> MemoryFeatures:
+    def encode_memory(self, prepared: MemoryInput, probabilities: Tensor, present: Tensor) -> MemoryFeatures:
         """Encode frames with their masks, once per object.
 
         Args:
-            prepared: what :meth:`prepare_memory` made of the frames, (B,C,h,w).
+            prepared: what :meth:`prepare_memory` made of the frames.
             probabilities: soft masks (B,K+1,H,W), channel 0 the background.
             present: bool (B,K), which slots hold an object to remember.
         """
@@ -137,19 +169,23 @@ class SpaceTimeMemoryNetwork(nn.Module):
             second = (foreground.sum(dim=1)[owner][:, None] - own).clamp(0, 1)
         else:
             second = 1 - own
-        masks = _pad(torch.cat([own, second], dim=1), self.spec.pad_multiple).to(prepared.dtype)
-        images = prepared.expand(len(owner), -1, -1, -1) if len(prepared) == 1 else prepared[owner]
+        masks = _pad(torch.cat([own, second], dim=1), self.spec.pad_multiple).to(prepared.images.dtype)
+        images = _of_owners(prepared.images, owner)
 
-        def encode(rows: slice) -> tuple[Tensor, Tensor]:
-            f16 = self.memory_encoder.with_masks(images[rows], masks[rows])
+        def encode(rows: slice) -> tuple[Tensor, ...]:
+            if self.join_masks is None:
+                f16 = self.memory_encoder.with_masks(images[rows], masks[rows])
+            else:
+                joined = images[rows] + self.join_masks(_in_cells(masks[rows], _size(images), _JOINING_CELLS))
+                f16 = cast(LateTrunk, self.memory_encoder).late(joined)
             value = self.memory_value(f16)
             if self.mask_value is not None:
-                h, w = _size(value)
-                fine = F.adaptive_avg_pool2d(masks[rows], (_SHORTCUT_CELLS * h, _SHORTCUT_CELLS * w))
-                value = value + self.mask_value(F.pixel_unshuffle(fine, _SHORTCUT_CELLS))
-            return self._key(self.memory_key(f16)), value
+                value = value + self.mask_value(_in_cells(masks[rows], _size(value), _SHORTCUT_CELLS))
+            return (value,) if self.memory_key is None else (value, self._key(self.memory_key(f16)))
 
-        return MemoryFeatures(*self.chunks.run(encode, len(owner), math.prod(_size(masks)), masks.device))
+        value, *own_key = self.chunks.run(encode, len(owner), math.prod(_size(masks)), masks.device)
+        key = own_key[0] if own_key else _of_owners(cast(Tensor, prepared.key), owner)
+        return MemoryFeatures(key, value)
 
     def segment(
         self,
@@ -173,11 +209,17 @@ class SpaceTimeMemoryNetwork(nn.Module):
         """
         owner = present.nonzero()[:, 0]
         height, width = (_padded_length(n, self.spec.pad_multiple) for n in query.size)
+        read_at_once = None
+        if known is None and memory_key.stride(0) == 0:  # as cheap for all objects as for one
+            read_at_once = memory_read(memory_key, memory_value, query.select(owner).key.flatten(2))
 
         def decode(rows: slice) -> tuple[Tensor]:
             asked = query.select(owner[rows])
-            seen = None if known is None else known[rows]
-            read = memory_read(memory_key[rows], memory_value[rows], asked.key.flatten(2), seen)
+            if read_at_once is None:
+                seen = None if known is None else known[rows]
+                read = memory_read(memory_key[rows], memory_value[rows], asked.key.flatten(2), seen)
+            else:
+                read = read_at_once[rows]
             return (self.decoder(read.unflatten(2, asked.key.shape[-2:]), asked.prepared, (height, width)),)
 
         (difference,) = self.chunks.run(decode, len(owner), height * width, memory_key.device)  # (O,H,W)
@@ -202,14 +244,30 @@ class SpaceTimeMemoryNetwork(nn.Module):
         return (frames.to(mean.dtype) - mean) / std
 
 
-def _start_as_correspondence(query_key: nn.Conv2d, memory_key: nn.Conv2d) -> None:
+def _start_as_correspondence(query_key: nn.Conv2d, memory_key: nn.Conv2d | None) -> None:
     """Let fresh keys compare blurred trunk features: equal on both sides, angles kept as far as Ck allows."""
     blur = torch.tensor([0.25, 0.5, 0.25])
     directions = nn.init.orthogonal_(torch.empty(query_key.out_channels, query_key.in_channels))
     with torch.no_grad():
         query_key.weight.copy_(directions[:, :, None, None] * blur[:, None] * blur)
         cast(Tensor, query_key.bias).zero_()
-    memory_key.load_state_dict(query_key.state_dict())
+    if memory_key is not None:
+        memory_key.load_state_dict(query_key.state_dict())
+
+
+def _of_owners(maps: Tensor, owner: Tensor) -> Tensor:
+    """Gather each object's frame: (B,C,h,w) to (O,C,h,w), a view where there is one frame."""
+    return maps.expand(len(owner), -1, -1, -1) if len(maps) == 1 else maps[owner]
+
+
+def _in_cells(masks: Tensor, cells: tuple[int, int], side: int) -> Tensor:
+    """Give each cell the mean of side x side parts of its masks: (O,C,H,W) to (O,C*side*side,h,w)."""
+    h, w = side * cells[0], side * cells[1]
+    while masks.shape[-2] % (2 * h) == 0 and masks.shape[-1] % (2 * w) == 0:
+        masks = F.interpolate(masks, scale_factor=0.5, mode="bilinear")  # the mean of 2 x 2, faster than pooling
+    if _size(masks) != (h, w):
+        masks = F.adaptive_avg_pool2d(masks, (h, w))
+    return F.pixel_unshuffle(masks, side)
 
 
 def _size(images: Tensor) -> tuple[int, int]:

@@ -67,10 +67,12 @@ class Trunk(nn.Module):
     def _precision(self, images: Tensor) -> AbstractContextManager[object]:
         """Keep mixed precision out where it costs.
 
-        On CPUs depthwise convolutions go backward several times slower in bfloat16 than in float32.
+        On CPUs depthwise convolutions go backward in float32 (see :mod:`cyclevos.network.folding`); without AMX the
+        other ones gain too little to pay for the casts.
         """
         kind = images.device.type
-        if self.depthwise and kind == "cpu" and torch.is_autocast_enabled(kind):
+        amx = torch.cpu.get_capabilities().get("amx_bf16", False)
+        if self.depthwise and kind == "cpu" and torch.is_autocast_enabled(kind) and not amx:
             return torch.autocast(kind, enabled=False)
         return nullcontext()
 
@@ -84,14 +86,32 @@ class Trunk(nn.Module):
 
     def freeze_until_stride(self, stride: int) -> None:
         """Stop the gradients of everything up to and including the features at ``stride`` (0 = nothing)."""
-        info = cast(Any, self.model).feature_info
-        frozen = [name for name, s in zip(info.module_name(), info.reduction(), strict=True) if s <= stride]
-        if not frozen:
-            return
-        for name, child in _children_in_order(self.model):
-            child.requires_grad_(False)
-            if name == frozen[-1]:
-                return
+        for _, stage in _stages_until(self.model, stride):
+            stage.requires_grad_(False)
+
+
+class LateTrunk(Trunk):
+    """What a trunk does after stride 4: from its features there to those at stride 16.
+
+    Args:
+        name: timm model name.
+
+    Raises:
+        ConfigError: as for :class:`Trunk`.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        for early, _ in _stages_until(self.model, STRIDES[0]):
+            parent, _, child = early.rpartition(".")
+            setattr(self.model.get_submodule(parent), child, nn.Identity())
+
+    def late(self, features: Tensor) -> Tensor:
+        """Go on from features at stride 4, (B,C,H,W), to those at stride 16."""
+        with self._precision(features):
+            for _, stage in _children_in_order(self.model):
+                features = stage(features)
+        return features
 
 
 def load_imagenet_weights(trunk: Trunk, name: str) -> None:
@@ -168,6 +188,15 @@ def _drop_unused_stages(model: nn.Module) -> None:
     last = cast(Any, model).feature_info.module_name()[-1]
     if isinstance(blocks, nn.Sequential) and last.startswith("blocks."):
         cast(Any, model).blocks = blocks[: int(last.split(".")[1]) + 1]
+
+
+def _stages_until(model: nn.Module, stride: int) -> list[tuple[str, nn.Module]]:
+    """Name the stages up to and including the one that gives the features at ``stride``; none for 0."""
+    info = cast(Any, model).feature_info
+    names = [name for name, s in zip(info.module_name(), info.reduction(), strict=True) if s <= stride]
+    stages = _children_in_order(model)
+    last = [name for name, _ in stages].index(names[-1]) if names else -1
+    return stages[: last + 1]
 
 
 def _children_in_order(model: nn.Module) -> list[tuple[str, nn.Module]]:

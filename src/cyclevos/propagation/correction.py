@@ -14,7 +14,7 @@ from cyclevos.cycle import rebuild_reference, rebuilt_iou
 from cyclevos.errors import ConfigError
 from cyclevos.losses import mask_loss
 from cyclevos.masks import most_probable
-from cyclevos.network.protocol import MemoryFeatures, MemoryNetwork
+from cyclevos.network.protocol import MemoryFeatures, MemoryInput, MemoryNetwork
 from cyclevos.propagation.references import Reference
 
 # Shapes: K object slots, O objects present, H W pixels inside the network, h w cells at stride 16.
@@ -132,7 +132,7 @@ class Corrected(NamedTuple):
 
 def correct(
     network: MemoryNetwork,
-    prepared: Tensor,
+    prepared: MemoryInput,
     probabilities: Tensor,
     references: Sequence[Reference],
     objects: Sequence[int],
@@ -160,7 +160,7 @@ def correct(
 
 def descend(
     network: MemoryNetwork,
-    prepared: Tensor,
+    prepared: MemoryInput,
     probabilities: Tensor,
     asked: Sequence[tuple[Reference, Tensor]],
     objects: Sequence[int],
@@ -216,7 +216,7 @@ def as_probabilities(corrected: Tensor) -> Tensor:
 
 def _ask(
     network: MemoryNetwork,
-    prepared: Tensor,
+    prepared: MemoryInput,
     mask: Tensor,
     asked: Sequence[tuple[Reference, Tensor]],
     objects: Sequence[int],

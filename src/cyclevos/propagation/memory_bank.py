@@ -59,15 +59,16 @@ class MemoryBank:
 
     Args:
         policy: the bound.
+        shared_key: a frame's key is the same for all its objects and is held once.
     """
 
-    def __init__(self, policy: MemoryPolicy) -> None:
-        self.policy = policy
+    def __init__(self, policy: MemoryPolicy, *, shared_key: bool = False) -> None:
+        self.policy, self.shared_key = policy, shared_key
         self._slots: list[_Slot] = []
         self._cells = 0
         self._written = 0
         # Cell-major, so that a prefix of the frames is one view and the read's products need no copy.
-        self._key = torch.empty(0)  # (O,F*h*w,Ck)
+        self._key = torch.empty(0)  # (O or 1,F*h*w,Ck)
         self._value = torch.empty(0)  # (O,F*h*w,Cv)
         self._known = torch.empty(0, dtype=torch.bool)  # (O,F): was the object known in that frame?
 
@@ -86,7 +87,8 @@ class MemoryBank:
         n = held * self._cells
         known = self._known[:, :held]
         mask = None if bool(known.all()) else known.repeat_interleave(self._cells, dim=1)
-        return self._key[:, :n].transpose(1, 2), self._value[:, :n].transpose(1, 2), mask
+        key, value = self._key[:, :n].transpose(1, 2), self._value[:, :n].transpose(1, 2)
+        return key.expand(len(value), -1, -1), value, mask
 
     def write(self, frame: int, features: MemoryFeatures, kind: Kind) -> None:
         """Remember a frame in place of the last previous one or, when full, of the least worthy.
@@ -97,6 +99,7 @@ class MemoryBank:
             kind: why it is remembered.
         """
         key, value = (f.flatten(2).transpose(1, 2) for f in features)  # (O,h*w,C)
+        key = key[:1] if self.shared_key else key
         self._cells = key.shape[1]
         place = self._place()
         self._reserve(key, value, place + 1)
@@ -149,7 +152,7 @@ class MemoryBank:
     def _reserve(self, key: Tensor, value: Tensor, frames: int) -> None:
         """Make room for the objects and frames, keeping what is held."""
         objects, capacity = self._known.shape if self._known.ndim == 2 else (0, 0)
-        if objects >= len(key) and capacity >= frames:
+        if objects >= len(value) and capacity >= frames:
             return
         if capacity < frames:
             limit = self.policy.max_frames
@@ -158,8 +161,8 @@ class MemoryBank:
         old_key, old_value, old_known = self._key, self._value, self._known
         self._key = key.new_zeros(len(key), capacity * self._cells, key.shape[2])
         self._value = value.new_zeros(len(value), capacity * self._cells, value.shape[2])
-        self._known = torch.zeros(len(key), capacity, dtype=torch.bool, device=key.device)
+        self._known = torch.zeros(len(value), capacity, dtype=torch.bool, device=key.device)
         if objects:
             n = old_key.shape[1]
-            self._key[:objects, :n], self._value[:objects, :n] = old_key, old_value
+            self._key[: len(old_key), :n], self._value[:objects, :n] = old_key, old_value
             self._known[:objects, : old_known.shape[1]] = old_known

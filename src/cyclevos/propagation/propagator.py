@@ -21,7 +21,7 @@ from cyclevos.geometry import (
     shrink_probabilities,
 )
 from cyclevos.masks import ids_to_probabilities, object_ids, probabilities_to_ids
-from cyclevos.network.protocol import MemoryFeatures, MemoryNetwork, QueryFeatures
+from cyclevos.network.protocol import MemoryFeatures, MemoryInput, MemoryNetwork, QueryFeatures
 from cyclevos.propagation.correction import Corrected, Correction, as_probabilities, correct
 from cyclevos.propagation.memory_bank import Kind, MemoryBank, MemoryPolicy
 from cyclevos.propagation.references import References
@@ -89,7 +89,7 @@ class Propagator:
         self._references = References(network, keep=self.looks_ahead)
         self.reliability = Reliability(network)
         self.objects: tuple[int, ...] = ()
-        self._bank = MemoryBank(policy)
+        self._bank = MemoryBank(policy, shared_key=network.spec.shared_encoder)
         self._steps = 0
         parameter = next(iter(network.parameters()))
         self._device, self._dtype = parameter.device, parameter.dtype
@@ -159,7 +159,8 @@ class Propagator:
         small = None if query is None else self._predict(query)  # (K+1,H',W')
         annotated = annotation is not None and bool(annotation.any())
         remembered = small if small is None or annotated else self._disturbed(index, small)
-        corrected = None if remembered is None or annotated else self._correct(index, frame, remembered)
+        corrected = None if remembered is None or annotated else self._correct(index, frame, query, remembered)
+        seen = query  # features of the frame, had even where there is nothing to predict
         shown, uncorrected = small, None
         if corrected is not None and self._corrects("output") and remembered is small:
             shown = as_probabilities(corrected.probabilities)
@@ -168,17 +169,18 @@ class Propagator:
         if annotation is not None and annotated:
             full = self._merge(full, annotation)
             remembered = shrink_probabilities(full, size)
-            self._refer(index, frame, annotation, size)
+            seen = self._refer(index, frame, annotation, size, query)
             self.reliability.mark(object_ids(annotation))
         features = None
         if remembered is not None and self.objects:
-            features = self._remember(index, frame, remembered, corrected, annotated=annotated)
+            prepared = self.network.prepare_memory(frame, seen)
+            features = self._remember(index, prepared, remembered, corrected, annotated=annotated)
         scores = dict.fromkeys(object_ids(annotation), 1.0) if annotation is not None else {}
-        if query is not None and small is not None and not annotated:
+        if small is not None and not annotated:
             asked = features if self.reliability.due(self._steps - 1) else None
             known = self._references.reached()
             # A correction leaves less certain probabilities where it does no harm: they are not held against it.
-            scores = self.reliability.observe(query, asked, small, self.objects, known)
+            scores = self.reliability.observe(asked, small, self.objects, known)
         ids = probabilities_to_ids(full, self.objects)
         return Prediction(index, self.objects, full, ids, annotated, scores, uncorrected)
 
@@ -190,12 +192,12 @@ class Propagator:
         present = torch.ones(1, len(self.objects), dtype=torch.bool, device=key.device)
         return self.network.segment(query, key, value, present, known).softmax(dim=1)[0]
 
-    def _correct(self, index: int, frame: Tensor, small: Tensor) -> Corrected | None:
+    def _correct(self, index: int, frame: Tensor, query: QueryFeatures | None, small: Tensor) -> Corrected | None:
         how = self.correction
         if how is None or self._steps % how.every:
             return None
         references = self._references.all() if how.reference == "all" else self._references.latest()
-        prepared = self.network.prepare_memory(frame)
+        prepared = self.network.prepare_memory(frame, query)
         corrected = correct(self.network, prepared, small, references, self.objects, how)
         if logger.isEnabledFor(logging.INFO):  # counting pixels takes its time
             logger.info("frame %d: %s", index, corrected.summary(small))
@@ -211,24 +213,31 @@ class Propagator:
         return small if ids is None else ids_to_probabilities(ids, self.objects).to(small.device)
 
     def _refer(
-        self, index: int, frame: Tensor, annotation: NDArray[np.uint8], size: Size, *, ahead: bool = False
-    ) -> None:
+        self,
+        index: int,
+        frame: Tensor,
+        annotation: NDArray[np.uint8],
+        size: Size,
+        query: QueryFeatures | None = None,
+        *,
+        ahead: bool = False,
+    ) -> QueryFeatures:
         shown = object_ids(annotation)
         small = shrink_probabilities(ids_to_probabilities(annotation, shown), size)
         ids = torch.from_numpy(probabilities_to_ids(small, shown)).to(self._device)
-        self._references.add(index, frame, ids, ahead=ahead)
+        return self._references.add(index, frame, ids, query, ahead=ahead)
 
     def _remember(
-        self, index: int, frame: Tensor, small: Tensor, corrected: Corrected | None, *, annotated: bool
+        self, index: int, prepared: MemoryInput, small: Tensor, corrected: Corrected | None, *, annotated: bool
     ) -> MemoryFeatures:
         sampled = self._steps % self.policy.every == 0
         kind = Kind.REFERENCE if annotated else Kind.SAMPLED if sampled else Kind.PREVIOUS
-        present = torch.ones(1, len(self.objects), dtype=torch.bool, device=frame.device)
+        present = torch.ones(1, len(self.objects), dtype=torch.bool, device=small.device)
         features = None
         if corrected is not None and self._corrects("memory"):
             small, features = corrected.probabilities, corrected.memory
         if features is None:
-            features = self.network.encode_memory(self.network.prepare_memory(frame), small[None], present)
+            features = self.network.encode_memory(prepared, small[None], present)
         self._bank.write(index, features, kind)
         self._steps += 1
         return features

@@ -56,20 +56,24 @@ class References:
         self._reached: list[int] = []
 
     @torch.no_grad()
-    def add(self, index: int, frame: Tensor, ids: Tensor, *, ahead: bool = False) -> None:
-        """Hold an annotated frame.
+    def add(
+        self, index: int, frame: Tensor, ids: Tensor, query: QueryFeatures | None = None, *, ahead: bool = False
+    ) -> QueryFeatures:
+        """Hold an annotated frame and return its query features.
 
         Args:
             index: of the frame; an earlier one of the same index is replaced.
             frame: RGB (1,3,H,W) in [0, 1].
             ids: uint8 (H,W).
+            query: its query features, if they are at hand.
             ahead: the frame has not been reached yet.
         """
         held = self._held.get(index)
-        query = self._network.encode_query(frame) if held is None else held.query
+        if query is None:
+            query = self._network.encode_query(frame) if held is None else held.query
         self._held[index] = Reference(query, frame, ids, object_ids(ids.cpu().numpy()))
         if ahead:
-            return
+            return query
         self._reached = [*(i for i in self._reached if i != index), index]
         if not self._keep:
             seen: set[int] = set()
@@ -79,6 +83,7 @@ class References:
                     del self._held[i]
                 seen.update(shown)
             self._reached = [i for i in self._reached if i in self._held]
+        return query
 
     def latest(self) -> list[Reference]:
         """Return the annotated frame reached last, if there is one."""

@@ -1,8 +1,7 @@
 """Reliability: how good each mask is thought to be, without ground truth.
 
-Signals of three kinds are taken from every frame: the mask's own certainty and size, whether its cells and
-those of the reference name each other as most alike, and, every few frames, how well the reference is rebuilt from
-it (the cycle). A small predictor that ships with the package turns them into a predicted J.
+Signals of two kinds are taken: the mask's own certainty and size in every frame and, every few frames, how well the
+reference is rebuilt from it (the cycle). A small predictor that ships with the package turns them into a predicted J.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ from torch.nn import functional as F
 from cyclevos.cycle import rebuild_reference, rebuilt_iou
 from cyclevos.errors import WeightsError
 from cyclevos.masks import most_probable
-from cyclevos.network.protocol import MemoryFeatures, MemoryNetwork, QueryFeatures
+from cyclevos.network.protocol import MemoryFeatures, MemoryNetwork
 from cyclevos.propagation.references import Reference
 
-# Shapes: K object slots, H W pixels inside the network, h w cells at stride 16, S signals, U hidden units.
+# Shapes: K object slots, H W pixels inside the network, S signals, U hidden units.
 
 PREDICTOR = Path(__file__).resolve().parents[1] / "weights" / "reliability.safetensors"
 
@@ -34,28 +33,25 @@ SIGNALS = (
     "confidence",  # mean probability inside the mask, over the last ten frames or so
     "area",  # log of the mask's area over the reference's
     "misfit",  # size of that
-    "precision",  # share of the mask's cells most like object cells of the reference
-    "recall",  # share of the reference's object cells most like cells of the mask
     "cycle",  # J of the rebuilt reference, when last asked
 )
 _OF_THE_MASK = 2  # that many tell of the mask alone
-_SHARES = ("expected", "confidence", "precision", "recall", "cycle")  # as log-odds: 0.99 is not near 0.95
+_SHARES = ("expected", "confidence", "cycle")  # as log-odds: 0.99 is not near 0.95
 
-_SHARPNESS = 20.0  # of "most like": a softmax over cosines
 _MEMORY = 0.9  # of the running mean
 
 
 class Predictor(NamedTuple):
     """From signals to J: the J of a mask of the right object, times how likely it is that object.
 
-    The first is read off the signals of the mask alone; a network of one hidden layer doubts the second from all but
-    ``expected``.
+    The first is read off the signals of the mask alone; a network of one hidden layer doubts the second from the
+    others.
 
     Attributes:
         mean: (S,) of the signals, subtracted.
         scale: (S,) that they are divided by.
         exact: (3,), factors of the first two signals and the offset.
-        hidden: (U,S), weights of the other signals, the last column the bias.
+        hidden: (U,S-1), weights of the other signals, the last column the bias.
         output: (U+1,), the last one the bias.
     """
 
@@ -69,7 +65,7 @@ class Predictor(NamedTuple):
         """Predict J in [0, 1], (K,), from signals (K,S)."""
         x = ((signals - self.mean) / self.scale).clamp(-4, 4)
         exact = torch.sigmoid(x[:, :_OF_THE_MASK] @ self.exact[:-1] + self.exact[-1])
-        seen = torch.tanh(F.linear(x[:, 1:], self.hidden[:, :-1], self.hidden[:, -1]))
+        seen = torch.tanh(F.linear(x[:, _OF_THE_MASK:], self.hidden[:, :-1], self.hidden[:, -1]))
         return exact * torch.sigmoid(seen @ self.output[:-1] + self.output[-1])
 
 
@@ -119,7 +115,6 @@ class Reliability:
     @torch.no_grad()
     def observe(
         self,
-        query: QueryFeatures,
         memory: MemoryFeatures | None,
         probabilities: Tensor,
         objects: Sequence[int],
@@ -128,7 +123,6 @@ class Reliability:
         """Predict the J of a frame's masks.
 
         Args:
-            query: the frame's features.
             memory: features of the frame with its masks, of all objects, in frames where the reference is
                 to be rebuilt; None elsewhere.
             probabilities: its masks (K+1,H,W).
@@ -139,16 +133,15 @@ class Reliability:
             Predicted J by the user's id, of the objects that a reference shows.
         """
         certainty = _certainty(probabilities)
-        cells = _pooled(probabilities[1:], query.key)  # (K,n)
         rows: dict[int, Tensor] = {}
         for reference in reversed(references):
-            new = torch.tensor([i not in rows for i in objects], device=query.key.device)
+            new = torch.tensor([i not in rows for i in objects], device=probabilities.device)
             who = reference.shows(objects) & new
             if not bool(who.any()):
                 continue
             labels = reference.labels(objects)
             marked = torch.stack([labels[0] == slot for slot in range(1, len(objects) + 1)]).float()
-            seen = [certainty, {"marked": marked.mean(dim=(1, 2))}, _agreement(query.key, reference, cells, marked)]
+            seen = [certainty, {"marked": marked.mean(dim=(1, 2))}]
             if memory is not None:
                 seen.append({"cycle": self._rebuild(memory, reference, labels, who)})
             columns = {name: column.tolist() for signals in seen for name, column in signals.items()}
@@ -203,33 +196,13 @@ class Reliability:
 
 def _certainty(probabilities: Tensor) -> dict[str, Tensor]:
     """Share of the frame, mean probability inside and expected J of masks (K+1,H,W), (K,) each."""
-    best = most_probable(probabilities)
-    p = probabilities[1:].float()
-    inside = torch.stack([best == k for k in range(1, len(probabilities))])  # (K,H,W)
-    count = inside.sum(dim=(1, 2))
-    within = (p * inside).sum(dim=(1, 2))
-    outside = p.sum(dim=(1, 2)) - within
+    best, slots = most_probable(probabilities), len(probabilities)
+    top = probabilities.amax(dim=0)
+    count = torch.bincount(best.flatten(), minlength=slots)[1:]
+    within = torch.bincount(best.flatten(), weights=top.flatten().double(), minlength=slots)[1:].float()
+    outside = probabilities[1:].float().sum(dim=(1, 2)) - within
     return {
         "share": count / best.numel(),
         "confidence": within / count.clamp(min=1),
         "expected": within / (count + outside).clamp(min=1),
-    }
-
-
-def _pooled(masks: Tensor, key: Tensor) -> Tensor:
-    """Average masks (K,H,W) over a key's cells: (K,h*w)."""
-    return F.adaptive_avg_pool2d(masks.float(), (key.shape[-2], key.shape[-1])).flatten(1)
-
-
-def _agreement(key: Tensor, reference: Reference, cells: Tensor, marked: Tensor) -> dict[str, Tensor]:
-    """How far the frame's mask cells (K,n) and the reference's object cells name each other, (K,) each."""
-    there = _pooled(marked, reference.query.key)  # (K,m)
-    a = F.normalize(key[0].flatten(1).float(), dim=0)  # (Ck,n)
-    b = F.normalize(reference.query.key[0].flatten(1).float(), dim=0)  # (Ck,m)
-    cosines = a.T @ b  # (n,m)
-    found = there @ (_SHARPNESS * cosines).softmax(dim=1).T  # (K,n): what each of the frame's cells resembles
-    claimed = cells @ (_SHARPNESS * cosines).softmax(dim=0)  # (K,m)
-    return {
-        "precision": (cells * found).sum(dim=1) / cells.sum(dim=1).clamp(min=1e-3),
-        "recall": (there * claimed).sum(dim=1) / there.sum(dim=1).clamp(min=1e-3),
     }

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cyclevos.cycle import cycle_loss
 from cyclevos.losses import mask_loss
-from cyclevos.network.protocol import MemoryNetwork, QueryFeatures
+from cyclevos.network.protocol import MemoryNetwork
 
 # Shapes: B clips, T frames, K object slots, O objects present over all clips, H W pixels.
 
@@ -67,11 +67,15 @@ class CyclicObjective(nn.Module):
         labels = labels.long()
         images = frames.transpose(0, 1).float() / 255  # (T,B,3,H,W)
         images = images.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, images.shape[:2])
-        queries = _split(network.encode_query(images.flatten(0, 1)), length)
+        flat = images.flatten(0, 1)
+        encoded = network.encode_query(flat)
+        clips = [slice(t * len(labels), (t + 1) * len(labels)) for t in range(length)]  # rows of one time
+        queries = [encoded.select(rows) for rows in clips]
         visible = _visible(labels, slots)  # (B,T,K)
         present = visible[:, 0]
         first = labels[:, 0]
-        prepared = network.prepare_memory(images.flatten(0, 1)).unflatten(0, images.shape[:2])
+        remembered = network.prepare_memory(flat, encoded)
+        prepared = [remembered.select(rows) for rows in clips]
         memory = [network.encode_memory(prepared[0], _one_hot(first, slots), present)]
         parts: dict[str, list[Tensor]] = {name: [] for name in PARTS[:-1]}
         predicted: list[Tensor] = []
@@ -106,11 +110,6 @@ def _frames(counted: Tensor) -> Tensor:
         torch.distributed.all_reduce(frames)
         frames /= torch.distributed.get_world_size()
     return frames.clamp(min=1e-6)
-
-
-def _split(query: QueryFeatures, length: int) -> list[QueryFeatures]:
-    b = query.key.shape[0] // length
-    return [query.select(slice(t * b, (t + 1) * b)) for t in range(length)]
 
 
 def _visible(labels: Tensor, slots: int) -> Tensor:
