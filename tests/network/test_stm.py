@@ -302,7 +302,7 @@ def test_folded_batch_norm_changes_neither_features_nor_gradients(name, monkeypa
 
 
 def _stepped(network):
-    optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.01)  # weights of about one: float32 rounds finely enough
     network(torch.randn(1, 3, 8, 8)).square().sum().backward()
     optimiser.step()
     return network
@@ -349,7 +349,7 @@ def test_what_is_kept_of_a_fold_follows_every_change_of_the_weights(change):
     plain = torch.nn.functional.batch_norm(plain, norm.running_mean, norm.running_var, norm.weight, norm.bias)
     with torch.no_grad():
         for _ in range(2):
-            torch.testing.assert_close(changed(image), plain.detach(), atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(changed(image), plain.detach())
         assert changed[0]._folded()[0] is changed[0]._folded()[0]
 
 
