@@ -60,6 +60,41 @@ def test_a_still_image_makes_differing_frames():
     assert not torch.equal(ids[1], ids[2])
 
 
+STANDING = {"rotate": 0, "shear": 0, "scale": (1, 1), "translate": 0, "perspective": 0, "elastic": 0}
+
+
+def test_motion_blur_spreads_light_along_a_line_and_leaves_half_of_the_frames_sharp():
+    image, ids = torch.zeros(3, 65, 65, dtype=torch.uint8), torch.zeros(65, 65, dtype=torch.uint8)
+    image[:, 32, 32] = 255
+    ids[30:35, 30:35] = 1
+    motion, rng = Motion(**STANDING, blur=12), np.random.default_rng(0)
+    frames, moved = pseudo_clip(tv_tensors.Image(image), tv_tensors.Mask(ids), 60, motion, rng)
+    lit = (frames[:, 0] > 0).flatten(1).sum(dim=1)  # pixels
+    assert 20 <= int((lit == 1).sum()) <= 45
+    assert 8 <= int(lit.max()) <= 15
+    assert (frames[:, 0].flatten(1).sum(dim=1) - 255).abs().max() <= 8  # rounded
+    spread = frames[:, 0].float().flatten(1)
+    y, x = (n.flatten().float() - 32 for n in torch.meshgrid(torch.arange(65), torch.arange(65), indexing="ij"))
+    for light in spread[lit >= 6]:
+        moments = torch.stack([torch.stack([(light * a * b).sum() for a in (x, y)]) for b in (x, y)]) / light.sum()
+        thin, long = torch.linalg.eigvalsh(moments).tolist()
+        assert thin < 0.2 * long
+    assert (moved == ids).all()
+
+
+def test_light_drifts_from_frame_to_frame():
+    image = tv_tensors.Image(torch.full((3, 32, 32), 100, dtype=torch.uint8))
+    ids = tv_tensors.Mask(torch.zeros(32, 32, dtype=torch.uint8))
+    frames, _ = pseudo_clip(image, ids, 20, Motion(**STANDING, brightness=15), np.random.default_rng(0))
+    assert 85 <= int(frames.min()) < 92
+    assert 108 < int(frames.max()) <= 115
+    image[:, :16] = 200
+    frames, _ = pseudo_clip(image, ids, 20, Motion(**STANDING, contrast=(0.5, 1)), np.random.default_rng(0))
+    contrast = frames[:, 0, 0, 0].int() - frames[:, 0, -1, 0].int()
+    assert 50 <= int(contrast.min()) < 65
+    assert 85 < int(contrast.max()) <= 100
+
+
 def test_all_frames_of_a_video_are_varied_alike():
     frames, ids = augment(clip_of(disc().repeat(3, 1, 1)), Augmentation(size=(48, 64)), np.random.default_rng(3))
     assert torch.equal(frames[0], frames[2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -66,6 +67,9 @@ class Motion(BaseModel):
         translate: share of the frame's size to either side.
         perspective: largest shift of a corner, as a share of the frame's size.
         elastic: amplitude in pixels of a smooth random warp (thin-plate like).
+        blur: longest motion blur in pixels; half of the frames stay sharp.
+        contrast: factor.
+        brightness: added, in grey levels of 0..255, to either side.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -76,6 +80,9 @@ class Motion(BaseModel):
     translate: float = Field(0.1, ge=0, lt=1)
     perspective: float = Field(0.08, ge=0, lt=0.5)
     elastic: float = Field(6.0, ge=0)
+    blur: float = Field(0.0, ge=0)
+    contrast: Range = (1.0, 1.0)
+    brightness: float = Field(0.0, ge=0)
 
 
 class ClipTensors(NamedTuple):
@@ -157,7 +164,31 @@ def _move(clip: ClipTensors, motion: Motion, rng: np.random.Generator) -> ClipTe
         ).permute(0, 2, 3, 1)
         frames = TF.elastic(frames, field, fill=127.0)
         ids = TF.elastic(ids, field, fill=0.0)
+    if motion.blur:
+        frames = _motion_blur(frames, rng.uniform(-1, 1) * motion.blur, rng.uniform(0, np.pi))
+    if motion.contrast != (1.0, 1.0):
+        frames = TF.adjust_contrast(frames, rng.uniform(*motion.contrast))
+    if motion.brightness:
+        frames = _brighten(frames, rng.uniform(-1, 1) * motion.brightness)
     return ClipTensors(tv_tensors.Image(frames), tv_tensors.Mask(ids))
+
+
+def _motion_blur(frames: Tensor, length: float, angle: float) -> Tensor:
+    """Average frames (T,3,H,W) along a line of ``length`` pixels; under two pixels they stay as they are."""
+    if length < 2:
+        return frames
+    reach = math.ceil(length / 2)
+    along = np.linspace(-length / 2, length / 2, 4 * reach + 1)
+    kernel = torch.zeros(2 * reach + 1, 2 * reach + 1)
+    for x, y in zip(along * np.cos(angle), along * np.sin(angle), strict=True):
+        kernel[reach + round(y), reach + round(x)] += 1 / len(along)
+    padded = torch.nn.functional.pad(torch.as_tensor(frames).float(), [reach] * 4, mode="replicate")
+    mean = torch.nn.functional.conv2d(padded, kernel.expand(3, 1, -1, -1), groups=3)
+    return mean.round().clamp(0, 255).to(torch.uint8)
+
+
+def _brighten(frames: Tensor, shift: float) -> Tensor:
+    return (frames.float() + shift).clamp(0, 255).to(torch.uint8)
 
 
 def _affine(clip: ClipTensors, angle: float, translate: tuple[float, float], scale: float, shear: float) -> ClipTensors:
@@ -205,5 +236,4 @@ def _colour(frames: Tensor, augmentation: Augmentation, rng: np.random.Generator
     frames = TF.adjust_contrast(frames, rng.uniform(*augmentation.contrast))
     if augmentation.saturation != (1.0, 1.0):
         frames = TF.adjust_saturation(frames, rng.uniform(*augmentation.saturation))
-    shift = rng.uniform(-1, 1) * augmentation.brightness
-    return (frames.float() + shift).clamp(0, 255).to(torch.uint8)
+    return _brighten(frames, rng.uniform(-1, 1) * augmentation.brightness)
