@@ -17,10 +17,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=Path, help="weights of a finished run")
     parser.add_argument("--size", type=int, required=True, help="shorter side chosen on held-back train sequences")
+    parser.add_argument("--read-sigma", type=float, help="of the memory read's kernel, where the run had another")
     parser.add_argument("--output", type=Path, default=PACKAGED["default"])
     arguments = parser.parse_args()
     network = load_network(arguments.weights, device="cpu", dtype="float32")
-    network.spec = network.spec.model_copy(update={"size": arguments.size})
+    changes = {"size": arguments.size, "read_sigma": arguments.read_sigma or network.spec.read_sigma}
+    network.spec = network.spec.model_copy(update=changes)
     save_weights(network, arguments.output, half=True)
     print(f"{arguments.output}: {arguments.output.stat().st_size:,} bytes, sha256 {checksum(arguments.output)}")
 

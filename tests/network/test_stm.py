@@ -10,7 +10,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from cyclevos.network.decoder import Decoder
 from cyclevos.network.folding import FoldedConvolution, FoldedNorm
 from cyclevos.network.fused import _fusible, _onednn_dtypes, convolve
-from cyclevos.network.memory_read import memory_read
 from cyclevos.network.spec import SPECS, NetworkSpec
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.network.trunks import LateTrunk, Trunk
@@ -27,63 +26,6 @@ def test_parameter_counts_are_the_published_ones(name, count):
 
 def test_default_network_is_compact():
     assert sum(p.numel() for p in SpaceTimeMemoryNetwork(SPECS["default"]).parameters()) < 12e6
-
-
-def naive_read(key, value, query):
-    out = torch.zeros(value.shape[0], value.shape[1], query.shape[2], dtype=value.dtype)
-    for o in range(len(key)):
-        for j in range(query.shape[2]):
-            scores = torch.stack([key[o, :, i] @ query[o, :, j] for i in range(key.shape[2])])
-            weights = (scores / key.shape[1] ** 0.5).softmax(0)
-            out[o, :, j] = sum(weights[i] * value[o, :, i] for i in range(key.shape[2]))
-    return out
-
-
-def test_memory_read_equals_the_formula():
-    key, value, query = (torch.randn(2, c, n).double() for c, n in ((5, 7), (3, 7), (5, 4)))
-    torch.testing.assert_close(memory_read(key, value, query), naive_read(key, value, query))
-    with torch.no_grad():
-        torch.testing.assert_close(memory_read(key, value, query), naive_read(key, value, query))
-
-
-def test_memory_read_in_parts_equals_the_whole(monkeypatch):
-    key, value, query = (torch.randn(2, c, n).double() for c, n in ((5, 7), (3, 7), (5, 9)))
-    whole = memory_read(key, value, query)
-    monkeypatch.setattr("cyclevos.network.memory_read._ROWS", 2)
-    with torch.no_grad():
-        torch.testing.assert_close(memory_read(key, value, query), whole)
-
-
-def test_memory_read_leaves_unknown_cells_out():
-    key, value, query = (torch.randn(2, c, n).double() for c, n in ((5, 7), (3, 7), (5, 4)))
-    known = torch.ones(2, 7, dtype=torch.bool)
-    known[1, 4:] = False
-    read = memory_read(key, value, query, known)
-    torch.testing.assert_close(read[1], naive_read(key[1:, :, :4], value[1:, :, :4], query[1:])[0])
-    torch.testing.assert_close(read[0], naive_read(key, value, query)[0])
-
-
-@pytest.mark.parametrize("gradients", [False, True])
-def test_memory_read_compares_a_key_of_all_objects_once(gradients, monkeypatch):
-    key, value, query = torch.randn(1, 4, 700), torch.randn(3, 6, 700), torch.randn(1, 4, 300)
-    with torch.set_grad_enabled(gradients):
-        slow = memory_read(key.repeat(3, 1, 1), value, query.repeat(3, 1, 1))
-        softmax, sizes = torch.Tensor.softmax, []
-        monkeypatch.setattr(torch.Tensor, "softmax", lambda x, dim: sizes.append(x.shape[0]) or softmax(x, dim))
-        fast = memory_read(key.expand(3, -1, -1), value, query.expand(3, -1, -1))
-    assert sizes
-    assert set(sizes) == {1}
-    torch.testing.assert_close(fast, slow)
-
-
-def test_memory_read_names_the_shapes_it_got():
-    with pytest.raises(ValueError, match=r"expected memory_key \(O,Ck,N\).*\(1, 4, 6\)"):
-        memory_read(torch.zeros(1, 4, 6), torch.zeros(1, 2, 5), torch.zeros(1, 4, 3))
-
-
-def test_memory_read_has_right_gradients():
-    tensors = [torch.randn(1, c, n, dtype=torch.float64, requires_grad=True) for c, n in ((3, 4), (2, 4), (3, 2))]
-    assert torch.autograd.gradcheck(memory_read, tensors)
 
 
 def test_decoder_split_equals_the_plain_concatenation():

@@ -9,6 +9,7 @@ from PIL import Image
 
 from cyclevos.errors import ConfigError, DatasetError
 from cyclevos.network.checkpoints import save_weights
+from cyclevos.network.spec import SPECS
 from cyclevos.training.schema import NetworkConfig, OptimiserConfig, TrainingConfig
 from cyclevos.training.setup import build_dataset, build_optimiser, build_schedule, build_trained_network
 
@@ -67,6 +68,32 @@ def test_weights_of_another_network_are_refused(tmp_path, tiny_network):
 def test_an_unknown_network_is_refused():
     with pytest.raises(ConfigError, match=r"'defualt' is unknown.*stm-cycle-resnet50"):
         build_trained_network(NetworkConfig(name="defualt"), size=None)
+
+
+def test_a_named_network_can_be_changed():
+    changed = NetworkConfig(changes={"read_sigma": None, "value_dim": 32}, imagenet=False)
+    spec = build_trained_network(changed, size=48).spec
+    assert spec == SPECS["default"].model_copy(update={"read_sigma": None, "value_dim": 32, "size": 48})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sigma": 7}, r"changes\.sigma: Extra inputs.*read_sigma"),
+        ({"read_sigma": -1}, r"changes\.read_sigma: .*than 0"),
+    ],
+)
+def test_changes_that_cannot_be_made_are_explained(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        build_trained_network(NetworkConfig(changes=changes), size=None)
+
+
+def test_a_run_may_start_from_weights_with_another_read(config, tmp_path, tiny_network):
+    save_weights(tiny_network, tmp_path / "start.safetensors")
+    start = NetworkConfig(
+        spec=config.network.spec, changes={"read_sigma": 5.0}, init_from=str(tmp_path / "start.safetensors")
+    )
+    assert build_trained_network(start, size=48).spec.read_sigma == 5
 
 
 def test_trunks_have_a_rate_of_their_own_and_frozen_stages_none(config):

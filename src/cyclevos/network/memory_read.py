@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,18 +11,41 @@ from torch import Tensor
 # Shapes: O objects, Ck key channels, Cv value channels, N memory cells, n query cells.
 
 _ROWS = 256  # query cells read at once on a CPU: their affinities stay in the cache
+_MATCHED = 1024  # memory cells matched at once on a CPU, likewise
 
 
-def memory_read(memory_key: Tensor, memory_value: Tensor, query_key: Tensor, known: Tensor | None = None) -> Tensor:
+class ReadKernel(NamedTuple):
+    """Where a memory cell's vote counts: around the query cell that it matches best.
+
+    Attributes:
+        sigma: standard deviation of the Gaussian, in cells.
+        grid: (h, w) of the query cells, in row order.
+    """
+
+    sigma: float
+    grid: tuple[int, int]
+
+
+def memory_read(
+    memory_key: Tensor,
+    memory_value: Tensor,
+    query_key: Tensor,
+    known: Tensor | None = None,
+    kernel: ReadKernel | None = None,
+) -> Tensor:
     r"""Read the memory with softmax attention.
 
-    .. math:: v_j = \sum_i \mathrm{softmax}_i(k_i \cdot q_j / \sqrt{C_k})\, v_i
+    .. math:: v_j = \sum_i \mathrm{softmax}_i(k_i \cdot q_j / \sqrt{C_k} - |x_j - x_{b(i)}|^2 / 2\sigma^2)\, v_i
+
+    The second term, with the place :math:`x_{b(i)}` of the query cell that memory cell :math:`i` matches best, is that
+    of a kernel (KMN, Seo et al., ECCV 2020); without one it is left out (STM, Oh et al., ICCV 2019).
 
     Args:
         memory_key: (O, Ck, N).
         memory_value: (O, Cv, N).
         query_key: (O, Ck, n).
         known: bool (O, N), the cells an object may read; None = all.
+        kernel: confines votes; None = they count everywhere.
 
     Keys and queries that are one tensor expanded to all objects are compared once.
 
@@ -41,9 +65,13 @@ def memory_read(memory_key: Tensor, memory_value: Tensor, query_key: Tensor, kno
             "expected memory_key (O,Ck,N), memory_value (O,Cv,N), query_key (O,Ck,n); got "
             f"{tuple(memory_key.shape)}, {tuple(memory_value.shape)}, {tuple(query_key.shape)}"
         )
+    if kernel is not None and math.prod(kernel.grid) != query_key.shape[2]:
+        raise ValueError(f"expected a kernel over {query_key.shape[2]} query cells, got a grid of {kernel.grid}")
     if known is None and memory_key.stride(0) == 0 and query_key.stride(0) == 0:
         memory_key, query_key = memory_key[:1], query_key[:1]  # all objects weigh the cells alike
     query = (query_key * (1.0 / math.sqrt(query_key.shape[1]))).transpose(1, 2)  # (O or 1,n,Ck)
+    if kernel is not None:
+        memory_key, query = _confined(memory_key, query, kernel, _best_matches(memory_key, query))
     if torch.is_grad_enabled() or query.is_cuda:
         return _read(memory_key, memory_value, query, known)
     read = memory_value.new_empty(*memory_value.shape[:2], query_key.shape[2])
@@ -68,3 +96,39 @@ def _read(memory_key: Tensor, memory_value: Tensor, query: Tensor, known: Tensor
     if len(weights) == len(values):
         return (weights @ values).transpose(1, 2)
     return torch.stack([weights[0] @ each for each in values]).transpose(1, 2)
+
+
+def _confined(memory_key: Tensor, query: Tensor, kernel: ReadKernel, matches: Tensor) -> tuple[Tensor, Tensor]:
+    """Add channels to keys (O or 1,Ck,N) and queries (O or 1,n,Ck) whose product is the kernel's term.
+
+    Args:
+        memory_key: the keys.
+        query: the queries.
+        kernel: the kernel.
+        matches: the query cell that each memory cell matches best, (O or 1,N).
+
+    A product is linear in each side, so the squared distance is spread out: a^2 - 2ab + b^2. Squares take two channels,
+    as one of half precision would round them by more than the term's smallest steps.
+    """
+    h, w = kernel.grid
+    y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+    centre = torch.tensor([(h - 1) / 2, (w - 1) / 2])  # small numbers are rounded less
+    place = (torch.stack([y, x], dim=2).flatten(0, 1) - centre) / (math.sqrt(2) * kernel.sigma)  # (n,2)
+    place = place.to(query)
+    square = place.to(torch.promote_types(place.dtype, torch.float32)).square().sum(dim=1, keepdim=True)
+    coarse = square.to(place.dtype)
+    squares = torch.cat([coarse, (square - coarse).to(place.dtype)], dim=1)  # (n,2)
+    one = torch.ones_like(place)
+    asking = torch.cat([2 * place, -one, -squares], dim=1).expand(len(query), -1, -1)  # (O or 1,n,6)
+    matched = torch.cat([place, squares, one], dim=1)[matches]  # (O or 1,N,6)
+    return torch.cat([memory_key, matched.transpose(1, 2)], dim=1), torch.cat([query, asking], dim=2)
+
+
+@torch.no_grad()
+def _best_matches(memory_key: Tensor, query: Tensor) -> Tensor:
+    """Find for each memory cell the query cell it is most alike: (O or 1,N)."""
+    asked = query.transpose(1, 2).contiguous()  # (O or 1,Ck,n)
+    cells = memory_key.shape[2] if query.is_cuda else _MATCHED
+    parts = memory_key.transpose(1, 2).split(cells, dim=1)
+    # The largest value comes along, as the index alone is four times as slow on a CPU.
+    return torch.cat([(part @ asked).max(dim=2).indices for part in parts], dim=1)

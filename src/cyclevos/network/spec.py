@@ -25,6 +25,8 @@ class NetworkSpec(BaseModel):
         decoder_dim: channels inside the decoder.
         similarity: how keys are compared in the memory read: ``dot``, the product over the square root of
             ``key_dim`` (STM), or ``cosine``, the cosine times a learned sharpness.
+        read_sigma: what a memory cell tells counts around the query cell it matches best, by a Gaussian of this
+            standard deviation in cells (KMN); None = everywhere (STM). It may be changed after training.
         mask_shortcut: let the memory value see the masks directly, besides through the trunk.
         shared_encoder: a frame is encoded once for all its objects: the memory's key is the frame's own query key,
             and the memory encoder starts from the query encoder's features at stride 4, where the masks join. Else,
@@ -44,6 +46,7 @@ class NetworkSpec(BaseModel):
     value_dim: int = Field(256, ge=1)
     decoder_dim: int = Field(96, ge=1)
     similarity: Similarity = "dot"
+    read_sigma: float | None = Field(None, gt=0)
     mask_shortcut: bool = False
     shared_encoder: bool = False
     second_mask: SecondMaskChannel = "others"
@@ -57,7 +60,12 @@ _RESNET = {"key_dim": 128, "value_dim": 512, "decoder_dim": 256}
 
 SPECS: dict[str, NetworkSpec] = {
     "default": NetworkSpec(
-        similarity="cosine", mask_shortcut=True, shared_encoder=True, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)
+        similarity="cosine",
+        read_sigma=7.0,
+        mask_shortcut=True,
+        shared_encoder=True,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
     ),
     "stm-resnet50": NetworkSpec(trunk="resnet50", **_RESNET),
     "stm-cycle-resnet50": NetworkSpec(trunk="resnet50", second_mask="background", pad_multiple=1, size=240, **_RESNET),

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from cyclevos.masks import soft_aggregation
 from cyclevos.network.decoder import Decoder
-from cyclevos.network.memory_read import memory_read
+from cyclevos.network.memory_read import ReadKernel, memory_read
 from cyclevos.network.object_chunks import ObjectChunks
 from cyclevos.network.spec import NetworkSpec
 from cyclevos.network.trunks import LateTrunk, Trunk
@@ -209,15 +209,17 @@ class SpaceTimeMemoryNetwork(nn.Module):
         """
         owner = present.nonzero()[:, 0]
         height, width = (_padded_length(n, self.spec.pad_multiple) for n in query.size)
+        sigma = self.spec.read_sigma
+        kernel = None if sigma is None else ReadKernel(sigma, _size(query.key))
         read_at_once = None
         if known is None and memory_key.stride(0) == 0:  # as cheap for all objects as for one
-            read_at_once = memory_read(memory_key, memory_value, query.select(owner).key.flatten(2))
+            read_at_once = memory_read(memory_key, memory_value, query.select(owner).key.flatten(2), kernel=kernel)
 
         def decode(rows: slice) -> tuple[Tensor]:
             asked = query.select(owner[rows])
             if read_at_once is None:
                 seen = None if known is None else known[rows]
-                read = memory_read(memory_key[rows], memory_value[rows], asked.key.flatten(2), seen)
+                read = memory_read(memory_key[rows], memory_value[rows], asked.key.flatten(2), seen, kernel)
             else:
                 read = read_at_once[rows]
             return (self.decoder(read.unflatten(2, asked.key.shape[-2:]), asked.prepared, (height, width)),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -21,6 +21,7 @@ class NetworkConfig(_Section):
 
     Attributes:
         name: a named network whose specification is used, unless ``spec`` is given.
+        changes: what is to be otherwise in that specification, by field.
         spec: a specification of one's own.
         init_from: weights file or named weights to start from.
         imagenet: start both trunks from ImageNet weights (ignored with ``init_from``).
@@ -28,6 +29,7 @@ class NetworkConfig(_Section):
     """
 
     name: str = "default"
+    changes: dict[str, Any] = Field(default_factory=dict)
     spec: NetworkSpec | None = None
     init_from: str | None = None
     imagenet: bool = True

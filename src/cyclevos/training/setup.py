@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from cyclevos.datasets.clips import ClipDataset, ClipSource, GapCurriculum, StillSource, VideoSource
 from cyclevos.datasets.layouts import open_dataset
 from cyclevos.errors import ConfigError, DatasetError
-from cyclevos.network.spec import SPECS
+from cyclevos.network.spec import SPECS, NetworkSpec
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.network.weights import build_network, load_network
 from cyclevos.training.schema import NetworkConfig, OptimiserConfig, SourceConfig, TrainingConfig
@@ -28,20 +30,31 @@ def build_trained_network(config: NetworkConfig, size: int | None) -> SpaceTimeM
         size: shorter side to store with the weights.
 
     Raises:
-        ConfigError: the named network does not exist.
+        ConfigError: the named network does not exist, or a change to it is none that can be made.
         WeightsError: the weights to start from cannot be had.
     """
     if config.spec is None and config.name not in SPECS:
         raise ConfigError(f"network.name {config.name!r} is unknown. Names: {', '.join(SPECS)}.")
-    spec = (config.spec or SPECS[config.name]).model_copy(update={"size": size})
+    spec = _changed(config.spec or SPECS[config.name], config.changes).model_copy(update={"size": size})
     network = build_network(spec, imagenet=config.imagenet and config.init_from is None)
     if config.init_from is not None:
         start = load_network(config.init_from, device="cpu", dtype="float32")
-        if start.spec.model_copy(update={"size": size}) != spec:
+        if start.spec.model_copy(update={"size": size, "read_sigma": spec.read_sigma}) != spec:
             raise ConfigError(f"network.init_from {config.init_from}: made for {start.spec}, the run wants {spec}.")
         network.load_state_dict(start.state_dict())
     network.query_encoder.freeze_until_stride(config.freeze_until_stride)
     return network
+
+
+def _changed(spec: NetworkSpec, changes: dict[str, Any]) -> NetworkSpec:
+    try:
+        return NetworkSpec.model_validate({**spec.model_dump(), **changes})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            f"network.changes.{name}: {first['msg']}. Fields: {', '.join(NetworkSpec.model_fields)}."
+        ) from error
 
 
 def build_dataset(config: TrainingConfig, processes: int) -> ClipDataset:

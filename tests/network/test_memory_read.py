@@ -1,0 +1,109 @@
+"""The memory read against a slow version written from the equations."""
+
+import pytest
+import torch
+
+from cyclevos.network.memory_read import ReadKernel, _confined, memory_read
+
+
+def naive_read(key, value, query, kernel=None):
+    out = torch.zeros(value.shape[0], value.shape[1], query.shape[2], dtype=value.dtype)
+    for o in range(len(key)):
+        scores = torch.stack([key[o, :, i] @ query[o] for i in range(key.shape[2])]) / key.shape[1] ** 0.5  # (N,n)
+        if kernel is not None:
+            width = kernel.grid[1]
+            for i, best in enumerate(scores.argmax(1).tolist()):
+                for j in range(query.shape[2]):
+                    across, down = j % width - best % width, j // width - best // width
+                    scores[i, j] -= (across**2 + down**2) / (2 * kernel.sigma**2)
+        for j in range(query.shape[2]):
+            weights = scores[:, j].softmax(0)
+            out[o, :, j] = sum(weights[i] * value[o, :, i] for i in range(key.shape[2]))
+    return out
+
+
+def test_memory_read_equals_the_formula():
+    key, value, query = (torch.randn(2, c, n).double() for c, n in ((5, 7), (3, 7), (5, 4)))
+    torch.testing.assert_close(memory_read(key, value, query), naive_read(key, value, query))
+    with torch.no_grad():
+        torch.testing.assert_close(memory_read(key, value, query), naive_read(key, value, query))
+
+
+def test_memory_read_in_parts_equals_the_whole(monkeypatch):
+    key, value, query = (torch.randn(2, c, n).double() for c, n in ((5, 7), (3, 7), (5, 9)))
+    whole = memory_read(key, value, query)
+    monkeypatch.setattr("cyclevos.network.memory_read._ROWS", 2)
+    with torch.no_grad():
+        torch.testing.assert_close(memory_read(key, value, query), whole)
+
+
+def test_memory_read_leaves_unknown_cells_out():
+    key, value, query = (torch.randn(2, c, n).double() for c, n in ((5, 7), (3, 7), (5, 4)))
+    known = torch.ones(2, 7, dtype=torch.bool)
+    known[1, 4:] = False
+    read = memory_read(key, value, query, known)
+    torch.testing.assert_close(read[1], naive_read(key[1:, :, :4], value[1:, :, :4], query[1:])[0])
+    torch.testing.assert_close(read[0], naive_read(key, value, query)[0])
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+def test_memory_read_compares_a_key_of_all_objects_once(gradients, monkeypatch):
+    key, value, query = torch.randn(1, 4, 700), torch.randn(3, 6, 700), torch.randn(1, 4, 300)
+    with torch.set_grad_enabled(gradients):
+        slow = memory_read(key.repeat(3, 1, 1), value, query.repeat(3, 1, 1))
+        softmax, sizes = torch.Tensor.softmax, []
+        monkeypatch.setattr(torch.Tensor, "softmax", lambda x, dim: sizes.append(x.shape[0]) or softmax(x, dim))
+        fast = memory_read(key.expand(3, -1, -1), value, query.expand(3, -1, -1))
+    assert sizes
+    assert set(sizes) == {1}
+    torch.testing.assert_close(fast, slow)
+
+
+def test_memory_read_names_the_shapes_it_got():
+    with pytest.raises(ValueError, match=r"expected memory_key \(O,Ck,N\).*\(1, 4, 6\)"):
+        memory_read(torch.zeros(1, 4, 6), torch.zeros(1, 2, 5), torch.zeros(1, 4, 3))
+
+
+def test_memory_read_has_right_gradients():
+    tensors = [torch.randn(1, c, n, dtype=torch.float64, requires_grad=True) for c, n in ((3, 4), (2, 4), (3, 2))]
+    assert torch.autograd.gradcheck(memory_read, tensors)
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+@pytest.mark.parametrize("own_keys", [False, True])
+def test_kernel_equals_the_formula(gradients, own_keys, monkeypatch):
+    kernel = ReadKernel(1.5, (3, 4))
+    key, value, query = (torch.randn(2, c, n).double() for c, n in ((5, 24), (3, 24), (5, 12)))
+    if not own_keys:
+        key, query = key[:1].expand(2, -1, -1), query[:1].expand(2, -1, -1)
+    monkeypatch.setattr("cyclevos.network.memory_read._MATCHED", 10)
+    with torch.set_grad_enabled(gradients):
+        read = memory_read(key, value, query, kernel=kernel)
+    torch.testing.assert_close(read, naive_read(key, value, query, kernel))
+    assert (read - memory_read(key, value, query)).abs().max() > 0.1  # it matters
+
+
+def test_kernel_keeps_its_precision_in_bfloat16():
+    grid = (30, 52)
+    kernel, n = ReadKernel(7.0, grid), grid[0] * grid[1]
+    place = torch.stack(torch.meshgrid(*map(torch.arange, grid), indexing="ij"), 2).flatten(0, 1).double()
+    match = torch.randperm(n)
+    key, query = torch.zeros(1, 4, n), torch.zeros(1, 4, n)
+    with torch.no_grad():
+        confined, asked = _confined(key, query.transpose(1, 2), kernel, match[None])
+        half, asked_half = _confined(key.bfloat16(), query.transpose(1, 2).bfloat16(), kernel, match[None])
+    wanted = -torch.cdist(place, place[match]).square() / 98
+    torch.testing.assert_close((asked @ confined)[0].double(), wanted, atol=1e-4, rtol=1e-4)
+    error = ((asked_half @ half)[0].double() - wanted).abs()
+    assert error[wanted > -1].max() < 0.05
+
+
+def test_kernel_with_gradients_has_right_ones():
+    kernel = ReadKernel(1.0, (2, 2))
+    tensors = [torch.randn(1, c, n, dtype=torch.float64, requires_grad=True) for c, n in ((3, 6), (2, 6), (3, 4))]
+    assert torch.autograd.gradcheck(lambda k, v, q: memory_read(k, v, q, kernel=kernel), tensors)
+
+
+def test_kernel_refuses_another_grid():
+    with pytest.raises(ValueError, match=r"kernel over 3 query cells, got a grid of \(2, 2\)"):
+        memory_read(torch.zeros(1, 4, 6), torch.zeros(1, 2, 6), torch.zeros(1, 4, 3), kernel=ReadKernel(7, (2, 2)))
