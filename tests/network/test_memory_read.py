@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cyclevos.network.memory_read import ReadKernel, _confined, memory_read
+from cyclevos.network.memory_read import ReadKernel, _best_matches, _confined, memory_read
 
 
 def naive_read(key, value, query, kernel=None):
@@ -96,6 +96,21 @@ def test_kernel_keeps_its_precision_in_bfloat16():
     torch.testing.assert_close((asked @ confined)[0].double(), wanted, atol=1e-4, rtol=1e-4)
     error = ((asked_half @ half)[0].double() - wanted).abs()
     assert error[wanted > -1].max() < 0.05
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+def test_kernel_matches_a_key_of_all_objects_once_whatever_they_may_read(gradients, monkeypatch):
+    key, value, query = torch.randn(1, 4, 24), torch.randn(3, 6, 24), torch.randn(1, 4, 12)
+    known, kernel = torch.rand(3, 24) > 0.5, ReadKernel(1.5, (3, 4))
+    with torch.set_grad_enabled(gradients):
+        slow = memory_read(key.repeat(3, 1, 1), value, query.repeat(3, 1, 1), known, kernel)
+        sizes = []
+        monkeypatch.setattr(
+            "cyclevos.network.memory_read._best_matches", lambda *a: sizes.append(len(a[0])) or _best_matches(*a)
+        )
+        fast = memory_read(key.expand(3, -1, -1), value, query.expand(3, -1, -1), known, kernel)
+    assert sizes == [1]
+    torch.testing.assert_close(fast, slow)
 
 
 def test_kernel_with_gradients_has_right_ones():

@@ -67,11 +67,15 @@ def memory_read(
         )
     if kernel is not None and math.prod(kernel.grid) != query_key.shape[2]:
         raise ValueError(f"expected a kernel over {query_key.shape[2]} query cells, got a grid of {kernel.grid}")
-    if known is None and memory_key.stride(0) == 0 and query_key.stride(0) == 0:
+    objects = len(memory_key)
+    alike = memory_key.stride(0) == 0 and query_key.stride(0) == 0
+    if alike:
         memory_key, query_key = memory_key[:1], query_key[:1]  # all objects weigh the cells alike
     query = (query_key * (1.0 / math.sqrt(query_key.shape[1]))).transpose(1, 2)  # (O or 1,n,Ck)
     if kernel is not None:
         memory_key, query = _confined(memory_key, query, kernel, _best_matches(memory_key, query))
+    if alike and known is not None:
+        memory_key, query = memory_key.expand(objects, -1, -1), query.expand(objects, -1, -1)
     if torch.is_grad_enabled() or query.is_cuda:
         return _read(memory_key, memory_value, query, known)
     read = memory_value.new_empty(*memory_value.shape[:2], query_key.shape[2])
