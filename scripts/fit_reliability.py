@@ -1,6 +1,6 @@
-"""Makes the packaged reliability predictor: runs the packaged network over train sequences and fits signals to J.
+"""Makes the packaged reliability predictor: runs a network over train sequences and fits signals to J.
 
-python scripts/fit_reliability.py DAVIS-2016 --runs runs/reliability
+python scripts/fit_reliability.py DAVIS-2016 --runs runs/reliability --weights runs/compact/last.safetensors
 
 The network is degraded in several ways, or there would be too few failures to learn from. Cross-validation
 leaves whole sequences out. No val sequence enters.
@@ -71,6 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=Path)
     parser.add_argument("--runs", type=Path, required=True, help="folder of the signals; what is there stays")
+    parser.add_argument("--weights", default="default", help="of the network; for others, another --runs")
     parser.add_argument("--frames", type=int, default=40, help="of each run, at most")
     parser.add_argument("--output", type=Path, default=PREDICTOR)
     arguments = parser.parse_args()
@@ -81,7 +82,7 @@ def main() -> None:
         kinds = list(KINDS) if sequence.name in HELD_BACK else [bad[(number + n) % len(bad)] for n in (0, 2, 5, 7)]
         for kind in kinds:
             file = arguments.runs / f"{sequence.name} {kind}.npy"
-            table = collected(file, sequence, KINDS[kind], arguments.frames)
+            table = collected(file, sequence, KINDS[kind], arguments.frames, arguments.weights)
             print(f"{sequence.name:20} {kind:9} {len(table)} frames, mean J {table[:, J].mean():.3f}", flush=True)
             rows.append((sequence.name, table))
     groups = np.concatenate([np.full(len(table), zlib.crc32(name.encode())) for name, table in rows])
@@ -93,16 +94,16 @@ def main() -> None:
     print(f"{arguments.output}: {len(truth)} frames")
 
 
-def collected(file: Path, sequence: Sequence, how: Kind, frames: int | None) -> np.ndarray:
+def collected(file: Path, sequence: Sequence, how: Kind, frames: int | None, weights: str = "default") -> np.ndarray:
     """A row of signals, true J and share of the frame for each of a sequence's frames, run unless the file is there."""
     if not file.is_file():
-        np.save(file, collect(sequence, how, frames, zlib.crc32(file.stem.encode())))
+        np.save(file, collect(sequence, how, frames, weights, zlib.crc32(file.stem.encode())))
     return np.load(file)
 
 
-def collect(sequence: Sequence, how: Kind, frames: int | None, seed: int) -> np.ndarray:
+def collect(sequence: Sequence, how: Kind, frames: int | None, weights: str, seed: int) -> np.ndarray:
     """Run a sequence."""
-    network = load_network("default")
+    network = load_network(weights)
     degrade(network, how, torch.Generator().manual_seed(seed))
     rng = np.random.default_rng(seed)
     disturb = (lambda index, ids: box(ids, rng) if rng.random() < 0.5 else None) if how.boxes else None

@@ -37,7 +37,7 @@ def refusal(file: Path, *overrides: str) -> str:
 
 
 def test_presets_load():
-    assert set(presets()) == {"compact", "paper", "paper-static"}
+    assert set(presets()) == {"compact", "compact-further", "paper", "paper-static"}
     for name in presets():
         config = load_config(name)
         assert config.network.name in SPECS
@@ -45,8 +45,9 @@ def test_presets_load():
         assert all(source.root.parts[0] == "data" for source in config.data.sources)
 
 
-def test_compact_holds_its_validation_sequences_back():
-    config = load_config("compact")
+@pytest.mark.parametrize("name", ["compact", "compact-further"])
+def test_compact_holds_its_validation_sequences_back(name):
+    config = load_config(name)
     assert config.validation.sequences == ("car-turn", "dance-jump", "mallard-fly", "scooter-gray")
     assert (config.validation.size, config.validation.every) == (288, 1000)
 
