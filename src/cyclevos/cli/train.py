@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 def train(
-    config: Annotated[str, typer.Argument(help="YAML file, or a preset: paper, paper-static, compact, compact-further.")],
+    config: Annotated[
+        str, typer.Argument(help="A YAML file or preset: paper, paper-static, compact, compact-further.")
+    ],
     output: Annotated[Path | None, typer.Option(help="Folder of the run [default: runs/CONFIG].")] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")] = None,
     dry_run: Annotated[
