@@ -51,8 +51,12 @@ def main() -> None:
             part(arguments.weights, frames, mask)
 
 
-def plain_read(memory_key, memory_value, query_key, known=None):
+def plain_read(memory_key, memory_value, query_key, known=None, kernel=None):
     affinity = memory_key.transpose(1, 2) @ query_key / memory_key.shape[1] ** 0.5  # (O,N,n)
+    if kernel is not None:
+        place = torch.cartesian_prod(*(torch.arange(float(length)) for length in kernel.grid))  # (n,2)
+        matched = place[affinity.argmax(dim=2)]  # (O,N,2)
+        affinity = affinity - torch.cdist(matched, place).square() / (2 * kernel.sigma**2)
     return memory_value @ affinity.softmax(dim=1)
 
 
