@@ -114,11 +114,9 @@ def _confined(memory_key: Tensor, query: Tensor, kernel: ReadKernel, matches: Te
     A product is linear in each side, so the squared distance is spread out: a^2 - 2ab + b^2. Squares take two channels,
     as one of half precision would round them by more than the term's smallest steps.
     """
-    h, w = kernel.grid
-    y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
-    centre = torch.tensor([(h - 1) / 2, (w - 1) / 2])  # small numbers are rounded less
-    place = (torch.stack([y, x], dim=2).flatten(0, 1) - centre) / (math.sqrt(2) * kernel.sigma)  # (n,2)
-    place = place.to(query)
+    # From the grid's middle: small numbers are rounded less.
+    axes = (torch.arange(length, device=query.device) - (length - 1) / 2 for length in kernel.grid)
+    place = (torch.cartesian_prod(*axes) / (math.sqrt(2) * kernel.sigma)).to(query.dtype)  # (n,2)
     square = place.to(torch.promote_types(place.dtype, torch.float32)).square().sum(dim=1, keepdim=True)
     coarse = square.to(place.dtype)
     squares = torch.cat([coarse, (square - coarse).to(place.dtype)], dim=1)  # (n,2)
