@@ -52,6 +52,32 @@ def test_compact_holds_its_validation_sequences_back(name):
     assert (config.validation.size, config.validation.every) == (288, 1000)
 
 
+def test_a_base_gives_what_a_file_does_not_say(tmp_path):
+    (tmp_path / "own.yaml").write_text("base: compact\noptimiser: {lr: 0.5}\ndata: {augmentation: {crop: [0.2, 1]}}\n")
+    over = tmp_path / "over.yaml"
+    over.write_text("base: own.yaml\ndata: {sources: [{root: x}]}\nsteps: 7\n")
+    found, base = load_config(over, ["seed=9"]), load_config("compact")
+    assert (found.optimiser.lr, found.data.augmentation.crop, found.steps, found.seed) == (0.5, (0.2, 1), 7, 9)
+    assert [source.root for source in found.data.sources] == [Path("x")]
+    assert found.optimiser.model_copy(update={"lr": base.optimiser.lr}) == base.optimiser
+    assert (found.data.augmentation.size, found.validation) == (base.data.augmentation.size, base.validation)
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ("compct", r"No configuration 'compct'\. Give a YAML file or a preset: compact"),
+        ("[compact]", r"run\.yaml: base is \['compact'\], expected the name"),
+        ("run.yaml", r"run\.yaml: base 'run\.yaml' stands on this file again"),
+        ("ring.yaml", r"ring\.yaml: base 'run\.yaml' stands on this file again"),
+        (r'"nul\0"', "cannot be a file|No configuration"),
+    ],
+)
+def test_wrong_bases_are_explained(tmp_path, base, message):
+    (tmp_path / "ring.yaml").write_text("base: run.yaml\n")
+    assert re.search(message, refusal(write(tmp_path, f"base: {base}\n")))
+
+
 def test_paper_is_the_papers_recipe():
     config = load_config("paper")
     clips = 5 * 60 + 3471
@@ -126,6 +152,8 @@ def test_an_override_of_an_anchored_section_leaves_its_namesakes():
         ("optimiser.lrr=1", r"unknown key 'optimiser\.lrr'; did you mean 'lr'\?"),
         ("data.sources.0.wieght=1", r"unknown key 'data\.sources\.0\.wieght'; did you mean 'weight'\?"),
         ("network.spec.trunck=resnet18", r"unknown key 'network\.spec\.trunck'; did you mean 'trunk'\?"),
+        ("network.changes.read_sigm=3", r"unknown key 'network\.changes\.read_sigm'; did you mean 'read_sigma'\?"),
+        ("network.changes.read_sigma=-1", r"network\.changes\.read_sigma: .*greater than 0.*-1"),
         ("stepz=1", r"did you mean 'steps'\?"),
         ("qqqqqq=1", "known keys: batch, checkpoint_every, data"),
         ("steps=many", r"steps: .*integer.*'many'"),

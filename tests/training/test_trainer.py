@@ -188,11 +188,17 @@ def test_a_plain_run_without_average_and_validation_returns_the_last_weights(tin
     assert all(torch.equal(saved[name], trained[name]) for name in saved)
 
 
-def test_a_folder_of_another_run_is_refused(whole, tiny_run):
+@pytest.mark.parametrize(
+    ("section", "other"),
+    [("seed", 1), ("network", {"changes": {"similarity": "dot"}})],  # a default, but set: a network's own may differ
+)
+def test_a_folder_of_another_run_is_refused(whole, tiny_run, section, other):
     folder, _, _, _ = whole
     before = (folder / "config.json").read_text()
-    with pytest.raises(OutputError, match=r"another configuration \(different: seed\).*--output"):
-        Trainer(TrainingConfig.model_validate({**tiny_run, "seed": 1}), folder)
+    if isinstance(other, dict):
+        other = {**tiny_run[section], **other}
+    with pytest.raises(OutputError, match=rf"another configuration \(different: {section}\).*--output"):
+        Trainer(TrainingConfig.model_validate({**tiny_run, section: other}), folder)
     assert (folder / "config.json").read_text() == before
 
 

@@ -21,7 +21,8 @@ _SCIENTIFIC = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d{1,3}", re.ASCII)
 def load_config(path: str | Path, overrides: list[str] | None = None) -> TrainingConfig:
     """Read a YAML file or a preset by name and apply ``section.key=value`` overrides.
 
-    Relative paths of data are taken from the working directory.
+    Relative paths of data are taken from the working directory. ``base: NAME`` takes over all settings of a preset or
+    of a file beside this one; sections given again are changed key by key, lists and values replaced.
 
     Args:
         path: a file, or the name of a preset such as ``compact``.
@@ -32,12 +33,7 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Trainin
             answered with the nearest right one.
     """
     file = _find(Path(path))
-    try:
-        tree = _parse(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{file} is not readable YAML: {error}") from error
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{file} holds {type(tree).__name__}, expected a mapping with keys such as data, steps.")
+    tree = _read(file)
     for override in overrides or []:
         _apply(tree, override)
     try:
@@ -55,16 +51,49 @@ def presets() -> dict[str, Path]:
 
 
 def _find(path: Path) -> Path:
-    try:
-        if path.is_file():
-            return path
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{str(path)!r} cannot be a file: {error}.") from error
+    if _is_file(path):
+        return path
     known = presets()
     name = path.name.removesuffix(".yaml")
     if name in known and path.parent == Path():
         return known[name]
     raise ConfigError(f"No configuration {str(path)!r}. Give a YAML file or a preset: {', '.join(known)}.")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{str(path)!r} cannot be a file: {error}.") from error
+
+
+def _read(file: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Read a file over the base it names, for the files above that stand on it."""
+    try:
+        tree = _parse(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file} is not readable YAML: {error}") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{file} holds {type(tree).__name__}, expected a mapping with keys such as data, steps.")
+    if "base" not in tree:
+        return tree
+    base = tree.pop("base")
+    if not isinstance(base, str):
+        raise ConfigError(f"{file}: base is {_short(base)}, expected the name of a preset or a file.")
+    beside = file.parent / base
+    under, above = _find(beside if _is_file(beside) else Path(base)), (*above, file.resolve())
+    if under.resolve() in above:
+        raise ConfigError(f"{file}: base {base!r} stands on this file again.")
+    return _merged(_read(under, above), tree)
+
+
+def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Lay settings over others: sections key by key, all else replaced."""
+    merged = dict(under)
+    for key, value in over.items():
+        known = under.get(key)
+        merged[key] = _merged(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def _apply(tree: dict[str, Any], override: str) -> None:

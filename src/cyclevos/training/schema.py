@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
 
 from cyclevos.datasets.augmentation import Augmentation, Motion
 from cyclevos.network.spec import NetworkSpec
@@ -21,7 +21,7 @@ class NetworkConfig(_Section):
 
     Attributes:
         name: a named network whose specification is used, unless ``spec`` is given.
-        changes: what is to be otherwise in that specification, by field.
+        changes: what is to be otherwise in that specification: the fields set here.
         spec: a specification of one's own.
         init_from: weights file or named weights to start from.
         imagenet: start both trunks from ImageNet weights (ignored with ``init_from``).
@@ -29,11 +29,15 @@ class NetworkConfig(_Section):
     """
 
     name: str = "default"
-    changes: dict[str, Any] = Field(default_factory=dict)
+    changes: NetworkSpec = NetworkSpec()
     spec: NetworkSpec | None = None
     init_from: str | None = None
     imagenet: bool = True
     freeze_until_stride: Literal[0, 4, 8, 16] = 0
+
+    @field_serializer("changes")
+    def _set_alone(self, changes: NetworkSpec) -> dict[str, Any]:
+        return changes.model_dump(exclude_unset=True)
 
 
 class SourceConfig(_Section):
@@ -50,7 +54,7 @@ class SourceConfig(_Section):
         exclude: sequences left out besides the validation ones.
         images: folder of images, still sources only.
         masks: folder of masks, still sources only.
-        motion: how pseudo-clips move, still sources only.
+        motion: how pseudo-clips move, still sources only; None = as ``data.motion`` says.
     """
 
     kind: Literal["video", "still"] = "video"
@@ -62,7 +66,7 @@ class SourceConfig(_Section):
     exclude: tuple[str, ...] = ()
     images: str = "images"
     masks: str = "masks"
-    motion: Motion = Motion()
+    motion: Motion | None = None
 
 
 class GapConfig(_Section):
@@ -86,6 +90,7 @@ class DataConfig(_Section):
 
     Attributes:
         sources: where clips come from.
+        motion: how pseudo-clips of stills move.
         augmentation: how they are varied.
         length: frames per clip.
         gaps: curriculum of frame gaps.
@@ -96,6 +101,7 @@ class DataConfig(_Section):
     """
 
     sources: tuple[SourceConfig, ...]
+    motion: Motion = Motion()
     augmentation: Augmentation = Augmentation()
     length: int = Field(3, ge=2)
     gaps: GapConfig = GapConfig()

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import torch
-from pydantic import ValidationError
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from cyclevos.datasets.augmentation import Motion
 from cyclevos.datasets.clips import ClipDataset, ClipSource, GapCurriculum, StillSource, VideoSource
 from cyclevos.datasets.layouts import open_dataset
 from cyclevos.errors import ConfigError, DatasetError
-from cyclevos.network.spec import SPECS, NetworkSpec
+from cyclevos.network.spec import SPECS
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.network.weights import build_network, load_network
 from cyclevos.training.schema import NetworkConfig, OptimiserConfig, SourceConfig, TrainingConfig
@@ -30,12 +29,13 @@ def build_trained_network(config: NetworkConfig, size: int | None) -> SpaceTimeM
         size: shorter side to store with the weights.
 
     Raises:
-        ConfigError: the named network does not exist, or a change to it is none that can be made.
+        ConfigError: the named network does not exist, or weights to start from are of another.
         WeightsError: the weights to start from cannot be had.
     """
     if config.spec is None and config.name not in SPECS:
         raise ConfigError(f"network.name {config.name!r} is unknown. Names: {', '.join(SPECS)}.")
-    spec = _changed(config.spec or SPECS[config.name], config.changes).model_copy(update={"size": size})
+    changes = config.changes.model_dump(exclude_unset=True)
+    spec = (config.spec or SPECS[config.name]).model_copy(update={**changes, "size": size})
     network = build_network(spec, imagenet=config.imagenet and config.init_from is None)
     if config.init_from is not None:
         start = load_network(config.init_from, device="cpu", dtype="float32")
@@ -44,17 +44,6 @@ def build_trained_network(config: NetworkConfig, size: int | None) -> SpaceTimeM
         network.load_state_dict(start.state_dict())
     network.query_encoder.freeze_until_stride(config.freeze_until_stride)
     return network
-
-
-def _changed(spec: NetworkSpec, changes: dict[str, Any]) -> NetworkSpec:
-    try:
-        return NetworkSpec.model_validate({**spec.model_dump(), **changes})
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(
-            f"network.changes.{name}: {first['msg']}. Fields: {', '.join(NetworkSpec.model_fields)}."
-        ) from error
 
 
 def build_dataset(config: TrainingConfig, processes: int) -> ClipDataset:
@@ -67,7 +56,7 @@ def build_dataset(config: TrainingConfig, processes: int) -> ClipDataset:
     held_back = set(config.validation.sequences)
     gaps = GapCurriculum(**data.gaps.model_dump())
     return ClipDataset(
-        [(_build_source(source, held_back), source.weight) for source in data.sources],
+        [(_build_source(source, held_back, data.motion), source.weight) for source in data.sources],
         data.augmentation,
         length=data.length,
         samples=config.steps * config.batch * processes,
@@ -104,9 +93,9 @@ def build_schedule(optimiser: torch.optim.Optimizer, config: OptimiserConfig, st
     return LambdaLR(optimiser, factor)
 
 
-def _build_source(config: SourceConfig, held_back: set[str]) -> ClipSource:
+def _build_source(config: SourceConfig, held_back: set[str], motion: Motion) -> ClipSource:
     if config.kind == "still":
-        return StillSource(_still_pairs(config.root, config.images, config.masks), config.motion)
+        return StillSource(_still_pairs(config.root, config.images, config.masks), config.motion or motion)
     dataset = open_dataset(
         config.root,
         config.split,

@@ -251,8 +251,10 @@ def _check_claim(output: Path, config: TrainingConfig) -> None:
         raise OutputError(
             f"{file} is not the configuration of a run ({_first_line(error)}). Choose another --output."
         ) from error
-    if found != config:
-        differing = [name for name in TrainingConfig.model_fields if getattr(found, name) != getattr(config, name)]
+    # As they are written: what is set to its default is then told from what is not set.
+    was, wanted = found.model_dump(), config.model_dump()
+    if was != wanted:
+        differing = [name for name in was if was[name] != wanted[name]]
         raise OutputError(
             f"{output} holds a run with another configuration (different: {', '.join(differing)}). Choose another "
             "--output, or delete the folder to start anew."
