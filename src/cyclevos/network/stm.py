@@ -212,8 +212,9 @@ class SpaceTimeMemoryNetwork(nn.Module):
         sigma = self.spec.read_sigma
         kernel = None if sigma is None else ReadKernel(sigma, _size(query.key))
         read_at_once = None
-        if known is None and memory_key.stride(0) == 0:  # as cheap for all objects as for one
-            read_at_once = memory_read(memory_key, memory_value, query.select(owner).key.flatten(2), kernel=kernel)
+        shared_keys = memory_key.stride(0) == 0
+        if shared_keys and (known is None or not memory_key.is_cuda):  # less work for all objects than for each
+            read_at_once = memory_read(memory_key, memory_value, query.select(owner).key.flatten(2), known, kernel)
 
         def decode(rows: slice) -> tuple[Tensor]:
             asked = query.select(owner[rows])
