@@ -261,6 +261,6 @@ def _everyone(mask: Tensor) -> Tensor:
 PRESETS: dict[str, Correction] = {
     "paper": Correction(),
     "default": Correction(
-        steps=3, rate=0.002, rate_unit="pixel", project=True, apply_to="both", stop_at=0.85, accept="better"
+        steps=3, rate=0.005, rate_unit="pixel", project=True, apply_to="both", stop_at=0.65, accept="better"
     ),
 }
