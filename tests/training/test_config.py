@@ -78,6 +78,11 @@ def test_wrong_bases_are_explained(tmp_path, base, message):
     assert re.search(message, refusal(write(tmp_path, f"base: {base}\n")))
 
 
+def test_endless_settings_over_endless_ones(tmp_path):
+    (tmp_path / "under.yaml").write_text("&a {data: *a}")
+    assert "nested too deeply" in refusal(write(tmp_path, "base: under.yaml\ndata: &b {data: *b}\n"))
+
+
 def test_paper_is_the_papers_recipe():
     config = load_config("paper")
     clips = 5 * 60 + 3471

@@ -84,7 +84,10 @@ def _read(file: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     under, above = _find(beside if _is_file(beside) else Path(base)), (*above, file.resolve())
     if under.resolve() in above:
         raise ConfigError(f"{file}: base {base!r} stands on this file again.")
-    return _merged(_read(under, above), tree)
+    try:
+        return _merged(_read(under, above), tree)
+    except RecursionError as error:
+        raise ConfigError(f"{file}: nested too deeply.") from error
 
 
 def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
