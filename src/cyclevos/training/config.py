@@ -33,10 +33,10 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Trainin
             answered with the nearest right one.
     """
     file = _find(Path(path))
-    tree = _read(file)
-    for override in overrides or []:
-        _apply(tree, override)
     try:
+        tree = _read(file)
+        for override in overrides or []:
+            _apply(tree, override)
         return TrainingConfig.model_validate(tree)
     except ValidationError as error:
         raise ConfigError(f"{file}: " + "; ".join(_explain(e) for e in error.errors())) from error
@@ -84,10 +84,7 @@ def _read(file: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     under, above = _find(beside if _is_file(beside) else Path(base)), (*above, file.resolve())
     if under.resolve() in above:
         raise ConfigError(f"{file}: base {base!r} stands on this file again.")
-    try:
-        return _merged(_read(under, above), tree)
-    except RecursionError as error:
-        raise ConfigError(f"{file}: nested too deeply.") from error
+    return _merged(_read(under, above), tree)
 
 
 def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
