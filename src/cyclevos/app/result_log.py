@@ -109,12 +109,13 @@ def _read_lines(path: Path) -> Iterator[tuple[int, FrameResult] | None]:
 
 
 def doubtful_frames(results: Sequence[tuple[int, FrameResult]]) -> list[dict[str, Any]]:
-    """Return frames to look at, the most doubtful first; where nothing is in doubt, the one that is least certain."""
+    """Return frames to look at, no neighbours, the most doubtful first; where nothing is in doubt, the worst one."""
     rows = [
         (index, *min(result.reliability.items(), key=lambda item: item[1]))
         for index, result in results
         if result.reliability
     ]
     rows = [row for row in rows if row[2] < _GOOD] or sorted(rows, key=lambda row: row[2])[:1]
-    chosen = spread_choice([1 - value for _, _, value in rows], _REVIEWED)
+    numbers = [index for index, _, _ in rows]
+    chosen = spread_choice([1 - value for _, _, value in rows], _REVIEWED, frames=numbers, apart=1)
     return [{"frame": rows[k][0], "object": rows[k][1], "reliability": rows[k][2]} for k in chosen]

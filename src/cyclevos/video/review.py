@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def spread_choice(urgency: Sequence[float], count: int) -> list[int]:
-    """Choose positions of high urgency that are no neighbours.
+def spread_choice(
+    urgency: Sequence[float], count: int, *, frames: Sequence[int] | None = None, apart: int = 0
+) -> list[int]:
+    """Choose positions of high urgency that are spread over time.
 
     Each choice keeps its surroundings from being chosen next, a share of the whole length to either side;
     when nothing is left, the surroundings shrink by half.
@@ -14,6 +16,9 @@ def spread_choice(urgency: Sequence[float], count: int) -> list[int]:
     Args:
         urgency: one number per position, the higher the sooner.
         count: positions to choose at most.
+        frames: the frame number of each position, in order; None = every position is the next frame.
+        apart: frames that always lie between two choices: 1 never gives neighbours, and fewer choices where
+            they would have to be.
 
     Returns:
         Positions, the most urgent first.
@@ -22,13 +27,17 @@ def spread_choice(urgency: Sequence[float], count: int) -> list[int]:
         >>> spread_choice([0.1, 0.9, 0.8, 0.2, 0.3, 0.7], 2)
         [1, 5]
     """
+    numbers = range(len(urgency)) if frames is None else frames
     chosen: list[int] = []
-    distance = len(urgency) // (2 * count) if count > 0 else 0
+    length = numbers[-1] - numbers[0] + 1 if len(numbers) else 0
+    distance = max(apart, length // (2 * count)) if count > 0 else apart
     order = sorted(range(len(urgency)), key=lambda position: (-urgency[position], position))
     while len(chosen) < min(count, len(urgency)):
-        free = [p for p in order if p not in chosen and all(abs(p - c) > distance for c in chosen)]
+        free = [p for p in order if p not in chosen and all(abs(numbers[p] - numbers[c]) > distance for c in chosen)]
         if free:
             chosen.append(free[0])
+        elif distance == apart:
+            break
         else:
-            distance //= 2
+            distance = max(apart, distance // 2)
     return chosen
