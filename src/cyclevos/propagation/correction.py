@@ -260,7 +260,5 @@ def _everyone(mask: Tensor) -> Tensor:
 
 PRESETS: dict[str, Correction] = {
     "paper": Correction(),
-    "default": Correction(
-        steps=3, rate=0.005, rate_unit="pixel", project=True, apply_to="both", stop_at=0.65, accept="better"
-    ),
+    "default": Correction(steps=2, rate=0.0075, rate_unit="pixel", apply_to="both"),
 }
