@@ -129,7 +129,7 @@ def read_reliability(path: Path, *, broken_end: bool = False) -> list[Reliabilit
 
 
 def write_review(path: Path, rows: Sequence[ReliabilityRow], count: int) -> list[dict[str, Any]]:
-    """Write the JSON: all rows, and the frames to look at, the most useful first and no neighbours.
+    """Write the JSON: all rows, and the frames to look at, the most useful first, spread over time.
 
     Args:
         path: the JSON.

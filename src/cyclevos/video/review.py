@@ -27,17 +27,19 @@ def spread_choice(
         >>> spread_choice([0.1, 0.9, 0.8, 0.2, 0.3, 0.7], 2)
         [1, 5]
     """
+    if not urgency or count < 1:
+        return []
     numbers = range(len(urgency)) if frames is None else frames
-    chosen: list[int] = []
-    length = numbers[-1] - numbers[0] + 1 if len(numbers) else 0
-    distance = max(apart, length // (2 * count)) if count > 0 else apart
+    distance = max(apart, (numbers[-1] - numbers[0] + 1) // (2 * count))
     order = sorted(range(len(urgency)), key=lambda position: (-urgency[position], position))
-    while len(chosen) < min(count, len(urgency)):
-        free = [p for p in order if p not in chosen and all(abs(numbers[p] - numbers[c]) > distance for c in chosen)]
-        if free:
-            chosen.append(free[0])
-        elif distance == apart:
-            break
-        else:
+    chosen: list[int] = []
+    while len(chosen) < count:
+        free = (p for p in order if all(abs(numbers[p] - numbers[c]) > distance for c in chosen))
+        best = next(free, None)
+        if best is not None:
+            chosen.append(best)
+        elif distance > apart:
             distance = max(apart, distance // 2)
+        else:
+            break
     return chosen
