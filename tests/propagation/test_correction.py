@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from copy import deepcopy
 
 import numpy as np
@@ -219,13 +220,36 @@ def test_a_snapshot_continues_exactly(lively_network, images, square):
         assert torch.equal(p.probabilities, q.probabilities)
 
 
-def test_each_corrected_frame_says_what_was_done(lively_network, images, square, caplog):
+@pytest.mark.parametrize(
+    "correction", [Correction(accept="better", project=True), Correction.preset("default"), Correction.preset("paper")]
+)
+def test_each_corrected_frame_says_what_was_done(lively_network, images, square, caplog, correction):
     with caplog.at_level(logging.INFO, logger="cyclevos"):
-        predictions(lively_network, images, square, correction=Correction(accept="better", project=True))
+        told = predictions(lively_network, images, square, correction=correction)
     (line,) = [r.message for r in caplog.records if r.message.startswith("frame 5")]
-    assert "reference 0." in line
-    assert "pixels changed" in line
-    assert line.endswith(("kept", "reverted"))
+    numbers = re.fullmatch(
+        r"frame 5: reference (0\.\d+) -> (0\.\d+), (\d+) steps, \d+ pixels changed, (kept|reverted)", line
+    )
+    assert numbers is not None, line
+    before, after, steps, verdict = numbers.groups()
+    assert int(steps) == correction.steps
+    assert float(after) >= float(before)
+    assert verdict == ("kept" if correction.accept == "always" or after > before else "reverted")
+    silent = predictions(lively_network, images, square, correction=correction)
+    assert all(torch.equal(a.probabilities, b.probabilities) for a, b in zip(told, silent, strict=True))
+
+
+def test_the_score_after_is_that_of_the_mask_that_was_kept(exact, images, square):
+    asked = question(exact, images, square)
+    for rate in (1.0, 1e4):  # one that helps, one that does harm
+        how = Correction(steps=2, rate=rate)
+        measured = correct(exact, *asked, how, measure=True)
+        again = correct(exact, asked[0], measured.probabilities, *asked[2:], how)
+        assert measured.after == pytest.approx(again.before)
+        assert measured.kept
+        plain = correct(exact, *asked, how)
+        assert math.isnan(plain.after)
+        assert torch.equal(plain.probabilities, measured.probabilities)
 
 
 @pytest.mark.parametrize(

@@ -107,8 +107,9 @@ class Corrected(NamedTuple):
         probabilities: (K+1,H,W).
         memory: features of the frame with that mask; None if nothing could be asked.
         before: soft J of the rebuilt reference masks before any step; nan if nothing could be asked.
-        after: the same for the mask that was kept.
+        after: the same for the mask that was kept; nan if nobody asked.
         steps: steps taken.
+        kept: the mask is another than the original.
     """
 
     probabilities: Tensor
@@ -116,18 +117,16 @@ class Corrected(NamedTuple):
     before: float
     after: float
     steps: int
+    kept: bool
 
     def summary(self, original: Tensor) -> str:
         """Say in words what happened to the original mask (K+1,H,W)."""
         if not self.steps:
             return "nothing to correct" if math.isnan(self.before) else f"reference {self.before:.3f}, left as it is"
         changed = int((most_probable(self.probabilities) != most_probable(original)).sum())
-        if math.isnan(self.after):
-            return f"reference {self.before:.3f}, {self.steps} steps, {changed} pixels changed"
-        verdict = "kept" if self.after > self.before else "reverted"
-        return (
-            f"reference {self.before:.3f} -> {self.after:.3f}, {self.steps} steps, {changed} pixels changed, {verdict}"
-        )
+        after = "" if math.isnan(self.after) else f" -> {self.after:.3f}"
+        verdict = "kept" if self.kept else "reverted"
+        return f"reference {self.before:.3f}{after}, {self.steps} steps, {changed} pixels changed, {verdict}"
 
 
 def correct(
@@ -137,6 +136,8 @@ def correct(
     references: Sequence[Reference],
     objects: Sequence[int],
     correction: Correction,
+    *,
+    measure: bool = False,
 ) -> Corrected:
     """Correct the mask of one frame.
 
@@ -149,13 +150,14 @@ def correct(
         references: annotated frames to ask for.
         objects: the user's id of each slot.
         correction: how.
+        measure: ask how good the mask became even where that decides nothing, at one forward pass.
     """
     visible = torch.bincount(most_probable(probabilities).flatten(), minlength=len(probabilities))[1:] > 0  # (K,)
     asked = [(reference, reference.shows(objects) & visible) for reference in references]
     asked = [(reference, who) for reference, who in asked if bool(who.any())]
     if not asked or not correction.steps:
-        return Corrected(probabilities, None, math.nan, math.nan, 0)
-    return descend(network, prepared, probabilities, asked, objects, correction)
+        return Corrected(probabilities, None, math.nan, math.nan, 0, kept=False)
+    return descend(network, prepared, probabilities, asked, objects, correction, measure=measure)
 
 
 def descend(
@@ -166,6 +168,8 @@ def descend(
     objects: Sequence[int],
     correction: Correction,
     before_step: Callable[[int], object] | None = None,
+    *,
+    measure: bool = False,
 ) -> Corrected:
     """Take the steps of Equation 5 from any mask, be it empty.
 
@@ -177,36 +181,35 @@ def descend(
         objects: the user's id of each slot.
         correction: how, with one step at least.
         before_step: told the number of each step before it is taken; what it raises ends the work.
+        measure: see :func:`correct`.
     """
     moved = torch.stack([who for _, who in asked]).any(dim=0)[:, None, None]  # (K,1,1)
     rate = correction.rate
     if correction.rate_unit == "pixel":
         rate *= max(1, round(correction.hard_fraction * probabilities[0].numel()))
     mask = probabilities[1:].detach().clone()  # (K,H,W)
-    best: tuple[float, Tensor, MemoryFeatures] | None = None
-    before = math.nan
+    keep_last = correction.accept == "always"
+    before = after = math.nan
+    best, features, taken = mask, None, 0
     for step in range(correction.steps + 1):
         last = step == correction.steps
-        if last and correction.accept == "always":
-            break  # nobody asks how good it became
+        if last and keep_last and not measure:
+            with torch.no_grad():
+                features = network.encode_memory(prepared, _with_background(mask)[None], _everyone(mask))
+            return Corrected(_with_background(mask), features, before, math.nan, step, kept=True)
         if before_step is not None:
             before_step(step)
         loss, score, memory, leaf = _ask(network, prepared, mask, asked, objects, correction, gradient=not last)
         before = score if step == 0 else before
-        if best is None or score > best[0]:
-            best = score, mask, memory
+        if step == 0 or keep_last or score > after:
+            after, best, features, taken = score, mask, memory, step
         if last or (correction.stop_at is not None and score >= correction.stop_at):
             break
         (gradient,) = torch.autograd.grad(loss, leaf)
         mask = mask - rate * gradient * moved
         if correction.project:
             mask = _project(mask)
-    if correction.accept == "better" and best is not None:
-        after, mask, features = best
-        return Corrected(_with_background(mask), features, before, after, step)
-    with torch.no_grad():
-        features = network.encode_memory(prepared, _with_background(mask)[None], _everyone(mask))
-    return Corrected(_with_background(mask), features, before, math.nan, step)
+    return Corrected(_with_background(best), features, before, after, step, kept=taken > 0)
 
 
 def as_probabilities(corrected: Tensor) -> Tensor:

@@ -198,8 +198,9 @@ class Propagator:
             return None
         references = self._references.all() if how.reference == "all" else self._references.latest()
         prepared = self.network.prepare_memory(frame, query)
-        corrected = correct(self.network, prepared, small, references, self.objects, how)
-        if logger.isEnabledFor(logging.INFO):  # counting pixels takes its time
+        told = logger.isEnabledFor(logging.INFO)  # what is told of a correction takes its time
+        corrected = correct(self.network, prepared, small, references, self.objects, how, measure=told)
+        if told:
             logger.info("frame %d: %s", index, corrected.summary(small))
         return corrected
 
