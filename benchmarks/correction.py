@@ -29,7 +29,8 @@ from cyclevos.network import stm
 from cyclevos.network.spec import SPECS
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.network.weights import load_network
-from cyclevos.propagation.correction import Correction, correct
+from cyclevos.propagation.correction import Correction
+from cyclevos.propagation.descent import correct
 from cyclevos.propagation.references import References
 from cyclevos.video import open_source, read_mask
 

@@ -6,18 +6,20 @@ import logging
 import math
 import re
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 import cyclevos
+import cyclevos.propagation.propagator as propagator_module
 from cyclevos import Correction
-from cyclevos.cycle import rebuild_reference
+from cyclevos.cycle import rebuild_reference, rebuilt_iou
 from cyclevos.errors import ConfigError
 from cyclevos.losses import mask_loss
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
-from cyclevos.propagation.correction import correct
+from cyclevos.propagation.descent import correct
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.propagation.references import References
@@ -103,6 +105,110 @@ def test_better_never_ends_below_where_it_began(exact, images, square):
             torch.testing.assert_close(corrected.probabilities, mask)
         features = exact.encode_memory(prepared, corrected.probabilities[None], torch.ones(1, 1, dtype=torch.bool))
         torch.testing.assert_close(corrected.memory, features)
+
+
+def rebuilt_witness(network, prepared, mask, witness, objects):
+    """Soft J (K,) of the witness's mask, rebuilt from a mask (K+1,H,W)."""
+    present = torch.ones(1, len(objects), dtype=torch.bool)
+    with torch.no_grad():
+        memory = network.encode_memory(prepared, mask[None], present)
+        logits = rebuild_reference(network, memory, witness.query, present)
+        return rebuilt_iou(logits, witness.labels(objects), present)[0]
+
+
+def witnesses(network, images, ids):
+    """A frame's masks as they were shown, right ones and wrong ones."""
+    for moved in (ids, np.roll(ids, 6, axis=0), np.roll(ids, -6, axis=1)):
+        held = References(network)
+        held.add(1, tensor(images[1]), torch.from_numpy(moved))
+        yield held.latest()[0]
+
+
+def test_consistent_takes_for_each_object_the_last_mask_that_the_witness_bears_out(exact, images, square, strip):
+    prepared, mask, references, objects = question(exact, images, square + strip)
+    seen = set()
+    for rate in (0.5, 5.0, 50.0, 1e4):
+        path = [mask] + [
+            correct(exact, prepared, mask, references, objects, Correction(steps=n, rate=rate)).probabilities
+            for n in (1, 2)
+        ]
+        for witness in witnesses(exact, images, square + strip):
+            scores = [rebuilt_witness(exact, prepared, m, witness, objects) for m in path]
+            how = Correction(steps=2, rate=rate, accept="consistent")
+            corrected = correct(exact, prepared, mask, references, objects, how, witness=witness)
+            chosen = [max(n for n in range(3) if n == 0 or scores[n][k] >= scores[0][k]) for k in range(len(objects))]
+            for k, n in enumerate(chosen):
+                torch.testing.assert_close(corrected.probabilities[k + 1], path[n][k + 1])
+            assert corrected.kept == any(chosen)
+            features = exact.encode_memory(prepared, corrected.probabilities[None], torch.ones(1, 2, dtype=torch.bool))
+            torch.testing.assert_close(corrected.memory, features)
+            seen.add(tuple(chosen))
+    assert {n for chosen in seen for n in chosen} == {0, 1, 2}
+    assert any(a != b for a, b in seen)  # objects are judged one by one
+
+
+def test_what_the_witness_never_bears_out_is_taken_back(exact, images, square):
+    prepared, mask, references, objects = question(exact, images, square)
+    results = [
+        correct(exact, prepared, mask, references, objects, how, witness=witness)
+        for witness in witnesses(exact, images, square)
+        for how in (Correction(steps=2, rate=rate, accept="consistent") for rate in (1.0, 1e4))
+    ]
+    reverted = [c for c in results if not c.kept]
+    assert 0 < len(reverted) < len(results)
+    for corrected in reverted:
+        torch.testing.assert_close(corrected.probabilities, mask)
+        assert corrected.after == corrected.before
+        assert corrected.summary(mask).endswith("2 steps, 0 pixels changed, reverted")
+
+
+def test_a_step_that_leaves_no_numbers_is_taken_back(exact, images, square):
+    prepared, mask, references, objects = question(exact, images, square)
+    witness = next(iter(witnesses(exact, images, square)))
+    how = Correction(steps=2, rate=1e308, rate_unit="pixel")
+    wild = correct(exact, prepared, mask, references, objects, how)
+    assert not torch.isfinite(wild.probabilities).all()
+    how = replace(how, accept="consistent")
+    tame = correct(exact, prepared, mask, references, objects, how, witness=witness)
+    assert torch.isfinite(tame.probabilities).all()
+
+
+def test_without_a_witness_consistent_keeps_the_last_step(exact, images, square):
+    asked = question(exact, images, square)
+    how = Correction(steps=2, rate=3.0)
+    always = correct(exact, *asked, how)
+    consistent = correct(exact, *asked, replace(how, accept="consistent"))
+    assert torch.equal(always.probabilities, consistent.probabilities)
+
+
+def test_the_witness_is_the_previous_frame_as_it_was_shown(lively_network, images, square, monkeypatch):
+    seen = []
+    plain = propagator_module.correct
+
+    def spy(*args, witness=None, **rest):
+        seen.append(witness)
+        return plain(*args, witness=witness, **rest)
+
+    monkeypatch.setattr(propagator_module, "correct", spy)
+    shown = predictions(lively_network, images, square, correction=Correction(every=2, accept="consistent"))
+    corrected = range(2, len(images), 2)
+    assert len(seen) == len(corrected)
+    for index, witness in zip(corrected, seen, strict=True):
+        assert np.array_equal(witness.ids.numpy(), shown[index - 1].ids)
+        assert torch.equal(witness.frame, tensor(images[index - 1]).float())
+
+
+def test_growth_is_in_proportion_to_what_was_there(exact, images, square):
+    prepared, _, references, objects = question(exact, images, square)
+    foreground = torch.linspace(0, 1, square.size, dtype=torch.float64).view(square.shape)
+    mask = torch.stack([1 - foreground, foreground])
+    free = correct(exact, prepared, mask, references, objects, Correction(steps=1, rate=50.0))
+    held = correct(exact, prepared, mask, references, objects, Correction(steps=1, rate=50.0, grow_from=0.4))
+    wanted, got = (c.probabilities[1] - foreground for c in (free, held))
+    share = (foreground / 0.4).clamp(max=1)
+    assert (wanted > 0).any()
+    assert (wanted < 0).any()
+    torch.testing.assert_close(got, torch.where(wanted > 0, wanted * share, wanted))
 
 
 def test_a_good_enough_mask_is_left_alone(exact, images, square):
@@ -208,12 +314,15 @@ def test_later_masks_are_asked_for_with_all(lively_network, images, square):
     assert len(both) == len(images)
 
 
-def test_a_snapshot_continues_exactly(lively_network, images, square):
-    how = Correction(every=2, rate=500.0, project=True, apply_to="both")
+@pytest.mark.parametrize("accept", ["always", "consistent"])
+def test_a_snapshot_continues_exactly(lively_network, images, square, accept):
+    how = Correction(every=2, rate=500.0, project=True, apply_to="both", accept=accept)
     first = Propagator(lively_network, None, MemoryPolicy(), how)
     for index in range(5):
         first.step(index, images[index], square if index == 0 else None)
     second = first.fresh()
+    second.step(0, images[3], np.roll(square, 5, axis=0))  # all of which is forgotten
+    second.step(1, images[4])
     second.restore(first.snapshot())
     for index in range(5, 9):
         p, q = (propagator.step(index, images[index]) for propagator in (first, second))
@@ -261,6 +370,7 @@ def test_the_score_after_is_that_of_the_mask_that_was_kept(exact, images, square
         ({"rate": "fast"}, "rate is 'fast'; expected a positive number"),
         ({"project": 1}, "project is 1; expected true or false"),
         ({"stop_at": 1.5}, "stop_at is 1.5"),
+        ({"grow_from": 0.0}, "grow_from is 0.0; expected a number"),
         ({"apply_to": "screen"}, "apply_to is 'screen'; expected one of both, output, memory"),
     ],
 )

@@ -14,7 +14,8 @@ from cyclevos.errors import ConfigError, MaskError
 from cyclevos.geometry import frame_tensor, network_size, resize_frame, shrink_probabilities
 from cyclevos.masks import ids_to_probabilities, object_ids, probabilities_to_ids
 from cyclevos.network.protocol import MemoryNetwork
-from cyclevos.propagation.correction import Correction, descend
+from cyclevos.propagation.correction import Correction
+from cyclevos.propagation.descent import descend
 from cyclevos.propagation.references import References
 
 # Shapes: K objects, H W pixels of the source.

@@ -22,9 +22,10 @@ from cyclevos.geometry import (
 )
 from cyclevos.masks import ids_to_probabilities, object_ids, probabilities_to_ids
 from cyclevos.network.protocol import MemoryFeatures, MemoryInput, MemoryNetwork, QueryFeatures
-from cyclevos.propagation.correction import Corrected, Correction, as_probabilities, correct
+from cyclevos.propagation.correction import Correction
+from cyclevos.propagation.descent import Corrected, as_probabilities, correct
 from cyclevos.propagation.memory_bank import Kind, MemoryBank, MemoryPolicy
-from cyclevos.propagation.references import References
+from cyclevos.propagation.references import Reference, References
 from cyclevos.propagation.reliability import Reliability
 
 logger = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class Propagator:
         self.reliability = Reliability(network)
         self.objects: tuple[int, ...] = ()
         self._bank = MemoryBank(policy, shared_key=network.spec.shared_encoder)
+        self._previous: Reference | None = None  # the last frame as it was shown, see _witness
         self._steps = 0
         parameter = next(iter(network.parameters()))
         self._device, self._dtype = parameter.device, parameter.dtype
@@ -102,6 +104,11 @@ class Propagator:
         """Return all that was seen, as tensors of its own; :meth:`restore` continues from it exactly."""
         numbers = torch.tensor([self._steps, *self.objects])
         seen = {**self._bank.snapshot(), **self._references.snapshot(), **self.reliability.snapshot()}
+        if self._previous is not None:
+            seen |= {
+                "previous_frame": self._previous.frame.cpu().contiguous(),
+                "previous_ids": self._previous.ids.cpu(),
+            }
         return {"propagator": numbers, **seen}
 
     def restore(self, snapshot: dict[str, Tensor]) -> None:
@@ -115,6 +122,11 @@ class Propagator:
         self._bank.restore(snapshot, self._device)
         self._references.restore(snapshot, self._device)
         self.reliability.restore(snapshot)
+        self._previous = None
+        if "previous_frame" in snapshot:
+            frame, ids = (snapshot[name].to(self._device) for name in ("previous_frame", "previous_ids"))
+            with torch.no_grad():
+                self._previous = Reference(self.network.encode_query(frame), frame, ids, self.objects)
 
     @property
     def looks_ahead(self) -> bool:
@@ -162,9 +174,8 @@ class Propagator:
         corrected = None if remembered is None or annotated else self._correct(index, frame, query, remembered)
         seen = query  # features of the frame, had even where there is nothing to predict
         shown, uncorrected = small, None
-        if corrected is not None and self._corrects("output") and remembered is small:
-            shown = as_probabilities(corrected.probabilities)
-            uncorrected = small if corrected.steps else None
+        if corrected is not None and corrected.kept and self._corrects("output") and remembered is small:
+            shown, uncorrected = as_probabilities(corrected.probabilities), small
         full = self._background(source) if shown is None else grow_probabilities(shown, source)
         if annotation is not None and annotated:
             full = self._merge(full, annotation)
@@ -181,6 +192,7 @@ class Propagator:
             known = self._references.reached()
             # A correction leaves less certain probabilities where it does no harm: they are not held against it.
             scores = self.reliability.observe(asked, small, self.objects, known)
+        self._witness(frame, seen, remembered if annotated else shown)
         ids = probabilities_to_ids(full, self.objects)
         return Prediction(index, self.objects, full, ids, annotated, scores, uncorrected)
 
@@ -199,10 +211,20 @@ class Propagator:
         references = self._references.all() if how.reference == "all" else self._references.latest()
         prepared = self.network.prepare_memory(frame, query)
         told = logger.isEnabledFor(logging.INFO)  # what is told of a correction takes its time
-        corrected = correct(self.network, prepared, small, references, self.objects, how, measure=told)
+        corrected = correct(
+            self.network, prepared, small, references, self.objects, how, witness=self._previous, measure=told
+        )
         if told:
             logger.info("frame %d: %s", index, corrected.summary(small))
         return corrected
+
+    def _witness(self, frame: Tensor, query: QueryFeatures | None, mask: Tensor | None) -> None:
+        """Hold the frame as it was shown if the next one is to be corrected and its correction asks for it."""
+        how, self._previous = self.correction, None
+        if how is None or how.accept != "consistent" or self._steps % how.every or query is None or mask is None:
+            return
+        ids = torch.from_numpy(probabilities_to_ids(mask, self.objects)).to(self._device)
+        self._previous = Reference(query, frame, ids, self.objects)
 
     def _corrects(self, what: str) -> bool:
         return self.correction is not None and self.correction.apply_to in (what, "both")
