@@ -44,10 +44,15 @@ def question(network, images, ids):
     return network.prepare_memory(tensor(images[2])), soft, references.latest(), objects
 
 
-def loss_of(network, prepared, mask, reference, objects):
+def rebuilt(network, prepared, mask, reference, objects):
+    """Logits of the reference's mask, rebuilt from a mask (K+1,H,W), and the objects asked for."""
     present = torch.ones(1, len(objects), dtype=torch.bool)
     memory = network.encode_memory(prepared, mask[None], present)
-    logits = rebuild_reference(network, memory, reference.query, present)
+    return rebuild_reference(network, memory, reference.query, present), present
+
+
+def loss_of(network, prepared, mask, reference, objects):
+    logits, present = rebuilt(network, prepared, mask, reference, objects)
     return mask_loss(logits, reference.labels(objects), present).total
 
 
@@ -108,11 +113,9 @@ def test_better_never_ends_below_where_it_began(exact, images, square):
 
 
 def rebuilt_witness(network, prepared, mask, witness, objects):
-    """Soft J (K,) of the witness's mask, rebuilt from a mask (K+1,H,W)."""
-    present = torch.ones(1, len(objects), dtype=torch.bool)
+    """Soft J (K,) of the witness's mask."""
     with torch.no_grad():
-        memory = network.encode_memory(prepared, mask[None], present)
-        logits = rebuild_reference(network, memory, witness.query, present)
+        logits, present = rebuilt(network, prepared, mask, witness, objects)
         return rebuilt_iou(logits, witness.labels(objects), present)[0]
 
 
@@ -318,13 +321,14 @@ def test_later_masks_are_asked_for_with_all(lively_network, images, square):
 def test_a_snapshot_continues_exactly(lively_network, images, square, accept):
     how = Correction(every=2, rate=500.0, project=True, apply_to="both", accept=accept)
     first = Propagator(lively_network, None, MemoryPolicy(), how)
-    for index in range(5):
+    for index in range(6):  # frame 6 is to be corrected: the previous one belongs to the snapshot
         first.step(index, images[index], square if index == 0 else None)
+    assert ("previous_frame" in first.snapshot()) == (accept == "consistent")
     second = first.fresh()
     second.step(0, images[3], np.roll(square, 5, axis=0))  # all of which is forgotten
     second.step(1, images[4])
     second.restore(first.snapshot())
-    for index in range(5, 9):
+    for index in range(6, len(images)):
         p, q = (propagator.step(index, images[index]) for propagator in (first, second))
         assert torch.equal(p.probabilities, q.probabilities)
 

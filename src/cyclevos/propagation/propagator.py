@@ -126,7 +126,7 @@ class Propagator:
         if "previous_frame" in snapshot:
             frame, ids = (snapshot[name].to(self._device) for name in ("previous_frame", "previous_ids"))
             with torch.no_grad():
-                self._previous = Reference(self.network.encode_query(frame), frame, ids, self.objects)
+                self._previous = Reference.of(self.network.encode_query(frame), frame, ids)
 
     @property
     def looks_ahead(self) -> bool:
@@ -223,8 +223,7 @@ class Propagator:
         how, self._previous = self.correction, None
         if how is None or how.accept != "consistent" or self._steps % how.every or query is None or mask is None:
             return
-        ids = torch.from_numpy(probabilities_to_ids(mask, self.objects)).to(self._device)
-        self._previous = Reference(query, frame, ids, self.objects)
+        self._previous = Reference.of(query, frame, self._ids(mask, self.objects))
 
     def _corrects(self, what: str) -> bool:
         return self.correction is not None and self.correction.apply_to in (what, "both")
@@ -247,8 +246,10 @@ class Propagator:
     ) -> QueryFeatures:
         shown = object_ids(annotation)
         small = shrink_probabilities(ids_to_probabilities(annotation, shown), size)
-        ids = torch.from_numpy(probabilities_to_ids(small, shown)).to(self._device)
-        return self._references.add(index, frame, ids, query, ahead=ahead)
+        return self._references.add(index, frame, self._ids(small, shown), query, ahead=ahead)
+
+    def _ids(self, mask: Tensor, objects: tuple[int, ...]) -> Tensor:
+        return torch.from_numpy(probabilities_to_ids(mask, objects)).to(self._device)
 
     def _remember(
         self, index: int, prepared: MemoryInput, small: Tensor, corrected: Corrected | None, *, annotated: bool

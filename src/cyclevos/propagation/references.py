@@ -29,6 +29,11 @@ class Reference(NamedTuple):
     ids: Tensor
     objects: tuple[int, ...]
 
+    @classmethod
+    def of(cls, query: QueryFeatures, frame: Tensor, ids: Tensor) -> Reference:
+        """Make one whose objects are those that the ids show."""
+        return cls(query, frame, ids, object_ids(ids.cpu().numpy()))
+
     def labels(self, objects: Sequence[int]) -> Tensor:
         """Return int64 (1,H,W): each pixel's slot among ``objects``, 0 for the background and for other ids."""
         table = torch.zeros(256, dtype=torch.int64, device=self.ids.device)
@@ -71,7 +76,7 @@ class References:
         held = self._held.get(index)
         if query is None:
             query = self._network.encode_query(frame) if held is None else held.query
-        self._held[index] = Reference(query, frame, ids, object_ids(ids.cpu().numpy()))
+        self._held[index] = Reference.of(query, frame, ids)
         if ahead:
             return query
         self._reached = [*(i for i in self._reached if i != index), index]
