@@ -78,15 +78,26 @@ def memory_read(
         memory_key, query = memory_key.expand(objects, -1, -1), query.expand(objects, -1, -1)
     if torch.is_grad_enabled() or query.is_cuda:
         return _read(memory_key, memory_value, query, known)
-    read = memory_value.new_empty(*memory_value.shape[:2], query_key.shape[2])
+    return _read_in_parts(memory_key, memory_value, query, known)
+
+
+def _read_in_parts(memory_key: Tensor, memory_value: Tensor, query: Tensor, known: Tensor | None) -> Tensor:
+    """Do what :func:`_read` does, a few query cells at a time and in the same memory, in plain matrices."""
+    read = memory_value.new_empty(*memory_value.shape[:2], query.shape[1])
+    parts = (min(_ROWS, query.shape[1]), memory_key.shape[2])
+    affinity, weights = query.new_empty(parts), query.new_empty(parts)
     for o in range(len(query)):
-        one = slice(o, o + 1)
-        served = one if len(query) == len(read) else slice(None)
-        key = memory_key[one].contiguous()  # once, not for every part
+        served = (o,) if len(query) == len(read) else range(len(read))
+        key = memory_key[o].contiguous()  # once, not for every part
         for start in range(0, query.shape[1], _ROWS):
             rows = slice(start, start + _ROWS)
-            mask = None if known is None else known[one]
-            read[served, :, rows] = _read(key, memory_value[served], query[one, rows], mask)
+            count = len(query[o, rows])
+            torch.mm(query[o, rows], key, out=affinity[:count])
+            if known is not None:
+                affinity[:count].masked_fill_(~known[o], float("-inf"))
+            torch.softmax(affinity[:count], dim=1, out=weights[:count])
+            for each in served:
+                read[each, :, rows] = (weights[:count] @ memory_value[each].T).T
     return read
 
 
