@@ -1,6 +1,6 @@
 """Makes the packaged weights from training runs: their mean in half precision, with the size they run best at.
 
-python scripts/export_weights.py runs/compact/last.safetensors runs/compact-further/last.safetensors --size 416
+python scripts/export_weights.py runs/compact/last.safetensors runs/compact-further/last.safetensors --size 544
 """
 
 from __future__ import annotations

@@ -1,15 +1,19 @@
-"""Makes the packaged reliability predictor: runs a network over train sequences and fits signals to J.
+r"""Makes the packaged reliability predictor: runs a network over train sequences and fits signals to J.
 
-python scripts/fit_reliability.py DAVIS-2016 --runs runs/reliability --weights runs/compact/last.safetensors
+python scripts/fit_reliability.py DAVIS-2016 --runs runs/reliability --weights runs/compact/last.safetensors \
+    --unseen runs/half-a runs/half-b
 
-The network is degraded in several ways, or there would be too few failures to learn from. Cross-validation
-leaves whole sequences out. No val sequence enters.
+What tells a lost object is learned from a network degraded in several ways, or there would be too few failures to
+learn from; how good the mask of an object is that was not lost, from networks that are run as they are on sequences
+that they were not trained on. Cross-validation leaves whole sequences out. No val sequence enters.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +38,7 @@ from cyclevos.video import open_source, read_ground_truth
 
 HELD_BACK = ("car-turn", "dance-jump", "mallard-fly", "scooter-gray")
 HIDDEN = 8
+UNSEEN_FRAMES = 50
 J = len(SIGNALS)  # the column of true J; the next one is the object's share of the frame
 
 
@@ -72,6 +77,9 @@ def main() -> None:
     parser.add_argument("root", type=Path)
     parser.add_argument("--runs", type=Path, required=True, help="folder of the signals; what is there stays")
     parser.add_argument("--weights", default="default", help="of the network; for others, another --runs")
+    parser.add_argument(
+        "--unseen", type=Path, nargs="+", required=True, help="training runs, for the sequences each held back"
+    )
     parser.add_argument("--frames", type=int, default=40, help="of each run, at most")
     parser.add_argument("--output", type=Path, default=PREDICTOR)
     arguments = parser.parse_args()
@@ -85,13 +93,36 @@ def main() -> None:
             table = collected(file, sequence, KINDS[kind], arguments.frames, arguments.weights)
             print(f"{sequence.name:20} {kind:9} {len(table)} frames, mean J {table[:, J].mean():.3f}", flush=True)
             rows.append((sequence.name, table))
+    signals, truth, groups = joined(rows)
+    cross_validate(signals, truth, groups, fit)
+    fitted = fit(signals, truth)
+    signals, truth, groups = joined(unseen(arguments.root, arguments.runs, arguments.unseen))
+    print(f"{'before':16} {report(fitted(signals).numpy(), truth.numpy(), groups)}")
+    cross_validate(signals, truth, groups, lambda x, y: fit_exact(fitted, x, y))
+    fitted = fit_exact(fitted, signals, truth)
+    save_file({name: value.contiguous() for name, value in fitted._asdict().items()}, arguments.output)
+    print(f"{arguments.output}: {fitted.exact.tolist()}")
+
+
+def unseen(root: Path, folder: Path, runs: list[Path]) -> list[tuple[str, np.ndarray]]:
+    """Run networks over the sequences that their training held back, at the size of the packaged one."""
+    size, rows = load_network().spec.size, []
+    for run in runs:
+        names = json.loads((run / "config.json").read_text())["validation"]["sequences"]
+        for sequence in open_dataset(root, "train"):
+            if sequence.name in names:
+                file = folder / f"{sequence.name} unseen.npy"
+                table = collected(file, sequence, Kind(size=size), UNSEEN_FRAMES, str(run / "last.safetensors"))
+                print(f"{sequence.name:20} unseen    {len(table)} frames, mean J {table[:, J].mean():.3f}", flush=True)
+                rows.append((sequence.name, table))
+    return rows
+
+
+def joined(rows: list[tuple[str, np.ndarray]]) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
+    """Put the frames of all runs together: signals, true J, a number for each sequence."""
     groups = np.concatenate([np.full(len(table), zlib.crc32(name.encode())) for name, table in rows])
     table = np.concatenate([table for _, table in rows])
-    signals, truth = torch.from_numpy(table[:, :J]).float(), torch.from_numpy(table[:, J]).float()
-    cross_validate(signals, truth, groups)
-    fitted = fit(signals, truth)
-    save_file({name: value.contiguous() for name, value in fitted._asdict().items()}, arguments.output)
-    print(f"{arguments.output}: {len(truth)} frames")
+    return torch.from_numpy(table[:, :J]).float(), torch.from_numpy(table[:, J]).float(), groups
 
 
 def collected(file: Path, sequence: Sequence, how: Kind, frames: int | None, weights: str = "default") -> np.ndarray:
@@ -160,14 +191,33 @@ def fit(signals: torch.Tensor, truth: torch.Tensor, steps: int = 1200) -> Predic
     return Predictor(mean, scale, *(parameter.detach() for parameter in parameters))
 
 
-def cross_validate(signals: torch.Tensor, truth: torch.Tensor, groups: np.ndarray, folds: int = 6) -> None:
+def fit_exact(predictor: Predictor, signals: torch.Tensor, truth: torch.Tensor, steps: int = 400) -> Predictor:
+    """Fit anew, by the same loss, what a mask of the right object is worth, and leave the doubt as it is."""
+    exact = predictor.exact.clone().requires_grad_()
+    optimiser = torch.optim.Adam([exact], lr=0.05)
+    for _ in range(steps):
+        predicted = predictor._replace(exact=exact)(signals)
+        loss = F.binary_cross_entropy(predicted, truth) + (predicted - truth).abs().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return predictor._replace(exact=exact.detach())
+
+
+def cross_validate(
+    signals: torch.Tensor,
+    truth: torch.Tensor,
+    groups: np.ndarray,
+    fitted: Callable[[torch.Tensor, torch.Tensor], Predictor],
+    folds: int = 6,
+) -> None:
     """Print how well sequences are predicted that were not fitted to, and how well each signal does alone."""
     names = np.unique(groups)
     predicted = np.zeros(len(truth))
     for fold in range(folds):
         out = np.isin(groups, names[fold::folds])
         inside = torch.from_numpy(~out)
-        predicted[out] = fit(signals[inside], truth[inside])(signals[~inside]).numpy()
+        predicted[out] = fitted(signals[inside], truth[inside])(signals[~inside]).numpy()
     print(f"{'cross-validated':16} {report(predicted, truth.numpy(), groups)}")
     print_signals(signals.numpy(), truth.numpy(), groups)
 
