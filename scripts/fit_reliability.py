@@ -90,9 +90,7 @@ def main() -> None:
         kinds = list(KINDS) if sequence.name in HELD_BACK else [bad[(number + n) % len(bad)] for n in (0, 2, 5, 7)]
         for kind in kinds:
             file = arguments.runs / f"{sequence.name} {kind}.npy"
-            table = collected(file, sequence, KINDS[kind], arguments.frames, arguments.weights)
-            print(f"{sequence.name:20} {kind:9} {len(table)} frames, mean J {table[:, J].mean():.3f}", flush=True)
-            rows.append((sequence.name, table))
+            rows.append(told(file, sequence, KINDS[kind], arguments.frames, arguments.weights))
     signals, truth, groups = joined(rows)
     cross_validate(signals, truth, groups, fit)
     fitted = fit(signals, truth)
@@ -112,10 +110,15 @@ def unseen(root: Path, folder: Path, runs: list[Path]) -> list[tuple[str, np.nda
         for sequence in open_dataset(root, "train"):
             if sequence.name in names:
                 file = folder / f"{sequence.name} unseen.npy"
-                table = collected(file, sequence, Kind(size=size), UNSEEN_FRAMES, str(run / "last.safetensors"))
-                print(f"{sequence.name:20} unseen    {len(table)} frames, mean J {table[:, J].mean():.3f}", flush=True)
-                rows.append((sequence.name, table))
+                rows.append(told(file, sequence, Kind(size=size), UNSEEN_FRAMES, str(run / "last.safetensors")))
     return rows
+
+
+def told(file: Path, sequence: Sequence, how: Kind, frames: int, weights: str) -> tuple[str, np.ndarray]:
+    """Print how a run went and return its sequence's name with what :func:`collected` has of it."""
+    table = collected(file, sequence, how, frames, weights)
+    print(f"{file.stem:32} {len(table)} frames, mean J {table[:, J].mean():.3f}", flush=True)
+    return sequence.name, table
 
 
 def joined(rows: list[tuple[str, np.ndarray]]) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
@@ -167,8 +170,13 @@ def degrade(network: SpaceTimeMemoryNetwork, how: Kind, generator: torch.Generat
             parameter.data.mul_(factor.to(parameter.dtype))
 
 
+def distance(predicted: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy between predicted and true J, which are means of a pixel's fate, and the mean error."""
+    return F.binary_cross_entropy(predicted, truth) + (predicted - truth).abs().mean()
+
+
 def fit(signals: torch.Tensor, truth: torch.Tensor, steps: int = 1200) -> Predictor:
-    """Fit by cross-entropy between predicted and true J, which are means of a pixel's fate."""
+    """Fit both parts."""
     torch.manual_seed(0)
     mean, scale = signals.mean(dim=0), signals.std(dim=0).clamp(min=1e-3)
     parameters = (
@@ -183,23 +191,21 @@ def fit(signals: torch.Tensor, truth: torch.Tensor, steps: int = 1200) -> Predic
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for _ in range(steps):
         predicted = Predictor(mean, scale, *parameters)(signals)
-        loss = F.binary_cross_entropy(predicted, truth) + (predicted - truth).abs().mean()
         optimiser.zero_grad()
-        loss.backward()
+        distance(predicted, truth).backward()
         optimiser.step()
         schedule.step()
     return Predictor(mean, scale, *(parameter.detach() for parameter in parameters))
 
 
 def fit_exact(predictor: Predictor, signals: torch.Tensor, truth: torch.Tensor, steps: int = 400) -> Predictor:
-    """Fit anew, by the same loss, what a mask of the right object is worth, and leave the doubt as it is."""
+    """Fit anew what a mask of the right object is worth, and leave the doubt as it is."""
     exact = predictor.exact.clone().requires_grad_()
     optimiser = torch.optim.Adam([exact], lr=0.05)
     for _ in range(steps):
         predicted = predictor._replace(exact=exact)(signals)
-        loss = F.binary_cross_entropy(predicted, truth) + (predicted - truth).abs().mean()
         optimiser.zero_grad()
-        loss.backward()
+        distance(predicted, truth).backward()
         optimiser.step()
     return predictor._replace(exact=exact.detach())
 
