@@ -12,6 +12,8 @@ import torch
 
 from cyclevos.network.checkpoints import checksum, save_weights
 from cyclevos.network.weights import PACKAGED, load_network
+from cyclevos.training.schema import NetworkConfig
+from cyclevos.training.setup import build_trained_network
 
 
 def main() -> None:
@@ -22,12 +24,15 @@ def main() -> None:
     parser.add_argument("--read-sigma", type=float, help="of the memory read's kernel, where the run had another")
     parser.add_argument("--output", type=Path, default=PACKAGED["default"])
     arguments = parser.parse_args()
-    networks = [load_network(file, device="cpu", dtype="float32") for file in arguments.weights]
+    specs = [load_network(file, device="cpu").spec for file in arguments.weights]
+    spec = next((each for each in specs if each.context), specs[0])
+    spec = spec.model_copy(update={"read_sigma": arguments.read_sigma or spec.read_sigma})
+    # As a run would start from them: without context they get it as it is before training.
+    starts = [NetworkConfig(spec=spec, init_from=str(file)) for file in arguments.weights]
+    networks = [build_trained_network(start, arguments.size) for start in starts]
     network, states = networks[0], [each.state_dict() for each in networks]
     mean = {name: _mean([state[name] for state in states]) for name in states[0]}
     network.load_state_dict(mean)
-    changes = {"size": arguments.size, "read_sigma": arguments.read_sigma or network.spec.read_sigma}
-    network.spec = network.spec.model_copy(update=changes)
     save_weights(network, arguments.output, half=True)
     print(f"{arguments.output}: {arguments.output.stat().st_size:,} bytes, sha256 {checksum(arguments.output)}")
 

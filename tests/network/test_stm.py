@@ -181,6 +181,24 @@ def test_a_sharing_network_has_a_gradient_in_every_pixel_of_the_mask():
     assert bool((masks.grad[:, 1] != 0).all())
 
 
+@pytest.mark.parametrize("trunk", ["tf_efficientnet_lite0", "resnet18"])
+def test_context_starts_without_effect_and_joins_at_stride_16(trunk):
+    plain, context = Trunk(trunk), Trunk(trunk, context=True)
+    lively_norms(context.model)
+    plain.load_state_dict({name: value for name, value in context.state_dict().items() if name in plain.state_dict()})
+    assert context.channels == plain.channels
+    images = torch.rand(1, 3, 80, 112)  # an odd number of cells both ways
+    with torch.no_grad():
+        f4, f8, f16 = plain(images)
+        assert all(torch.equal(a, b) for a, b in zip(context(images), (f4, f8, f16), strict=True))
+        context.context.weight.normal_()
+        c4, c8, c16 = context(images)
+    assert torch.equal(c4, f4)
+    assert torch.equal(c8, f8)
+    assert c16.shape == f16.shape
+    assert bool((c16 != f16).any(dim=1).all())
+
+
 @pytest.mark.parametrize("amx", [False, True])
 def test_depthwise_trunks_stay_out_of_mixed_precision_on_cpus_without_amx(amx, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx})

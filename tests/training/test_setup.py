@@ -11,6 +11,7 @@ from cyclevos.datasets.augmentation import Motion
 from cyclevos.errors import ConfigError, DatasetError
 from cyclevos.network.checkpoints import save_weights
 from cyclevos.network.spec import SPECS, NetworkSpec
+from cyclevos.network.weights import build_network
 from cyclevos.training.schema import NetworkConfig, OptimiserConfig, TrainingConfig
 from cyclevos.training.setup import build_dataset, build_optimiser, build_schedule, build_trained_network
 
@@ -90,6 +91,32 @@ def test_a_run_may_start_from_weights_with_another_read(config, tmp_path, tiny_n
         spec=config.network.spec, changes=NetworkSpec(read_sigma=5), init_from=str(tmp_path / "start.safetensors")
     )
     assert build_trained_network(start, size=48).spec.read_sigma == 5
+
+
+def test_a_run_may_give_context_to_weights_without(config, tmp_path, tiny_network):
+    save_weights(tiny_network, tmp_path / "start.safetensors")
+    start = NetworkConfig(
+        spec=config.network.spec,
+        changes=NetworkSpec(context=True),
+        init_from=str(tmp_path / "start.safetensors"),
+        imagenet=False,
+    )
+    network = build_trained_network(start, size=48)
+    assert network.spec.context
+    held = network.state_dict()
+    assert len(held) > len(tiny_network.state_dict())
+    assert all(torch.equal(held[name], value) for name, value in tiny_network.state_dict().items())
+    image = torch.rand(1, 3, 48, 64)
+    with torch.no_grad():
+        assert torch.equal(network.encode_query(image).key, tiny_network.encode_query(image).key)
+
+
+def test_a_run_may_not_take_context_away(config, tmp_path, tiny_spec):
+    save_weights(build_network(tiny_spec.model_copy(update={"context": True})), tmp_path / "start.safetensors")
+    with pytest.raises(ConfigError, match=r"made for .*context=True.* the run wants .*context=False"):
+        build_trained_network(
+            NetworkConfig(spec=config.network.spec, init_from=str(tmp_path / "start.safetensors")), size=None
+        )
 
 
 def test_trunks_have_a_rate_of_their_own_and_frozen_stages_none(config):

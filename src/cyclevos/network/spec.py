@@ -31,6 +31,7 @@ class NetworkSpec(BaseModel):
         shared_encoder: a frame is encoded once for all its objects: the memory's key is the frame's own query key,
             and the memory encoder starts from the query encoder's features at stride 4, where the masks join. Else,
             as in STM, it sees frame and masks from the pixels on, and has a key of its own for each object.
+        context: the query encoder goes on to stride 32, and what it sees there joins its features at stride 16.
         second_mask: meaning of the memory encoder's second mask channel: the sum of the *other*
             objects' masks (STM) or one minus the object's own mask (the cyclic authors' release).
         pad_multiple: frames are zero-padded symmetrically to a multiple of this; 1 means never.
@@ -49,6 +50,7 @@ class NetworkSpec(BaseModel):
     read_sigma: float | None = Field(None, gt=0)
     mask_shortcut: bool = False
     shared_encoder: bool = False
+    context: bool = False
     second_mask: SecondMaskChannel = "others"
     pad_multiple: int = Field(16, ge=1)
     mean: tuple[float, float, float] = IMAGENET_MEAN

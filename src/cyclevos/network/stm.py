@@ -101,7 +101,7 @@ class SpaceTimeMemoryNetwork(nn.Module):
         super().__init__()
         self.spec = spec
         self.chunks = ObjectChunks()
-        self.query_encoder = Trunk(spec.trunk)
+        self.query_encoder = Trunk(spec.trunk, context=spec.context)
         self.memory_encoder = LateTrunk(spec.trunk) if spec.shared_encoder else Trunk(spec.trunk, in_chans=5)
         skip4, skip8, deepest = self.query_encoder.channels
         self.query_key = nn.Conv2d(deepest, spec.key_dim, 3, padding=1)

@@ -8,11 +8,13 @@ from typing import Any, cast
 import timm
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from cyclevos.errors import ConfigError, MissingExtraError, WeightsError
 from cyclevos.network.folding import SplitInput, fold_batch_norm
 
 STRIDES = (4, 8, 16)
+_CONTEXT_STRIDE = 32
 
 # Shapes: B images, C channels, H W pixels.
 
@@ -23,15 +25,24 @@ class Trunk(nn.Module):
     Args:
         name: timm model name.
         in_chans: input channels; a first convolution of other than three is widened.
+        context: go on to stride 32 and add what is seen there, through a convolution that starts as zero, to the
+            features at stride 16.
 
     Raises:
-        ConfigError: timm knows no such model or it has no features at strides 4, 8 and 16.
+        ConfigError: timm knows no such model or it has no features at the strides wanted.
     """
 
-    def __init__(self, name: str, in_chans: int = 3) -> None:
+    def __init__(self, name: str, in_chans: int = 3, *, context: bool = False) -> None:
         super().__init__()
-        self.model = _features_model(name, in_chans)
-        self.channels: tuple[int, ...] = tuple(cast(Any, self.model).feature_info.channels())
+        strides = (*STRIDES, _CONTEXT_STRIDE) if context else STRIDES
+        self.model = _features_model(name, in_chans, strides)
+        channels: tuple[int, ...] = tuple(cast(Any, self.model).feature_info.channels())
+        self.channels = channels[: len(STRIDES)]
+        self.context: nn.Conv2d | None = None
+        if context:
+            self.context = nn.Conv2d(channels[-1], channels[-2], 1)
+            nn.init.zeros_(self.context.weight)
+            nn.init.zeros_(cast(Tensor, self.context.bias))
         _drop_unused_stages(self.model)
         self.depthwise = any(isinstance(m, nn.Conv2d) and m.groups > 1 for m in self.model.modules())
         self._stem = (fold_batch_norm(self.model, in_chans),)  # in a tuple: the model owns its parameters
@@ -39,7 +50,10 @@ class Trunk(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return features at strides 4, 8, 16 of images (B,C,H,W)."""
         with self._precision(images):
-            f4, f8, f16 = self.model(images)
+            f4, f8, f16, *deeper = self.model(images)
+        if self.context is not None:
+            context = self.context(deeper[0])
+            f16 = f16 + F.interpolate(context, size=f16.shape[-2:], mode="bilinear", align_corners=False)
         return f4, f8, f16
 
     def prepare(self, images: Tensor) -> Tensor:
@@ -162,7 +176,7 @@ def _lite0_from_package() -> dict[str, Tensor]:
     return {name: value.reshape(names[name].shape) for name, value in zip(names, packaged, strict=True)}
 
 
-def _features_model(name: str, in_chans: int) -> nn.Module:
+def _features_model(name: str, in_chans: int, strides: tuple[int, ...] = STRIDES) -> nn.Module:
     try:
         with torch.device("meta"):  # only asked for its strides
             probe = timm.create_model(name, features_only=True, pretrained=False)
@@ -170,12 +184,12 @@ def _features_model(name: str, in_chans: int) -> nn.Module:
         close = ", ".join(timm.list_models(f"*{name[:8]}*")[:5]) or "see timm.list_models()"
         raise ConfigError(f"Trunk {name!r} is not a timm model with features. Close names: {close}.") from error
     reductions = list(probe.feature_info.reduction())
-    if not all(stride in reductions for stride in STRIDES):
+    if not all(stride in reductions for stride in strides):
         raise ConfigError(
-            f"Trunk {name!r} has features at strides {reductions}; strides 4, 8 and 16 are needed. "
+            f"Trunk {name!r} has features at strides {reductions}; strides {', '.join(map(str, strides))} are needed. "
             "Choose a convolutional trunk such as resnet50 or tf_efficientnet_lite0."
         )
-    indices = tuple(reductions.index(stride) for stride in STRIDES)
+    indices = tuple(reductions.index(stride) for stride in strides)
     return cast(
         nn.Module,
         timm.create_model(name, features_only=True, pretrained=False, in_chans=in_chans, out_indices=indices),

@@ -23,8 +23,9 @@ class NetworkConfig(_Section):
         name: a named network whose specification is used, unless ``spec`` is given.
         changes: what is to be otherwise in that specification: the fields set here.
         spec: a specification of one's own.
-        init_from: weights file or named weights to start from.
-        imagenet: start both trunks from ImageNet weights (ignored with ``init_from``).
+        init_from: weights file or named weights to start from; they may have another size and kernel, and no context.
+        imagenet: start both trunks from ImageNet weights; with ``init_from`` only what is new in a network that has
+            context where those weights have none.
         freeze_until_stride: keep the query encoder's stages up to this stride as they are; 0 trains all.
     """
 

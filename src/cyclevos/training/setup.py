@@ -13,7 +13,7 @@ from cyclevos.datasets.augmentation import Motion
 from cyclevos.datasets.clips import ClipDataset, ClipSource, GapCurriculum, StillSource, VideoSource
 from cyclevos.datasets.layouts import open_dataset
 from cyclevos.errors import ConfigError, DatasetError
-from cyclevos.network.spec import SPECS
+from cyclevos.network.spec import SPECS, NetworkSpec
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.network.weights import build_network, load_network
 from cyclevos.training.schema import NetworkConfig, OptimiserConfig, SourceConfig, TrainingConfig
@@ -36,12 +36,10 @@ def build_trained_network(config: NetworkConfig, size: int | None) -> SpaceTimeM
         raise ConfigError(f"network.name {config.name!r} is unknown. Names: {', '.join(SPECS)}.")
     changes = config.changes.model_dump(exclude_unset=True)
     spec = (config.spec or SPECS[config.name]).model_copy(update={**changes, "size": size})
-    network = build_network(spec, imagenet=config.imagenet and config.init_from is None)
-    if config.init_from is not None:
-        start = load_network(config.init_from, device="cpu", dtype="float32")
-        if start.spec.model_copy(update={"size": size, "read_sigma": spec.read_sigma}) != spec:
-            raise ConfigError(f"network.init_from {config.init_from}: made for {start.spec}, the run wants {spec}.")
-        network.load_state_dict(start.state_dict())
+    if config.init_from is None:
+        network = build_network(spec, imagenet=config.imagenet)
+    else:
+        network = _start_from(config.init_from, spec, imagenet=config.imagenet)
     network.query_encoder.freeze_until_stride(config.freeze_until_stride)
     return network
 
@@ -91,6 +89,18 @@ def build_schedule(optimiser: torch.optim.Optimizer, config: OptimiserConfig, st
         return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
 
     return LambdaLR(optimiser, factor)
+
+
+def _start_from(weights: str, spec: NetworkSpec, *, imagenet: bool) -> SpaceTimeMemoryNetwork:
+    """Build a network with weights of one that may have another size and kernel, and no context yet."""
+    start = load_network(weights, device="cpu", dtype="float32")
+    grows = spec.context and not start.spec.context
+    may_differ = {"size": spec.size, "read_sigma": spec.read_sigma, "context": grows or start.spec.context}
+    if start.spec.model_copy(update=may_differ) != spec:
+        raise ConfigError(f"network.init_from {weights}: made for {start.spec}, the run wants {spec}.")
+    network = build_network(spec, imagenet=imagenet and grows)
+    network.load_state_dict(start.state_dict(), strict=not grows)
+    return network
 
 
 def _build_source(config: SourceConfig, held_back: set[str], motion: Motion) -> ClipSource:
