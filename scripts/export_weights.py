@@ -1,4 +1,4 @@
-"""Makes the packaged weights from training runs: their mean in half precision, with the size they run best at.
+"""Makes weights to ship from those of training runs: their mean in half precision, with the size they run best at.
 
 python scripts/export_weights.py runs/compact/last.safetensors runs/compact-further/last.safetensors --size 544
 """

@@ -37,7 +37,7 @@ def refusal(file: Path, *overrides: str) -> str:
 
 
 def test_presets_load():
-    assert set(presets()) == {"compact", "compact-further", "paper", "paper-static"}
+    assert set(presets()) == {"compact", "compact-context", "compact-further", "paper", "paper-static"}
     for name in presets():
         config = load_config(name)
         assert config.network.name in SPECS
@@ -45,7 +45,7 @@ def test_presets_load():
         assert all(source.root.parts[0] == "data" for source in config.data.sources)
 
 
-@pytest.mark.parametrize("name", ["compact", "compact-further"])
+@pytest.mark.parametrize("name", ["compact", "compact-further", "compact-context"])
 def test_compact_holds_its_validation_sequences_back(name):
     config = load_config(name)
     assert config.validation.sequences == ("car-turn", "dance-jump", "mallard-fly", "scooter-gray")

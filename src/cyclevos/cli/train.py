@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 def train(
     config: Annotated[
-        str, typer.Argument(help="A YAML file or preset: paper, paper-static, compact, compact-further.")
+        str,
+        typer.Argument(help="A YAML file or preset: paper, paper-static, compact, compact-further, compact-context."),
     ],
     output: Annotated[Path | None, typer.Option(help="Folder of the run [default: runs/CONFIG].")] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")] = None,

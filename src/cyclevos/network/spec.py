@@ -66,6 +66,7 @@ SPECS: dict[str, NetworkSpec] = {
         read_sigma=7.0,
         mask_shortcut=True,
         shared_encoder=True,
+        context=True,
         mean=(0.5, 0.5, 0.5),
         std=(0.5, 0.5, 0.5),
     ),
