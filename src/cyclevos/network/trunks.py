@@ -1,4 +1,4 @@
-"""Image trunks from timm, cut after stride 16, with batch norm that never updates its statistics."""
+"""Image trunks from timm, cut after stride 16 or 32, with batch norm that never updates its statistics."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def _features_model(name: str, in_chans: int, strides: tuple[int, ...] = STRIDES
 
 
 def _drop_unused_stages(model: nn.Module) -> None:
-    """Remove what timm keeps beyond stride 16: EfficientNet's later blocks are computed for nothing."""
+    """Remove what timm keeps beyond the last features wanted: EfficientNet's later blocks are computed for nothing."""
     blocks = getattr(model, "blocks", None)
     last = cast(Any, model).feature_info.module_name()[-1]
     if isinstance(blocks, nn.Sequential) and last.startswith("blocks."):
