@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
@@ -50,11 +51,8 @@ class Trunk(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return features at strides 4, 8, 16 of images (B,C,H,W)."""
         with self._precision(images):
-            f4, f8, f16, *deeper = self.model(images)
-        if self.context is not None:
-            context = self.context(deeper[0])
-            f16 = f16 + F.interpolate(context, size=f16.shape[-2:], mode="bilinear", align_corners=False)
-        return f4, f8, f16
+            features = self.model(images)
+        return self._with_context(features)
 
     def prepare(self, images: Tensor) -> Tensor:
         """Do what the masks beside the images do not change: the image part of the first convolution.
@@ -75,8 +73,16 @@ class Trunk(nn.Module):
         """Return features at stride 16 of prepared images (O,C,h,w) with mask channels (O,c,H,W)."""
         joined = torch.cat([prepared, masks], dim=1) if self._stem[0] is None else SplitInput(prepared, masks)
         with self._precision(masks):
-            f16: Tensor = self.model(joined)[-1]
-        return f16
+            features = self.model(joined)
+        return self._with_context(features)[-1]
+
+    def _with_context(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Add what is seen at stride 32, if anything, to the features at stride 16."""
+        f4, f8, f16, *deeper = features
+        if self.context is not None:
+            context = self.context(deeper[0])
+            f16 = f16 + F.interpolate(context, size=f16.shape[-2:], mode="bilinear", align_corners=False)
+        return f4, f8, f16
 
     def _precision(self, images: Tensor) -> AbstractContextManager[object]:
         """Keep mixed precision out where it costs.
@@ -176,7 +182,7 @@ def _lite0_from_package() -> dict[str, Tensor]:
     return {name: value.reshape(names[name].shape) for name, value in zip(names, packaged, strict=True)}
 
 
-def _features_model(name: str, in_chans: int, strides: tuple[int, ...] = STRIDES) -> nn.Module:
+def _features_model(name: str, in_chans: int, strides: tuple[int, ...]) -> nn.Module:
     try:
         with torch.device("meta"):  # only asked for its strides
             probe = timm.create_model(name, features_only=True, pretrained=False)

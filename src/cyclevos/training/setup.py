@@ -95,7 +95,7 @@ def _start_from(weights: str, spec: NetworkSpec, *, imagenet: bool) -> SpaceTime
     """Build a network with weights of one that may have another size and kernel, and no context yet."""
     start = load_network(weights, device="cpu", dtype="float32")
     grows = spec.context and not start.spec.context
-    may_differ = {"size": spec.size, "read_sigma": spec.read_sigma, "context": grows or start.spec.context}
+    may_differ = {"size": spec.size, "read_sigma": spec.read_sigma, "context": spec.context or start.spec.context}
     if start.spec.model_copy(update=may_differ) != spec:
         raise ConfigError(f"network.init_from {weights}: made for {start.spec}, the run wants {spec}.")
     network = build_network(spec, imagenet=imagenet and grows)
