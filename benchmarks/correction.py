@@ -89,7 +89,7 @@ def compare(
         def ours(network=network, frame=frame, references=references) -> Tensor:
             prepared = network.prepare_memory(frame[1:])
             names = range(1, objects + 1)
-            return correct(network, prepared, start, references.latest(), names, how).probabilities
+            return correct(network, prepared, start, references.reached(), names, how).probabilities
 
         fast, corrected = timed(ours)
         a, b = corrected.argmax(dim=0), expected.argmax(dim=0)

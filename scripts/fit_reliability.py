@@ -167,7 +167,8 @@ def degrade(network: SpaceTimeMemoryNetwork, how: Kind, generator: torch.Generat
     for name, parameter in network.named_parameters():
         if parameter.ndim == 4 and not name.startswith(spared):
             factor = 1 + how.noise * torch.randn(parameter.shape, generator=generator)
-            parameter.data.mul_(factor.to(parameter.dtype))
+            with torch.no_grad():
+                parameter.mul_(factor.to(parameter.dtype))
 
 
 def distance(predicted: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:

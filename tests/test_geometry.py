@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from cyclevos.errors import ConfigError
 from cyclevos.geometry import (
@@ -87,6 +88,21 @@ def test_frames_come_out_in_the_unit_range():
     assert smaller.shape == (3, 4, 5)
     assert smaller.dtype == torch.float32
     torch.testing.assert_close(smaller[:, 0, 0], torch.tensor([0, 1, 0.2]))
+
+
+class BytesResized(TorchDispatchMode):
+    """Refuses what only CPUs have: resizing of bytes."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        assert "upsample" not in function.name() or args[0].dtype != torch.uint8
+        return function(*args, **(kwargs or {}))
+
+
+def test_no_bytes_are_resized_off_the_cpu():
+    with BytesResized():
+        frame = resize_frame(torch.zeros(3, 8, 8, dtype=torch.uint8, device="meta"), (4, 5))
+    assert frame.shape == (3, 4, 5)
+    assert frame.dtype == torch.float32
 
 
 @pytest.mark.parametrize("view", ["plain", "bgr", "mirrored", "sliced", "read-only"])

@@ -59,6 +59,7 @@ def resize_frame(frame: Tensor, size: Size) -> Tensor:
         float32 (3,H,W) in [0, 1].
     """
     if tuple(frame.shape[-2:]) != size:
+        frame = frame if frame.device.type == "cpu" else frame.float()  # only CPUs resize bytes
         frame = F.interpolate(frame[None], size=size, mode="bilinear", antialias=True)[0]
     return frame.float() / 255
 

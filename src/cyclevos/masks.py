@@ -97,6 +97,31 @@ def most_probable(probabilities: Tensor, labels: Sequence[int] | None = None) ->
     return found
 
 
+def put_over(predicted: Tensor, objects: Sequence[int], given: NDArray[np.uint8]) -> tuple[Tensor, tuple[int, ...]]:
+    """Put given masks over predicted ones.
+
+    Args:
+        predicted: probabilities (K+1,H,W).
+        objects: the id of each channel 1..K.
+        given: (H,W) ids; its objects own their pixels and have no others.
+
+    Returns:
+        Probabilities of all objects, those not known before at the end, summing to 1, and their ids.
+    """
+    shown = object_ids(given)
+    everyone = (*objects, *(i for i in shown if i not in objects))
+    hard = ids_to_probabilities(given, everyone).to(predicted.device)
+    merged = torch.zeros_like(hard)
+    merged[: len(predicted)] = predicted
+    for slot, i in enumerate(objects, start=1):
+        if i in shown:
+            merged[slot] = 0
+    merged *= hard[:1]
+    merged[1:] += hard[1:]
+    merged[0] = (1 - merged[1:].sum(dim=0)).clamp(min=0)
+    return merged, everyone
+
+
 def soft_aggregation(foreground: Tensor) -> Tensor:
     r"""Merge independent foreground probabilities into logits over background and objects.
 

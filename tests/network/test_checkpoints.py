@@ -16,6 +16,7 @@ from cyclevos.errors import WeightsError
 from cyclevos.network.checkpoints import convert_released, load_state, save_weights
 from cyclevos.network.spec import SPECS
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.network.weights import _from_file, resolve_dtype
 
 _path = Path(__file__).with_name("released_oracle.py")
 _spec = importlib.util.spec_from_file_location("released_oracle", _path)
@@ -159,3 +160,17 @@ def test_unknown_device_or_dtype_is_named(option, value, tmp_path, tiny_network)
     save_weights(tiny_network, tmp_path / "w.safetensors")
     with pytest.raises(WeightsError, match=value):
         cyclevos.load_network(tmp_path / "w.safetensors", **{option: value})
+
+
+def test_a_name_does_not_pass_for_another_networks_file(tmp_path, tiny_network, tiny_spec):
+    save_weights(tiny_network, tmp_path / "own.safetensors")
+    with pytest.raises(WeightsError, match="another network than the one named: trunk is 'tf_efficientnet_lite0'"):
+        cyclevos.load_network("stm-resnet50", weights=str(tmp_path / "own.safetensors"))
+    other_size = tiny_spec.model_copy(update={"size": 64, "read_sigma": 3.0})
+    assert _from_file(tmp_path / "own.safetensors", other_size).spec == tiny_spec
+
+
+@pytest.mark.parametrize(("capability", "dtype"), [((7, 5), torch.float16), ((8, 0), torch.bfloat16)])
+def test_old_cuda_cards_get_float16(monkeypatch, capability, dtype):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert resolve_dtype("auto", torch.device("cuda")) == dtype

@@ -38,11 +38,13 @@ def test_memory_read_in_parts_equals_the_whole(monkeypatch):
         torch.testing.assert_close(memory_read(key, value, query), whole)
 
 
-def test_memory_read_leaves_unknown_cells_out():
+@pytest.mark.parametrize("gradients", [False, True])
+def test_memory_read_leaves_unknown_cells_out(gradients):
     key, value, query = (torch.randn(2, c, n).double() for c, n in ((5, 7), (3, 7), (5, 4)))
     known = torch.ones(2, 7, dtype=torch.bool)
     known[1, 4:] = False
-    read = memory_read(key, value, query, known)
+    with torch.set_grad_enabled(gradients):
+        read = memory_read(key, value, query, known)
     torch.testing.assert_close(read[1], naive_read(key[1:, :, :4], value[1:, :, :4], query[1:])[0])
     torch.testing.assert_close(read[0], naive_read(key, value, query)[0])
 

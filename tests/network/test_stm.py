@@ -313,6 +313,34 @@ def test_what_is_kept_of_a_fold_follows_every_change_of_the_weights(change):
         assert changed[0]._folded()[0] is changed[0]._folded()[0]
 
 
+def _folded_network():
+    convolution = torch.nn.Conv2d(3, 4, 3, padding=1, bias=False)
+    norm = FoldedNorm(torch.nn.BatchNorm2d(4).eval())
+    return torch.nn.Sequential(FoldedConvolution(convolution, norm), norm)
+
+
+def test_a_fold_is_not_kept_past_the_step_of_a_fused_optimiser():
+    network, image = _folded_network(), torch.randn(1, 3, 8, 8)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=0.1, fused=True)
+    with torch.no_grad():
+        before = network(image)
+    network(image).square().sum().backward()
+    optimiser.step()
+    with torch.no_grad():
+        after = network(image)
+    torch.testing.assert_close(after, torch.nn.functional.conv2d(image, *network[0]._fold(), padding=1))
+    assert not torch.allclose(after, before)
+
+
+def test_what_was_made_in_inference_mode_is_not_kept():
+    network, image = _folded_network().requires_grad_(False), torch.randn(1, 3, 8, 8)
+    with torch.inference_mode():
+        network(image)
+    leaf = image.clone().requires_grad_()
+    network(leaf).sum().backward()
+    assert leaf.grad is not None
+
+
 @pytest.mark.parametrize(("stride", "kernel"), [(1, 3), (2, 3), (2, 5)])
 def test_depthwise_gradients_in_bfloat16_are_those_of_float32(stride, kernel):
     convolution = torch.nn.Conv2d(8, 8, kernel, stride, padding=kernel // 2, groups=8, bias=False)

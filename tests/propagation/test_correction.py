@@ -41,7 +41,7 @@ def question(network, images, ids):
     objects = tuple(int(i) for i in np.unique(ids) if i)
     hard = torch.stack([torch.from_numpy(ids == i) for i in (0, *objects)]).double()
     soft = 0.8 * hard + 0.2 / len(hard)
-    return network.prepare_memory(tensor(images[2])), soft, references.latest(), objects
+    return network.prepare_memory(tensor(images[2])), soft, references.reached(), objects
 
 
 def rebuilt(network, prepared, mask, reference, objects):
@@ -124,7 +124,7 @@ def witnesses(network, images, ids):
     for moved in (ids, np.roll(ids, 6, axis=0), np.roll(ids, -6, axis=1)):
         held = References(network)
         held.add(1, tensor(images[1]), torch.from_numpy(moved))
-        yield held.latest()[0]
+        yield held.reached()[0]
 
 
 def test_consistent_takes_for_each_object_the_last_mask_that_the_witness_bears_out(exact, images, square, strip):
@@ -214,6 +214,79 @@ def test_growth_is_in_proportion_to_what_was_there(exact, images, square):
     torch.testing.assert_close(got, torch.where(wanted > 0, wanted * share, wanted))
 
 
+def test_the_hardest_pixels_are_as_many_as_asked_for(exact, images, square):
+    prepared, mask, references, objects = question(exact, images, square)
+    moves = []
+    for share in (0.1, 1.0):
+        leaf = mask.clone().requires_grad_()
+        logits, present = rebuilt(exact, prepared, leaf, references[0], objects)
+        loss = mask_loss(logits, references[0].labels(objects), present, share).total
+        (gradient,) = torch.autograd.grad(loss, leaf)
+        how = Correction(steps=1, rate=3.0, hard_fraction=share)
+        corrected = correct(exact, prepared, mask, references, objects, how).probabilities
+        torch.testing.assert_close(corrected[1:], (mask - 3.0 * gradient)[1:])
+        moves.append(corrected - mask)
+    assert not torch.allclose(*moves)
+
+
+@pytest.mark.parametrize("choice", ["latest", "all"])
+def test_each_object_is_asked_of_its_own_last_reference_or_of_all(exact, images, square, strip, choice):
+    prepared, mask, _, objects = question(exact, images, square + strip)
+    references = References(exact)
+    references.add(0, tensor(images[0]), torch.from_numpy(square + strip))
+    references.add(1, tensor(images[1]), torch.from_numpy(np.roll(strip, 2, axis=1)))
+    leaf = mask.clone().requires_grad_()
+    memory = exact.encode_memory(prepared, leaf[None], torch.ones(1, 2, dtype=torch.bool))
+    losses = []
+    first = [True, choice == "all"]
+    for reference, who in zip(references.reached(), torch.tensor([first, [False, True]]), strict=True):
+        logits = rebuild_reference(exact, memory.select(who), reference.query, who[None])
+        losses.append(mask_loss(logits, reference.labels(objects), who[None]).total)
+    (gradient,) = torch.autograd.grad(sum(losses) / 2, leaf)
+    how = Correction(steps=1, rate=3.0, reference=choice)
+    corrected = correct(exact, prepared, mask, references.reached(), objects, how)
+    torch.testing.assert_close(corrected.probabilities[1:], (mask - 3.0 * gradient)[1:])
+    assert all((corrected.probabilities[k] != mask[k]).any() for k in (1, 2))
+
+
+def test_a_mask_of_one_object_leaves_the_others_corrected(lively_network, images, square, strip):
+    how = Correction(every=1, rate=500.0, project=True, apply_to="both")
+    masks = {0: square, 3: strip}
+    plain = predictions(lively_network, images[:5], masks)
+    corrected = predictions(lively_network, images[:5], masks, correction=how)
+    assert torch.equal(corrected[4].uncorrected[0] > 1, plain[4].probabilities[0] > 1)
+    moved = (corrected[4].probabilities - corrected[4].uncorrected).abs().amax(dim=(1, 2))
+    assert (moved[1:] > 1e-3).all()
+
+
+def test_steps_end_where_the_reference_comes_back_well_enough(exact, images, square):
+    asked = question(exact, images, square)
+    scores = [correct(exact, *asked, Correction(steps=n, rate=1.0), measure=True) for n in (1, 2)]
+    first, second = (corrected.after for corrected in scores)
+    assert scores[0].before < first < second
+    stopped = correct(exact, *asked, Correction(steps=5, rate=1.0, stop_at=(first + second) / 2))
+    assert stopped.steps == 2
+    torch.testing.assert_close(stopped.probabilities, scores[1].probabilities)
+
+
+def test_objects_that_the_witness_does_not_show_keep_the_last_step(exact, images, square, strip):
+    prepared, mask, references, objects = question(exact, images, square + strip)
+    for rate in (5.0, 1e4):
+        last = correct(exact, prepared, mask, references, objects, Correction(steps=2, rate=rate)).probabilities
+        how = Correction(steps=2, rate=rate, accept="consistent")
+        for witness in witnesses(exact, images, square):
+            kept = correct(exact, prepared, mask, references, objects, how, witness=witness).probabilities
+            torch.testing.assert_close(kept[2], last[2])
+
+
+def test_what_is_shown_of_a_correction_are_probabilities(lively_network, images, square, strip):
+    how = Correction.preset("default", rate=5.0, grow_from=None, accept="always")
+    shown = predictions(lively_network, images[:6], square + strip, correction=how)[5]
+    assert shown.uncorrected is not None
+    assert 0 <= shown.probabilities.min() <= shown.probabilities.max() <= 1
+    torch.testing.assert_close(shown.probabilities.sum(dim=0), torch.ones(square.shape))
+
+
 def test_a_good_enough_mask_is_left_alone(exact, images, square):
     corrected = correct(exact, *question(exact, images, square), Correction(stop_at=0.01))
     assert corrected.steps == 0
@@ -233,9 +306,12 @@ def test_objects_the_reference_does_not_show_are_left_alone(exact, images, squar
     prepared, mask, _, objects = question(exact, images, square + strip)
     references = References(exact)
     references.add(0, tensor(images[0]), torch.from_numpy(square))
-    corrected = correct(exact, prepared, mask, references.latest(), objects, Correction(rate=1e3)).probabilities
-    torch.testing.assert_close(corrected[2], mask[2])
-    assert not torch.equal(corrected[1], mask[1])
+    for project in (False, True):
+        how = Correction(rate=1e3, project=project)
+        corrected = correct(exact, prepared, mask, references.reached(), objects, how).probabilities
+        assert torch.equal(corrected[2], mask[2])
+        assert not torch.equal(corrected[1], mask[1])
+        assert corrected[0].min() >= -1e-9 or not project
 
 
 @pytest.mark.parametrize("case", ["vanished", "no reference"])
@@ -313,8 +389,17 @@ def test_later_masks_are_asked_for_with_all(lively_network, images, square):
     assert not torch.equal(one[2].probabilities, two[2].probabilities)
     assert torch.equal(one[2].probabilities, stream[2].probabilities)  # a stream cannot be asked ahead
     assert torch.isfinite(latest[9].probabilities).all()
-    both = predictions(lively_network, images, {0: square, 8: later}, correction=how, direction="both")
-    assert len(both) == len(images)
+    ways = {
+        way: sorted(
+            predictions(lively_network, images, {0: square, 8: later}, correction=how, direction=way),
+            key=lambda p: p.index,
+        )
+        for way in ("forward", "backward", "both")
+    }
+    for t in (2, 4, 6):
+        ahead, back = ways["forward"][t].probabilities, ways["backward"][t].probabilities
+        expected = (1 - t / 8) * ahead + t / 8 * back
+        torch.testing.assert_close(ways["both"][t].probabilities, expected, atol=1 / 255, rtol=0)
 
 
 @pytest.mark.parametrize("accept", ["always", "consistent"])

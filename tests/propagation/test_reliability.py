@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import cyclevos
+from cyclevos.cycle import rebuild_reference, rebuilt_iou
 from cyclevos.errors import WeightsError
 from cyclevos.network.protocol import QueryFeatures
 from cyclevos.propagation.memory_bank import MemoryPolicy
@@ -120,6 +122,68 @@ def test_both_directions_give_one_number(lively_network, images, square):
     assert predictions[0].reliability[1] == predictions[9].reliability[1] == 1
 
 
+def test_an_object_is_held_against_the_last_reference_that_shows_it():
+    reliability = Reliability(None)
+    reliability.use(echo("area"))
+    query = QueryFeatures(torch.empty(0), (torch.empty(0),) * 3, (64, 96))
+    half = square_at(16)
+    half[32:] = 0
+    known = [Reference(query, torch.empty(0), shown, (7,)) for shown in (square_at(16), half)]
+    probabilities = torch.stack([square_at(32) == 0, square_at(32) > 0]).float()
+    reliability.observe(None, probabilities, (7,), known)
+    assert signals(reliability, 7)["area"] == pytest.approx(np.log(2), abs=1e-3)
+
+
+def test_a_reference_is_asked_for_its_own_objects_alone(lively_network, images, square, strip):
+    references = References(lively_network)
+    frames = [torch.from_numpy(image).permute(2, 0, 1)[None] / 255 for image in images[:3]]
+    for index, shown in enumerate((square, strip)):
+        references.add(index, frames[index], torch.from_numpy(shown))
+    hard = torch.stack([torch.from_numpy(square + strip) == i for i in (0, 1, 5)]).float()
+    with torch.no_grad():
+        prepared = lively_network.prepare_memory(frames[2])
+        memory = lively_network.encode_memory(prepared, hard[None], torch.ones(1, 2, dtype=torch.bool))
+    reliability = Reliability(lively_network)
+    reliability.observe(memory, hard, (1, 5), references.reached())
+    for k, (i, reference) in enumerate(zip((1, 5), references.reached(), strict=True)):
+        who = torch.arange(2) == k
+        with torch.no_grad():
+            logits = rebuild_reference(lively_network, memory.select(who), reference.query, who[None])
+        alone = rebuilt_iou(logits, reference.labels((1, 5)), who[None])[0, k]
+        assert signals(reliability, i)["cycle"] == pytest.approx(odds(float(alone)), abs=1e-4)
+
+
+def test_a_mask_given_again_starts_anew(lively_network, images, square, strip):
+    propagator = Propagator(lively_network, None, MemoryPolicy())
+    for index in range(6):
+        propagator.step(index, images[index], {0: square + strip, 5: square}.get(index))
+    rows = {int(row[0]): row[1:].tolist() for row in propagator.snapshot()["reliability"]}
+    assert rows[1] == [1, 1]
+    assert rows[5] != [1, 1]
+
+
+def test_a_signal_far_off_counts_as_one_four_deviations_off():
+    predictor = load_predictor()
+    far, four = (predictor.mean + step * predictor.scale for step in (torch.tensor(1e4), torch.tensor(4.0)))
+    assert torch.equal(predictor(far[None]), predictor(four[None]))
+
+
+class NoFloat64(TorchDispatchMode):
+    """Refuses what Apple's GPUs refuse; tensors of one number are Python's."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        made = out if isinstance(out, tuple | list) else [out]
+        assert not any(isinstance(t, torch.Tensor) and t.dtype == torch.float64 and t.numel() > 1 for t in made)
+        return out
+
+
+def test_frames_are_segmented_without_float64(lively_network, images, square):
+    with NoFloat64():
+        predictions = list(cyclevos.segment(lively_network, images[:6], square, size=16, correction="default"))
+    assert len(predictions) == 6
+
+
 def test_a_snapshot_goes_on_with_the_same_signals(lively_network, images, square):
     first = Propagator(lively_network, None, MemoryPolicy())
     for index in range(7):
@@ -143,7 +207,7 @@ def test_only_the_last_references_of_each_object_are_held(lively_network):
             ids[8 * i - 8 : 8 * i] = i
         references.add(index, frame, ids)
     assert [reference.objects for reference in references.reached()] == [(1, 2), (1,), (3,)]
-    assert references.latest()[0].objects == (3,)
+    assert references.reached()[-1].objects == (3,)
     again = References(lively_network, keep=False)
     again.restore(references.snapshot(), torch.device("cpu"))
     assert [reference.objects for reference in again.reached()] == [(1, 2), (1,), (3,)]

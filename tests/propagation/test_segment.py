@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 import cyclevos
+from cyclevos import Correction
 from cyclevos.errors import ConfigError, MaskError, OutputError, VideoError
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.propagation.memory_bank import MemoryPolicy
@@ -293,6 +294,50 @@ def test_a_restored_propagator_goes_on_exactly(lively_network, images, square, s
     second = whole.fresh()
     second.restore(first.snapshot())
     assert_same([second.step(i, images[i]) for i in range(5, 10)], expected[5:], tolerance=0)
+
+
+def test_a_propagator_refuses_frames_of_another_size(lively_network, images, square):
+    first = Propagator(lively_network, None, MemoryPolicy())
+    first.step(0, images[0], square)
+    second = first.fresh()
+    second.restore(first.snapshot())
+    for propagator in (first, second):
+        with pytest.raises(VideoError, match=r"Frame 1 is \(12, 20\) \(height, width\), those before \(24, 40\)"):
+            propagator.step(1, images[1][::2, ::2])
+        propagator.step(1, images[1])
+    first.fresh().step(0, images[0][::2, ::2], square[::2, ::2])
+
+
+def test_a_frame_that_failed_may_be_given_again(lively_network, images, square, strip, monkeypatch):
+    def no_room(*_):
+        raise MemoryError
+
+    propagator = Propagator(lively_network, None, MemoryPolicy())
+    with monkeypatch.context() as patched:
+        patched.setattr(lively_network, "encode_memory", no_room)
+        with pytest.raises(MemoryError):
+            propagator.step(0, images[0], square)
+    again = [propagator.step(0, images[0], square), propagator.step(1, images[1])]
+    with monkeypatch.context() as patched:
+        patched.setattr(lively_network, "encode_memory", no_room)
+        with pytest.raises(MemoryError):
+            propagator.step(2, images[2], strip)
+    again += [propagator.step(2, images[2], strip), propagator.step(3, images[3])]
+    assert_same(again, run(lively_network, images[:4], {0: square, 2: strip}), tolerance=0)
+
+
+def test_what_is_kept_does_not_change_what_a_disturbed_memory_shows(lively_network, images, square):
+    plain, disturbed = (
+        Propagator(lively_network, None, MemoryPolicy(), Correction(rate=2e3, project=True, apply_to="both"), disturb)
+        for disturb in (None, lambda index, ids: np.roll(ids, 3, axis=0))
+    )
+    first, second = (
+        [p.step(i, image, square if i == 0 else None) for i, image in enumerate(images[:7])] for p in (plain, disturbed)
+    )
+    assert_same(first[:5], second[:5], tolerance=0)
+    assert second[5].uncorrected is None
+    assert torch.equal(second[5].probabilities, first[5].uncorrected)
+    assert not torch.equal(second[6].probabilities, first[6].probabilities)
 
 
 def test_bfloat16_masks_are_nearly_those_of_float32(tiny_spec, lively_network, images, square):

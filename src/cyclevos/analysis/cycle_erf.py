@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from cyclevos.errors import ConfigError, MaskError
-from cyclevos.geometry import frame_tensor, network_size, resize_frame, shrink_probabilities
-from cyclevos.masks import ids_to_probabilities, object_ids, probabilities_to_ids
+from cyclevos.geometry import frame_tensor, network_size, resize_frame
+from cyclevos.masks import object_ids
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.descent import descend
-from cyclevos.propagation.references import References
+from cyclevos.propagation.references import References, shrink_ids
 
 # Shapes: K objects, H W pixels of the source.
 
@@ -74,9 +74,8 @@ def cycle_erf(
         return resize_frame(frame_tensor(image).to(parameter.device), inside)[None].to(parameter.dtype)
 
     references = References(network)
-    small = shrink_probabilities(ids_to_probabilities(ids, objects), inside)
-    references.add(0, encoded(reference), torch.from_numpy(probabilities_to_ids(small, objects)).to(parameter.device))
-    (known,) = references.latest()
+    references.add(0, encoded(reference), shrink_ids(ids, inside).to(parameter.device))
+    (known,) = references.reached()
     with torch.no_grad():
         prepared = network.prepare_memory(encoded(frame))
     empty = torch.zeros(len(objects) + 1, *inside, device=parameter.device)

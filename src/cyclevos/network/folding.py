@@ -125,11 +125,17 @@ class FoldedConvolution(nn.Module):
         return self._convolve(x, weight[:, : x.shape[1]], None)
 
     def _folded(self) -> tuple[Tensor, Tensor]:
-        """Return weight and bias, kept from the last pass unless a tensor has changed or wants a gradient."""
+        """Return weight and bias, kept from the last pass unless a tensor has changed or wants a gradient.
+
+        What is written through ``.data`` torch does not count as a change: write under ``torch.no_grad()``.
+        """
         norm = self._norm[0]
         tensors = (self.weight, norm.weight, norm.bias, norm.running_mean, norm.running_var)
-        if any((t.requires_grad and torch.is_grad_enabled()) or t.is_inference() for t in tensors):
+        if any(t.requires_grad and torch.is_grad_enabled() for t in tensors):
+            self._kept = None  # an optimiser steps next, and fused ones leave no trace in the tensors' versions
             return self._fold()
+        if torch.is_inference_mode_enabled() or any(t.is_inference() for t in tensors):
+            return self._fold()  # what is made there cannot be differentiated through later
         state: list[object] = [(t.data_ptr(), t._version, t.dtype, t.device) for t in tensors]
         if self._kept is None or self._kept[0] != state:
             self._kept = state, self._fold()

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 PACKAGED = {"default": Path(__file__).resolve().parents[1] / "weights" / "default.safetensors"}
 """Weights that come with the package."""
 
+_BFLOAT16_CARDS = 8  # compute capability from which on a CUDA card has bfloat16, not an emulation
+
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -91,7 +93,9 @@ def resolve_device(device: str | torch.device) -> torch.device:
 
 
 def resolve_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
-    """Turn ``auto`` into float16 on CUDA, bfloat16 on a CPU that has the instructions, else float32.
+    """Turn ``auto`` into what is fastest and precise enough.
+
+    That is bfloat16 on CUDA cards and CPUs that have the instructions, float16 on older cards, else float32.
 
     Raises:
         WeightsError: the name is none of ours.
@@ -100,7 +104,7 @@ def resolve_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype
         return dtype
     if dtype == "auto":
         if device.type == "cuda":
-            return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+            return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= _BFLOAT16_CARDS else torch.float16
         return torch.bfloat16 if device.type == "cpu" and _cpu_has_bfloat16() else torch.float32
     if dtype not in DTYPES:
         raise WeightsError(f"dtype {dtype!r} is unknown. Use auto, {', '.join(DTYPES)}.")
@@ -139,6 +143,8 @@ def _from_file(path: Path, spec: NetworkSpec | None) -> SpaceTimeMemoryNetwork:
     if is_released(tensors):
         spec = spec or SPECS[_released_name(tensors)]
         tensors = convert_released(tensors, spec)
+    if stored is not None and spec is not None:
+        _refuse_another(stored, spec, path)
     spec = stored or spec
     if spec is None:
         raise WeightsError(f"{path} does not say which network it is for. Name it: --weights NAME={path}.")
@@ -146,6 +152,17 @@ def _from_file(path: Path, spec: NetworkSpec | None) -> SpaceTimeMemoryNetwork:
     load_state(network, tensors, str(path))
     logger.info("loaded %s (trunk %s)", path, spec.trunk)
     return network
+
+
+def _refuse_another(stored: NetworkSpec, wanted: NetworkSpec, path: Path) -> None:
+    free = {"size", "read_sigma"}  # may be changed after training
+    ours, theirs = stored.model_dump(exclude=free), wanted.model_dump(exclude=free)
+    differing = [name for name, value in ours.items() if value != theirs[name]]
+    if differing:
+        raise WeightsError(
+            f"{path} holds another network than the one named: {', '.join(f'{n} is {ours[n]!r}' for n in differing)}. "
+            "The file says itself which network it is for: give it without a name."
+        )
 
 
 def _released_name(tensors: dict[str, torch.Tensor]) -> str:

@@ -27,7 +27,8 @@ class Correction:
             sum over the hardest pixels (``pixel``, the same at every size).
         project: clamp the mask to [0, 1] after each step and objects that overlap to a sum of 1.
         apply_to: where the corrected mask goes: the ``output``, the ``memory``, or ``both``.
-        reference: ask for the ``latest`` annotated frame, or for ``all`` of them, later ones too.
+        reference: ask for the ``latest`` annotated frame of each object, or for ``all`` of them, later
+            ones too.
         stop_at: stop as soon as the reference is rebuilt with this soft J; a frame that starts there is
             not corrected. None never stops early.
         grow_from: a step raises a pixel in full where its mask was at least this probable, and less in

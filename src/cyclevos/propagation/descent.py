@@ -76,7 +76,8 @@ def correct(
         network: any memory network; none of its parameters gets a gradient.
         prepared: what its ``prepare_memory`` made of the frame.
         probabilities: the frame's predicted soft mask (K+1,H,W).
-        references: annotated frames to ask for.
+        references: annotated frames to ask for, in their order; with ``latest`` an object is asked of the
+            last one that shows it alone.
         objects: the user's id of each slot.
         correction: how.
         witness: the previous frame with the mask that was shown, for ``consistent`` acceptance; objects
@@ -84,8 +85,13 @@ def correct(
         measure: ask how good the mask became even where that decides nothing, at one forward pass.
     """
     visible = torch.bincount(most_probable(probabilities).flatten(), minlength=len(probabilities))[1:] > 0  # (K,)
-    asked = [(reference, reference.shows(objects) & visible) for reference in references]
-    asked = [(reference, who) for reference, who in asked if bool(who.any())]
+    asked = []
+    for reference in reversed(references):
+        shown = reference.shows(objects)
+        if bool((shown & visible).any()):
+            asked.append((reference, shown & visible))
+        if correction.reference == "latest":
+            visible = visible & ~shown  # this one answers for them
     if not asked or not correction.steps:
         return Corrected(probabilities, None, math.nan, math.nan, 0, kept=False)
     return descend(network, prepared, probabilities, asked, objects, correction, witness=witness, measure=measure)
@@ -152,7 +158,7 @@ def descend(
         move = -rate * gradient * moved[:, None, None]
         mask = mask + (move if growth is None else torch.where(move > 0, move * growth, move))
         if correction.project:
-            mask = _project(mask)
+            mask = _project(mask, moved)
     kept = candidates[-1]
     if correction.accept == "consistent" and witness is not None:
         chosen = _consistent(network, candidates, witness, objects, moved)
@@ -165,7 +171,8 @@ def descend(
 
 def as_probabilities(corrected: Tensor) -> Tensor:
     """Make what unprojected steps left (K+1,H,W) fit to be shown: in [0, 1], summing to 1."""
-    return _with_background(_project(corrected[1:]))
+    mask = corrected[1:]
+    return _with_background(_project(mask, torch.ones(len(mask), dtype=torch.bool, device=mask.device)))
 
 
 @torch.no_grad()
@@ -221,10 +228,13 @@ def _ask(
         return torch.stack([loss.total for loss in losses]).mean(), score, detached, leaf
 
 
-def _project(mask: Tensor) -> Tensor:
-    """Bring foreground masks (K,H,W) back to probabilities that leave the background none below zero."""
-    clamped = mask.clamp(0, 1)
-    return clamped / clamped.sum(dim=0, keepdim=True).clamp(min=1)
+def _project(mask: Tensor, moved: Tensor) -> Tensor:
+    """Bring the moved (K,) of the foreground masks (K,H,W) back to probabilities that fit beside the others."""
+    clamped = torch.where(moved[:, None, None], mask.clamp(0, 1), mask)
+    room = (1 - clamped[~moved].sum(dim=0)).clamp(min=0)  # (H,W)
+    wanted = clamped[moved].sum(dim=0)
+    share = torch.where(wanted > room, room / wanted, 1.0)
+    return torch.where(moved[:, None, None], clamped * share, clamped)
 
 
 def _with_background(mask: Tensor) -> Tensor:

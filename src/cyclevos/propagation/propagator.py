@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cyclevos.errors import MaskError
+from cyclevos.errors import MaskError, VideoError
 from cyclevos.geometry import (
     Size,
     frame_tensor,
@@ -20,12 +20,12 @@ from cyclevos.geometry import (
     resize_frame,
     shrink_probabilities,
 )
-from cyclevos.masks import ids_to_probabilities, object_ids, probabilities_to_ids
+from cyclevos.masks import ids_to_probabilities, most_probable, object_ids, probabilities_to_ids, put_over
 from cyclevos.network.protocol import MemoryFeatures, MemoryInput, MemoryNetwork, QueryFeatures
 from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.descent import Corrected, as_probabilities, correct
 from cyclevos.propagation.memory_bank import Kind, MemoryBank, MemoryPolicy
-from cyclevos.propagation.references import Reference, References
+from cyclevos.propagation.references import Reference, References, shrink_ids
 from cyclevos.propagation.reliability import Reliability
 
 logger = logging.getLogger(__name__)
@@ -90,6 +90,7 @@ class Propagator:
         self._references = References(network, keep=self.looks_ahead)
         self.reliability = Reliability(network)
         self.objects: tuple[int, ...] = ()
+        self._source: Size | None = None  # of the frames seen
         self._bank = MemoryBank(policy, shared_key=network.spec.shared_encoder)
         self._previous: Reference | None = None  # the last frame as it was shown, see _witness
         self._steps = 0
@@ -104,6 +105,8 @@ class Propagator:
         """Return all that was seen, as tensors of its own; :meth:`restore` continues from it exactly."""
         numbers = torch.tensor([self._steps, *self.objects])
         seen = {**self._bank.snapshot(), **self._references.snapshot(), **self.reliability.snapshot()}
+        if self._source is not None:
+            seen["source"] = torch.tensor(self._source)
         if self._previous is not None:
             seen |= {
                 "previous_frame": self._previous.frame.cpu().contiguous(),
@@ -122,7 +125,10 @@ class Propagator:
         self._bank.restore(snapshot, self._device)
         self._references.restore(snapshot, self._device)
         self.reliability.restore(snapshot)
-        self._previous = None
+        self._source, self._previous = None, None
+        if "source" in snapshot:
+            height, width = snapshot["source"].tolist()
+            self._source = int(height), int(width)
         if "previous_frame" in snapshot:
             frame, ids = (snapshot[name].to(self._device) for name in ("previous_frame", "previous_ids"))
             with torch.no_grad():
@@ -163,8 +169,11 @@ class Propagator:
 
         Raises:
             MaskError: the annotation's size is not the frame's.
+            VideoError: the frame's size is not that of the frames before.
         """
         source = _source_size(index, image, annotation)
+        if self._source not in (None, source):
+            raise VideoError(f"Frame {index} is {source} (height, width), those before {self._source}: give one size.")
         size = network_size(source, self.size)
         frame = self._frame(image, size)
         query = self.network.encode_query(frame) if self.objects else None
@@ -173,19 +182,20 @@ class Propagator:
         remembered = small if small is None or annotated else self._disturbed(index, small)
         corrected = None if remembered is None or annotated else self._correct(index, frame, query, remembered)
         seen = query  # features of the frame, had even where there is nothing to predict
-        shown, uncorrected = small, None
+        shown, uncorrected, objects = small, None, self.objects
         if corrected is not None and corrected.kept and self._corrects("output") and remembered is small:
             shown, uncorrected = as_probabilities(corrected.probabilities), small
         full = self._background(source) if shown is None else grow_probabilities(shown, source)
         if annotation is not None and annotated:
-            full = self._merge(full, annotation)
+            full, objects = put_over(full, self.objects, annotation)
             remembered = shrink_probabilities(full, size)
             seen = self._refer(index, frame, annotation, size, query)
             self.reliability.mark(object_ids(annotation))
         features = None
-        if remembered is not None and self.objects:
+        if remembered is not None and objects:
             prepared = self.network.prepare_memory(frame, seen)
             features = self._remember(index, prepared, remembered, corrected, annotated=annotated)
+        self.objects = objects  # not before: a frame that fails, for want of memory say, may be given again
         scores = dict.fromkeys(object_ids(annotation), 1.0) if annotation is not None else {}
         if small is not None and not annotated:
             asked = features if self.reliability.due(self._steps - 1) else None
@@ -193,6 +203,7 @@ class Propagator:
             # A correction leaves less certain probabilities where it does no harm: they are not held against it.
             scores = self.reliability.observe(asked, small, self.objects, known)
         self._witness(frame, seen, remembered if annotated else shown)
+        self._source = source
         ids = probabilities_to_ids(full, self.objects)
         return Prediction(index, self.objects, full, ids, annotated, scores, uncorrected)
 
@@ -208,7 +219,7 @@ class Propagator:
         how = self.correction
         if how is None or self._steps % how.every:
             return None
-        references = self._references.all() if how.reference == "all" else self._references.latest()
+        references = self._references.all() if how.reference == "all" else self._references.reached()
         prepared = self.network.prepare_memory(frame, query)
         told = logger.isEnabledFor(logging.INFO)  # what is told of a correction takes its time
         corrected = correct(
@@ -223,7 +234,7 @@ class Propagator:
         how, self._previous = self.correction, None
         if how is None or how.accept != "consistent" or self._steps % how.every or query is None or mask is None:
             return
-        self._previous = Reference.of(query, frame, self._ids(mask, self.objects))
+        self._previous = Reference.of(query, frame, most_probable(mask, self.objects))
 
     def _corrects(self, what: str) -> bool:
         return self.correction is not None and self.correction.apply_to in (what, "both")
@@ -244,19 +255,14 @@ class Propagator:
         *,
         ahead: bool = False,
     ) -> QueryFeatures:
-        shown = object_ids(annotation)
-        small = shrink_probabilities(ids_to_probabilities(annotation, shown), size)
-        return self._references.add(index, frame, self._ids(small, shown), query, ahead=ahead)
-
-    def _ids(self, mask: Tensor, objects: tuple[int, ...]) -> Tensor:
-        return torch.from_numpy(probabilities_to_ids(mask, objects)).to(self._device)
+        return self._references.add(index, frame, shrink_ids(annotation, size).to(self._device), query, ahead=ahead)
 
     def _remember(
         self, index: int, prepared: MemoryInput, small: Tensor, corrected: Corrected | None, *, annotated: bool
     ) -> MemoryFeatures:
         sampled = self._steps % self.policy.every == 0
         kind = Kind.REFERENCE if annotated else Kind.SAMPLED if sampled else Kind.PREVIOUS
-        present = torch.ones(1, len(self.objects), dtype=torch.bool, device=small.device)
+        present = torch.ones(1, len(small) - 1, dtype=torch.bool, device=small.device)
         features = None
         if corrected is not None and self._corrects("memory"):
             small, features = corrected.probabilities, corrected.memory
@@ -265,22 +271,6 @@ class Propagator:
         self._bank.write(index, features, kind)
         self._steps += 1
         return features
-
-    def _merge(self, predicted: Tensor, annotation: NDArray[np.uint8]) -> Tensor:
-        """Put given masks over predicted ones, adding objects not known before."""
-        shown = object_ids(annotation)
-        old = self.objects
-        self.objects = (*old, *(i for i in shown if i not in old))
-        given = ids_to_probabilities(annotation, self.objects).to(predicted.device)
-        merged = torch.zeros_like(given)
-        merged[: len(predicted)] = predicted
-        for slot, i in enumerate(old, start=1):
-            if i in shown:
-                merged[slot] = 0
-        merged *= given[:1]  # given objects own their pixels
-        merged[1:] += given[1:]
-        merged[0] = (1 - merged[1:].sum(dim=0)).clamp(min=0)
-        return merged
 
     def _background(self, source: Size) -> Tensor:
         return torch.ones(1, *source, device=self._device)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from cyclevos.masks import object_ids
+from cyclevos.geometry import Size, shrink_probabilities
+from cyclevos.masks import ids_to_probabilities, most_probable, object_ids
 from cyclevos.network.protocol import MemoryNetwork, QueryFeatures
 
 # Shapes: K object slots, H W pixels inside the network.
@@ -45,6 +48,22 @@ class Reference(NamedTuple):
         """Return bool (K,): which objects are marked in it."""
         seen = torch.bincount(self.ids.flatten().long(), minlength=256) > 0
         return seen[torch.tensor(objects, dtype=torch.int64, device=seen.device)]
+
+
+def shrink_ids(ids: NDArray[np.uint8], size: Size) -> Tensor:
+    """Bring known ids (H,W) to the network's size, uint8 (H',W').
+
+    An object too small to be the most probable one anywhere keeps the pixel that is most its own: it can be asked for.
+    """
+    shown = object_ids(ids)
+    small = shrink_probabilities(ids_to_probabilities(ids, shown), size)  # (K+1,H',W')
+    labels = most_probable(small, shown).flatten()
+    kept = torch.zeros_like(labels, dtype=torch.bool)
+    for i, own in zip(shown, small[1:], strict=True):
+        if not bool((labels == i).any()):
+            pixel = own.flatten().masked_fill(kept, -1).argmax()
+            labels[pixel], kept[pixel] = i, True
+    return labels.view(size)
 
 
 class References:
@@ -89,10 +108,6 @@ class References:
                 seen.update(shown)
             self._reached = [i for i in self._reached if i in self._held]
         return query
-
-    def latest(self) -> list[Reference]:
-        """Return the annotated frame reached last, if there is one."""
-        return self.reached()[-1:]
 
     def reached(self) -> list[Reference]:
         """Return the annotated frames reached so far, in their order."""

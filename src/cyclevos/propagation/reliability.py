@@ -199,7 +199,7 @@ def _certainty(probabilities: Tensor) -> dict[str, Tensor]:
     best, slots = most_probable(probabilities), len(probabilities)
     top = probabilities.amax(dim=0)
     count = torch.bincount(best.flatten(), minlength=slots)[1:]
-    within = torch.bincount(best.flatten(), weights=top.flatten().double(), minlength=slots)[1:].float()
+    within = torch.stack([(top * (best == slot)).sum() for slot in range(1, slots)]).float()
     outside = probabilities[1:].float().sum(dim=(1, 2)) - within
     return {
         "share": count / best.numel(),
