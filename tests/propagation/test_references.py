@@ -15,7 +15,7 @@ from cyclevos.propagation.references import shrink_ids
 def test_every_object_leaves_a_pixel_when_ids_shrink():
     ids = np.zeros((240, 400), np.uint8)
     ids[40:120, 40:200] = 9
-    ids[100, 300], ids[100, 303], ids[200, 20] = 3, 200, 1  # two within one pixel of the smaller picture
+    ids[100, 300], ids[100, 301], ids[200, 20] = 3, 200, 1  # two within one pixel of the smaller picture
     small = shrink_ids(ids, (32, 53)).numpy()
     assert set(np.unique(small)) == {0, 1, 3, 9, 200}
     assert {i: (small == i).sum() for i in (1, 3, 200)} == {1: 1, 3: 1, 200: 1}
