@@ -46,7 +46,7 @@ class Prediction:
         ids: uint8 (H,W) at the source's size, the most probable object of each pixel.
         annotated: a mask was given for this frame.
         reliability: by object id the J in [0, 1] that its mask is thought to have here; 1 where it was
-            given. Objects that have not been seen yet are left out.
+            given. Objects that have not been seen yet are left out, and in annotated frames all others.
         uncorrected: float (K+1,H',W') at the network's size, what a correction started from where it
             changed the output; None elsewhere.
     """
