@@ -174,6 +174,28 @@ def test_values_over_255_are_refused(tmp_path):
         read_mask(path)
 
 
+def test_16_bit_ids_are_numbered_anew_when_fixed(tmp_path, caplog):
+    keys = np.zeros((48, 64), np.uint16)
+    keys[4:14, 4:14], keys[20:30, 4:14], keys[20:30, 30:34] = 200, 1001, 1002
+    path = saved(Image.fromarray(keys), tmp_path)
+    expected = np.select([keys == 200, keys == 1001, keys == 1002], [1, 2, 3]).astype(np.uint8)
+    np.testing.assert_array_equal(read_mask(path, fix_mask=True).ids, expected)
+    assert "200 is 1, 1001 is 2, 1002 is 3" in caplog.text
+
+
+def test_more_16_bit_ids_than_a_mask_has_room_for(tmp_path):
+    keys = np.arange(256, dtype=np.uint16).reshape(16, 16).repeat(3, 0).repeat(3, 1) + 1000
+    with pytest.raises(MaskError, match="holds 256 objects, a mask has room for 255"):
+        read_mask(saved(Image.fromarray(keys), tmp_path), fix_mask=True)
+
+
+def test_soft_16_bit_edges_are_scaled_down_and_thresholded(tmp_path):
+    soft = softened(disc(), [0], [255])[..., 0].astype(np.uint16) * 257
+    fixed = read_mask(saved(Image.fromarray(soft), tmp_path), fix_mask=True)
+    assert fixed.object_ids == (1,)
+    assert (fixed.ids > 0).sum() == pytest.approx(disc().sum(), rel=0.03)
+
+
 def test_jpeg_is_refused_by_name(tmp_path):
     buffer = io.BytesIO()
     Image.fromarray(scene(1)[0]).save(buffer, "JPEG")

@@ -6,12 +6,16 @@ edge makes values that do neither. Shapes: H height, W width, C distinct values.
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import numpy.typing as npt
 
 from cyclevos.errors import MaskError
 from cyclevos.video.frames import UInt8Array
 from cyclevos.video.palette import palette_colours
+
+logger = logging.getLogger(__name__)
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -27,8 +31,8 @@ def grey_to_ids(values: Int64Array, fix_mask: bool) -> UInt8Array:
     """Read grey levels (H, W) as ids.
 
     Raises:
-        MaskError: levels over 255 (0 and 65535 alone are binary), or the many levels of a smoothed edge,
-            unless `fix_mask` snaps these to the nearest solid level.
+        MaskError: levels over 255 (0 and 65535 alone are binary), unless `fix_mask` numbers them anew, or the
+            many levels of a smoothed edge, unless `fix_mask` snaps these to the nearest solid level.
     """
     levels, counts = np.unique(values, return_counts=True)
     if levels[-1] > 255 and set(levels.tolist()) <= {0, 65535}:
@@ -36,8 +40,11 @@ def grey_to_ids(values: Int64Array, fix_mask: bool) -> UInt8Array:
     if levels[-1] > 255 and not fix_mask:
         raise MaskError(
             f"its 16-bit values reach {levels[-1]}: {_listed(levels, counts)}. Expected ids 0..255, or 0 "
-            "and 65535 alone: export 8-bit ids, or use --fix-mask to scale them down."
+            "and 65535 alone: export 8-bit ids, or use --fix-mask to number up to 255 objects anew, in the order "
+            "of their values."
         )
+    if levels[-1] > 255 and np.count_nonzero(~_filling(values, levels)) < _SOFT_VALUES:
+        return _numbered_anew(values, levels)
     if levels[-1] > 255:
         values = values >> 8
         levels, counts = np.unique(values, return_counts=True)
@@ -112,8 +119,27 @@ def _looked_up(ids: npt.NDArray[np.integer], levels: Int64Array, values: Int64Ar
     return picture
 
 
+def _numbered_anew(values: Int64Array, levels: Int64Array) -> UInt8Array:
+    """Number 16-bit ids (H, W), say those of KITTI MOTS, from 1 in the order of their levels (C,)."""
+    objects = levels[levels > 0]
+    if len(objects) > 255:
+        raise MaskError(f"it holds {len(objects)} objects, a mask has room for 255.")
+    numbers = np.searchsorted(objects, levels, side="right")  # (C,); 0 comes before all objects
+    read = ", ".join(f"{level} is {number}" for level, number in zip(levels, numbers, strict=True) if level)
+    logger.warning("A mask of 16-bit ids; its objects are numbered anew: %s.", read)
+    return _looked_up(numbers, levels, values)
+
+
 def _solid(values: Int64Array, levels: Int64Array, counts: Int64Array) -> npt.NDArray[np.bool_]:
     """Tell for every level (C,) whether it is solid."""
+    if min(values.shape) < 3:
+        return np.ones(len(levels), np.bool_)
+    big: npt.NDArray[np.bool_] = counts * 1000 >= values.size
+    return _filling(values, levels) & big
+
+
+def _filling(values: Int64Array, levels: Int64Array) -> npt.NDArray[np.bool_]:
+    """Tell for every level (C,) whether it fills some 3x3 block; pictures too small to tell are all filled."""
     if min(values.shape) < 3:
         return np.ones(len(levels), np.bool_)
     height, width = values.shape
@@ -122,8 +148,7 @@ def _solid(values: Int64Array, levels: Int64Array, counts: Int64Array) -> npt.ND
     for y in range(3):
         for x in range(3):
             filled &= values[y : height - 2 + y, x : width - 2 + x] == centre
-    big: npt.NDArray[np.bool_] = counts * 1000 >= values.size
-    return np.isin(levels, np.unique(centre[filled])) & big
+    return np.isin(levels, np.unique(centre[filled]))
 
 
 def _check_repairable(solid: npt.NDArray[np.bool_], counts: Int64Array) -> None:
