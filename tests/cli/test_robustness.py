@@ -9,6 +9,9 @@ import pytest
 from cli_inputs import save_mask
 from PIL import Image
 
+from cyclevos.analysis.robustness import Study
+from cyclevos.errors import ConfigError
+from cyclevos.propagation.correction import Correction
 from cyclevos.video import read_mask
 
 
@@ -48,6 +51,11 @@ def test_memory_masks_are_replaced_and_only_they(robustness, tmp_path):
     assert "recovered" in answer.out
 
 
+def test_a_kind_named_twice_is_studied_once(robustness, tmp_path):
+    assert robustness("--kinds", "box,box").code == 0
+    assert len(json.loads((tmp_path / "out" / "robustness.json").read_text())) == 1
+
+
 def test_the_first_mask_and_another_runs_masks(robustness, tmp_path):
     assert robustness("--kinds", "eroded", "--target", "first").code == 0
     clean, worse = (masks(tmp_path / "out" / name)[0] for name in ("clean", "first-eroded"))
@@ -62,6 +70,7 @@ def test_the_first_mask_and_another_runs_masks(robustness, tmp_path):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
+        (("--kinds", ""), "no perturbation is named; expected any of box, eroded"),
         (("--kinds", "boxes"), "perturbation 'boxes' is unknown; expected any of box, eroded"),
         (("--share", "0"), "share is 0.0; expected a number in (0, 1]"),
         (("--kinds", "run"), "needs the folder of another run"),
@@ -72,3 +81,11 @@ def test_slips_are_named(robustness, options, text):
     answer = robustness(*options)
     assert answer.code == 6
     assert text in answer.err
+
+
+def test_a_seed_is_not_negative(robustness):
+    answer = robustness("--seed", "-1")
+    assert answer.code == 2
+    assert "--seed" in answer.err
+    with pytest.raises(ConfigError, match="seed is -1; expected a whole number from 0"):
+        Study(("box",), "memory", Correction(), None, seed=-1)

@@ -44,7 +44,10 @@ class Study:
         correction: what is tried.
         size: shorter side inside the network; None = the frames' own.
         other_run: results whose masks the kind ``run`` takes.
-        seed: of the choice of frames and of random perturbations.
+        seed: of the choice of frames and of random perturbations, from 0.
+
+    Raises:
+        ConfigError: a value is unknown or out of range, or no perturbation is named.
     """
 
     kinds: tuple[str, ...]
@@ -58,6 +61,8 @@ class Study:
     def __post_init__(self) -> None:
         """Check the values."""
         known = (*PERTURBATIONS, RUN)
+        if not self.kinds:
+            raise ConfigError(f"no perturbation is named; expected any of {', '.join(known)}.")
         for kind in self.kinds:
             if kind not in known:
                 raise ConfigError(f"perturbation {kind!r} is unknown; expected any of {', '.join(known)}.")
@@ -65,6 +70,8 @@ class Study:
             raise ConfigError(f"target {self.target!r} is unknown; expected {' or '.join(TARGETS)}.")
         if not 0 < self.share <= 1:
             raise ConfigError(f"share is {self.share}; expected a number in (0, 1].")
+        if self.seed < 0:
+            raise ConfigError(f"seed is {self.seed}; expected a whole number from 0.")
         if RUN in self.kinds and self.other_run is None:
             raise ConfigError("perturbation 'run' needs the folder of another run's results.")
 

@@ -148,7 +148,7 @@ def parse_save(text: str) -> tuple[str, ...]:
     Raises:
         ConfigError: it is empty or names something that cannot be saved.
     """
-    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    names = parse_names(text) or ()
     unknown = [name for name in names if name not in SAVES]
     if unknown or not names:
         raise ConfigError(f"--save {text!r}: expected any of {','.join(SAVES)}, separated by commas.")
@@ -180,5 +180,5 @@ def parse_correction(name: CorrectionName, settings: list[str] | None) -> Correc
 
 
 def parse_names(text: str | None) -> tuple[str, ...] | None:
-    """Read a list separated by commas; None stays None."""
-    return None if text is None else tuple(part.strip() for part in text.split(",") if part.strip())
+    """Read a list separated by commas, each name once; None stays None."""
+    return None if text is None else tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))

@@ -31,7 +31,7 @@ def robustness(
     ] = TargetName.memory,
     share: Annotated[float, typer.Option(help="Share of the memory's masks that are replaced.")] = 0.5,
     other_run: Annotated[Path | None, typer.Option(help="Results whose masks the kind 'run' takes.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the choice of frames and of random perturbations.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the choice of frames and of random perturbations.")] = 0,
     correction: options.CorrectionOption = options.CorrectionName.default,
     correction_set: options.CorrectionSet = None,
     weights: options.Weights = "default",
