@@ -68,6 +68,22 @@ def test_names_colours_and_gaps_of_ids_survive_where_there_is_room(kind, tmp_pat
     assert lost == said.get(kind, [])
 
 
+def test_endings_of_objects_in_capitals_and_hidden_folders(tmp_path):
+    masks = [np.full((4, 4), 7, np.uint8), np.eye(4, dtype=np.uint8) * 7]
+    write_track(track_of(masks), "objects", tmp_path)
+    for file in sorted((tmp_path / "7").iterdir()):
+        file.rename(file.with_suffix(".PNG"))
+    (tmp_path / ".cache").mkdir()
+    Image.fromarray(masks[0]).save(tmp_path / ".cache" / "00000.png")
+    assert detect(tmp_path) == "objects"
+    assert content(read_track(tmp_path)) == content(track_of(masks))
+
+
+def test_folders_of_objects_cannot_be_written_without_an_object(tmp_path):
+    with pytest.raises(MaskError, match=r"No mask shows an object.*Choose another format"):
+        write_track(track_of([np.zeros((4, 4), np.uint8)]), "objects", tmp_path / "objects")
+
+
 def test_mots_says_what_it_loses(tmp_path):
     masks = [np.full((4, 4), 3, np.uint8), np.zeros((4, 4), np.uint8)]
     lost = write_track(track_of(masks, ["a", "b"], {3: "dog"}), "mots", tmp_path / "m.txt")

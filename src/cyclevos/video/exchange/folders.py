@@ -64,8 +64,7 @@ def read_objects(folder: Path, overlap: str = "error") -> MaskTrack:
     Raises:
         MaskError: no object, or masks of one frame differ in size.
     """
-    holding = (each for each in folder.iterdir() if each.is_dir() and _pngs(each))
-    folders = sorted(holding, key=lambda each: natural_key(each.name))
+    folders = object_folders(folder)
     if not 1 <= len(folders) <= 255:
         raise MaskError(f"{folder} holds {len(folders)} folders of PNGs. Expected 1 to 255, one for each object.")
     numbered = all(each.name.isdecimal() and 1 <= int(each.name) <= 255 for each in folders)
@@ -73,14 +72,14 @@ def read_objects(folder: Path, overlap: str = "error") -> MaskTrack:
     if len(set(ids)) < len(ids):
         raise MaskError(f"{folder}: two folders stand for one object, say 1 and 01. Rename one of them.")
     names = _read_names(folder) if numbered else {k: each.name for k, each in zip(ids, folders, strict=True)}
-    frame_names = sorted({file.stem for each in folders for file in _pngs(each)}, key=natural_key)
+    files = {object_id: {file.stem: file for file in _pngs(each)} for object_id, each in zip(ids, folders, strict=True)}
+    frame_names = sorted({name for each in files.values() for name in each}, key=natural_key)
 
     def frames() -> Iterator[MaskFrame]:
         for index, name in enumerate(frame_names):
             masks: list[tuple[int, Any]] = []
-            for object_id, each in zip(ids, folders, strict=True):
-                file = each / f"{name}.png"
-                if file.is_file():
+            for object_id, each in files.items():
+                if file := each.get(name):
                     masks.append((object_id, read_ground_truth(file).ids > 0))
                     if masks[0][1].shape != masks[-1][1].shape:
                         first, other = (size_text(mask.shape) for mask in (masks[0][1], masks[-1][1]))
@@ -94,9 +93,15 @@ def write_objects(track: MaskTrack, folder: Path) -> None:
     """Write a black-and-white PNG for each frame and object: in every frame for each object that any frame shows.
 
     Raises:
+        MaskError: no frame shows an object, so that there is no folder to write.
         OutputError: the disk refuses.
     """
     shown = sorted({int(i) for frame in track.frames() for i in np.unique(frame.ids) if i})
+    if not shown:
+        raise MaskError(
+            "No mask shows an object, and folders of objects have no place for frames without any. "
+            "Choose another format."
+        )
     for frame in track.frames():
         for object_id in shown:
             with replacing(folder / str(object_id) / f"{frame.name}.png") as temporary:
@@ -105,6 +110,12 @@ def write_objects(track: MaskTrack, folder: Path) -> None:
         with replacing(folder / NAMES) as temporary:
             names = {str(k): name for k, name in sorted(track.object_names.items())}
             temporary.write_text(json.dumps(names, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+def object_folders(folder: Path) -> list[Path]:
+    """Return the folders in a folder that hold PNGs, hidden ones left out, in natural order."""
+    holding = (each for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".") and _pngs(each))
+    return sorted(holding, key=lambda each: natural_key(each.name))
 
 
 def blank_frame(frame: MaskFrame) -> Frame:

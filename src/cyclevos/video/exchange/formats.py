@@ -13,7 +13,14 @@ from cyclevos.video.atomic_files import replacing
 from cyclevos.video.coco import CocoWriter
 from cyclevos.video.exchange import run_length
 from cyclevos.video.exchange.coco_json import read_json
-from cyclevos.video.exchange.folders import blank_frame, read_indexed, read_objects, write_indexed, write_objects
+from cyclevos.video.exchange.folders import (
+    blank_frame,
+    object_folders,
+    read_indexed,
+    read_objects,
+    write_indexed,
+    write_objects,
+)
 from cyclevos.video.exchange.mots import read_mots, write_mots
 from cyclevos.video.exchange.track import MaskTrack
 from cyclevos.video.frames import index_name
@@ -32,7 +39,7 @@ def detect(path: Path) -> Format:
     if path.is_dir():
         if any(file.suffix.lower() == ".png" for file in path.iterdir() if not file.name.startswith(".")):
             return "indexed"
-        if any(folder.is_dir() and any(folder.glob("*.png")) for folder in path.iterdir()):
+        if object_folders(path):
             return "objects"
         raise MaskError(f"{path} holds no PNG, nor folders of them. Expected masks in one of: {', '.join(FORMATS)}.")
     if not path.is_file():
