@@ -455,6 +455,7 @@ def test_the_score_after_is_that_of_the_mask_that_was_kept(exact, images, square
     ("values", "message"),
     [
         ({"steps": -1}, "steps is -1; expected a whole number from 0"),
+        ({"steps": True}, "steps is True; expected a whole number from 0"),
         ({"every": 0}, "every is 0"),
         ({"rate": float("nan")}, "rate is nan; expected a positive number"),
         ({"rate": "fast"}, "rate is 'fast'; expected a positive number"),

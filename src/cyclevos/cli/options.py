@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 import yaml
@@ -169,7 +169,7 @@ def parse_correction(name: CorrectionName, settings: list[str] | None) -> Correc
     for setting in settings or []:
         key, equals, text = setting.partition("=")
         try:
-            values[key.strip()] = yaml.safe_load(text)
+            values[key.strip()] = _setting(text)
         except yaml.YAMLError:
             equals = ""
         if not equals:
@@ -177,6 +177,19 @@ def parse_correction(name: CorrectionName, settings: list[str] | None) -> Correc
     from cyclevos.propagation.correction import Correction
 
     return Correction.preset(name.value, **values)
+
+
+def _setting(text: str) -> Any:
+    """Read a value as YAML, and as people write what YAML takes for words: none and 1e-3."""
+    value = yaml.safe_load(text)
+    if not isinstance(value, str):
+        return value
+    if value.lower() == "none":
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return value
 
 
 def parse_names(text: str | None) -> tuple[str, ...] | None:

@@ -57,8 +57,8 @@ class Correction:
     def __post_init__(self) -> None:
         """Check the values."""
         for name, fits, allowed in (
-            ("steps", isinstance(self.steps, int) and self.steps >= 0, "a whole number from 0"),
-            ("every", isinstance(self.every, int) and self.every >= 1, "a whole number from 1"),
+            ("steps", _whole(self.steps, 0), "a whole number from 0"),
+            ("every", _whole(self.every, 1), "a whole number from 1"),
             ("rate", _within(self.rate, math.inf) and math.isfinite(self.rate), "a positive number"),
             ("project", isinstance(self.project, bool), "true or false"),
             ("stop_at", self.stop_at is None or _within(self.stop_at, 1), "a number in (0, 1] or none"),
@@ -95,8 +95,12 @@ class Correction:
 _CHOICES = {"rate_unit": RateUnit, "apply_to": ApplyTo, "reference": ReferenceChoice, "accept": Accept}
 
 
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
 def _within(value: object, top: float) -> bool:
-    return isinstance(value, int | float) and 0 < value <= top
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= top
 
 
 PRESETS: dict[str, Correction] = {
