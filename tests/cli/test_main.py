@@ -59,6 +59,14 @@ def test_every_command_has_help(call, command):
     assert f" {command} [OPTIONS]" in answer.out
 
 
+@pytest.mark.parametrize("command", [each.name or each.callback.__name__ for each in app.registered_commands])
+def test_no_help_is_cut_off_at_80_columns(call, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "80")
+    answer = call(command, "--help")
+    assert max(map(len, answer.out.splitlines())) == 80
+    assert "…" not in answer.out
+
+
 def test_version(call):
     assert call("--version").out.strip() == f"cyclevos {cyclevos.__version__}"
 

@@ -67,7 +67,7 @@ class ObjectsOption(str, Enum):
 Weights = Annotated[
     str,
     typer.Option(
-        help="default, a weights file, hf://owner/repository/file, or NAME=FILE with NAME one of "
+        help="default, a weights file, hf://OWNER/REPO/FILE, or NAME=FILE with NAME one of "
         "stm-resnet50, stm-cycle-resnet50, stm-cycle-resnet18."
     ),
 ]
@@ -90,7 +90,7 @@ ObjectsAtOnce = Annotated[
     int | None, typer.Option(min=1, help="Objects the network takes at a time; fewer need less memory.")
 ]
 Save = Annotated[
-    str, typer.Option(help="Any of masks,overlay,probabilities,coco,youtube-vis,mots, separated by commas.")
+    str, typer.Option(help="Any of masks, overlay, probabilities, coco, youtube-vis and mots, separated by commas.")
 ]
 Review = Annotated[int, typer.Option(min=0, help="Frames to list for a look, those to distrust most first.")]
 Split = Annotated[str, typer.Option(help="Split list to score, or 'all' for every sequence there is.")]

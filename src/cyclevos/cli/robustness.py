@@ -24,7 +24,10 @@ def robustness(
     split: Annotated[str | None, typer.Option(help="Split to use; none where there are no splits.")] = "val",
     sequences: Annotated[str | None, typer.Option(help="Some sequences, separated by commas.")] = None,
     kinds: Annotated[
-        str, typer.Option(help="Any of box,eroded,dilated,shifted,noisy,run, separated by commas.")
+        str,
+        typer.Option(
+            help="Any of box, eroded, dilated, shifted, noisy and run, separated by commas.", show_default="all but run"
+        ),
     ] = "box,eroded,dilated,shifted,noisy",
     target: Annotated[
         TargetName, typer.Option(help="Perturb the masks that stay in memory, or the user's own first mask.")
