@@ -20,7 +20,7 @@ def test_pictures_arrays_and_a_strip(erf, tmp_path, images, ids):
     answer = erf("--frame", "4", "--strip", "2")
     assert answer.code == 0, answer.err
     assert "objects 2, 7 of frame 0 in frame 4" in answer.out
-    names = ["erf_00004.npz", *(f"{kind}_object{i}.png" for kind in ("erf_00004", "strip") for i in (2, 7))]
+    names = ["erf_00004.npz", *(f"{kind}_00004_object{i}.png" for kind in ("erf", "strip") for i in (2, 7))]
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(names)
     with np.load(tmp_path / "out" / "erf_00004.npz") as stored:
         assert stored["field"].shape == (2, *ids.shape)
@@ -37,10 +37,21 @@ def test_pictures_arrays_and_a_strip(erf, tmp_path, images, ids):
         (("--frame", "6"), 3, "no frame 6: the video has 6 frames"),
         (("--frame", "3", "--reference", "2"), 4, "no mask for frame 2; there are masks for 0"),
         (("--frame", "0"), 6, "is the reference itself"),
+        (("--frame", "4", "--rate", "0"), 6, "rate is 0.0; expected a positive number"),
+        (("--frame", "4", "--output", __file__), 7, "test_erf.py is a file. Expected a folder"),
         ((), 2, "--frame"),
     ],
 )
-def test_slips_are_named(erf, options, code, text):
+def test_slips_are_named_before_the_work(erf, monkeypatch, options, code, text):
+    monkeypatch.setattr("cyclevos.network.weights.load_network", None)
     answer = erf(*options)
     assert answer.code == code
     assert text in answer.err
+
+
+def test_a_frame_past_the_end_of_a_video_that_does_not_tell_its_length(erf, monkeypatch):
+    monkeypatch.setattr("cyclevos.network.weights.load_network", None)
+    monkeypatch.setattr("cyclevos.video.image_folder.ImageFolder.len_hint", None)
+    answer = erf("--frame", "9", "--strip", "9")
+    assert answer.code == 3
+    assert "no frame 9: the video ends before it" in answer.err

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cyclevos.cli import options
-from cyclevos.errors import ConfigError, MaskError, VideoError
+from cyclevos.errors import ConfigError, MaskError, OutputError, VideoError
 
 if TYPE_CHECKING:
     from cyclevos.video import FrameSource
@@ -35,30 +35,35 @@ def erf(
 ) -> None:
     """Show which pixels of a frame would have to be marked for the network to find the object again (cycle-ERF).
 
-    Writes erf_FRAME_objectID.png, the raw array in erf_FRAME.npz, and strip_objectID.png with the frames between
-    the reference and the frame.
+    Writes erf_FRAME_objectID.png, the raw array in erf_FRAME.npz, and strip_FRAME_objectID.png with the frames
+    between the reference and the frame.
     """
     side = options.parse_size(size)
+    wanted = _over_time(reference, frame, strip)
+    if output.exists() and not output.is_dir():
+        raise OutputError(f"{output} is a file. Expected a folder for the pictures: choose another name.")
     import numpy as np
     from PIL import Image
 
     from cyclevos.analysis.cycle_erf import cycle_erf
     from cyclevos.jobs.progress import progress_bar
     from cyclevos.network.weights import load_network
+    from cyclevos.propagation.correction import Correction
     from cyclevos.video import contact_sheet, heat_map, open_source, read_masks
     from cyclevos.video.atomic_files import output_errors
 
+    Correction(steps=steps, rate=rate)  # refuses what cycle_erf would, before the network is loaded
     opened = open_source(source)
     given = read_masks(masks, opened.frame_names, frame_count=opened.len_hint, fit_to=opened.size)
     known = _reference_mask(given, reference)
     image = _frame(opened, reference)
-    wanted = _over_time(reference, frame, strip)
+    images: dict[int, Any] = {frame: _frame(opened, frame)}  # of all frames the one that may not be there
     network = load_network(weights, device=device, dtype=dtype)
     fields: dict[int, Any] = {}
-    images: dict[int, Any] = {}
     with progress_bar("cycle-ERF", len(wanted), unit="frames", quiet=quiet) as advance:
         for done, index in enumerate(wanted, start=1):
-            images[index] = _frame(opened, index)
+            if index not in images:
+                images[index] = _frame(opened, index)
             fields[index] = cycle_erf(network, images[index], image, known.ids, steps=steps, rate=rate, size=side)
             advance(done, "")
     with output_errors(output):
@@ -76,7 +81,7 @@ def erf(
             if len(wanted) > 1:
                 tiles = [heat_map(images[index], fields[index][row]) for index in wanted]
                 sheet = contact_sheet(tiles, [f"frame {index}" for index in wanted], columns=min(len(wanted), 6))
-                Image.fromarray(sheet).save(output / f"strip_object{i}.png")
+                Image.fromarray(sheet).save(output / f"strip_{frame:05d}_object{i}.png")
     typer.echo(f"objects {', '.join(map(str, known.object_ids))} of frame {reference} in frame {frame}: {output}")
 
 
