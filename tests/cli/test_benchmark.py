@@ -30,6 +30,19 @@ def test_every_combination_is_in_the_report_and_a_second_run_does_nothing_anew(b
     assert bench("--corrections", "off,paper").out.count("0 frames segmented now") == 4
 
 
+@pytest.mark.parametrize("broken", [("ape",), ("ape", "bee")])
+def test_a_clip_that_fails_stops_neither_the_other_runs_nor_the_report(bench, davis, tmp_path, broken):
+    for name in broken:
+        (davis / "Annotations" / "480p" / name / "00000.png").write_bytes(b"no mask")
+    answer = bench("--corrections", "off")
+    assert answer.code == 11
+    for name in ("tiny-off-none", "tiny-off-16"):
+        assert f"{name}: {len(broken)} of 2 sequences failed twice" in answer.err
+        assert (tmp_path / "bench" / "runs" / name / "bee").exists() == ("bee" not in broken)
+    assert (tmp_path / "bench" / "report.md").exists() == ("bee" not in broken)
+    assert ("There is no report" in answer.err) == ("bee" in broken)
+
+
 @pytest.mark.parametrize(("option", "value"), [("--corrections", "of"), ("--sizes", "x"), ("--weights", ",")])
 def test_slips_are_answered_before_anything_is_run(bench, tmp_path, option, value):
     answer = bench(option, value)

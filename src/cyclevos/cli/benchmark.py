@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cyclevos.cli import options
-from cyclevos.errors import ConfigError
+from cyclevos.errors import ConfigError, DatasetError, FailedClipsError
 
 
 def benchmark(
@@ -35,7 +35,8 @@ def benchmark(
 ) -> None:
     """Run every combination over a data set, one clip at a time, score them and write OUTPUT/report.html and .md.
 
-    The same command again does what is left and writes the report anew.
+    A clip that fails is left out and said at the end. The same command again does what is left and writes the
+    report anew.
     """
     plan = _plan(weights, corrections, sizes)
     bound = options.parse_bound(max_memory_frames)
@@ -54,6 +55,7 @@ def benchmark(
         sequences=options.parse_names(sequences),
     )
     folders: list[Path] = []
+    failures: list[str] = []
     for name, (network, correction, size) in plan.items():
         job = SegmentJob(
             source=root,
@@ -70,10 +72,20 @@ def benchmark(
             quiet=quiet,
         )
         typer.echo(f"{name} ({len(folders) + 1}/{len(plan)})")
-        run_dataset(job, dataset, later=False, jobs=1, cluster=None)
+        try:
+            run_dataset(job, dataset, later=False, jobs=1, cluster=None)
+        except FailedClipsError as error:
+            failures.append(f"{name}: {error}")
         folders.append(job.output)
-    write_report(folders, output, dataset, workers=workers)
-    typer.echo(f"{output / HTML}\n{output / MARKDOWN}")
+    try:
+        write_report(folders, output, dataset, workers=workers)
+        typer.echo(f"{output / HTML}\n{output / MARKDOWN}")
+    except DatasetError as error:
+        if not failures:
+            raise
+        failures.append(f"There is no report: {error}")
+    if failures:
+        raise FailedClipsError("\n".join(failures))
 
 
 def _plan(weights: str, corrections: str, sizes: str) -> dict[str, tuple[str, str, str]]:
