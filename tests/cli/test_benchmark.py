@@ -30,6 +30,14 @@ def test_every_combination_is_in_the_report_and_a_second_run_does_nothing_anew(b
     assert bench("--corrections", "off,paper").out.count("0 frames segmented now") == 4
 
 
+def test_results_of_other_settings_are_replaced_when_asked(bench):
+    assert bench("--corrections", "off").code == 0
+    answer = bench("--corrections", "off", "--memory-every", "2")
+    assert answer.code == 11
+    assert "use --overwrite" in answer.err
+    assert bench("--corrections", "off", "--memory-every", "2", "--overwrite").code == 0
+
+
 @pytest.mark.parametrize("broken", [("ape",), ("ape", "bee")])
 def test_a_clip_that_fails_stops_neither_the_other_runs_nor_the_report(bench, davis, tmp_path, broken):
     for name in broken:

@@ -31,6 +31,19 @@ def test_pictures_arrays_and_a_strip(erf, tmp_path, images, ids):
     assert not np.array_equal(picture[hottest], (images[4][hottest] * 0.45).round().astype(np.uint8))
 
 
+def test_masks_of_another_size_and_colours_are_repaired_when_asked(erf, tmp_path, ids):
+    rgb = np.zeros((*ids.shape, 3), np.uint8)
+    rgb[ids == 2], rgb[ids == 7] = (250, 20, 20), (20, 250, 20)
+    Image.fromarray(rgb.repeat(2, 0).repeat(2, 1)).save(tmp_path / "large.png")
+    options = ("--frame", "1", "--masks", tmp_path / "large.png")
+    answer = erf(*options, "--fix-mask")
+    assert answer.code == 4
+    assert "use --fit-mask" in answer.err
+    answer = erf(*options, "--fix-mask", "--fit-mask")
+    assert answer.code == 0, answer.err
+    assert len(list((tmp_path / "out").glob("erf_00001_object*.png"))) == 2
+
+
 @pytest.mark.parametrize(
     ("options", "code", "text"),
     [

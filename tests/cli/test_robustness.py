@@ -51,6 +51,16 @@ def test_memory_masks_are_replaced_and_only_they(robustness, tmp_path):
     assert "recovered" in answer.out
 
 
+def test_results_of_other_settings_are_replaced_when_asked(robustness, tmp_path):
+    assert robustness("--kinds", "box").code == 0
+    before = masks(tmp_path / "out" / "clean")
+    answer = robustness("--kinds", "box", "--size", "16")
+    assert answer.code == 7
+    assert "use --overwrite" in answer.err
+    assert robustness("--kinds", "box", "--size", "16", "--overwrite").code == 0
+    assert not all(np.array_equal(a, b) for a, b in zip(before, masks(tmp_path / "out" / "clean"), strict=True))
+
+
 def test_a_kind_named_twice_is_studied_once(robustness, tmp_path):
     assert robustness("--kinds", "box,box").code == 0
     assert len(json.loads((tmp_path / "out" / "robustness.json").read_text())) == 1

@@ -12,12 +12,12 @@ import time
 import numpy as np
 import pytest
 import torch
-from cli_inputs import save_mask
+from cli_inputs import HEIGHT, WIDTH, save_mask
 from PIL import Image
 
 from cyclevos.datasets import layouts
 from cyclevos.datasets.first_masks import first_masks
-from cyclevos.errors import DatasetError
+from cyclevos.errors import DatasetError, MaskError
 from cyclevos.jobs import clips
 from cyclevos.network.checkpoints import checksum
 from cyclevos.video import DAVIS_PALETTE, read_mask
@@ -215,7 +215,9 @@ def clips_on_record(folder):
 def masks_of(davis, frames):
     folder = davis / "Annotations" / "480p" / "ape"
     for index, mask in enumerate(frames):
-        save_mask(folder / f"{index:05d}.png", np.array(mask, np.uint8), DAVIS_PALETTE)
+        small = np.array(mask, np.uint8)
+        whole = np.pad(small, [(0, max(0, size - own)) for size, own in zip((HEIGHT, WIDTH), small.shape, strict=True)])
+        save_mask(folder / f"{index:05d}.png", whole, DAVIS_PALETTE)
     (sequence,) = layouts.open_dataset(davis, "val", sequences=["ape"])
     return sequence
 
@@ -223,9 +225,16 @@ def masks_of(davis, frames):
 def test_first_masks_give_each_object_once(davis):
     sequence = masks_of(davis, [[[0, 0, 0]], [[1, 0, 255]], [[1, 2, 0]]])
     (first,) = first_masks(sequence).items()
-    assert (first[0], first[1].ids.tolist()) == (1, [[1, 0, 0]])
+    assert (first[0], first[1].ids[0, :3].tolist()) == (1, [1, 0, 0])
     later = first_masks(sequence, later=True)
-    assert {index: image.ids.tolist() for index, image in later.items()} == {1: [[1, 0, 0]], 2: [[0, 2, 0]]}
+    assert {index: image.ids[0, :3].tolist() for index, image in later.items()} == {1: [1, 0, 0], 2: [0, 2, 0]}
+
+
+def test_first_masks_of_another_size_name_no_option(davis):
+    sequence = masks_of(davis, [np.ones((HEIGHT, 2 * WIDTH))])
+    with pytest.raises(MaskError, match=r"00000\.png is 80x24, the frames of sequence ape are 40x24") as raised:
+        first_masks(sequence)
+    assert "--" not in str(raised.value)
 
 
 def test_first_masks_of_nothing_name_the_sequence(davis):

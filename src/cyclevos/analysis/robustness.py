@@ -109,6 +109,8 @@ def run_study(
     output: Path,
     identity: Mapping[str, Any],
     advance: Callable[[str], None],
+    *,
+    overwrite: bool = False,
 ) -> list[Outcome]:
     """Segment the data set clean, perturbed and corrected, and score each.
 
@@ -119,6 +121,7 @@ def run_study(
         output: folder of the runs' masks; finished sequences are not done again.
         identity: what else results depend on (the weights), as JSON values.
         advance: called with the name of each sequence done.
+        overwrite: replace earlier results instead of continuing them, or refusing those of another run.
 
     Returns:
         One outcome per kind.
@@ -130,7 +133,7 @@ def run_study(
     def score(name: str, kind: str | None, correction: Correction | None) -> float:
         folder = output / name
         for sequence in dataset:
-            _segment(network, sequence, study, folder, kind, correction, identity)
+            _segment(network, sequence, study, folder, kind, correction, identity, overwrite)
             advance(f"{name} {sequence.name}")
         return evaluate(folder, dataset).overall.j_and_f
 
@@ -176,6 +179,7 @@ def _segment(
     kind: str | None,
     correction: Correction | None,
     identity: Mapping[str, Any],
+    overwrite: bool,
 ) -> None:
     place = folder / sequence.name
     perturbed = {"kind": kind, "target": study.target, "share": study.share, "seed": study.seed}
@@ -185,7 +189,7 @@ def _segment(
         "perturbation": None if kind is None else {**perturbed, "other_run": str(study.other_run)},
         "correction": None if correction is None else asdict(correction),
     }
-    finished = prepare_output(place, overwrite=False, expected_signature=signature)
+    finished = prepare_output(place, overwrite=overwrite, expected_signature=signature)
     if set(sequence.frame_names) <= finished:
         return
     masks = {index: image.ids for index, image in first_masks(sequence).items()}

@@ -31,6 +31,7 @@ def benchmark(
     device: options.Device = "auto",
     dtype: options.Dtype = options.DtypeName.auto,
     workers: options.Workers = None,
+    overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Run every combination over a data set, one clip at a time, score them and write OUTPUT/report.html and .md.
@@ -69,6 +70,7 @@ def benchmark(
             device=device,
             dtype=dtype.value,
             save=("masks",),
+            overwrite=overwrite,
             quiet=quiet,
         )
         typer.echo(f"{name} ({len(folders) + 1}/{len(plan)})")

@@ -27,6 +27,8 @@ def erf(
     steps: Annotated[int, typer.Option(min=1, help="Gradient steps from the empty mask.")] = 50,
     rate: Annotated[float, typer.Option(help="Length of a step, for the loss as a mean over pixels.")] = 180.0,
     strip: Annotated[int, typer.Option(min=0, help="Frames in the strip over time; 0 makes none.")] = 6,
+    fit_mask: options.FitMask = False,
+    fix_mask: options.FixMask = False,
     weights: options.Weights = "default",
     size: options.Size = "auto",
     device: options.Device = "auto",
@@ -54,7 +56,14 @@ def erf(
 
     Correction(steps=steps, rate=rate)  # refuses what cycle_erf would, before the network is loaded
     opened = open_source(source)
-    given = read_masks(masks, opened.frame_names, frame_count=opened.len_hint, fit_to=opened.size)
+    given = read_masks(
+        masks,
+        opened.frame_names,
+        frame_count=opened.len_hint,
+        fit_to=opened.size,
+        fit_mask=fit_mask,
+        fix_mask=fix_mask,
+    )
     known = _reference_mask(given, reference)
     image = _frame(opened, reference)
     images: dict[int, Any] = {frame: _frame(opened, frame)}  # of all frames the one that may not be there

@@ -100,6 +100,9 @@ Annotations = Annotated[str, typer.Option(help="Name of the data set's folder wi
 AnnotationRoot = Annotated[Path | None, typer.Option(help="Where that folder lies, if not in the root.")]
 Sequences = Annotated[str | None, typer.Option(help="Score only these sequences, separated by commas.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes to use; one per CPU by default.")]
+FitMask = Annotated[bool, typer.Option("--fit-mask", help="Resize masks to the video's size.")]
+FixMask = Annotated[bool, typer.Option("--fix-mask", help="Map off-palette colours of masks to the nearest entry.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace earlier results in the folder.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 
 

@@ -41,6 +41,7 @@ def robustness(
     size: options.Size = "auto",
     device: options.Device = "auto",
     dtype: options.Dtype = options.DtypeName.auto,
+    overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Replace masks by poor ones and measure J&F clean, perturbed, and perturbed with correction.
@@ -75,7 +76,9 @@ def robustness(
     total = len(dataset) * (1 + 2 * len(chosen))
     with progress_bar("robustness", total, unit="sequences", quiet=quiet) as advance:
         done = iter(range(1, total + 1))
-        outcomes = run_study(network, dataset, study, output, identity, lambda name: advance(next(done), name))
+        outcomes = run_study(
+            network, dataset, study, output, identity, lambda name: advance(next(done), name), overwrite=overwrite
+        )
     report = output / "robustness.json"
     with output_errors(report), replacing(report) as temporary:
         temporary.write_text(json.dumps(outcomes_to_json(outcomes), indent=2) + "\n", encoding="utf-8")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from cyclevos.datasets.layouts import Sequence
-from cyclevos.errors import DatasetError
+from cyclevos.errors import DatasetError, MaskError
 from cyclevos.losses import IGNORE
-from cyclevos.video import MaskImage, read_mask
+from cyclevos.video import MaskImage, open_source, read_mask
+from cyclevos.video.frames import size_text
 
 
 def first_masks(sequence: Sequence, *, later: bool = False) -> dict[int, MaskImage]:
@@ -23,14 +24,21 @@ def first_masks(sequence: Sequence, *, later: bool = False) -> dict[int, MaskIma
 
     Raises:
         DatasetError: no mask of the sequence shows an object.
-        MaskError: a mask cannot be read.
+        MaskError: a mask cannot be read, or has another size than the frames.
+        VideoError: the frames cannot be read.
     """
     masks: dict[int, MaskImage] = {}
     known: set[int] = set()
+    size = open_source(sequence.frames[0].parent).size
     for index, name in enumerate(sequence.frame_names):
         if name not in sequence.annotations:
             continue
         image = read_mask(sequence.annotations[name])
+        if image.size != size:
+            raise MaskError(
+                f"{sequence.annotations[name]} is {size_text(image.size)}, the frames of sequence {sequence.name} are "
+                f"{size_text(size)} (width x height). Expected masks of the frames' size."
+            )
         new = set(image.object_ids) - known - {IGNORE}
         if new:
             ids = np.where(np.isin(image.ids, sorted(new)), image.ids, 0).astype(np.uint8)

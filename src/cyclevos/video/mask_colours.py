@@ -40,8 +40,8 @@ def grey_to_ids(values: Int64Array, fix_mask: bool) -> UInt8Array:
     if levels[-1] > 255 and not fix_mask:
         raise MaskError(
             f"its 16-bit values reach {levels[-1]}: {_listed(levels, counts)}. Expected ids 0..255, or 0 "
-            "and 65535 alone: export 8-bit ids, or use --fix-mask to number up to 255 objects anew, in the order "
-            "of their values."
+            "and 65535 alone: export 8-bit ids, or use --fix-mask of segment or erf to number up to 255 objects "
+            "anew, in the order of their values."
         )
     if levels[-1] > 255 and np.count_nonzero(~_filling(values, levels)) < _SOFT_VALUES:
         return _numbered_anew(values, levels)
@@ -54,8 +54,8 @@ def grey_to_ids(values: Int64Array, fix_mask: bool) -> UInt8Array:
     if not fix_mask:
         raise MaskError(
             f"it has {len(levels)} grey values, most of them only along edges: {_listed(levels, counts)}. "
-            "Expected one value per object: export it without anti-aliasing, or use --fix-mask to snap "
-            "every pixel to the nearest of the solid values."
+            "Expected one value per object: export it without anti-aliasing, or use --fix-mask of segment or "
+            "erf to snap every pixel to the nearest of the solid values."
         )
     _check_repairable(solid, counts)
     anchors = levels[solid]
@@ -80,8 +80,8 @@ def colours_to_ids(rgb: UInt8Array, fix_mask: bool) -> UInt8Array:
         raise MaskError(
             f"it is RGB with {len(codes)} colours, not all of them DAVIS palette entries: "
             f"{_listed_colours(codes, counts)}. Expected an indexed PNG, or black (0,0,0), (128,0,0), "
-            "(0,128,0), ... alone: export it indexed, or use --fix-mask, which maps to the nearest palette "
-            "entry."
+            "(0,128,0), ... alone: export it indexed, or use --fix-mask of segment or erf, which maps to "
+            "the nearest palette entry."
         )
     solid = _solid(packed, codes, counts)
     _check_repairable(solid, counts)
@@ -156,7 +156,7 @@ def _check_repairable(solid: npt.NDArray[np.bool_], counts: Int64Array) -> None:
     if not solid.any() or soft > _MOST_SOFT or np.count_nonzero(solid) > _PLAUSIBLE_IDS:
         raise MaskError(
             f"it looks like a picture, not like a mask: {np.count_nonzero(solid)} solid values, and "
-            f"{soft:.0%} of the pixels have others. --fix-mask repairs masks of up to {_PLAUSIBLE_IDS - 1} "
+            f"{soft:.0%} of the pixels have others. What can be repaired are masks of up to {_PLAUSIBLE_IDS - 1} "
             "evenly coloured objects: check that this is the right file."
         )
 

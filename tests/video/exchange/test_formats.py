@@ -250,7 +250,7 @@ def test_one_of_several_videos_is_named(tmp_path):
     videos = [{"id": k, "name": n, "height": 2, "width": 2, "file_names": ["0.jpg"]} for k, n in ((1, "a"), (2, "b"))]
     path = tmp_path / "m.json"
     path.write_text(json.dumps({"videos": videos, "annotations": []}))
-    with pytest.raises(MaskError, match=r"holds 2 videos: a, b\. Name one of them with --video"):
+    with pytest.raises(MaskError, match=r"holds 2 videos: a, b\. Take one out: cyclevos convert .* --video NAME"):
         read_track(path)
     assert read_track(path, video="b").name == "b"
 

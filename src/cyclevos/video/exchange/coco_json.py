@@ -218,7 +218,10 @@ def _chosen(videos: Sequence[_Video], path: Path, name: str | None) -> _Video | 
     named = [video for video in videos if name is None or video.name == name]
     if len(named) > 1 or (name is not None and not named):
         known = ", ".join(sorted(video.name or f"(id {video.id})" for video in videos)) or "none"
-        raise MaskError(f"{path} holds {len(videos)} videos: {known}. Name one of them with --video.")
+        raise MaskError(
+            f"{path} holds {len(videos)} videos: {known}. Take one out: cyclevos convert {path} --video NAME --to coco "
+            "--output ONE.json."
+        )
     return named[0] if named else None
 
 

@@ -67,7 +67,7 @@ def merge_objects(
             other = int(ids[taken][0])
             raise MaskError(
                 f"{where}: objects {other} and {object_id} overlap in {int(taken.sum())} pixels, and a mask of ids "
-                "holds one object per pixel. Say who wins with --overlap first or --overlap last."
+                "holds one object per pixel. Say who wins: cyclevos convert --overlap first, or --overlap last."
             )
         ids[mask & ~taken if overlap == "first" else mask] = object_id
     return ids
