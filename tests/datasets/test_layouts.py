@@ -66,6 +66,13 @@ def test_davis_split_keeps_the_lists_order_and_prefers_480p(davis):
     assert {path.parent.parent.name for path in sequence.annotations.values()} == {"480p"}
 
 
+def test_hidden_folders_in_a_sequence_make_it_no_resolution(tmp_path):
+    for name in ("cat", "dog"):
+        fill(tmp_path, name)
+    touch(*(tmp_path / kind / "dog" / ".ipynb_checkpoints" / "x.png" for kind in ("JPEGImages", "Annotations")))
+    assert names(open_dataset(tmp_path)) == ["cat", "dog"]
+
+
 def test_davis_year_and_resolution_can_be_chosen(davis):
     dataset = open_dataset(davis, "val", year=2016, resolution="1080p")
     assert names(dataset) == ["swan"]

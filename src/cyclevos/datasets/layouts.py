@@ -197,7 +197,7 @@ def _split_folder(root: Path, split: str | None, contents: list[str]) -> Path:
 
 def _resolution_folders(folder: Path) -> list[Path]:
     """List the subfolders that hold folders, not images: DAVIS's resolutions."""
-    return [child for child in _subfolders(folder) if any(each.is_dir() for each in child.iterdir())]
+    return [child for child in _subfolders(folder) if _subfolders(child)]
 
 
 def _resolution_folder(folder: Path, resolution: str | None) -> Path:
