@@ -93,7 +93,7 @@ Save = Annotated[
     str, typer.Option(help="Any of masks, overlay, probabilities, coco, youtube-vis and mots, separated by commas.")
 ]
 Review = Annotated[int, typer.Option(min=0, help="Frames to list for a look, those to distrust most first.")]
-Split = Annotated[str, typer.Option(help="Split list to score, or 'all' for every sequence there is.")]
+Split = Annotated[str, typer.Option(help="Split list to score; all or none: every sequence there is.")]
 Year = Annotated[int | None, typer.Option(help="DAVIS year of the split list: 2016 or 2017, the newer by default.")]
 Layout = Annotated[str, typer.Option(help="How the data set is laid out: auto, davis, youtube-vos or plain.")]
 Annotations = Annotated[str, typer.Option(help="Name of the data set's folder with the ground truth.")]

@@ -21,7 +21,7 @@ class TargetName(str, Enum):
 def robustness(
     root: Annotated[Path, typer.Argument(help="Data set: DAVIS, YouTube-VOS, or JPEGImages/Annotations folders.")],
     output: Annotated[Path, typer.Option(help="Folder of the masks, robustness.json and robustness.png.")],
-    split: Annotated[str | None, typer.Option(help="Split to use; none where there are no splits.")] = "val",
+    split: Annotated[str, typer.Option(help="Split to use; all or none: every sequence there is.")] = "val",
     sequences: Annotated[str | None, typer.Option(help="Some sequences, separated by commas.")] = None,
     kinds: Annotated[
         str,
@@ -69,7 +69,7 @@ def robustness(
 
     chosen = options.parse_names(kinds) or ()
     study = Study(chosen, target.value, how, None, share, other_run, seed)
-    dataset = open_dataset(root, None if split in (None, "none") else split, sequences=options.parse_names(sequences))
+    dataset = open_dataset(root, split, sequences=options.parse_names(sequences))
     network = load_network(weights, device=device, dtype=dtype)
     study = Study(chosen, target.value, how, network.spec.size if side == "auto" else side, share, other_run, seed)
     identity = {"root": str(root.resolve()), "weights": weights_identity(weights), "dtype": dtype.value}

@@ -108,8 +108,8 @@ def open_dataset(
 
     Args:
         root: the folder that holds `JPEGImages` (YouTube-VOS: the one that holds the splits).
-        split: a list in `ImageSets` (DAVIS) or a subfolder (YouTube-VOS); None or "all" takes every
-            sequence there is.
+        split: a list in `ImageSets` (DAVIS) or a subfolder (YouTube-VOS); None, "all" or "none" takes
+            every sequence there is.
         layout: one of `LAYOUTS`; "auto" looks at the folders.
         year: 2016 or 2017, where `ImageSets` has both; otherwise the newer that has the split.
         annotations: name of the folder with the masks.
@@ -125,7 +125,7 @@ def open_dataset(
         DatasetError: a folder, split, sequence or frame is missing or ambiguous.
     """
     root = Path(root)
-    split = None if split in (None, "all") else split
+    split = None if split in (None, "all", "none") else split
     contents = [FRAMES_FOLDER] if need_frames else [FRAMES_FOLDER, annotations]
     layout = _resolve_layout(root, layout, contents)
     base = _split_folder(root, split, contents) if layout == "youtube-vos" else root
