@@ -87,13 +87,14 @@ def test_a_video_that_is_none_is_refused(call, started, tmp_path):
     assert started == []
 
 
-def test_a_port_that_is_taken_is_said(started, options):
+def test_a_port_that_is_taken_is_said_and_leaves_no_project(started, options, clip):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(launching.OutputError, match="choose another --port"):
-            launching.launch(options, None, port, browser=False, say=print)
+            launching.launch(options, clip, port, browser=False, say=print)
+    assert not list(options.projects.glob("*/*"))
 
 
 def test_without_the_extra_the_pip_line_is_said(call, monkeypatch):

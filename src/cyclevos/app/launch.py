@@ -42,19 +42,20 @@ def launch(options: AppOptions, video: Path | None, port: int, *, browser: bool,
     if video is not None and (video / PROJECT_FILE).is_file():
         options = replace(options, projects=video.resolve().parent)
     guard = create_app(options)
-    place = "" if video is None else f"?project={_open(guard.services.workspace, video).id}"
-    listening = _bind(options.host, port)
-    name = f"[{options.host}]" if ":" in options.host else options.host
-    # Behind the #, the token stays in the browser: it reaches no server's log.
-    secret = "" if options.token is None else f"#token={quote(options.token, safe='')}"
-    address = f"http://{name}:{listening.getsockname()[1]}/{place}{secret}"
-    say(f"cyclevos app: {address}")
-    say("Stop it with Ctrl+C; nothing is lost.")
-    if browser:
-        threading.Timer(0.5, webbrowser.open, [address]).start()
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    config = uvicorn.Config(guard, log_config=None, access_log=False, timeout_graceful_shutdown=2)
-    _Server(config, guard.services.workspace).run(sockets=[listening])
+    # The port comes before the project: where it is taken, no project is left behind.
+    with _bind(options.host, port) as listening:
+        place = "" if video is None else f"?project={_open(guard.services.workspace, video).id}"
+        name = f"[{options.host}]" if ":" in options.host else options.host
+        # Behind the #, the token stays in the browser: it reaches no server's log.
+        secret = "" if options.token is None else f"#token={quote(options.token, safe='')}"
+        address = f"http://{name}:{listening.getsockname()[1]}/{place}{secret}"
+        say(f"cyclevos app: {address}")
+        say("Stop it with Ctrl+C; nothing is lost.")
+        if browser:
+            threading.Timer(0.5, webbrowser.open, [address]).start()
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+        config = uvicorn.Config(guard, log_config=None, access_log=False, timeout_graceful_shutdown=2)
+        _Server(config, guard.services.workspace).run(sockets=[listening])
 
 
 class _Server(uvicorn.Server):
