@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cyclevos.errors import DatasetError
 from cyclevos.training.config import load_config
 from cyclevos.training.dry_run import dry_run
 
@@ -67,3 +68,17 @@ def test_the_full_recipes_take_real_steps(data, tmp_path, preset, first, shares)
     assert estimate.checkpoint_mb * 2**20 > 12 * estimate.trained, "weights and both moments of Adam"
     assert estimate.memory_mb * 2**20 > 12 * estimate.trained
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("preset", ["paper", "compact"])
+def test_missing_data_is_said_before_weights_are_fetched(tmp_path, monkeypatch, preset):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("cyclevos.training.trainer.build_trained_network", None)
+    with pytest.raises(DatasetError, match="does not exist"):
+        dry_run(load_config(preset, []))
+
+
+def test_the_roots_that_compact_says_to_point_elsewhere_are_all_there_are():
+    roots = [*(f"data.sources.{k}.root" for k in range(10)), "validation.root", "data.sources.1.annotation_root"]
+    config = load_config("compact", [f"{root}=/sets" for root in roots])
+    assert "data/" not in config.model_dump_json()

@@ -58,10 +58,10 @@ class Trainer:
         _check_claim(output, config)
         if config.validation.root is not None:
             open_validation(config.validation)  # a wrong name is said now, not after the first thousand steps
+        self.dataset = build_dataset(config, self.accelerator.num_processes)  # before ImageNet's weights are fetched
         accelerate.utils.set_seed(config.seed)
         network = build_trained_network(config.network, config.size).to(memory_format=torch.channels_last)
         objective = CyclicObjective(network, config.objective).train()
-        self.dataset = build_dataset(config, self.accelerator.num_processes)
         optimiser = build_optimiser(objective, config.optimiser)
         self.schedule = build_schedule(optimiser, config.optimiser, config.steps)
         self.objective, self.optimiser = self.accelerator.prepare(objective, optimiser)
