@@ -47,7 +47,11 @@ def test_maps_are_at_the_sources_size_and_not_negative(lively_network, images, i
 def test_bad_input_is_said_in_words(lively_network, images, ids):
     with pytest.raises(MaskError, match="of one size"):
         cycle_erf(lively_network, images[3], images[0], ids[:-1])
-    with pytest.raises(MaskError, match="no object"):
+    with pytest.raises(MaskError, match=r"float64.*expected integers 0\.\.255"):
+        cycle_erf(lively_network, images[3], images[0], ids / 1.0)
+    with pytest.raises(MaskError, match=r"values 0\.\.263; expected integers 0\.\.255"):
+        cycle_erf(lively_network, images[3], images[0], ids.astype(np.int64) + 256 * (ids == 7))
+    with pytest.raises(MaskError, match="No mask shows an object"):
         cycle_erf(lively_network, images[3], images[0], ids * 0)
     with pytest.raises(ConfigError, match="at least 1"):
         cycle_erf(lively_network, images[3], images[0], ids, steps=0)

@@ -17,6 +17,7 @@ from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.descent import descend
 from cyclevos.propagation.references import References, shrink_ids
+from cyclevos.propagation.segment import check_masks
 
 # Shapes: K objects, H W pixels of the source.
 
@@ -40,7 +41,7 @@ def cycle_erf(
         network: any memory network, frozen.
         frame: the frame that is looked at, uint8 RGB (H,W,3).
         reference: the frame whose mask is known, of the same size.
-        mask: its object ids, integers (H,W); 0 is the background.
+        mask: its object ids, integers 0..255 (H,W); 0 is the background.
         steps: M, of the gradient descent.
         rate: alpha, for the loss as a mean over pixels.
         size: shorter side inside the network; ``"auto"`` = what the weights were found best at,
@@ -51,7 +52,7 @@ def cycle_erf(
         float32 (K,H,W), one non-negative map for each object of the mask, ids in ascending order.
 
     Raises:
-        MaskError: the mask is empty or not of the frames' size.
+        MaskError: the mask is empty, not of the frames' size, or its values are no ids.
         ConfigError: there is no step to take, or the rate is not positive.
     """
     ids = np.asarray(mask)
@@ -60,10 +61,8 @@ def cycle_erf(
             f"Expected two frames (H,W,3) and a mask (H,W) of one size, got {frame.shape}, {reference.shape} and "
             f"{ids.shape}."
         )
-    ids = ids.astype(np.uint8)
+    (ids,) = check_masks({0: ids}).values()
     objects = object_ids(ids)
-    if not objects:
-        raise MaskError("The reference mask shows no object: every pixel is background 0.")
     how = Correction(steps=steps, rate=rate)
     if not steps:
         raise ConfigError("cycle-ERF starts from an empty mask: steps must be at least 1.")
