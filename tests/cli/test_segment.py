@@ -282,7 +282,7 @@ def test_weights_that_are_none(segment, tmp_path, kind):
         (("--dtype", "float"), 2, "float32"),
         (("--fitmask",), 2, "--fit-mask"),
         (("--direction", "backward", "--save", "overlay"), 6, "add masks to --save"),
-        (("--device", "gpu"), 5, "Device 'gpu' cannot be used"),
+        (("--device", "gpu"), 6, "Device 'gpu' cannot be used"),
         (("--correction", "papr"), 2, "paper"),
         (("--correction-set", "steps=2"), 6, "add --correction paper or --correction default"),
         (("--correction", "paper", "--correction-set", "step=2"), 6, "no 'step'; expected any of steps, every"),

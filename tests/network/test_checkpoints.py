@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import cyclevos
-from cyclevos.errors import WeightsError
+from cyclevos.errors import ConfigError, WeightsError
 from cyclevos.network.checkpoints import convert_released, load_state, save_weights
 from cyclevos.network.spec import SPECS
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
@@ -158,7 +158,7 @@ def test_unknown_weights_say_what_there_is(name, message):
 @pytest.mark.parametrize(("option", "value"), [("device", "warp-drive"), ("dtype", "float8")])
 def test_unknown_device_or_dtype_is_named(option, value, tmp_path, tiny_network):
     save_weights(tiny_network, tmp_path / "w.safetensors")
-    with pytest.raises(WeightsError, match=value):
+    with pytest.raises(ConfigError, match=value):
         cyclevos.load_network(tmp_path / "w.safetensors", **{option: value})
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from cyclevos.errors import WeightsError
+from cyclevos.errors import ConfigError, WeightsError
 from cyclevos.network.checkpoints import (
     convert_released,
     is_released,
@@ -51,6 +51,7 @@ def load_network(
 
     Raises:
         WeightsError: the name or file is unknown, or the tensors do not match.
+        ConfigError: the device or the dtype is unknown, or the device cannot be used here.
     """
     place = resolve_device(device)
     network = _load(str(name), None if weights is None else str(weights))
@@ -76,7 +77,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
     """Turn ``auto`` into CUDA where there is one, else the CPU.
 
     Raises:
-        WeightsError: torch knows no such device or cannot use it here.
+        ConfigError: torch knows no such device or cannot use it here.
     """
     if isinstance(device, torch.device):
         return device
@@ -86,7 +87,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
         place = torch.device(device)
         torch.zeros(1, device=place)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise WeightsError(
+        raise ConfigError(
             f"Device {device!r} cannot be used here ({str(error).splitlines()[0]}). Use auto, cpu, cuda or mps."
         ) from error
     return place
@@ -98,7 +99,7 @@ def resolve_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype
     That is bfloat16 on CUDA cards and CPUs that have the instructions, float16 on older cards, else float32.
 
     Raises:
-        WeightsError: the name is none of ours.
+        ConfigError: the name is none of ours.
     """
     if isinstance(dtype, torch.dtype):
         return dtype
@@ -107,7 +108,7 @@ def resolve_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype
             return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= _BFLOAT16_CARDS else torch.float16
         return torch.bfloat16 if device.type == "cpu" and _cpu_has_bfloat16() else torch.float32
     if dtype not in DTYPES:
-        raise WeightsError(f"dtype {dtype!r} is unknown. Use auto, {', '.join(DTYPES)}.")
+        raise ConfigError(f"dtype {dtype!r} is unknown. Use auto, {', '.join(DTYPES)}.")
     return DTYPES[dtype]
 
 
