@@ -23,6 +23,10 @@ def masks_in(folder):
     return {path.stem: path.read_bytes() for path in sorted(folder.glob("*.png"))}
 
 
+def everything_in(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def write_video(path, images, rate=10):
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=rate)
@@ -325,6 +329,18 @@ def test_results_of_another_run_are_refused_without_overwrite(segment, tmp_path)
     assert masks_in(tmp_path / "out") == before
     assert segment("--save", "masks", "--memory-every", "1", "--overwrite").code == 0
     assert not (tmp_path / "out" / "annotations.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code"), [(("--weights", "nothere.pth"), 5), (("--device", "gpu"), 5), (("--direction", "both"), 3)]
+)
+def test_overwrite_removes_nothing_before_all_else_was_checked(segment, tmp_path, clip, options, code):
+    assert segment("--save", "masks,coco").code == 0
+    before = everything_in(tmp_path / "out")
+    if code == 3:
+        (clip / "shot_005.png").write_bytes((clip / "shot_005.png").read_bytes()[:200])
+    assert segment("--save", "masks,coco", "--overwrite", *options).code == code
+    assert everything_in(tmp_path / "out") == before
 
 
 def test_weights_trained_anew_under_the_same_name_are_another_run(segment, tmp_path, weights):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -27,11 +28,20 @@ from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Prediction, Propagator
 from cyclevos.propagation.segment import Direction, check_masks, segment_frames
-from cyclevos.video import RELIABILITY_FILE, FrameSource, MaskImage, open_source, prepare_output, read_masks
+from cyclevos.video import (
+    RELIABILITY_FILE,
+    FrameSource,
+    MaskImage,
+    check_output,
+    open_source,
+    prepare_output,
+    read_masks,
+)
 from cyclevos.video.frames import index_name
 
 _STATE = "state.safetensors"
 _SECONDS_BETWEEN_STATES = 10.0
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -117,9 +127,11 @@ def run_job(
     images = _read_masks(job, source)
     masks = check_masks({index: image.ids for index, image in images.items()})
     policy = MemoryPolicy(job.memory_every, job.max_memory_frames)
+    signature, outputs = _signature(job, source, masks), _outputs(job)
     # The folder comes before the network: a refusal should not wait for it.
-    finished = prepare_output(
-        job.output, overwrite=job.overwrite, expected_signature=_signature(job, source, masks), outputs=_outputs(job)
+    finished = check_output(job.output, overwrite=job.overwrite, expected_signature=signature, outputs=outputs)
+    prepare = partial(
+        prepare_output, job.output, overwrite=job.overwrite, expected_signature=signature, outputs=outputs
     )
     names = _frame_names(source)
     palette = next((image.palette for image in images.values() if image.palette is not None), None)
@@ -133,11 +145,12 @@ def run_job(
     fresh = _Timed(network, network.spec.size if job.size == "auto" else job.size, policy, job.correction)
     propagator, start = _resume(job, fresh, source, finished)
     open_bar = open_bar or partial(progress_bar, unit="frames", quiet=job.quiet)
-    return _segment(job, source, propagator, masks, start, palette, open_bar)
+    return _segment(job, prepare, source, propagator, masks, start, palette, open_bar)
 
 
 def _segment(
     job: SegmentJob,
+    prepare: Callable[[], object],
     source: FrameSource,
     propagator: _Timed,
     masks: Mapping[int, NDArray[np.uint8]],
@@ -151,24 +164,33 @@ def _segment(
     saved = time.monotonic()
     late_overlay = start > 0 or job.direction == "backward"
     name = job.source.stem if job.source.is_file() else job.source.resolve().name
-    results = Results(
-        job.output, name, job.save, source.frame_rate, palette, resumed=start > 0, late_overlay=late_overlay
-    )
-    with open_bar(job.title, total) as advance, results:
-        for frame, p in segment_frames(propagator, source, masks, job.direction, start):
-            after: Callable[[], None] | None = None
-            if job.direction == "forward" and time.monotonic() - saved > _SECONDS_BETWEEN_STATES:
-                state = {**propagator.snapshot(), "index": torch.tensor(p.index)}
-                after, saved = partial(write_safetensors, state, job.output / _STATE), time.monotonic()
-            results.write(frame, p, after)
-            count += 1
-            objects.update(p.object_ids)
-            advance(start + count, "")
+    with open_bar(job.title, total) as advance:
+        predictions = _begun(segment_frames(propagator, source, masks, job.direction, start))
+        prepare()  # a first mask is there, so nothing is wrong with the inputs: only now may earlier results go
+        results = Results(
+            job.output, name, job.save, source.frame_rate, palette, resumed=start > 0, late_overlay=late_overlay
+        )
+        with results:
+            for frame, p in predictions:
+                after: Callable[[], None] | None = None
+                if job.direction == "forward" and time.monotonic() - saved > _SECONDS_BETWEEN_STATES:
+                    state = {**propagator.snapshot(), "index": torch.tensor(p.index)}
+                    after, saved = partial(write_safetensors, state, job.output / _STATE), time.monotonic()
+                results.write(frame, p, after)
+                count += 1
+                objects.update(p.object_ids)
+                advance(start + count, "")
     results.render_overlay(source)
     results.export()
     report_reliability(job.output, source, job.review, palette)
     (job.output / _STATE).unlink(missing_ok=True)
     return JobResult(start + count, count, tuple(sorted(objects)), tuple(propagator.seconds))
+
+
+def _begun(items: Iterator[_Item]) -> Iterator[_Item]:
+    """Compute the first item now; what comes is the same."""
+    first = list(islice(items, 1))
+    return chain(first, items)
 
 
 def _read_masks(job: SegmentJob, source: FrameSource) -> Mapping[int, MaskImage]:

@@ -5,7 +5,7 @@ from cyclevos.video.contact_sheet import contact_sheet
 from cyclevos.video.frames import Frame, frames_from_arrays
 from cyclevos.video.heat_map import heat_map
 from cyclevos.video.mask_files import MaskImage, read_ground_truth, read_mask, read_masks
-from cyclevos.video.output_folder import prepare_output
+from cyclevos.video.output_folder import check_output, prepare_output
 from cyclevos.video.overlay import OverlayWriter, blend
 from cyclevos.video.palette import DAVIS_PALETTE
 from cyclevos.video.read_ahead import read_ahead
@@ -27,6 +27,7 @@ __all__ = [
     "ReliabilityWriter",
     "ResultWriter",
     "blend",
+    "check_output",
     "contact_sheet",
     "frames_from_arrays",
     "heat_map",

@@ -38,6 +38,16 @@ def temporary_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.tmp")
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse a file where a folder for results is wanted.
+
+    Raises:
+        OutputError: there is a file of this name.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file. Expected a folder for the results: choose another name.")
+
+
 @contextmanager
 def output_errors(path: Path) -> Iterator[None]:
     """Turn an OSError within the block into an OutputError that names the path and the room left.

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cyclevos.errors import OutputError
-from cyclevos.video.atomic_files import output_errors, replacing
+from cyclevos.video.atomic_files import check_folder, output_errors, replacing
 from cyclevos.video.writers import is_finished_mask
 
 RUN_FILE = "run.json"
@@ -21,6 +22,33 @@ _TOOL = "cyclevos"
 
 TIMELINE = "timeline.png"
 """A picture that is no mask: it lies in a folder of its own."""
+
+
+def check_output(
+    folder: str | Path,
+    *,
+    overwrite: bool,
+    expected_signature: Mapping[str, Any],
+    outputs: Sequence[str] = (),
+) -> set[str]:
+    """Tell what a run finds in a folder; nothing there is changed, so that the run's inputs can be checked next.
+
+    Args:
+        folder: see :func:`prepare_output`, as the rest.
+        overwrite: another run's results will be removed instead of refusing.
+        expected_signature: what the results follow from.
+        outputs: names within the folder of the run's other results.
+
+    Returns:
+        Names of the frames whose masks are finished; empty for a new run.
+
+    Raises:
+        OutputError: as prepare_output.
+    """
+    folder = Path(folder)
+    check_folder(folder)
+    with output_errors(folder / RUN_FILE):
+        return _look(folder, overwrite, _as_json(expected_signature), outputs).finished()
 
 
 def prepare_output(
@@ -46,27 +74,48 @@ def prepare_output(
             written.
     """
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file. Expected a folder for the results: choose another name.")
+    check_folder(folder)
+    signature = _as_json(expected_signature)
     with output_errors(folder / RUN_FILE):
         folder.mkdir(parents=True, exist_ok=True)
-        run = _read_run(folder)
-        pngs = sorted(path for path in folder.glob("*.png") if not path.name.startswith("."))
+        found = _look(folder, overwrite, signature, outputs)
         for leftover in folder.glob(".*.tmp"):
             leftover.unlink()
-        if run is not None and not pngs and not any((folder / name).exists() for name in run["outputs"]):
-            run = None  # it was stopped before its first result, say by a misspelt option: nothing to keep
-        signature = json.loads(json.dumps(dict(expected_signature)))
-        if not overwrite and run is not None and run["signature"] == signature:
-            return {path.stem for path in pngs if is_finished_mask(path)}
-        if overwrite:
-            _remove_results(folder, pngs, run)
-        else:
-            _refuse_others(folder, pngs, run, signature, outputs)
+        if found.same:
+            return found.finished()
+        _remove_results(folder, found.pngs, found.run)
     with replacing(folder / RUN_FILE) as temporary:
         record = {"tool": _TOOL, "signature": signature, "outputs": sorted(outputs)}
         temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return set()
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What lies in a folder: the run it belongs to, if any, its pictures, and whether the run is the same."""
+
+    run: dict[str, Any] | None
+    pngs: list[Path]
+    same: bool
+
+    def finished(self) -> set[str]:
+        return {path.stem for path in self.pngs if is_finished_mask(path)} if self.same else set()
+
+
+def _look(folder: Path, overwrite: bool, signature: dict[str, Any], outputs: Sequence[str]) -> _Found:
+    run = _read_run(folder)
+    pngs = sorted(path for path in folder.glob("*.png") if not path.name.startswith("."))
+    if run is not None and not pngs and not any((folder / name).exists() for name in run["outputs"]):
+        run = None  # it was stopped before its first result, say by a misspelt option: nothing to keep
+    same = not overwrite and run is not None and run["signature"] == signature
+    if not same and not overwrite:
+        _refuse_others(folder, pngs, run, signature, outputs)
+    return _Found(run, pngs, same)
+
+
+def _as_json(signature: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a signature as it reads once it was written."""
+    return dict(json.loads(json.dumps(dict(signature))))
 
 
 def _read_run(folder: Path) -> dict[str, Any] | None:
@@ -112,8 +161,7 @@ def _refuse_others(
 
 
 def _remove_results(folder: Path, pngs: list[Path], run: dict[str, Any] | None) -> None:
-    (folder / RUN_FILE).unlink(missing_ok=True)
-    for path in pngs:
+    for path in pngs:  # run.json last, when it is replaced: after a kill the rest still has an owner
         if is_finished_mask(path):
             path.unlink()
     for name in run["outputs"] if run else ():
