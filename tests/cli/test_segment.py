@@ -354,6 +354,21 @@ def test_weights_trained_anew_under_the_same_name_are_another_run(segment, tmp_p
     assert "weights" in answer.err
 
 
+@pytest.mark.parametrize("kind", ["video", "folder"])
+def test_another_source_under_the_same_name_is_another_run(segment, tmp_path, clip, images, kind):
+    source = clip if kind == "folder" else write_video(tmp_path / "clip.mp4", images)
+    assert segment("--save", "masks", source=source).code == 0
+    before = masks_in(tmp_path / "out")
+    if kind == "folder":
+        Image.fromarray(images[0]).save(clip / "shot_005.png")
+    else:
+        write_video(source, images[::-1])
+    answer = segment("--save", "masks", source=source)
+    assert answer.code == 7
+    assert "source_content" in answer.err
+    assert masks_in(tmp_path / "out") == before
+
+
 @pytest.mark.parametrize("option", [(), ("--overwrite",)])
 def test_a_users_own_pictures_are_left_alone(segment, tmp_path, images, option):
     out = save_frames(tmp_path / "out", images[:1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import chain, islice
@@ -14,12 +14,11 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from cyclevos.errors import ConfigError, OutputError
 from cyclevos.jobs.progress import OpenBar, progress_bar
 from cyclevos.jobs.results import EXPORTS, NAMES, Results
+from cyclevos.jobs.resume import STATE, frame_names, is_complete, restored
 from cyclevos.jobs.review import REPORTS, is_reported, report_reliability
 from cyclevos.network.checkpoints import checksum, write_safetensors
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
@@ -29,7 +28,6 @@ from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Prediction, Propagator
 from cyclevos.propagation.segment import Direction, check_masks, segment_frames
 from cyclevos.video import (
-    RELIABILITY_FILE,
     FrameSource,
     MaskImage,
     check_output,
@@ -37,9 +35,8 @@ from cyclevos.video import (
     prepare_output,
     read_masks,
 )
-from cyclevos.video.frames import index_name
+from cyclevos.video.source_identity import source_identity
 
-_STATE = "state.safetensors"
 _SECONDS_BETWEEN_STATES = 10.0
 _Item = TypeVar("_Item")
 
@@ -133,9 +130,9 @@ def run_job(
     prepare = partial(
         prepare_output, job.output, overwrite=job.overwrite, expected_signature=signature, outputs=outputs
     )
-    names = _frame_names(source)
+    names = frame_names(source)
     palette = next((image.palette for image in images.values() if image.palette is not None), None)
-    if names is not None and _complete(job, names, finished):
+    if names is not None and is_complete(job.output, job.save, names, finished):
         if not is_reported(job.output, job.review):
             report_reliability(job.output, source, job.review, palette)
         return JobResult(len(names), 0, tuple(sorted({i for m in images.values() for i in m.object_ids})))
@@ -143,7 +140,8 @@ def run_job(
     if job.objects_at_once is not None:
         network.chunks.at_once = job.objects_at_once
     fresh = _Timed(network, network.spec.size if job.size == "auto" else job.size, policy, job.correction)
-    propagator, start = _resume(job, fresh, source, finished)
+    ahead = finished if job.direction == "forward" else set()
+    propagator, start = restored(job.output, fresh.fresh, source, ahead)
     open_bar = open_bar or partial(progress_bar, unit="frames", quiet=job.quiet)
     return _segment(job, prepare, source, propagator, masks, start, palette, open_bar)
 
@@ -175,7 +173,7 @@ def _segment(
                 after: Callable[[], None] | None = None
                 if job.direction == "forward" and time.monotonic() - saved > _SECONDS_BETWEEN_STATES:
                     state = {**propagator.snapshot(), "index": torch.tensor(p.index)}
-                    after, saved = partial(write_safetensors, state, job.output / _STATE), time.monotonic()
+                    after, saved = partial(write_safetensors, state, job.output / STATE), time.monotonic()
                 results.write(frame, p, after)
                 count += 1
                 objects.update(p.object_ids)
@@ -183,7 +181,7 @@ def _segment(
     results.render_overlay(source)
     results.export()
     report_reliability(job.output, source, job.review, palette)
-    (job.output / _STATE).unlink(missing_ok=True)
+    (job.output / STATE).unlink(missing_ok=True)
     return JobResult(start + count, count, tuple(sorted(objects)), tuple(propagator.seconds))
 
 
@@ -214,6 +212,7 @@ def _signature(job: SegmentJob, source: FrameSource, masks: Mapping[int, NDArray
         digest.update(mask.tobytes())
     return {
         "source": str(job.source.resolve()),
+        "source_content": source_identity(source.path),
         "resolution": list(source.size),
         "masks": digest.hexdigest(),
         "weights": weights_identity(job.weights),
@@ -228,7 +227,7 @@ def _signature(job: SegmentJob, source: FrameSource, masks: Mapping[int, NDArray
 
 
 def _outputs(job: SegmentJob) -> list[str]:
-    return [*(NAMES[kind] for kind in job.save if kind in NAMES), *REPORTS, _STATE]
+    return [*(NAMES[kind] for kind in job.save if kind in NAMES), *REPORTS, STATE]
 
 
 def weights_identity(name: str) -> str:
@@ -241,38 +240,3 @@ def weights_file(name: str) -> Path | None:
     """Return the file that weights are named by, None where they lie elsewhere."""
     file = PACKAGED.get(name) or Path(name.rpartition("=")[2]).expanduser()
     return file if file.is_file() else None
-
-
-def _frame_names(source: FrameSource) -> Sequence[str] | None:
-    """Names of all frames, None where nobody can tell before the end."""
-    if source.frame_names is not None or source.len_hint is None:
-        return source.frame_names
-    return [index_name(i) for i in range(source.len_hint)]
-
-
-def _complete(job: SegmentJob, names: Sequence[str], finished: set[str]) -> bool:
-    """Tell whether an earlier run of the same job has left nothing to do."""
-    if "masks" not in job.save or (job.output / _STATE).exists():
-        return False
-    wanted = (*(NAMES[kind] for kind in job.save if kind in NAMES), RELIABILITY_FILE)
-    whole = all((job.output / name).exists() for name in wanted)
-    return whole and set(names) <= finished
-
-
-def _resume(job: SegmentJob, fresh: _Timed, source: FrameSource, finished: set[str]) -> tuple[_Timed, int]:
-    """Return a propagator with the memory of a killed run, and the first frame left to do."""
-    file = job.output / _STATE
-    if not finished or job.direction != "forward" or not file.is_file():
-        return fresh, 0
-    propagator = fresh.fresh()
-    try:
-        snapshot = load_file(file)
-        start = int(snapshot.pop("index")) + 1
-        names = source.frame_names
-        done = [index_name(i) if names is None else names[i] for i in range(start)]
-        if not set(done) <= finished:
-            return fresh, 0
-        propagator.restore(snapshot)
-    except (SafetensorError, KeyError, ValueError, IndexError, RuntimeError):
-        return fresh, 0  # a state that cannot be used costs time, not results
-    return propagator, start

@@ -42,7 +42,7 @@ class ImageFolder(FrameSource):
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.name = self.path.stem if self.path.is_file() else self.path.resolve().name
-        self._files = [self.path] if self.path.is_file() else _list_images(self.path)
+        self._files = [self.path] if self.path.is_file() else list_images(self.path)
         self._names = tuple(file.stem for file in self._files)
         self._size = self._read(0).size
 
@@ -109,17 +109,12 @@ def read_image(path: Path) -> UInt8Array:
     return array
 
 
-def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
-    """Sort key that orders the numbers in names by value.
+def list_images(folder: Path) -> list[Path]:
+    """Return the images of a folder in natural order.
 
-    >>> sorted(["frame10", "frame2", "Frame1"], key=natural_key)
-    ['Frame1', 'frame2', 'frame10']
+    Raises:
+        VideoError: there is none, or two have one stem.
     """
-    parts = re.findall(r"[0-9]+|[^0-9]+", name)
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part.casefold()) for part in parts], name
-
-
-def _list_images(folder: Path) -> list[Path]:
     entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
     files = [entry for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES and entry.is_file()]
     if not files:
@@ -139,6 +134,16 @@ def _list_images(folder: Path) -> list[Path]:
                 "are named after its file without the ending: rename one, or move it elsewhere."
             )
     return files
+
+
+def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Sort key that orders the numbers in names by value.
+
+    >>> sorted(["frame10", "frame2", "Frame1"], key=natural_key)
+    ['Frame1', 'frame2', 'frame10']
+    """
+    parts = re.findall(r"[0-9]+|[^0-9]+", name)
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part.casefold()) for part in parts], name
 
 
 def _orientation(image: Image.Image) -> int:
