@@ -77,6 +77,17 @@ def write_video(
     return path
 
 
+def damage_packet(path: Path, number: int, share: float = 0.0) -> None:
+    """Spoil 60 bytes of a video's packet, in the order of the file, from this share of its length on."""
+    with av.open(str(path)) as container:
+        packet = [packet for packet in container.demux(video=0) if packet.size][number]
+        start, end = packet.pos + int(packet.size * share), packet.pos + packet.size
+    data = bytearray(path.read_bytes())
+    for position in range(start, min(start + 60, end)):
+        data[position] ^= 0x5A
+    path.write_bytes(bytes(data))
+
+
 def patch_display_matrix(path: Path, matrix: tuple[int, ...]) -> None:
     """Write a display matrix into an mp4's (only) track header, as a phone does."""
     data = bytearray(path.read_bytes())

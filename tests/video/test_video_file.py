@@ -1,11 +1,13 @@
 import weakref
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from clips import (
     ROTATE_CLOCKWISE,
     closeness,
+    damage_packet,
     images_of,
     patch_display_matrix,
     scene,
@@ -143,6 +145,52 @@ def test_truncated_video_yields_what_there_is_then_names_the_frame(tmp_path, nam
     np.testing.assert_array_equal(backwards[-1], whole[0])
 
 
+@pytest.mark.parametrize(("share", "text"), [(0.0, "Invalid data"), (0.5, "its data is damaged")])
+@pytest.mark.parametrize("packet", [1, 2, 4, 6, 20])
+def test_a_damaged_packet_never_shifts_the_frames_behind_it(tmp_path, packet, share, text):
+    path = write_video(tmp_path / "hit.mp4", scene(40, 96, 128), gop=40, b_frames=3, options={"crf": "10"})
+    whole = images_of(open_source(path))
+    damage_packet(path, packet, share)
+    got = []
+    with pytest.raises(VideoError, match=rf"breaks off at frame \d+: {text}") as caught:
+        collect(open_source(path), got)
+    assert f"The {len(got)} frames before it are good" in str(caught.value)
+    assert 0 < len(got) < 40
+    for image, original in zip(got, whole, strict=False):
+        np.testing.assert_array_equal(image, original)
+
+
+def test_frames_made_with_a_damaged_later_one_are_not_given_out(tmp_path):
+    path = write_video(tmp_path / "hit.mp4", scene(40, 96, 128), gop=40, b_frames=3, options={"crf": "10"})
+    damage_packet(path, 3)  # frame 4, which the frames before it are made with
+    got = []
+    with pytest.raises(VideoError, match="breaks off at frame 3"):
+        collect(open_source(path), got)
+    assert len(got) == 3
+
+
+def test_a_damaged_first_frame_fails_at_open(tmp_path):
+    path = write_video(tmp_path / "hit.mp4", scene(10, 96, 128), gop=5, options={"crf": "10"})
+    damage_packet(path, 0, share=0.5)
+    with pytest.raises(VideoError, match="no frame that can be decoded"):
+        open_source(path)
+
+
+def test_a_stream_that_begins_between_keyframes_begins_with_the_next_one_and_says_so(tmp_path, caplog):
+    path = write_video(tmp_path / "whole.ts", scene(30), gop=10, b_frames=2)
+    whole = images_of(open_source(path))
+    with av.open(str(path)) as whole_file, av.open(str(tmp_path / "tail.mkv"), "w") as tail:
+        stream = tail.add_stream_from_template(whole_file.streams.video[0])
+        for packet in [packet for packet in whole_file.demux(video=0) if packet.size][4:]:
+            packet.stream = stream
+            tail.mux(packet)
+    got = images_of(open_source(tmp_path / "tail.mkv"))
+    assert len(got) == 20
+    assert "tail.mkv begins without a keyframe that can be decoded: 6 pictures" in caplog.text
+    for image, original in zip(got, whole[10:], strict=True):
+        np.testing.assert_array_equal(image, original)
+
+
 def test_mp4_without_its_index_fails_at_open(tmp_path):
     path = write_video(tmp_path / "cut.mp4", scene(30))
     path.write_bytes(path.read_bytes()[:-800])
@@ -167,8 +215,6 @@ def test_a_text_file_is_no_video(tmp_path, content):
 
 
 def test_sound_alone_is_no_video(tmp_path):
-    import av
-
     path = tmp_path / "sound.wav"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _DECLARING_FORMATS = frozenset({"mov", "mp4", "matroska", "webm", "avi", "flv", "asf"})
 # Broadcast streams lose packets all the time and decoders live with it.
 _LOSSY_FORMATS = frozenset({"mpegts", "mpeg", "rtp"})
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -74,7 +77,7 @@ def decode(path: Path, seek_pts: int | None = None) -> Generator[VideoFrame, Non
                 container.seek(seek_pts, stream=stream, backward=True)
             except (av.error.FFmpegError, OSError) as error:
                 raise VideoError(f"{path} cannot be searched ({error_text(error)}).") from error
-        decoding = _Pass(path, container, stream)
+        decoding = _Pass(path, container, stream, sought=seek_pts is not None)
         yield from decoding.pictures()
         if seek_pts is None:
             decoding.check_end()
@@ -126,16 +129,22 @@ def error_text(error: BaseException) -> str:
 class _Pass:
     """One run through the packets; knows how far it came, and so whether the file ended early."""
 
-    def __init__(self, path: Path, container: InputContainer, stream: VideoStream) -> None:
+    def __init__(self, path: Path, container: InputContainer, stream: VideoStream, *, sought: bool) -> None:
         self.path, self.container, self.stream = path, container, stream
         self.count = 0
         self.video_end = Fraction(0)  # seconds, the end of the last packet seen
         self.any_end = Fraction(0)
         self.formats = set(container.format.name.split(","))
-        self.first_error: BaseException | None = None
+        self.first_error: BaseException | str | None = None
+        # Whether the first packets lack their keyframe, so that errors before the first picture tell nothing.
+        self.headless: bool | None = True if sought else None
+        self.sought = sought
+        # Heap of packets whose pictures have not come out yet: time stamp, number in the order of decoding.
+        self.due: list[tuple[int, int]] = []
+        self.packets = 0
 
     def pictures(self) -> Iterator[VideoFrame]:
-        """Yield every picture; errors before the first one are leading packets that lost their keyframe."""
+        """Yield every picture up to the first that is damaged or missing; leading packets may lack their keyframe."""
         import av
 
         packets = self.container.demux(self.stream, *self.container.streams.audio)
@@ -156,17 +165,23 @@ class _Pass:
             except av.error.EOFError:
                 continue  # a decoder that is asked once more after its end
             except (av.error.FFmpegError, OSError) as error:
+                # A decoder holds pictures back: none so far does not mean that nothing is lost.
+                failure = None if self.headless and not self.count and packet is not None else error
                 self.first_error = self.first_error or error
-                failure = error if self.count or packet is None else None
-            yield from self._counted(pictures)
-        yield from self._counted(self._flush())
+            for picture in pictures:
+                if self._is_damaged(picture):
+                    self.first_error = failure = "its data is damaged"
+                    break
+                yield self._counted(picture)
+        for picture in self._before_gap(self._flush()):
+            yield self._counted(picture)
         if self.count:
             raise self._broken(failure)
 
     def check_end(self) -> None:
         """Raise VideoError where nothing was decoded, or clearly less than the container declares."""
         if not self.count:
-            why = f" ({error_text(self.first_error)})" if self.first_error else ""
+            why = f" ({_text(self.first_error)})" if self.first_error else ""
             raise VideoError(
                 f"{self.path} has a video stream but no frame that can be decoded{why}. Expected at least "
                 "one frame: convert or record the file again."
@@ -184,12 +199,40 @@ class _Pass:
             self.any_end = max(self.any_end, end)
             if is_video:
                 self.video_end = max(self.video_end, end)
+        if is_video and packet.size:
+            self.headless = not packet.is_keyframe if self.headless is None else self.headless
+            if packet.pts is not None and not packet.is_discard:
+                heappush(self.due, (packet.pts, self.packets))
+            self.packets += 1
         return is_video
 
-    def _counted(self, pictures: list[VideoFrame]) -> Iterator[VideoFrame]:
-        for picture in pictures:
-            self.count += 1
-            yield picture
+    def _counted(self, picture: VideoFrame) -> VideoFrame:
+        if self.headless and not self.sought:
+            lost = sum(stamp < (picture.pts or 0) for stamp, _ in self.due) if not self.count else 0
+            if lost:
+                text = "%s begins without a keyframe that can be decoded: %d pictures before its frame 0 are left out"
+                _log.warning(text, self.path, lost)
+            self.headless = picture.is_corrupt
+        self.count += 1
+        while self.due and (picture.pts is None or self.due[0][0] <= picture.pts):
+            heappop(self.due)  # also what is never shown, as VP8's hidden frames
+        return picture
+
+    def _before_gap(self, pictures: list[VideoFrame]) -> list[VideoFrame]:
+        """Of what comes out after a failure, take what neither lies beyond the missing picture nor was made with it."""
+        came = {picture.pts for picture in pictures if not self._is_damaged(picture)}
+        lost = min((number for stamp, number in self.due if stamp not in came), default=self.packets)
+        good = []
+        for picture, (stamp, number) in zip(pictures, sorted(self.due), strict=False):
+            if picture.pts != stamp or number > lost or self._is_damaged(picture):
+                break
+            good.append(picture)
+        return good
+
+    def _is_damaged(self, picture: VideoFrame) -> bool:
+        """Tell whether FFmpeg marked a picture; where that is nothing unusual, it is taken as it is."""
+        usual = self.sought or self.headless or self.formats & _LOSSY_FORMATS
+        return bool(picture.is_corrupt and not usual)
 
     def _flush(self) -> list[VideoFrame]:
         import av
@@ -228,12 +271,15 @@ class _Pass:
         return None, self.any_end
 
     def _broken(self, why: BaseException | str) -> VideoError:
-        text = why if isinstance(why, str) else error_text(why)
         return VideoError(
-            f"{self.path} breaks off at frame {self.count}: {text}. The {self.count} frames before it are "
+            f"{self.path} breaks off at frame {self.count}: {_text(why)}. The {self.count} frames before it are "
             "good. Copy or download the whole file again, or re-encode what is there "
             f"(ffmpeg -i {self.path.name} repaired.mp4)."
         )
+
+
+def _text(why: BaseException | str) -> str:
+    return why if isinstance(why, str) else error_text(why)
 
 
 def _clock_seconds(text: str) -> Fraction | None:
