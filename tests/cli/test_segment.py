@@ -15,6 +15,7 @@ from PIL import Image
 
 from cyclevos.jobs import segment_job as job
 from cyclevos.video import MaskWriter, read_mask
+from cyclevos.video.manifest import sole_writer
 
 NAMES = [f"shot_{i:03d}" for i in range(6)]
 
@@ -376,6 +377,24 @@ def test_a_users_own_pictures_are_left_alone(segment, tmp_path, images, option):
     answer = segment(*option)
     assert answer.code == 7
     assert masks_in(out) == before
+
+
+@pytest.mark.parametrize("option", [(), ("--overwrite",)])
+def test_two_runs_do_not_write_into_one_folder(segment, tmp_path, option):
+    assert segment().code == 0
+    before = everything_in(tmp_path / "out")
+    with sole_writer(tmp_path / "out"):
+        answer = segment(*option)
+    assert answer.code == 7
+    assert "Another cyclevos is writing to" in answer.err
+    assert everything_in(tmp_path / "out") == before
+    assert segment(*option).code == 0
+
+
+def test_a_file_is_no_output_folder(segment, mask):
+    answer = segment(output=mask)
+    assert answer.code == 7
+    assert "is a file. Expected a folder for the results" in answer.err
 
 
 def test_results_do_not_go_among_the_frames(segment, clip):

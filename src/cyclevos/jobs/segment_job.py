@@ -35,6 +35,7 @@ from cyclevos.video import (
     prepare_output,
     read_masks,
 )
+from cyclevos.video.manifest import sole_writer
 from cyclevos.video.source_identity import source_identity
 
 _SECONDS_BETWEEN_STATES = 10.0
@@ -123,6 +124,20 @@ def run_job(
         raise OutputError(f"{job.output} holds the frames themselves. Choose another folder for the results.")
     images = _read_masks(job, source)
     masks = check_masks({index: image.ids for index, image in images.items()})
+    open_bar = open_bar or partial(progress_bar, unit="frames", quiet=job.quiet)
+    with sole_writer(job.output):
+        return _run(job, source, images, masks, network, open_bar)
+
+
+def _run(
+    job: SegmentJob,
+    source: FrameSource,
+    images: Mapping[int, MaskImage],
+    masks: Mapping[int, NDArray[np.uint8]],
+    network: SpaceTimeMemoryNetwork | None,
+    open_bar: OpenBar,
+) -> JobResult:
+    """Do what is left of a job in a folder that is its own meanwhile."""
     policy = MemoryPolicy(job.memory_every, job.max_memory_frames)
     signature, outputs = _signature(job, source, masks), _outputs(job)
     # The folder comes before the network: a refusal should not wait for it.
@@ -142,7 +157,6 @@ def run_job(
     fresh = _Timed(network, network.spec.size if job.size == "auto" else job.size, policy, job.correction)
     ahead = finished if job.direction == "forward" else set()
     propagator, start = restored(job.output, fresh.fresh, source, ahead)
-    open_bar = open_bar or partial(progress_bar, unit="frames", quiet=job.quiet)
     return _segment(job, prepare, source, propagator, masks, start, palette, open_bar)
 
 

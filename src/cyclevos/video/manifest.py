@@ -12,10 +12,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cyclevos.errors import OutputError
-from cyclevos.video.atomic_files import output_errors
+from cyclevos.video.atomic_files import check_folder, output_errors
 
 MANIFEST = "manifest.jsonl"
-_LOCK = ".manifest.lock"
+_LOCK = ".cyclevos.lock"
 
 
 @contextmanager
@@ -23,8 +23,9 @@ def sole_writer(folder: Path) -> Iterator[None]:
     """Keep a folder of results to this process; the system gives it free when the process ends, however it ends.
 
     Raises:
-        OutputError: another process writes there.
+        OutputError: another process writes there, or there can be no such folder.
     """
+    check_folder(folder)
     with output_errors(folder / _LOCK):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / _LOCK, timeout=0)
