@@ -74,6 +74,20 @@ def test_pictures_of_unknown_origin_are_refused(tmp_path):
     assert names(tmp_path) == ["00000.png", "run.json"]
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("earlier", [None, ("coco.json",)])
+def test_a_users_own_file_of_a_results_name_is_refused_by_name(tmp_path, overwrite, earlier):
+    if earlier:
+        prepare(tmp_path, outputs=earlier, masks="def")
+        (tmp_path / "coco.json").touch()
+    (tmp_path / "overlay.mp4").write_bytes(b"mine")
+    text = r"holds overlay\.mp4, and no run\.json" if overwrite or not earlier else "another run"
+    with pytest.raises(OutputError, match=text):
+        prepare(tmp_path, overwrite=overwrite)
+    assert (tmp_path / "overlay.mp4").read_bytes() == b"mine"
+    assert (tmp_path / "coco.json").exists() == bool(earlier)
+
+
 def test_unrelated_files_do_not_matter(tmp_path):
     (tmp_path / "notes.txt").touch()
     assert prepare(tmp_path) == set()

@@ -62,7 +62,8 @@ def prepare_output(
 
     Args:
         folder: where the masks go; made if need be.
-        overwrite: remove another run's results instead of refusing. Only what cyclevos wrote is removed.
+        overwrite: remove another run's results instead of refusing. Only what cyclevos wrote is removed; files of
+            the names of `outputs` that no run wrote are refused all the same.
         expected_signature: what the results follow from (source, masks' checksum, options), as JSON values.
         outputs: names within the folder of the run's other results: files, or folders of probabilities.
 
@@ -108,8 +109,8 @@ def _look(folder: Path, overwrite: bool, signature: dict[str, Any], outputs: Seq
     if run is not None and not pngs and not any((folder / name).exists() for name in run["outputs"]):
         run = None  # it was stopped before its first result, say by a misspelt option: nothing to keep
     same = not overwrite and run is not None and run["signature"] == signature
-    if not same and not overwrite:
-        _refuse_others(folder, pngs, run, signature, outputs)
+    if not same:
+        _refuse_others(folder, [] if overwrite else pngs, run, outputs, None if overwrite else signature)
     return _Found(run, pngs, same)
 
 
@@ -142,20 +143,27 @@ def _refuse_others(
     folder: Path,
     pngs: list[Path],
     run: dict[str, Any] | None,
-    signature: dict[str, Any],
     outputs: Sequence[str],
+    signature: dict[str, Any] | None,
 ) -> None:
-    if run is not None:
+    """Refuse what must stay: pictures, another run's results unless it is to be replaced, and files of no run."""
+    if run is not None and signature is not None:
         different = _differences(run["signature"], signature)
         raise OutputError(
             f"{folder} holds the results of another run; different are {different}. Repeat the same command "
             "to continue that run, choose another folder, or use --overwrite to replace its results."
         )
-    found = [path.name for path in pngs] + [name for name in outputs if (folder / name).exists()]
-    if found:
-        shown = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
+    foreign = [name for name in outputs if (folder / name).exists() and name not in (run["outputs"] if run else ())]
+    if foreign:
         raise OutputError(
-            f"{folder} already holds {len(found)} results or pictures of unknown origin: {shown}. Choose "
+            f"{folder} holds {', '.join(foreign)}, and no {RUN_FILE} there says that cyclevos wrote it. This run's own "
+            "results have that name, and even --overwrite leaves what others made: choose another folder, or move it "
+            "away."
+        )
+    if pngs:
+        shown = ", ".join(path.name for path in pngs[:3]) + (", ..." if len(pngs) > 3 else "")
+        raise OutputError(
+            f"{folder} already holds {len(pngs)} results or pictures of unknown origin: {shown}. Choose "
             "another folder, or use --overwrite to replace those that cyclevos wrote (others stay)."
         )
 
