@@ -14,7 +14,7 @@ from cli_inputs import PALETTE, save_frames, save_mask
 from PIL import Image
 
 from cyclevos.jobs import segment_job as job
-from cyclevos.video import MaskWriter, read_mask
+from cyclevos.video import MaskWriter, open_source, read_mask
 from cyclevos.video.manifest import sole_writer
 
 NAMES = [f"shot_{i:03d}" for i in range(6)]
@@ -466,7 +466,8 @@ def test_a_stopped_run_goes_on_to_the_same_results(segment, tmp_path, ids, monke
     assert not (out / "state.safetensors").exists()
 
 
-def test_a_run_that_goes_on_does_not_start_over(segment, tmp_path, monkeypatch):
+@pytest.mark.parametrize("option", [(), ("--overwrite",)])
+def test_a_run_that_goes_on_does_not_start_over(segment, tmp_path, monkeypatch, option):
     monkeypatch.setattr(job, "_SECONDS_BETWEEN_STATES", -1)
     write = MaskWriter.write
     written = []
@@ -479,6 +480,20 @@ def test_a_run_that_goes_on_does_not_start_over(segment, tmp_path, monkeypatch):
         write(self, frame, *arguments, **kwargs)
 
     monkeypatch.setattr(MaskWriter, "write", stop)
-    segment("--save", "masks")
-    assert segment("--save", "masks").code == 0
+    segment("--save", "masks", *option)
+    assert segment("--save", "masks", *option).code == 0
     assert written == [0, 1, 2, 3, 4, 4, 5]
+    assert segment("--save", "masks", *option).code == 0
+    assert written[7:] == ([*range(6)] if option else []), "what has ended is done anew only where that is asked for"
+
+
+@pytest.mark.parametrize("save", ["masks,overlay", "overlay"])
+def test_a_finished_stream_of_undeclared_length_is_not_done_again(segment, tmp_path, images, save):
+    video = write_video(tmp_path / "clip.mkv", images)
+    assert open_source(video).len_hint is None
+    assert "6 frames" in segment("--save", save, source=video).out
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir() if path.suffix in (".mp4", ".png")}
+    assert "6 frames" in segment("--save", save, source=video).out
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    assert segment("--save", save, "--overwrite", source=video).code == 0
+    assert all(time != path.stat().st_mtime_ns for path, time in before.items())

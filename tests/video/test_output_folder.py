@@ -6,7 +6,8 @@ from clips import scene, scene_ids
 from PIL import Image
 
 from cyclevos.errors import OutputError
-from cyclevos.video import MaskWriter, ProbabilityWriter, frames_from_arrays, prepare_output
+from cyclevos.video import MaskWriter, ProbabilityWriter, check_output, frames_from_arrays, prepare_output
+from cyclevos.video.output_folder import allow_change, finished_count, mark_finished
 
 SIGNATURE = {"source": "clip.mp4", "masks": "abc", "options": {"size": (480, 854), "correct": True}}
 
@@ -44,6 +45,47 @@ def test_the_same_command_continues_with_the_whole_masks(tmp_path):
     assert not (tmp_path / ".00003.png.tmp").exists()
     assert prepare(tmp_path) == {"00000", "00002"}
     MaskWriter(tmp_path).write(next(frames_from_arrays(scene(1))), scene_ids(1)[0])
+
+
+def test_overwrite_continues_what_was_interrupted_and_replaces_what_has_ended(tmp_path):
+    prepare(tmp_path)
+    write_results(tmp_path)
+    assert finished_count(tmp_path) is None
+    assert prepare(tmp_path, overwrite=True) == {"00000", "00001", "00002"}
+    mark_finished(tmp_path, 3)
+    assert finished_count(tmp_path) == 3
+    assert prepare(tmp_path) == {"00000", "00001", "00002"}
+    assert finished_count(tmp_path) is None, "whoever prepares a folder has something left to do there"
+    mark_finished(tmp_path, 3)
+    assert prepare(tmp_path, overwrite=True) == set()
+    assert names(tmp_path) == ["run.json"]
+
+
+def test_what_was_broken_may_change_once(tmp_path):
+    prepare(tmp_path)
+    write_results(tmp_path)
+    allow_change(tmp_path, {**SIGNATURE, "masks": "def"}, "source")
+    with pytest.raises(OutputError, match="repaired"):
+        prepare(tmp_path, source="repaired")
+    allow_change(tmp_path, SIGNATURE, "source")
+    with pytest.raises(OutputError, match="masks"):
+        prepare(tmp_path, source="repaired", masks="def")
+    assert prepare(tmp_path, source="repaired") == {"00000", "00001", "00002"}
+    with pytest.raises(OutputError, match="repaired"):
+        prepare(tmp_path)
+
+
+def test_looking_changes_nothing(tmp_path):
+    arguments = {"overwrite": True, "expected_signature": SIGNATURE, "outputs": ["overlay.mp4"]}
+    assert check_output(tmp_path / "new", **arguments) == set()
+    assert names(tmp_path) == []
+    assert not (tmp_path / "new").exists()
+    prepare(tmp_path)
+    write_results(tmp_path)
+    before = names(tmp_path)
+    assert check_output(tmp_path, **arguments) == {"00000", "00001", "00002"}
+    assert check_output(tmp_path, **{**arguments, "expected_signature": {}}) == set()
+    assert names(tmp_path) == before
 
 
 def test_another_run_is_refused_with_what_differs(tmp_path):

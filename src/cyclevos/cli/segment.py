@@ -32,12 +32,16 @@ def segment(
     fix_mask: Annotated[
         bool, typer.Option("--fix-mask", help="Map off-palette colours of masks to the nearest entry.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier results in the folder.")] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace earlier results in the folder; an interrupted run still goes on."),
+    ] = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Segment a video from the masks of some of its frames.
 
-    The same command again continues an interrupted run.
+    The same command again continues an interrupted run. Without masks in --save, and with --direction backward or
+    both, it starts anew.
     """
     # Checked before torch is loaded, so that a slip is answered at once.
     wanted = options.parse_save(save)

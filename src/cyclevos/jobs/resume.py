@@ -13,6 +13,7 @@ from cyclevos.jobs.results import NAMES
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.video import RELIABILITY_FILE, FrameSource
 from cyclevos.video.frames import index_name
+from cyclevos.video.output_folder import finished_count
 
 STATE = "state.safetensors"
 """Name of the memory that a run keeps within its output folder."""
@@ -20,26 +21,27 @@ STATE = "state.safetensors"
 _Propagator = TypeVar("_Propagator", bound=Propagator)
 
 
-def frame_names(source: FrameSource) -> Sequence[str] | None:
-    """Return the names of all frames, None where nobody can tell before the end."""
-    if source.frame_names is not None or source.len_hint is None:
-        return source.frame_names
-    return [index_name(i) for i in range(source.len_hint)]
-
-
-def is_complete(folder: Path, save: Sequence[str], names: Sequence[str], finished: set[str]) -> bool:
-    """Tell whether an earlier run of the same job has left nothing to do.
+def whole_count(folder: Path, save: Sequence[str], source: FrameSource, finished: set[str]) -> int | None:
+    """Return the number of frames where an earlier run of the same job has left nothing to do, else None.
 
     Args:
         folder: of the results.
         save: what is to be there.
-        names: of all frames.
-        finished: of the frames whose masks are there.
+        source: the frames.
+        finished: names of the frames whose masks are there.
+
+    Raises:
+        OutputError: the folder belongs to something else.
     """
-    if "masks" not in save or (folder / STATE).exists():
-        return False
-    wanted = (*(NAMES[kind] for kind in save if kind in NAMES), RELIABILITY_FILE)
-    return all((folder / name).exists() for name in wanted) and set(names) <= finished
+    ended = finished_count(folder)
+    count = source.len_hint if ended is None else ended  # a stream may not say how long it is, but its run does
+    wanted = [folder / name for name in (*(NAMES[kind] for kind in save if kind in NAMES), RELIABILITY_FILE)]
+    if count is None or (folder / STATE).exists() or not all(path.exists() for path in wanted):
+        return None
+    if "masks" not in save:
+        return ended
+    names = source.frame_names or [index_name(i) for i in range(count)]
+    return len(names) if set(names) <= finished else None
 
 
 def restored(

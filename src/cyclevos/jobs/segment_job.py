@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cyclevos.errors import ConfigError, OutputError
+from cyclevos.errors import ConfigError, OutputError, VideoError
 from cyclevos.jobs.progress import OpenBar, progress_bar
 from cyclevos.jobs.results import EXPORTS, NAMES, Results
-from cyclevos.jobs.resume import STATE, frame_names, is_complete, restored
+from cyclevos.jobs.resume import STATE, restored, whole_count
 from cyclevos.jobs.review import REPORTS, is_reported, report_reliability
 from cyclevos.network.checkpoints import checksum, write_safetensors
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
@@ -36,9 +36,11 @@ from cyclevos.video import (
     read_masks,
 )
 from cyclevos.video.manifest import sole_writer
+from cyclevos.video.output_folder import allow_change, finished_count, mark_finished
 from cyclevos.video.source_identity import source_identity
 
 _SECONDS_BETWEEN_STATES = 10.0
+_CONTENT = "source_content"  # its name in the signature
 _Item = TypeVar("_Item")
 
 
@@ -145,19 +147,26 @@ def _run(
     prepare = partial(
         prepare_output, job.output, overwrite=job.overwrite, expected_signature=signature, outputs=outputs
     )
-    names = frame_names(source)
     palette = next((image.palette for image in images.values() if image.palette is not None), None)
-    if names is not None and is_complete(job.output, job.save, names, finished):
+    # What has ended is done anew where it is to be overwritten; what was interrupted is not.
+    anew = job.overwrite and finished_count(job.output) is not None
+    count = None if anew else whole_count(job.output, job.save, source, finished)
+    if count is not None:
         if not is_reported(job.output, job.review):
             report_reliability(job.output, source, job.review, palette)
-        return JobResult(len(names), 0, tuple(sorted({i for m in images.values() for i in m.object_ids})))
+        mark_finished(job.output, count)
+        return JobResult(count, 0, tuple(sorted({i for m in images.values() for i in m.object_ids})))
     network = network or load_network(job.weights, device=job.device, dtype=job.dtype)
     if job.objects_at_once is not None:
         network.chunks.at_once = job.objects_at_once
     fresh = _Timed(network, network.spec.size if job.size == "auto" else job.size, policy, job.correction)
     ahead = finished if job.direction == "forward" else set()
     propagator, start = restored(job.output, fresh.fresh, source, ahead)
-    return _segment(job, prepare, source, propagator, masks, start, palette, open_bar)
+    try:
+        return _segment(job, prepare, source, propagator, masks, start, palette, open_bar)
+    except VideoError:
+        allow_change(job.output, signature, _CONTENT)  # the user is asked to repair it, and will go on then
+        raise
 
 
 def _segment(
@@ -196,6 +205,7 @@ def _segment(
     results.export()
     report_reliability(job.output, source, job.review, palette)
     (job.output / STATE).unlink(missing_ok=True)
+    mark_finished(job.output, start + count)
     return JobResult(start + count, count, tuple(sorted(objects)), tuple(propagator.seconds))
 
 
@@ -226,7 +236,7 @@ def _signature(job: SegmentJob, source: FrameSource, masks: Mapping[int, NDArray
         digest.update(mask.tobytes())
     return {
         "source": str(job.source.resolve()),
-        "source_content": source_identity(source.path),
+        _CONTENT: source_identity(source.path),
         "resolution": list(source.size),
         "masks": digest.hexdigest(),
         "weights": weights_identity(job.weights),

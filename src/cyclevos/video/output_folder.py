@@ -1,6 +1,7 @@
 """Whose results a folder holds: continue the same run, refuse another one's, remove only our own.
 
-A run leaves `run.json` with its signature (what it was made from) and the names of its other results.
+A run leaves `run.json` with its signature (what it was made from) and the names of its other results; once it has
+ended, also with the number of its frames.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def prepare_output(
 
     Args:
         folder: where the masks go; made if need be.
-        overwrite: remove another run's results instead of refusing. Only what cyclevos wrote is removed; files of
+        overwrite: remove results of another run, or of the same one if that has ended, instead of refusing. Only what cyclevos wrote is removed; files of
             the names of `outputs` that no run wrote are refused all the same.
         expected_signature: what the results follow from (source, masks' checksum, options), as JSON values.
         outputs: names within the folder of the run's other results: files, or folders of probabilities.
@@ -82,13 +83,34 @@ def prepare_output(
         found = _look(folder, overwrite, signature, outputs)
         for leftover in folder.glob(".*.tmp"):
             leftover.unlink()
-        if found.same:
-            return found.finished()
-        _remove_results(folder, found.pngs, found.run)
-    with replacing(folder / RUN_FILE) as temporary:
-        record = {"tool": _TOOL, "signature": signature, "outputs": sorted(outputs)}
-        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    return set()
+        if not found.same:
+            _remove_results(folder, found.pngs, found.run)
+    # From here on it is not finished, even where an earlier run was: something of that is missing.
+    _write_run(folder, {"tool": _TOOL, "signature": signature, "outputs": sorted(outputs)})
+    return found.finished()
+
+
+def mark_finished(folder: Path, frames: int) -> None:
+    """Note that the run a folder belongs to has ended, and with how many frames.
+
+    Raises:
+        OutputError: the system refuses to write.
+    """
+    with output_errors(folder / RUN_FILE):
+        run = _read_run(folder)
+    if run is not None and run.get("finished") != frames:
+        _write_run(folder, {**run, "finished": frames})
+
+
+def finished_count(folder: Path) -> int | None:
+    """Return the number of frames of a folder's run if it has ended, else None.
+
+    Raises:
+        OutputError: its run.json is not ours.
+    """
+    with output_errors(folder / RUN_FILE):
+        count = (_read_run(folder) or {}).get("finished")
+    return count if isinstance(count, int) else None
 
 
 @dataclass(frozen=True)
@@ -108,10 +130,34 @@ def _look(folder: Path, overwrite: bool, signature: dict[str, Any], outputs: Seq
     pngs = sorted(path for path in folder.glob("*.png") if not path.name.startswith("."))
     if run is not None and not pngs and not any((folder / name).exists() for name in run["outputs"]):
         run = None  # it was stopped before its first result, say by a misspelt option: nothing to keep
-    same = not overwrite and run is not None and run["signature"] == signature
+    same = run is not None and _is_same(run, signature) and not (overwrite and "finished" in run)
     if not same:
         _refuse_others(folder, [] if overwrite else pngs, run, outputs, None if overwrite else signature)
     return _Found(run, pngs, same)
+
+
+def allow_change(folder: Path, expected_signature: Mapping[str, Any], key: str) -> None:
+    """Let a run that stopped go on with another value of one part of its signature: what was broken gets repaired.
+
+    Nothing happens where the folder belongs to another run.
+
+    Raises:
+        OutputError: the system refuses to write.
+    """
+    with output_errors(folder / RUN_FILE):
+        run = _read_run(folder)
+    if run is not None and run["signature"] == _as_json(expected_signature):
+        _write_run(folder, {**run, "may_change": key})
+
+
+def _is_same(run: dict[str, Any], signature: dict[str, Any]) -> bool:
+    key = str(run.get("may_change", ""))
+    return bool({**run["signature"], key: None} == {**signature, key: None})
+
+
+def _write_run(folder: Path, run: Mapping[str, Any]) -> None:
+    with replacing(folder / RUN_FILE) as temporary:
+        temporary.write_text(json.dumps(dict(run), indent=2) + "\n", encoding="utf-8")
 
 
 def _as_json(signature: Mapping[str, Any]) -> dict[str, Any]:
