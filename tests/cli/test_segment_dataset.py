@@ -21,7 +21,7 @@ from cyclevos.errors import DatasetError, MaskError
 from cyclevos.jobs import clips
 from cyclevos.network.checkpoints import checksum
 from cyclevos.video import DAVIS_PALETTE, read_mask
-from cyclevos.video.manifest import MANIFEST, read_manifest, sole_writer
+from cyclevos.video.manifest import MANIFEST, clip_records, read_manifest, sole_writer
 from cyclevos.video.reliability_files import read_reliability
 
 
@@ -140,7 +140,7 @@ def test_the_record_of_a_run_and_its_clips(dataset, tmp_path, weights):
 
     dataset()
     again = read_manifest(tmp_path / "out" / MANIFEST)[0]
-    assert [line["kind"] for line in again] == ["run", "clip", "clip", "run"], "nothing was done, nothing is recorded"
+    assert [line["kind"] for line in again] == ["run", "clip", "clip"], "nothing was done, nothing is recorded"
     (tmp_path / "out" / MANIFEST).unlink()
     dataset()
     assert [line.get("checksum") for line in clips_on_record(tmp_path / "out")] == [c["checksum"] for c in clips]
@@ -151,6 +151,50 @@ def test_what_is_wrong_with_the_command_stops_at_once(dataset, tmp_path):
     assert answer.code == 6
     assert not clips_on_record(tmp_path / "out")
     assert dataset("--jobs", "none").code == 6
+
+
+@pytest.mark.parametrize("first", ["bee", "ape,bee"])
+def test_results_of_other_settings_stop_it_before_anything_is_done_or_recorded(dataset, tmp_path, first):
+    assert dataset("--sequences", first).code == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    answer = dataset("--size", "16")
+    assert answer.code == 7
+    assert "size (null there, 16 now)" in answer.err
+    assert "--overwrite" in answer.err
+    assert before == {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert dataset("--size", "16", "--overwrite").code == 0
+
+
+def test_another_first_mask_of_one_sequence_leaves_its_record_as_it_is(dataset, davis, tmp_path, ids):
+    assert dataset("--sequences", "bee").code == 0
+    before = clips_on_record(tmp_path / "out")
+    save_mask(davis / "Annotations" / "480p" / "bee" / "00000.png", ids, DAVIS_PALETTE)
+    answer = dataset("--sequences", "bee")
+    assert answer.code == 7
+    assert "masks" in answer.err
+    assert clips_on_record(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_failure_counts_only_where_it_cost_results(dataset, tmp_path, monkeypatch, lost):
+    assert dataset("--sequences", "bee").code == 0
+    (done,) = clips_on_record(tmp_path / "out")
+    real = clips.run_job
+
+    def failing(job, *arguments):
+        if lost:  # as when a run that replaces them has begun
+            mark = tmp_path / "out" / "bee" / "run.json"
+            mark.write_text(json.dumps({k: v for k, v in json.loads(mark.read_text()).items() if k != "finished"}))
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(clips, "run_job", failing)
+    assert dataset("--sequences", "bee").code == 11
+    (counting,) = clip_records(read_manifest(tmp_path / "out" / MANIFEST)[0]).values()
+    assert (counting == done) != lost
+    monkeypatch.setattr(clips, "run_job", real)
+    assert dataset("--sequences", "bee").code == 0
+    (counting,) = clip_records(read_manifest(tmp_path / "out" / MANIFEST)[0]).values()
+    assert counting["status"] == "done"
 
 
 def test_a_clip_that_fails_once_is_done_in_the_end(dataset, tmp_path, monkeypatch):

@@ -39,6 +39,16 @@ def test_of_a_clips_lines_the_last_one_counts():
     assert clip_records([{"kind": "run"}, *lines, {"kind": "clip"}]) == {"a": lines[1]}
 
 
+def test_a_line_that_changed_no_results_does_not_replace_the_one_that_made_them():
+    done = {"kind": "clip", "sequence": "a", "status": "done", "segmented": 9}
+    failed = {"kind": "clip", "sequence": "a", "status": "failed"}
+    kept, lost, skipped = {**failed, "earlier_results": True}, failed, {**done, "segmented": 0}
+    assert clip_records([done, kept, skipped]) == {"a": done}
+    assert clip_records([done, lost]) == {"a": lost}
+    assert clip_records([done, lost, kept]) == {"a": kept}
+    assert clip_records([lost, skipped]) == {"a": skipped}
+
+
 @given(st.binary(max_size=200))
 def test_whatever_a_file_holds_it_is_read(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("m") / "manifest.jsonl"

@@ -98,7 +98,7 @@ def run_dataset(job: SegmentJob, dataset: Dataset, *, later: bool, jobs: int | N
     from cyclevos.jobs.clips import Clip, ClipRunner, clips_at_once
     from cyclevos.jobs.progress import batch_bars
     from cyclevos.jobs.review import join_reliability
-    from cyclevos.video.manifest import MANIFEST, append_record, sole_writer
+    from cyclevos.video.manifest import MANIFEST, sole_writer
 
     total = len(dataset)
     clips = [Clip(each, title=f"{each.name} ({k}/{total})") for k, each in enumerate(dataset.sequences, start=1)]
@@ -108,6 +108,7 @@ def run_dataset(job: SegmentJob, dataset: Dataset, *, later: bool, jobs: int | N
         execute: Execute
         if cluster is None:
             runner = ClipRunner(job, later=later)
+            runner.check(clips)
             record = runner.run_record()
             open_bar, finished = stack.enter_context(batch_bars(total, frames, quiet=job.quiet))
             count = clips_at_once(runner) if jobs is None else jobs
@@ -119,8 +120,7 @@ def run_dataset(job: SegmentJob, dataset: Dataset, *, later: bool, jobs: int | N
             record = workers.run_record()
             _, finished = stack.enter_context(batch_bars(total, frames, quiet=job.quiet))
             execute = workers.execute
-        append_record(job.output / MANIFEST, record)
-        result = run_batch(clips, execute, job.output, finished)
+        result = run_batch(clips, execute, job.output, record, finished)
         join_reliability(job.output, [sequence.name for sequence in dataset], job.review)
     typer.echo(f"{total} sequences, {result.segmented} frames segmented now: {job.output}")
     if result.failed:

@@ -31,7 +31,7 @@ class BatchResult:
 
 
 def run_batch(
-    clips: Sequence[Clip], execute: Execute, folder: Path, finished: Callable[[int, int], None]
+    clips: Sequence[Clip], execute: Execute, folder: Path, run: Record, finished: Callable[[int, int], None]
 ) -> BatchResult:
     """Run clips, the failed ones once again after all others, and put each on record.
 
@@ -39,6 +39,7 @@ def run_batch(
         clips: the clips.
         execute: runs them.
         folder: of the results; the manifest goes there.
+        run: the record of the run's start; it goes before that of the first clip, if there is one.
         finished: is told how many clips and frames are done.
 
     Raises:
@@ -49,6 +50,7 @@ def run_batch(
     segmented = done = frames = 0
     failed: dict[str, str] = {}
     again: list[Clip] = []
+    start = [run]
     for attempt in (1, 2):
         for clip, record in execute(clips if attempt == 1 else again):
             name, count = clip.sequence.name, int(record.get("segmented", 0))
@@ -59,7 +61,9 @@ def run_batch(
                 failed.pop(name, None)
                 segmented += count
             if record["status"] == "failed" or count or name not in known:  # else it was done and on record
-                append_record(manifest, record)
+                for line in (*start, record):
+                    append_record(manifest, line)
+                start = []
             if record["status"] == "done" or attempt == 2:
                 done, frames = done + 1, frames + len(clip.sequence.frames)
                 finished(done, frames)

@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,16 +22,17 @@ import torch
 from cyclevos import __version__
 from cyclevos.datasets.first_masks import first_masks
 from cyclevos.datasets.layouts import Sequence
-from cyclevos.errors import ConfigError, CycleVOSError, MissingExtraError, WeightsError
+from cyclevos.errors import ConfigError, CycleVOSError, MissingExtraError, OutputError, WeightsError
 from cyclevos.jobs.progress import OpenBar
-from cyclevos.jobs.segment_job import JobResult, SegmentJob, run_job, weights_file
+from cyclevos.jobs.segment_job import JobResult, SegmentJob, run_job, settings_signature, weights_file
 from cyclevos.network.checkpoints import checksum
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.network.weights import load_network
 from cyclevos.video import RELIABILITY_FILE
+from cyclevos.video.output_folder import OtherRunError, check_settings, finished_count
 from cyclevos.video.reliability_files import read_reliability
 
-COMMAND_ERRORS = (ConfigError, WeightsError, MissingExtraError)
+COMMAND_ERRORS = (ConfigError, WeightsError, MissingExtraError, OtherRunError)
 """What is wrong with the command, not with a clip: no other clip would fare better."""
 
 _WARM_UP = 3  # frames of a clip that its speed does not count
@@ -68,6 +69,16 @@ class ClipRunner:
         parameter = next(self._network.parameters())
         self.device, self._dtype = parameter.device, parameter.dtype
 
+    def check(self, clips: Iterable[Clip]) -> None:
+        """Look for results of other settings before anything is done.
+
+        Raises:
+            OtherRunError: the folder of a clip holds some, and they are not to be replaced.
+        """
+        settings = settings_signature(self._job)
+        for clip in () if self._job.overwrite else clips:
+            check_settings(self._job.output / clip.sequence.name, settings)
+
     def run_record(self) -> dict[str, Any]:
         """Return the record of a run's start: the command, versions, weights and settings."""
         job, file = self._job, weights_file(self._job.weights)
@@ -100,8 +111,8 @@ class ClipRunner:
             open_bar: shows how far it is; None shows nothing.
 
         Raises:
-            ConfigError, WeightsError, MissingExtraError: the command is wrong. All else that goes wrong is
-                on the record.
+            ConfigError, WeightsError, MissingExtraError, OtherRunError: the command is wrong. All else that goes
+                wrong is on the record.
         """
         name, start = clip.sequence.name, time.perf_counter()
         record = {"kind": "clip", "sequence": name, "attempt": clip.attempt, "worker": self._worker}
@@ -124,6 +135,7 @@ class ClipRunner:
             raise
         except Exception as error:
             record |= {"status": "failed", "frames": len(clip.sequence.frames), "error": _described(error)}
+            record["earlier_results"] = _has_ended(self._job.output / name)
             _log.info("%s failed:\n%s", name, traceback.format_exc())
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
@@ -182,6 +194,14 @@ def _reliability_summary(folder: Path) -> dict[str, float] | None:
         return None
     summary = {"mean": values.mean(), "lowest": values.min(), "below_half": (values < 0.5).mean()}
     return {name: round(float(value), 4) for name, value in summary.items()}
+
+
+def _has_ended(folder: Path) -> bool:
+    """Tell whether a folder holds the results of a run that came to its end."""
+    try:
+        return finished_count(folder) is not None
+    except OutputError:
+        return False
 
 
 def _described(error: Exception) -> str:

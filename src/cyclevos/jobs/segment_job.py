@@ -239,6 +239,13 @@ def _signature(job: SegmentJob, source: FrameSource, masks: Mapping[int, NDArray
         _CONTENT: source_identity(source.path),
         "resolution": list(source.size),
         "masks": digest.hexdigest(),
+        **settings_signature(job),
+    }
+
+
+def settings_signature(job: SegmentJob) -> dict[str, Any]:
+    """Return the part of a job's signature that is the same for every clip."""
+    return {
         "weights": weights_identity(job.weights),
         "size": job.size,
         "memory_every": job.memory_every,

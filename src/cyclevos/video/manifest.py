@@ -80,5 +80,20 @@ def read_manifest(path: Path) -> tuple[list[dict[str, Any]], int]:
 
 
 def clip_records(records: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return the last record of each clip by the name of its sequence."""
-    return {str(line["sequence"]): line for line in records if line.get("kind") == "clip" and "sequence" in line}
+    """Return the record of each clip that counts, by the name of its sequence.
+
+    That is the last one, but where its results were there already and stayed as they are: what was told of them holds.
+    """
+    counting: dict[str, dict[str, Any]] = {}
+    for line in records:
+        if line.get("kind") == "clip" and "sequence" in line:
+            name = str(line["sequence"])
+            if counting.get(name, {}).get("status") != "done" or not _left_alone(line):
+                counting[name] = line
+    return counting
+
+
+def _left_alone(line: Mapping[str, Any]) -> bool:
+    """Tell whether a clip's results were there before and are unchanged."""
+    failed = line.get("status") == "failed"
+    return line.get("earlier_results") is True if failed else line.get("segmented") == 0

@@ -25,6 +25,29 @@ TIMELINE = "timeline.png"
 """A picture that is no mask: it lies in a folder of its own."""
 
 
+class OtherRunError(OutputError):
+    """The folder holds the results of another run, which were not to be replaced."""
+
+
+def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Refuse a folder that holds the results of other settings; a part of what :func:`prepare_output` asks.
+
+    Args:
+        folder: of the results; it may not exist yet.
+        settings: some of the signature's values.
+
+    Raises:
+        OtherRunError: one of them differs there.
+        OutputError: its run.json is not ours.
+    """
+    with output_errors(folder / RUN_FILE):
+        run, _ = _owner(folder)
+    if run is not None:
+        expected = {**run["signature"], **_as_json(settings)}
+        if expected != run["signature"]:
+            raise _other_run(folder, run, expected)
+
+
 def check_output(
     folder: str | Path,
     *,
@@ -63,8 +86,8 @@ def prepare_output(
 
     Args:
         folder: where the masks go; made if need be.
-        overwrite: remove results of another run, or of the same one if that has ended, instead of refusing. Only what cyclevos wrote is removed; files of
-            the names of `outputs` that no run wrote are refused all the same.
+        overwrite: remove results of another run, or of the same one if that has ended, instead of refusing. Only
+            what cyclevos wrote is removed; files of the names of `outputs` that no run wrote are refused all the same.
         expected_signature: what the results follow from (source, masks' checksum, options), as JSON values.
         outputs: names within the folder of the run's other results: files, or folders of probabilities.
 
@@ -72,8 +95,8 @@ def prepare_output(
         Names of the frames whose masks are finished; empty for a new run.
 
     Raises:
-        OutputError: the folder holds results of another run or pictures of other origin, or cannot be
-            written.
+        OtherRunError: the folder holds results of another run.
+        OutputError: it holds pictures of other origin, or cannot be written.
     """
     folder = Path(folder)
     check_folder(folder)
@@ -125,11 +148,17 @@ class _Found:
         return {path.stem for path in self.pngs if is_finished_mask(path)} if self.same else set()
 
 
-def _look(folder: Path, overwrite: bool, signature: dict[str, Any], outputs: Sequence[str]) -> _Found:
+def _owner(folder: Path) -> tuple[dict[str, Any] | None, list[Path]]:
+    """Return the run whose results a folder holds, and its pictures."""
     run = _read_run(folder)
     pngs = sorted(path for path in folder.glob("*.png") if not path.name.startswith("."))
     if run is not None and not pngs and not any((folder / name).exists() for name in run["outputs"]):
         run = None  # it was stopped before its first result, say by a misspelt option: nothing to keep
+    return run, pngs
+
+
+def _look(folder: Path, overwrite: bool, signature: dict[str, Any], outputs: Sequence[str]) -> _Found:
+    run, pngs = _owner(folder)
     same = run is not None and _is_same(run, signature) and not (overwrite and "finished" in run)
     if not same:
         _refuse_others(folder, [] if overwrite else pngs, run, outputs, None if overwrite else signature)
@@ -194,11 +223,7 @@ def _refuse_others(
 ) -> None:
     """Refuse what must stay: pictures, another run's results unless it is to be replaced, and files of no run."""
     if run is not None and signature is not None:
-        different = _differences(run["signature"], signature)
-        raise OutputError(
-            f"{folder} holds the results of another run; different are {different}. Repeat the same command "
-            "to continue that run, choose another folder, or use --overwrite to replace its results."
-        )
+        raise _other_run(folder, run, signature)
     foreign = [name for name in outputs if (folder / name).exists() and name not in (run["outputs"] if run else ())]
     if foreign:
         raise OutputError(
@@ -212,6 +237,14 @@ def _refuse_others(
             f"{folder} already holds {len(pngs)} results or pictures of unknown origin: {shown}. Choose "
             "another folder, or use --overwrite to replace those that cyclevos wrote (others stay)."
         )
+
+
+def _other_run(folder: Path, run: dict[str, Any], signature: dict[str, Any]) -> OtherRunError:
+    different = _differences(run["signature"], signature)
+    return OtherRunError(
+        f"{folder} holds the results of another run; different are {different}. Repeat the same command "
+        "to continue that run, choose another folder, or use --overwrite to replace its results."
+    )
 
 
 def _remove_results(folder: Path, pngs: list[Path], run: dict[str, Any] | None) -> None:
