@@ -223,6 +223,38 @@ def test_an_empty_mask(segment, tmp_path, ids):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("kind", ["folder", "clip.mp4", "clip.mkv"])
+@pytest.mark.parametrize(("direction", "frame"), [("backward", 0), ("forward", 5)])
+def test_a_mask_that_reaches_no_other_frame_is_refused(segment, tmp_path, clip, images, ids, direction, frame, kind):
+    source = clip if kind == "folder" else write_video(tmp_path / kind, images)
+    name = f"shot_{frame:03d}" if kind == "folder" else str(frame)
+    masks = save_mask(tmp_path / "masks" / f"{name}.png", ids).parent
+    answer = segment("--direction", direction, source=source, masks=masks)
+    if kind == "clip.mkv" and frame:
+        assert answer.code == 0, "which frame is the last one nobody knows before"
+        return
+    assert answer.code == 4
+    assert f"--direction {direction} carries it to" in answer.err
+    assert not (tmp_path / "out").exists()
+    save_mask(masks / ("shot_002.png" if kind == "folder" else "2.png"), ids)
+    assert segment("--direction", direction, "--save", "masks", source=source, masks=masks).code == 0
+
+
+def test_one_frame_needs_no_other(segment, tmp_path, images):
+    answer = segment("--direction", "backward", source=save_frames(tmp_path / "one", images[:1]))
+    assert answer.code == 0, answer.err
+
+
+def test_a_blank_mask_among_others_is_said_to_change_nothing(segment, tmp_path, ids, caplog):
+    save_mask(tmp_path / "masks" / "shot_000.png", ids)
+    assert segment("--save", "masks", masks=tmp_path / "masks", output=tmp_path / "without").code == 0
+    assert "show no object" not in caplog.text
+    save_mask(tmp_path / "masks" / "shot_002.png", ids * 0)
+    assert segment("--save", "masks", masks=tmp_path / "masks").code == 0
+    assert "the masks of frames 2 show no object, so they change nothing" in caplog.text
+    assert masks_in(tmp_path / "out") == masks_in(tmp_path / "without")
+
+
 def test_a_mask_for_a_frame_that_does_not_exist(segment, tmp_path, ids):
     save_mask(tmp_path / "masks" / "shot_000.png", ids)
     save_mask(tmp_path / "masks" / "shot_099.png", ids)

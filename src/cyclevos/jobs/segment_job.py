@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from cyclevos.errors import ConfigError, OutputError, VideoError
+from cyclevos.jobs.given_masks import read_given
 from cyclevos.jobs.progress import OpenBar, progress_bar
 from cyclevos.jobs.results import EXPORTS, NAMES, Results
 from cyclevos.jobs.resume import STATE, restored, whole_count
@@ -33,7 +34,6 @@ from cyclevos.video import (
     check_output,
     open_source,
     prepare_output,
-    read_masks,
 )
 from cyclevos.video.manifest import sole_writer
 from cyclevos.video.output_folder import allow_change, finished_count, mark_finished
@@ -124,7 +124,11 @@ def run_job(
     source = open_source(job.source)
     if job.output.resolve() == job.source.resolve():
         raise OutputError(f"{job.output} holds the frames themselves. Choose another folder for the results.")
-    images = _read_masks(job, source)
+    images = (
+        job.masks
+        if isinstance(job.masks, Mapping)
+        else read_given(job.masks, source, job.direction, fit_mask=job.fit_mask, fix_mask=job.fix_mask)
+    )
     masks = check_masks({index: image.ids for index, image in images.items()})
     open_bar = open_bar or partial(progress_bar, unit="frames", quiet=job.quiet)
     with sole_writer(job.output):
@@ -213,19 +217,6 @@ def _begun(items: Iterator[_Item]) -> Iterator[_Item]:
     """Compute the first item now; what comes is the same."""
     first = list(islice(items, 1))
     return chain(first, items)
-
-
-def _read_masks(job: SegmentJob, source: FrameSource) -> Mapping[int, MaskImage]:
-    if isinstance(job.masks, Mapping):
-        return job.masks
-    return read_masks(
-        job.masks,
-        source.frame_names,
-        frame_count=source.len_hint,
-        fit_to=source.size,
-        fit_mask=job.fit_mask,
-        fix_mask=job.fix_mask,
-    )
 
 
 def _signature(job: SegmentJob, source: FrameSource, masks: Mapping[int, NDArray[np.uint8]]) -> dict[str, Any]:
