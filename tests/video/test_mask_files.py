@@ -241,6 +241,25 @@ def test_one_png_belongs_to_the_first_frame(tmp_path):
     assert isinstance(masks[0], MaskImage)
 
 
+@pytest.mark.parametrize(
+    ("name", "frames", "count", "told"),
+    [
+        ("00006.png", None, 12, True),
+        ("6.png", None, None, True),
+        ("00006.png", None, 6, False),  # there is no such frame: a number of its own
+        ("00000.png", None, 12, False),
+        ("first.png", None, 12, False),
+        ("b.png", ["a", "b"], None, True),
+        ("a.png", ["a", "b"], None, False),
+        ("00001.png", ["a", "b"], None, False),
+    ],
+)
+def test_one_png_named_after_another_frame_is_warned_of(tmp_path, caplog, name, frames, count, told):
+    path = saved(indexed(scene_ids(1)[0]), tmp_path, name)
+    assert list(read_masks(path, frames, frame_count=count)) == [0]
+    assert (f"{path} is taken for the first frame" in caplog.text) == told
+
+
 def test_a_folder_is_matched_by_name(tmp_path):
     for name, ids in zip(["frame10", "frame2"], scene_ids(2), strict=True):
         saved(indexed(ids), tmp_path, f"{name}.png")

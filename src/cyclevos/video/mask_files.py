@@ -5,6 +5,7 @@ Shapes: H height, W width. Ids: 0 background, 1..255 objects, gaps allowed.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from cyclevos.video.frames import UInt8Array, index_name, size_text
 from cyclevos.video.image_folder import natural_key
 from cyclevos.video.mask_colours import colours_to_ids, grey_to_ids
 from cyclevos.video.palette import DAVIS_PALETTE, palette_colours
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +120,7 @@ def read_masks(
         found = {k: (read_mask(path / name, fix_mask=fix_mask), path / name) for k, name in matched.items()}
     else:
         found = {0: (read_mask(path, fix_mask=fix_mask), path)}
+        _warn_of_name(path, frame_names, frame_count)
     if fit_to is not None:
         found = {k: (_fitted(mask, fit_to, fit_mask, file), file) for k, (mask, file) in found.items()}
     return {k: mask for k, (mask, _) in sorted(found.items())}
@@ -191,6 +195,17 @@ def _match_frames(
         if other != name:
             raise MaskError(f"two masks for frame {index}: {where / other} and {name}. Keep one of them.")
     return matched
+
+
+def _warn_of_name(path: Path, frame_names: Sequence[str] | None, frame_count: int | None) -> None:
+    """Say so where a single mask, which belongs to the first frame, is named after another one."""
+    later = _video_index(path.stem, frame_count) if frame_names is None else path.stem in frame_names[1:]
+    if later:
+        _log.warning(
+            "%s is taken for the first frame, as every single mask, although it is named after another one: in a "
+            "folder (--masks FOLDER) its name would count",
+            path,
+        )
 
 
 def _video_index(stem: str, frame_count: int | None) -> int | None:
