@@ -59,6 +59,12 @@ def test_results_of_other_settings_are_replaced_when_asked(robustness, tmp_path)
     assert "use --overwrite" in answer.err
     assert robustness("--kinds", "box", "--size", "16", "--overwrite").code == 0
     assert not all(np.array_equal(a, b) for a, b in zip(before, masks(tmp_path / "out" / "clean"), strict=True))
+    files = sorted((tmp_path / "out").rglob("00001.png"))
+    written = [file.stat().st_mtime_ns for file in files]
+    assert robustness("--kinds", "box", "--size", "16").code == 0
+    assert [file.stat().st_mtime_ns for file in files] == written
+    assert robustness("--kinds", "box", "--size", "16", "--overwrite").code == 0
+    assert all(file.stat().st_mtime_ns > time for file, time in zip(files, written, strict=True))
 
 
 def test_a_kind_named_twice_is_studied_once(robustness, tmp_path):

@@ -22,6 +22,7 @@ from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Disturbance, Propagator
 from cyclevos.propagation.segment import segment_frames
 from cyclevos.video import MaskWriter, open_source, prepare_output, read_mask
+from cyclevos.video.output_folder import mark_finished
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -190,8 +191,19 @@ def _segment(
         "correction": None if correction is None else asdict(correction),
     }
     finished = prepare_output(place, overwrite=overwrite, expected_signature=signature)
-    if set(sequence.frame_names) <= finished:
-        return
+    if not set(sequence.frame_names) <= finished:
+        _propagate(network, sequence, study, place, kind, correction)
+    mark_finished(place, len(sequence.frame_names))
+
+
+def _propagate(
+    network: MemoryNetwork,
+    sequence: layouts.Sequence,
+    study: Study,
+    place: Path,
+    kind: str | None,
+    correction: Correction | None,
+) -> None:
     masks = {index: image.ids for index, image in first_masks(sequence).items()}
     disturb: Disturbance | None = None
     if kind is not None and study.target == "first":

@@ -102,7 +102,9 @@ Sequences = Annotated[str | None, typer.Option(help="Score only these sequences,
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes to use; one per CPU by default.")]
 FitMask = Annotated[bool, typer.Option("--fit-mask", help="Resize masks to the video's size.")]
 FixMask = Annotated[bool, typer.Option("--fix-mask", help="Map off-palette colours of masks to the nearest entry.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace earlier results in the folder.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace earlier results; what was interrupted still goes on.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 
 

@@ -28,14 +28,9 @@ def segment(
     objects_at_once: options.ObjectsAtOnce = None,
     save: options.Save = "masks,overlay",
     review: options.Review = 10,
-    fit_mask: Annotated[bool, typer.Option("--fit-mask", help="Resize masks to the video's size.")] = False,
-    fix_mask: Annotated[
-        bool, typer.Option("--fix-mask", help="Map off-palette colours of masks to the nearest entry.")
-    ] = False,
-    overwrite: Annotated[
-        bool,
-        typer.Option("--overwrite", help="Replace earlier results in the folder; an interrupted run still goes on."),
-    ] = False,
+    fit_mask: options.FitMask = False,
+    fix_mask: options.FixMask = False,
+    overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Segment a video from the masks of some of its frames.

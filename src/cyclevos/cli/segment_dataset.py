@@ -41,9 +41,7 @@ def segment_dataset(
     objects_at_once: options.ObjectsAtOnce = None,
     save: options.Save = "masks",
     review: options.Review = 10,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace earlier results; an interrupted sequence still goes on.")
-    ] = False,
+    overwrite: options.Overwrite = False,
     jobs: Annotated[
         str, typer.Option(help="Sequences at a time: a number, or auto: one on a CPU, as many as fit on a GPU.")
     ] = "auto",
