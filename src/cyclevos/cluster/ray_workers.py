@@ -30,7 +30,7 @@ except ImportError as error:
 _RETRIES = 1  # of a clip whose worker died, before it counts as failed
 _PATIENCE = 10.0  # seconds for a cluster to answer
 _QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class _Worker:
@@ -133,7 +133,7 @@ class RayWorkers:
             try:
                 record, alive = _record(ray.get(answer)), True
             except RayError as error:
-                _log.warning("a worker of the cluster failed: %s", _first_line(error))
+                logger.warning("a worker of the cluster failed: %s", _first_line(error))
                 record, alive = {}, False
                 if clip is not None:
                     record = failed_record(clip, f"its worker died: {_first_line(error)}")
@@ -153,7 +153,7 @@ def _connect(address: str) -> None:
             host, _, port = address.removeprefix("ray://").rpartition(":")
             socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
         if address == "auto" and not _joined("auto"):
-            _log.info("no Ray cluster runs here: starting one on this machine")
+            logger.info("no Ray cluster runs here: starting one on this machine")
             address = "local"
         if address == "local":
             ray.init(address="local", include_dashboard=False, **_QUIET)

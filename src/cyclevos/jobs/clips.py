@@ -36,7 +36,7 @@ COMMAND_ERRORS = (ConfigError, WeightsError, MissingExtraError, OtherRunError)
 """What is wrong with the command, not with a clip: no other clip would fare better."""
 
 _WARM_UP = 3  # frames of a clip that its speed does not count
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class ClipRunner:
         except Exception as error:
             record |= {"status": "failed", "frames": len(clip.sequence.frames), "error": _described(error)}
             record["earlier_results"] = _has_ended(self._job.output / name)
-            _log.info("%s failed:\n%s", name, traceback.format_exc())
+            logger.info("%s failed:\n%s", name, traceback.format_exc())
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
         return {**record, "time": _now()}

@@ -10,7 +10,7 @@ from cyclevos.errors import MaskError
 from cyclevos.propagation.segment import Direction
 from cyclevos.video import FrameSource, MaskImage, read_masks
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def read_given(
@@ -41,7 +41,7 @@ def read_given(
     if shown:
         _check_reach(shown, direction, source.len_hint)
         if blank:
-            _log.warning(
+            logger.warning(
                 "the masks of frames %s show no object, so they change nothing: objects known before are predicted "
                 "there all the same",
                 ", ".join(map(str, blank)),

@@ -20,7 +20,7 @@ from cyclevos.video.image_folder import natural_key
 from cyclevos.video.mask_colours import colours_to_ids, grey_to_ids
 from cyclevos.video.palette import DAVIS_PALETTE, palette_colours
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +201,7 @@ def _warn_of_name(path: Path, frame_names: Sequence[str] | None, frame_count: in
     """Say so where a single mask, which belongs to the first frame, is named after another one."""
     later = _video_index(path.stem, frame_count) if frame_names is None else path.stem in frame_names[1:]
     if later:
-        _log.warning(
+        logger.warning(
             "%s is taken for the first frame, as every single mask, although it is named after another one: in a "
             "folder (--masks FOLDER) its name would count",
             path,

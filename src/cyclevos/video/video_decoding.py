@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _DECLARING_FORMATS = frozenset({"mov", "mp4", "matroska", "webm", "avi", "flv", "asf"})
 # Broadcast streams lose packets all the time and decoders live with it.
 _LOSSY_FORMATS = frozenset({"mpegts", "mpeg", "rtp"})
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -211,7 +211,7 @@ class _Pass:
             lost = sum(stamp < (picture.pts or 0) for stamp, _ in self.due) if not self.count else 0
             if lost:
                 text = "%s begins without a keyframe that can be decoded: %d pictures before its frame 0 are left out"
-                _log.warning(text, self.path, lost)
+                logger.warning(text, self.path, lost)
             self.headless = picture.is_corrupt
         self.count += 1
         while self.due and (picture.pts is None or self.due[0][0] <= picture.pts):
