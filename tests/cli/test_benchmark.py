@@ -33,7 +33,7 @@ def test_every_combination_is_in_the_report_and_a_second_run_does_nothing_anew(b
 def test_results_of_other_settings_are_replaced_when_asked(bench):
     assert bench("--corrections", "off").code == 0
     answer = bench("--corrections", "off", "--memory-every", "2")
-    assert answer.code == 11
+    assert answer.code == 7
     assert "use --overwrite" in answer.err
     assert bench("--corrections", "off", "--memory-every", "2", "--overwrite").code == 0
 

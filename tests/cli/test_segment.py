@@ -365,7 +365,7 @@ def test_results_of_another_run_are_refused_without_overwrite(segment, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("options", "code"), [(("--weights", "nothere.pth"), 5), (("--device", "gpu"), 5), (("--direction", "both"), 3)]
+    ("options", "code"), [(("--weights", "nothere.pth"), 5), (("--device", "gpu"), 6), (("--direction", "both"), 3)]
 )
 def test_overwrite_removes_nothing_before_all_else_was_checked(segment, tmp_path, clip, options, code):
     assert segment("--save", "masks,coco").code == 0
