@@ -359,6 +359,10 @@ def test_results_of_another_run_are_refused_without_overwrite(segment, tmp_path)
     assert answer.code == 7
     assert "memory_every (5 there, 1 now)" in answer.err
     assert "--overwrite" in answer.err
+    assert "convert" not in answer.err
+    answer = segment("--save", "masks")
+    assert answer.code == 7
+    assert "become other formats with cyclevos convert" in answer.err
     assert masks_in(tmp_path / "out") == before
     assert segment("--save", "masks", "--memory-every", "1", "--overwrite").code == 0
     assert not (tmp_path / "out" / "annotations.json").exists()

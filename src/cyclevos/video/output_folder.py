@@ -241,9 +241,11 @@ def _refuse_others(
 
 def _other_run(folder: Path, run: dict[str, Any], signature: dict[str, Any]) -> OtherRunError:
     different = _differences(run["signature"], signature)
+    formats = {**run["signature"], "save": None} == {**signature, "save": None}
     return OtherRunError(
         f"{folder} holds the results of another run; different are {different}. Repeat the same command "
         "to continue that run, choose another folder, or use --overwrite to replace its results."
+        + (" Masks that are there become other formats with cyclevos convert." if formats else "")
     )
 
 
