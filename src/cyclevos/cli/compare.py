@@ -77,7 +77,8 @@ def _asked(pairs: Mapping[str, _Pairs], asked: tuple[str, ...], rows: int) -> _C
     from cyclevos.video.frames import index_name
 
     meant = {each: {each, index_name(int(each))} if each.isdecimal() else {each} for each in asked}
-    chosen = [(name, stem) for name, files in pairs.items() for stem in files if stem in set().union(*meant.values())]
+    wanted = set().union(*meant.values())
+    chosen = [(name, stem) for name, files in pairs.items() for stem in files if stem in wanted]
     missing = [each for each, stems in meant.items() if stems.isdisjoint(stem for _, stem in chosen)]
     if missing:
         known = next(list(files) for files in pairs.values() if files)

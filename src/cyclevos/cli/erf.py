@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cyclevos.cli import options
-from cyclevos.errors import ConfigError, MaskError, OutputError, VideoError
+from cyclevos.errors import ConfigError, MaskError, VideoError
 
 if TYPE_CHECKING:
     from cyclevos.video import FrameSource
@@ -42,8 +42,6 @@ def erf(
     """
     side = options.parse_size(size)
     wanted = _over_time(reference, frame, strip)
-    if output.exists() and not output.is_dir():
-        raise OutputError(f"{output} is a file. Expected a folder for the pictures: choose another name.")
     import numpy as np
     from PIL import Image
 
@@ -51,19 +49,13 @@ def erf(
     from cyclevos.jobs.progress import progress_bar
     from cyclevos.network.weights import load_network
     from cyclevos.propagation.correction import Correction
-    from cyclevos.video import contact_sheet, heat_map, open_source, read_masks
-    from cyclevos.video.atomic_files import output_errors
+    from cyclevos.video import contact_sheet, heat_map, open_source, read_source_masks
+    from cyclevos.video.atomic_files import check_folder, output_errors
 
+    check_folder(output)
     Correction(steps=steps, rate=rate)  # refuses what cycle_erf would, before the network is loaded
     opened = open_source(source)
-    given = read_masks(
-        masks,
-        opened.frame_names,
-        frame_count=opened.len_hint,
-        fit_to=opened.size,
-        fit_mask=fit_mask,
-        fix_mask=fix_mask,
-    )
+    given = read_source_masks(masks, opened, fit_mask=fit_mask, fix_mask=fix_mask)
     known = _reference_mask(given, reference)
     image = _frame(opened, reference)
     images: dict[int, Any] = {frame: _frame(opened, frame)}  # of all frames the one that may not be there

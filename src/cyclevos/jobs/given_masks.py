@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cyclevos.errors import MaskError
 from cyclevos.propagation.segment import Direction
-from cyclevos.video import FrameSource, MaskImage, read_masks
+from cyclevos.video import FrameSource, MaskImage, read_source_masks
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ def read_given(
     """Read the masks of a video; blank ones are warned of.
 
     Args:
-        path: see :func:`cyclevos.video.read_masks`, as the rest.
+        path: see :func:`cyclevos.video.read_source_masks`, as the rest.
         source: the frames.
         direction: the masks are carried to.
         fit_mask: resize masks of another size.
@@ -28,14 +28,7 @@ def read_given(
     Raises:
         MaskError: they cannot be used, or no other frame lies in the direction.
     """
-    images = read_masks(
-        path,
-        source.frame_names,
-        frame_count=source.len_hint,
-        fit_to=source.size,
-        fit_mask=fit_mask,
-        fix_mask=fix_mask,
-    )
+    images = read_source_masks(path, source, fit_mask=fit_mask, fix_mask=fix_mask)
     shown = [index for index, image in images.items() if image.object_ids]
     blank = [index for index in images if index not in shown]
     if shown:

@@ -13,7 +13,6 @@ from cyclevos.jobs.results import NAMES
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.video import RELIABILITY_FILE, FrameSource
 from cyclevos.video.frames import index_name
-from cyclevos.video.output_folder import finished_count
 
 STATE = "state.safetensors"
 """Name of the memory that a run keeps within its output folder."""
@@ -21,7 +20,9 @@ STATE = "state.safetensors"
 _Propagator = TypeVar("_Propagator", bound=Propagator)
 
 
-def whole_count(folder: Path, save: Sequence[str], source: FrameSource, finished: set[str]) -> int | None:
+def whole_count(
+    folder: Path, save: Sequence[str], source: FrameSource, finished: set[str], ended: int | None
+) -> int | None:
     """Return the number of frames where an earlier run of the same job has left nothing to do, else None.
 
     Args:
@@ -29,11 +30,8 @@ def whole_count(folder: Path, save: Sequence[str], source: FrameSource, finished
         save: what is to be there.
         source: the frames.
         finished: names of the frames whose masks are there.
-
-    Raises:
-        OutputError: the folder belongs to something else.
+        ended: number of frames that its run came to its end with, None where it did not.
     """
-    ended = finished_count(folder)
     count = source.len_hint if ended is None else ended  # a stream may not say how long it is, but its run does
     wanted = [folder / name for name in (*(NAMES[kind] for kind in save if kind in NAMES), RELIABILITY_FILE)]
     if count is None or (folder / STATE).exists() or not all(path.exists() for path in wanted):

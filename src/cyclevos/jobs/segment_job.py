@@ -28,13 +28,7 @@ from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Prediction, Propagator
 from cyclevos.propagation.segment import Direction, check_masks, segment_frames
-from cyclevos.video import (
-    FrameSource,
-    MaskImage,
-    check_output,
-    open_source,
-    prepare_output,
-)
+from cyclevos.video import FrameSource, MaskImage, check_output, open_source, prepare_output
 from cyclevos.video.manifest import sole_writer
 from cyclevos.video.output_folder import allow_change, finished_count, mark_finished
 from cyclevos.video.source_identity import source_identity
@@ -145,16 +139,20 @@ def _run(
 ) -> JobResult:
     """Do what is left of a job in a folder that is its own meanwhile."""
     policy = MemoryPolicy(job.memory_every, job.max_memory_frames)
-    signature, outputs = _signature(job, source, masks), _outputs(job)
+    signature = _signature(job, source, masks)
+    terms: dict[str, Any] = {
+        "overwrite": job.overwrite,
+        "expected_signature": signature,
+        "outputs": _outputs(job),
+    }
     # The folder comes before the network: a refusal should not wait for it.
-    finished = check_output(job.output, overwrite=job.overwrite, expected_signature=signature, outputs=outputs)
-    prepare = partial(
-        prepare_output, job.output, overwrite=job.overwrite, expected_signature=signature, outputs=outputs
-    )
+    finished = check_output(job.output, **terms)
+    prepare = partial(prepare_output, job.output, **terms)
     palette = next((image.palette for image in images.values() if image.palette is not None), None)
     # What has ended is done anew where it is to be overwritten; what was interrupted is not.
-    anew = job.overwrite and finished_count(job.output) is not None
-    count = None if anew else whole_count(job.output, job.save, source, finished)
+    ended = finished_count(job.output)
+    anew = job.overwrite and ended is not None
+    count = None if anew else whole_count(job.output, job.save, source, finished, ended)
     if count is not None:
         if not is_reported(job.output, job.review):
             report_reliability(job.output, source, job.review, palette)

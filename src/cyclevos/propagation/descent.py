@@ -14,7 +14,7 @@ from cyclevos.losses import mask_loss
 from cyclevos.masks import most_probable
 from cyclevos.network.protocol import MemoryFeatures, MemoryInput, MemoryNetwork
 from cyclevos.propagation.correction import Correction
-from cyclevos.propagation.references import Reference
+from cyclevos.propagation.references import Reference, answering
 
 # Shapes: K object slots, O objects present, H W pixels inside the network, h w cells at stride 16.
 
@@ -85,13 +85,11 @@ def correct(
         measure: ask how good the mask became even where that decides nothing, at one forward pass.
     """
     visible = torch.bincount(most_probable(probabilities).flatten(), minlength=len(probabilities))[1:] > 0  # (K,)
-    asked = []
-    for reference in reversed(references):
-        shown = reference.shows(objects)
-        if bool((shown & visible).any()):
-            asked.append((reference, shown & visible))
-        if correction.reference == "latest":
-            visible = visible & ~shown  # this one answers for them
+    if correction.reference == "latest":
+        shown = answering(references, objects)
+    else:
+        shown = [(reference, reference.shows(objects)) for reference in reversed(references)]
+    asked = [(reference, who & visible) for reference, who in shown if bool((who & visible).any())]
     if not asked or not correction.steps:
         return Corrected(probabilities, None, math.nan, math.nan, 0, kept=False)
     return descend(network, prepared, probabilities, asked, objects, correction, witness=witness, measure=measure)

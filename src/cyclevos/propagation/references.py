@@ -50,6 +50,26 @@ class Reference(NamedTuple):
         return seen[torch.tensor(objects, dtype=torch.int64, device=seen.device)]
 
 
+def answering(references: Sequence[Reference], objects: Sequence[int]) -> list[tuple[Reference, Tensor]]:
+    """Tell which reference answers for which objects: the last one that shows them.
+
+    Args:
+        references: in their order.
+        objects: the user's id of each slot.
+
+    Returns:
+        References, the last one first, each with its objects, bool (K,); those that answer for none are left out.
+    """
+    found: list[tuple[Reference, Tensor]] = []
+    for reference in reversed(references):
+        who = reference.shows(objects)
+        for _, later in found:
+            who = who & ~later
+        if bool(who.any()):
+            found.append((reference, who))
+    return found
+
+
 def shrink_ids(ids: NDArray[np.uint8], size: Size) -> Tensor:
     """Bring known ids (H,W) to the network's size, uint8 (H',W').
 

@@ -21,7 +21,7 @@ from cyclevos.cycle import rebuild_reference, rebuilt_iou
 from cyclevos.errors import WeightsError
 from cyclevos.masks import most_probable
 from cyclevos.network.protocol import MemoryFeatures, MemoryNetwork
-from cyclevos.propagation.references import Reference
+from cyclevos.propagation.references import Reference, answering
 
 # Shapes: K object slots, H W pixels inside the network, S signals, U hidden units.
 
@@ -134,11 +134,7 @@ class Reliability:
         """
         certainty = _certainty(probabilities)
         rows: dict[int, Tensor] = {}
-        for reference in reversed(references):
-            new = torch.tensor([i not in rows for i in objects], device=probabilities.device)
-            who = reference.shows(objects) & new
-            if not bool(who.any()):
-                continue
+        for reference, who in answering(references, objects):
             labels = reference.labels(objects)
             marked = torch.stack([labels[0] == slot for slot in range(1, len(objects) + 1)]).float()
             seen = [certainty, {"marked": marked.mean(dim=(1, 2))}]

@@ -4,7 +4,7 @@ from cyclevos.video.coco import CocoWriter
 from cyclevos.video.contact_sheet import contact_sheet
 from cyclevos.video.frames import Frame, frames_from_arrays
 from cyclevos.video.heat_map import heat_map
-from cyclevos.video.mask_files import MaskImage, read_ground_truth, read_mask, read_masks
+from cyclevos.video.mask_files import MaskImage, read_ground_truth, read_mask, read_masks, read_source_masks
 from cyclevos.video.output_folder import check_output, prepare_output
 from cyclevos.video.overlay import OverlayWriter, blend
 from cyclevos.video.palette import DAVIS_PALETTE
@@ -37,5 +37,6 @@ __all__ = [
     "read_ground_truth",
     "read_mask",
     "read_masks",
+    "read_source_masks",
     "write_behind",
 ]

@@ -132,9 +132,8 @@ def _numbered_anew(values: Int64Array, levels: Int64Array) -> UInt8Array:
 
 def _solid(values: Int64Array, levels: Int64Array, counts: Int64Array) -> npt.NDArray[np.bool_]:
     """Tell for every level (C,) whether it is solid."""
-    if min(values.shape) < 3:
-        return np.ones(len(levels), np.bool_)
-    big: npt.NDArray[np.bool_] = counts * 1000 >= values.size
+    small = min(values.shape) < 3
+    big: npt.NDArray[np.bool_] = (counts * 1000 >= values.size) | small
     return _filling(values, levels) & big
 
 

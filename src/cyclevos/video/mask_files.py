@@ -19,6 +19,7 @@ from cyclevos.video.frames import UInt8Array, index_name, size_text
 from cyclevos.video.image_folder import natural_key
 from cyclevos.video.mask_colours import colours_to_ids, grey_to_ids
 from cyclevos.video.palette import DAVIS_PALETTE, palette_colours
+from cyclevos.video.sources import FrameSource
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +125,20 @@ def read_masks(
     if fit_to is not None:
         found = {k: (_fitted(mask, fit_to, fit_mask, file), file) for k, (mask, file) in found.items()}
     return {k: mask for k, (mask, _) in sorted(found.items())}
+
+
+def read_source_masks(
+    path: str | Path, source: FrameSource, *, fit_mask: bool = False, fix_mask: bool = False
+) -> dict[int, MaskImage]:
+    """Read the annotated frames' masks of an opened source, in its size; all else is as for :func:`read_masks`."""
+    return read_masks(
+        path,
+        source.frame_names,
+        frame_count=source.len_hint,
+        fit_to=source.size,
+        fit_mask=fit_mask,
+        fix_mask=fix_mask,
+    )
 
 
 def _read_ids(path: Path, fix_mask: bool) -> MaskImage:

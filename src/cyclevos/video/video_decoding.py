@@ -121,8 +121,8 @@ def apply_display_matrix(image: UInt8Array, matrix: bytes) -> UInt8Array:
     return np.ascontiguousarray(image)
 
 
-def error_text(error: BaseException) -> str:
-    """Return what FFmpeg or the system said, without the path that the message already names."""
+def error_text(error: BaseException | str) -> str:
+    """Return what FFmpeg or the system said, without the path that the message already names; words as they are."""
     return str(getattr(error, "strerror", None) or error)
 
 
@@ -181,7 +181,7 @@ class _Pass:
     def check_end(self) -> None:
         """Raise VideoError where nothing was decoded, or clearly less than the container declares."""
         if not self.count:
-            why = f" ({_text(self.first_error)})" if self.first_error else ""
+            why = f" ({error_text(self.first_error)})" if self.first_error else ""
             raise VideoError(
                 f"{self.path} has a video stream but no frame that can be decoded{why}. Expected at least "
                 "one frame: convert or record the file again."
@@ -231,7 +231,7 @@ class _Pass:
 
     def _is_damaged(self, picture: VideoFrame) -> bool:
         """Tell whether FFmpeg marked a picture; where that is nothing unusual, it is taken as it is."""
-        usual = self.sought or self.headless or self.formats & _LOSSY_FORMATS
+        usual = self.headless or self.formats & _LOSSY_FORMATS  # a search comes down anywhere: headless to its end
         return bool(picture.is_corrupt and not usual)
 
     def _flush(self) -> list[VideoFrame]:
@@ -272,14 +272,10 @@ class _Pass:
 
     def _broken(self, why: BaseException | str) -> VideoError:
         return VideoError(
-            f"{self.path} breaks off at frame {self.count}: {_text(why)}. The {self.count} frames before it are "
+            f"{self.path} breaks off at frame {self.count}: {error_text(why)}. The {self.count} frames before it are "
             "good. Copy or download the whole file again, or re-encode what is there "
             f"(ffmpeg -i {self.path.name} repaired.mp4)."
         )
-
-
-def _text(why: BaseException | str) -> str:
-    return why if isinstance(why, str) else error_text(why)
 
 
 def _clock_seconds(text: str) -> Fraction | None:
