@@ -28,7 +28,8 @@ from playwright.sync_api import Page, sync_playwright
 from cyclevos.app.project import Project
 from cyclevos.app.server import AppOptions, create_app
 from cyclevos.app.workspace import DEMO
-from cyclevos.video import open_source, read_mask
+from cyclevos.media.open_source import open_source
+from cyclevos.pictures.mask_files import read_mask
 
 _WATCH = """(canvas) => {
     window.arrivals = {};

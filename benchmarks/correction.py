@@ -25,14 +25,15 @@ from torch import Tensor
 
 from cyclevos.cycle import rebuild_reference
 from cyclevos.losses import mask_loss
+from cyclevos.media.open_source import open_source
 from cyclevos.network import stm
 from cyclevos.network.spec import SPECS
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.network.weights import load_network
+from cyclevos.pictures.mask_files import read_mask
 from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.descent import correct
 from cyclevos.propagation.references import References
-from cyclevos.video import open_source, read_mask
 
 CLIP = Path(__file__).resolve().parents[1] / "src" / "cyclevos" / "demo" / "car-shadow.mp4"
 REPEATS = 3

@@ -23,7 +23,8 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from cyclevos.video import open_source, read_mask
+from cyclevos.media.open_source import open_source
+from cyclevos.pictures.mask_files import read_mask
 
 DEMO = Path(__file__).resolve().parents[1] / "src" / "cyclevos" / "demo"
 CLIP = DEMO / "car-shadow.mp4"

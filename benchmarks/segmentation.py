@@ -21,12 +21,13 @@ import numpy as np
 import psutil
 import torch
 
+from cyclevos.media.open_source import open_source
 from cyclevos.network import stm
 from cyclevos.network.weights import load_network
+from cyclevos.pictures.mask_files import read_mask
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.propagation.segment import segment
-from cyclevos.video import open_source, read_mask
 
 DEMO = Path(__file__).resolve().parents[1] / "src" / "cyclevos" / "demo"
 

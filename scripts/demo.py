@@ -11,7 +11,10 @@ from PIL import Image
 
 from cyclevos.errors import CycleVOSError
 from cyclevos.jobs.segment_job import SegmentJob, run_job
-from cyclevos.video import blend, contact_sheet, open_source, read_ground_truth
+from cyclevos.media.contact_sheet import contact_sheet
+from cyclevos.media.open_source import open_source
+from cyclevos.media.overlay import blend
+from cyclevos.pictures.mask_files import read_ground_truth
 
 DEMO = Path(__file__).resolve().parents[1] / "src" / "cyclevos" / "demo"
 PICTURES = 12

@@ -28,13 +28,14 @@ from cyclevos.datasets.first_masks import first_masks
 from cyclevos.datasets.layouts import Sequence, open_dataset
 from cyclevos.evaluation.calibration import calibrate
 from cyclevos.masks import jaccard
+from cyclevos.media.open_source import open_source
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.network.weights import load_network
+from cyclevos.pictures.mask_files import read_ground_truth
 from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.propagation.reliability import PREDICTOR, SIGNALS, Predictor
-from cyclevos.video import open_source, read_ground_truth
 
 HELD_BACK = ("car-turn", "dance-jump", "mallard-fly", "scooter-gray")
 HIDDEN = 8

@@ -17,27 +17,42 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 # What a part of the package may import of the others. Errors, the package's own version and the part
 # itself go without saying.
-BASE = {"masks", "geometry", "losses"}
-MODEL = BASE | {"video", "network", "cycle", "propagation"}
+BASE = {"files", "naming", "masks", "geometry", "losses"}
+MEDIA = BASE | {"pictures", "media", "exchange"}
+MODEL = MEDIA | {"network", "cycle", "propagation"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "files": set(),
     "masks": set(),
     "geometry": set(),
     "losses": set(),
-    "video": BASE,
-    "network": BASE | {"video"},
-    "cycle": BASE | {"video", "network"},
-    "propagation": BASE | {"video", "network", "cycle"},
-    "datasets": BASE | {"video"},
+    "naming": set(),
+    "pictures": {"naming"},
+    "media": {"files", "naming", "pictures"},
+    "exchange": {"files", "naming", "pictures", "media"},
+    "network": BASE,
+    "cycle": BASE | {"network"},
+    "propagation": BASE | {"pictures", "media", "network", "cycle"},
+    "datasets": MEDIA,
     "training": MODEL | {"datasets"},
     "evaluation": MODEL | {"datasets"},
-    "analysis": MODEL | {"datasets", "training", "evaluation"},
     "jobs": MODEL | {"datasets"},
+    "analysis": MODEL | {"datasets", "training", "evaluation", "jobs"},
     "cluster": MODEL | {"datasets", "jobs"},
     "app": MODEL | {"datasets", "analysis", "jobs"},
-    "cli": MODEL | {"datasets", "training", "evaluation", "analysis", "jobs", "cluster", "app"},
+    "cli": MODEL | {"datasets", "training", "evaluation", "jobs", "analysis", "cluster", "app"},
 }
-WITHOUT_TORCH = ("video", "evaluation", "analysis/report/", "datasets/layouts.py", "errors.py")
+WITHOUT_TORCH = (
+    "files",
+    "naming",
+    "pictures",
+    "media",
+    "exchange",
+    "evaluation",
+    "analysis/report/",
+    "datasets/layouts.py",
+    "errors.py",
+)
 
 PUBLIC = {
     "ConfigError",

@@ -1,6 +1,6 @@
 """Every error that a user can cause, as one tree with its exit codes.
 
-Each message says three things: what came, what is allowed, and what to do about it.
+Each error says what was found and what was expected (the problem), and how to fix it (the remedy).
 """
 
 from __future__ import annotations
@@ -9,11 +9,31 @@ from __future__ import annotations
 class CycleVOSError(Exception):
     """Base of every error cyclevos raises on purpose.
 
+    Args:
+        problem: what was found and what was expected, in full sentences.
+        remedy: how to fix it, in full sentences.
+
     Attributes:
+        problem: see above.
+        remedy: see above; empty where the problem names its own.
         exit_code: what the command line returns for this kind of error.
+
+    Example:
+        >>> error = MaskError("clip.png is 640x480, the frames are 854x480.", "Export it in the frames' size.")
+        >>> str(error)
+        "clip.png is 640x480, the frames are 854x480. Export it in the frames' size."
+        >>> error.remedy
+        "Export it in the frames' size."
     """
 
     exit_code = 1
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(problem, remedy)
+        self.problem, self.remedy = problem, remedy
+
+    def __str__(self) -> str:
+        return f"{self.problem} {self.remedy}" if self.remedy else self.problem
 
 
 class VideoError(CycleVOSError, ValueError):

@@ -13,7 +13,9 @@ from PIL import Image
 
 from cyclevos.app.jobs import Job
 from cyclevos.jobs.segment_job import SegmentJob, run_job
-from cyclevos.video import open_source, overlay, read_ground_truth
+from cyclevos.media import overlay
+from cyclevos.media.open_source import open_source
+from cyclevos.pictures.mask_files import read_ground_truth
 
 
 @pytest.fixture

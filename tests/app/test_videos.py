@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclevos.video import open_source
-from cyclevos.video.video_file import VideoFile
+from cyclevos.media.open_source import open_source
+from cyclevos.media.video_file import VideoFile
 
 _CLIPS = Path(__file__).parents[1] / "video" / "clips.py"
 

@@ -17,7 +17,7 @@ from cli_inputs import HEIGHT, WIDTH, save_frames, save_mask
 from cyclevos.cli import main as command_line
 from cyclevos.network.checkpoints import save_weights
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
-from cyclevos.video import DAVIS_PALETTE
+from cyclevos.pictures.palette import DAVIS_PALETTE
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cyclevos.video.manifest import MANIFEST, read_manifest
+from cyclevos.jobs.manifest import MANIFEST, read_manifest
 
 
 @pytest.fixture

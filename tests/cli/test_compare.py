@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from cli_inputs import save_frames, save_mask
 
-from cyclevos.video import read_ground_truth
+from cyclevos.pictures.mask_files import read_ground_truth
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_masks_are_read_again_rather_than_kept(compare, monkeypatch):
         most = max(most, sum(ids() is not None for ids in read))
         return mask
 
-    monkeypatch.setattr("cyclevos.video.read_ground_truth", counted)
+    monkeypatch.setattr("cyclevos.pictures.mask_files.read_ground_truth", counted)
     assert compare("--rows", "1").code == 0
     assert most <= 4, "of twelve"
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from cli_inputs import HEIGHT, WIDTH, save_mask
 
-from cyclevos.video import read_mask
-from cyclevos.video.exchange.formats import read_track
+from cyclevos.exchange.formats import read_track
+from cyclevos.pictures.mask_files import read_mask
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def test_slips_are_named_before_the_work(erf, monkeypatch, options, code, text):
 
 def test_a_frame_past_the_end_of_a_video_that_does_not_tell_its_length(erf, monkeypatch):
     monkeypatch.setattr("cyclevos.network.weights.load_network", None)
-    monkeypatch.setattr("cyclevos.video.image_folder.ImageFolder.len_hint", None)
+    monkeypatch.setattr("cyclevos.media.image_folder.ImageFolder.len_hint", None)
     answer = erf("--frame", "9", "--strip", "9")
     assert answer.code == 3
     assert "no frame 9: the video ends before it" in answer.err

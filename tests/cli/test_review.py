@@ -9,7 +9,7 @@ import pytest
 from cli_inputs import save_mask
 from PIL import Image
 
-from cyclevos.video.reliability_files import read_reliability
+from cyclevos.media.reliability_files import read_reliability
 
 
 def test_a_row_for_every_frame_and_object_but_given_ones(segment, tmp_path, ids):

@@ -11,8 +11,8 @@ from PIL import Image
 
 from cyclevos.analysis.robustness import Study
 from cyclevos.errors import ConfigError
+from cyclevos.pictures.mask_files import read_mask
 from cyclevos.propagation.correction import Correction
-from cyclevos.video import read_mask
 
 
 @pytest.fixture

@@ -13,9 +13,11 @@ import torch
 from cli_inputs import PALETTE, save_frames, save_mask
 from PIL import Image
 
+from cyclevos.files.locks import sole_writer
 from cyclevos.jobs import segment_job as job
-from cyclevos.video import MaskWriter, open_source, read_mask
-from cyclevos.video.manifest import sole_writer
+from cyclevos.media.open_source import open_source
+from cyclevos.media.writers import MaskWriter
+from cyclevos.pictures.mask_files import read_mask
 
 NAMES = [f"shot_{i:03d}" for i in range(6)]
 

@@ -18,11 +18,13 @@ from PIL import Image
 from cyclevos.datasets import layouts
 from cyclevos.datasets.first_masks import first_masks
 from cyclevos.errors import DatasetError, MaskError
+from cyclevos.files.locks import sole_writer
 from cyclevos.jobs import clips
+from cyclevos.jobs.manifest import MANIFEST, clip_records, read_manifest
+from cyclevos.media.reliability_files import read_reliability
 from cyclevos.network.checkpoints import checksum
-from cyclevos.video import DAVIS_PALETTE, read_mask
-from cyclevos.video.manifest import MANIFEST, clip_records, read_manifest, sole_writer
-from cyclevos.video.reliability_files import read_reliability
+from cyclevos.pictures.mask_files import read_mask
+from cyclevos.pictures.palette import DAVIS_PALETTE
 
 
 @pytest.fixture

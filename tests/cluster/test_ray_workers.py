@@ -14,9 +14,9 @@ import psutil
 import pytest
 from PIL import Image
 
+from cyclevos.jobs.manifest import MANIFEST, read_manifest
 from cyclevos.network.checkpoints import save_weights
-from cyclevos.video import DAVIS_PALETTE
-from cyclevos.video.manifest import MANIFEST, read_manifest
+from cyclevos.pictures.palette import DAVIS_PALETTE
 
 pytest.importorskip("ray")
 

@@ -13,11 +13,11 @@ from PIL import Image
 import cyclevos
 from cyclevos import Correction
 from cyclevos.errors import ConfigError, MaskError, OutputError, VideoError
+from cyclevos.media.open_source import open_source
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.propagation.segment import segment_frames
-from cyclevos.video import open_source
 
 
 def run(network, frames, masks, **options):

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
 from cyclevos.errors import MaskError
-from cyclevos.video import blend
-from cyclevos.video.atomic_files import output_errors, replacing
+from cyclevos.files.atomic import output_errors, replacing
+from cyclevos.media.overlay import blend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,13 +16,15 @@ from cyclevos.datasets import layouts
 from cyclevos.datasets.first_masks import first_masks
 from cyclevos.errors import ConfigError, MaskError
 from cyclevos.evaluation.scoring import evaluate
+from cyclevos.jobs.run_folder import mark_finished, prepare_output
+from cyclevos.media.open_source import open_source
+from cyclevos.media.writers import MaskWriter
 from cyclevos.network.protocol import MemoryNetwork
+from cyclevos.pictures.mask_files import read_mask
 from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Disturbance, Propagator
 from cyclevos.propagation.segment import segment_frames
-from cyclevos.video import MaskWriter, open_source, prepare_output, read_mask
-from cyclevos.video.output_folder import mark_finished
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

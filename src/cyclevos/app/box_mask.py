@@ -13,7 +13,7 @@ from PIL import Image
 from scipy import ndimage, sparse
 from scipy.sparse import csgraph
 
-from cyclevos.video.frames import UInt8Array
+from cyclevos.pictures.arrays import UInt8Array
 
 _SIDE = 120  # pixels of the longer side of the crop while it is cut
 _MARGIN = 0.35  # of the box around it, where the background's colours are taken from

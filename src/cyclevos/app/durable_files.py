@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cyclevos.video.atomic_files import output_errors, replacing
+from cyclevos.files.atomic import output_errors, replacing
 
 
 def write_durably(path: Path, data: bytes, *, flush: bool = True) -> None:

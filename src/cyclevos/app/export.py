@@ -18,19 +18,15 @@ from PIL import Image
 from cyclevos.app.errors import ConflictError
 from cyclevos.app.jobs import Job
 from cyclevos.app.project import Project
+from cyclevos.exchange.coco_writer import CocoWriter
+from cyclevos.files.atomic import output_errors, replacing
 from cyclevos.jobs.results import NAMES
 from cyclevos.jobs.review import report_reliability
-from cyclevos.video import (
-    RELIABILITY_FILE,
-    CocoWriter,
-    Frame,
-    MaskWriter,
-    OverlayWriter,
-    ReliabilityWriter,
-    ResultWriter,
-)
-from cyclevos.video.atomic_files import output_errors, replacing
-from cyclevos.video.frames import UInt8Array
+from cyclevos.media.frames import Frame
+from cyclevos.media.overlay import OverlayWriter
+from cyclevos.media.reliability_files import RELIABILITY_FILE, ReliabilityWriter
+from cyclevos.media.writers import MaskWriter, ResultWriter
+from cyclevos.pictures.arrays import UInt8Array
 
 _STORED = {".png", ".mp4"}  # packed already
 _KEPT = 3  # zips of a project

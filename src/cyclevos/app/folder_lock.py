@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from cyclevos.app.errors import ConflictError
-from cyclevos.video.atomic_files import output_errors
+from cyclevos.files.atomic import output_errors
 
 
 class FolderLock:

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from PIL import Image
 
 from cyclevos.app.errors import NotFoundError
-from cyclevos.video import Frame, FrameSource
-from cyclevos.video.frames import UInt8Array
+from cyclevos.media.frames import Frame
+from cyclevos.media.sources import FrameSource
+from cyclevos.pictures.arrays import UInt8Array
 
 _CACHE_BYTES = 192 * 2**20
 _AHEAD = 24  # frames that decoding on costs less than searching anew

@@ -15,8 +15,8 @@ from cyclevos.app.errors import AppError, NotFoundError
 from cyclevos.app.jobs import Job
 from cyclevos.app.network_holder import NetworkHolder
 from cyclevos.app.project import Project
-from cyclevos.video import heat_map
-from cyclevos.video.frames import index_name
+from cyclevos.media.heat_map import heat_map
+from cyclevos.naming import index_name
 
 _STEPS = 50
 

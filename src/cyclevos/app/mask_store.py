@@ -22,8 +22,9 @@ from PIL import Image, PngImagePlugin
 
 from cyclevos.app.durable_files import write_durably
 from cyclevos.errors import MaskError
-from cyclevos.video.frames import UInt8Array, index_name, size_text
-from cyclevos.video.palette import DAVIS_PALETTE
+from cyclevos.naming import index_name, size_text
+from cyclevos.pictures.arrays import UInt8Array
+from cyclevos.pictures.palette import DAVIS_PALETTE
 
 Status = Literal["empty", "tracked", "marked", "accepted"]
 

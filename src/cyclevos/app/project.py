@@ -25,9 +25,11 @@ from cyclevos.app.project_file import ObjectInfo, ProjectFile, load_project_file
 from cyclevos.app.result_log import FrameResult, ResultLog, doubtful_frames
 from cyclevos.app.video_index import index_video, read_index, write_index
 from cyclevos.errors import CycleVOSError, MaskError, VideoError
-from cyclevos.video import MaskImage, open_source
-from cyclevos.video.frames import UInt8Array, size_text
-from cyclevos.video.palette import DAVIS_PALETTE
+from cyclevos.media.open_source import open_source
+from cyclevos.naming import size_text
+from cyclevos.pictures.arrays import UInt8Array
+from cyclevos.pictures.mask_files import MaskImage
+from cyclevos.pictures.palette import DAVIS_PALETTE
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from cyclevos.app.durable_files import write_durably
 from cyclevos.app.errors import NotFoundError
 from cyclevos.errors import ConfigError
-from cyclevos.video.palette import DAVIS_PALETTE
+from cyclevos.pictures.palette import DAVIS_PALETTE
 
 PROJECT_FILE = "project.json"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from cyclevos.app.durable_files import write_durably
-from cyclevos.video.atomic_files import output_errors
-from cyclevos.video.review import spread_choice
+from cyclevos.files.atomic import output_errors
+from cyclevos.media.review import spread_choice
 
 _REVIEWED = 10
 _GOOD = 0.85  # predicted J from which the page paints a frame green

@@ -19,7 +19,7 @@ from cyclevos.app.routes_frames import Index
 from cyclevos.app.services import Services
 from cyclevos.app.wire import mask_response, unpack
 from cyclevos.errors import MaskError
-from cyclevos.video import MaskImage, read_mask
+from cyclevos.pictures.mask_files import MaskImage, read_mask
 
 
 def mask_routes(services: Services) -> APIRouter:

@@ -20,15 +20,15 @@ from cyclevos.app.project import Project
 from cyclevos.app.project_file import Settings
 from cyclevos.app.result_log import FrameResult
 from cyclevos.app.snapshots import Snapshots, digest
+from cyclevos.files.atomic import output_errors
 from cyclevos.geometry import grow_probabilities
 from cyclevos.masks import probabilities_to_ids
+from cyclevos.media.frames import Frame
 from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Prediction, Propagator
 from cyclevos.propagation.segment import Direction, check_masks, segment_frames
 from cyclevos.propagation.two_way import BackwardPass
-from cyclevos.video import Frame
-from cyclevos.video.atomic_files import output_errors
 
 Given = Mapping[int, NDArray[np.uint8]]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cyclevos.app.errors import AppError, TooLargeError
 from cyclevos.app.workspace import UPLOADING, VIDEO_SUFFIXES
-from cyclevos.video.atomic_files import output_errors
+from cyclevos.files.atomic import output_errors
 
 _HEAD = 512
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from PIL import Image
 
 from cyclevos.app.durable_files import write_durably
-from cyclevos.video import FrameSource
-from cyclevos.video.frames import UInt8Array
+from cyclevos.media.sources import FrameSource
+from cyclevos.pictures.arrays import UInt8Array
 
 _FILE = "video.json"
 _FOLDER = "thumbnails"

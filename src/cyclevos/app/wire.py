@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from cyclevos.app.errors import AppError
 from cyclevos.app.project_file import Colour, Name, ObjectId, Settings
-from cyclevos.video.frames import UInt8Array
+from cyclevos.pictures.arrays import UInt8Array
 
 PathText = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 ExportKind = Literal["masks", "objects", "overlay", "coco", "reliability", "marks"]

@@ -14,9 +14,9 @@ from cyclevos.app.errors import ConflictError, ForbiddenError, NotFoundError
 from cyclevos.app.project import Project
 from cyclevos.app.project_file import PROJECT_FILE, ProjectFile, load_project_file
 from cyclevos.errors import CycleVOSError
-from cyclevos.video import open_source
-from cyclevos.video.atomic_files import output_errors
-from cyclevos.video.image_folder import IMAGE_SUFFIXES, natural_key
+from cyclevos.files.atomic import output_errors
+from cyclevos.media.open_source import open_source
+from cyclevos.naming import IMAGE_SUFFIXES, natural_key
 
 DEMO = Path(__file__).resolve().parents[1] / "demo"
 VIDEO_SUFFIXES = frozenset(

@@ -74,7 +74,7 @@ def _asked(pairs: Mapping[str, _Pairs], asked: tuple[str, ...], rows: int) -> _C
     Raises:
         ConfigError: one of them is nowhere, or there are more than rows.
     """
-    from cyclevos.video.frames import index_name
+    from cyclevos.naming import index_name
 
     meant = {each: {each, index_name(int(each))} if each.isdecimal() else {each} for each in asked}
     wanted = set().union(*meant.values())
@@ -95,7 +95,7 @@ def _most_changed(pairs: Mapping[str, _Pairs], rows: int) -> _Chosen:
     Raises:
         MaskError: masks of one frame differ in size.
     """
-    from cyclevos.video.review import spread_choice
+    from cyclevos.media.review import spread_choice
 
     ranked: list[tuple[int, str, str]] = []
     for name, files in pairs.items():
@@ -108,8 +108,8 @@ def _most_changed(pairs: Mapping[str, _Pairs], rows: int) -> _Chosen:
 
 
 def _changed_pixels(before: Path, after: Path) -> int:
-    from cyclevos.video import read_ground_truth
-    from cyclevos.video.frames import size_text
+    from cyclevos.naming import size_text
+    from cyclevos.pictures.mask_files import read_ground_truth
 
     old, new = read_ground_truth(before), read_ground_truth(after)
     if old.size != new.size:
@@ -128,8 +128,9 @@ def _read_rows(chosen: _Chosen, pairs: Mapping[str, _Pairs], frames: Path, truth
         OutputError: the ground truth has a mask for none of them.
     """
     from cyclevos.analysis.comparison import ComparedFrame
-    from cyclevos.video import open_source, read_ground_truth
-    from cyclevos.video.frames import index_name
+    from cyclevos.media.open_source import open_source
+    from cyclevos.naming import index_name
+    from cyclevos.pictures.mask_files import read_ground_truth
 
     found: dict[tuple[str, str], ComparedFrame] = {}
     for name in dict.fromkeys(name for name, _ in chosen):

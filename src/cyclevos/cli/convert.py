@@ -48,7 +48,7 @@ def convert(
     overlap: Annotated[Overlap, typer.Option(help="Who gets a pixel that two objects claim.")] = Overlap.error,
 ) -> None:
     """Convert masks between formats, losing nothing that both can hold; what is lost is said."""
-    from cyclevos.video.exchange.formats import read_track, write_track
+    from cyclevos.exchange.formats import read_track, write_track
 
     if output.exists() and (output.is_file() or any(output.iterdir())):
         raise OutputError(f"{output} is there already. Choose a new file or an empty folder.")

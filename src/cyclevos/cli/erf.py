@@ -12,8 +12,8 @@ from cyclevos.cli import options
 from cyclevos.errors import ConfigError, MaskError, VideoError
 
 if TYPE_CHECKING:
-    from cyclevos.video import FrameSource
-    from cyclevos.video.mask_files import MaskImage
+    from cyclevos.media.sources import FrameSource
+    from cyclevos.pictures.mask_files import MaskImage
 
 
 def erf(
@@ -46,11 +46,14 @@ def erf(
     from PIL import Image
 
     from cyclevos.analysis.cycle_erf import cycle_erf
+    from cyclevos.exchange.given_masks import read_source_masks
+    from cyclevos.files.atomic import check_folder, output_errors
     from cyclevos.jobs.progress import progress_bar
+    from cyclevos.media.contact_sheet import contact_sheet
+    from cyclevos.media.heat_map import heat_map
+    from cyclevos.media.open_source import open_source
     from cyclevos.network.weights import load_network
     from cyclevos.propagation.correction import Correction
-    from cyclevos.video import contact_sheet, heat_map, open_source, read_source_masks
-    from cyclevos.video.atomic_files import check_folder, output_errors
 
     check_folder(output)
     Correction(steps=steps, rate=rate)  # refuses what cycle_erf would, before the network is loaded

@@ -62,10 +62,10 @@ def robustness(
     from cyclevos.analysis.comparison import save_figure
     from cyclevos.analysis.robustness import Study, outcomes_figure, outcomes_to_json, run_study
     from cyclevos.datasets.layouts import open_dataset
+    from cyclevos.files.atomic import output_errors, replacing
     from cyclevos.jobs.progress import progress_bar
     from cyclevos.jobs.segment_job import weights_identity
     from cyclevos.network.weights import load_network
-    from cyclevos.video.atomic_files import output_errors, replacing
 
     chosen = options.parse_names(kinds) or ()
     study = Study(chosen, target.value, how, None, share, other_run, seed)

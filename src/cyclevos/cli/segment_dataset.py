@@ -92,11 +92,12 @@ def segment_dataset(
 
 def run_dataset(job: SegmentJob, dataset: Dataset, *, later: bool, jobs: int | None, cluster: str | None) -> None:
     """Segment all sequences, here or on a cluster, and say what became of them."""
+    from cyclevos.files.locks import sole_writer
     from cyclevos.jobs.batch import Execute, one_by_one, run_batch, side_by_side
     from cyclevos.jobs.clips import Clip, ClipRunner, clips_at_once
+    from cyclevos.jobs.manifest import MANIFEST
     from cyclevos.jobs.progress import batch_bars
     from cyclevos.jobs.review import join_reliability
-    from cyclevos.video.manifest import MANIFEST, sole_writer
 
     total = len(dataset)
     clips = [Clip(each, title=f"{each.name} ({k}/{total})") for k, each in enumerate(dataset.sequences, start=1)]

@@ -7,8 +7,9 @@ import numpy as np
 from cyclevos.datasets.layouts import Sequence
 from cyclevos.errors import DatasetError, MaskError
 from cyclevos.losses import IGNORE
-from cyclevos.video import MaskImage, open_source, read_mask
-from cyclevos.video.frames import size_text
+from cyclevos.media.open_source import open_source
+from cyclevos.naming import size_text
+from cyclevos.pictures.mask_files import MaskImage, read_mask
 
 
 def first_masks(sequence: Sequence, *, later: bool = False) -> dict[int, MaskImage]:

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cyclevos.errors import DatasetError
-from cyclevos.video.frames import UInt8Array, size_text
-from cyclevos.video.image_folder import natural_key
-from cyclevos.video.mask_files import read_mask
+from cyclevos.naming import natural_key, size_text
+from cyclevos.pictures.arrays import UInt8Array
+from cyclevos.pictures.mask_files import read_mask
 
 
 def object_agreement(results: Sequence[Mapping[str, Path]]) -> dict[int, npt.NDArray[np.float64]]:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cyclevos.evaluation.scores import CategoryScores, Evaluation, Scores
-from cyclevos.video.atomic_files import replacing
+from cyclevos.files.atomic import replacing
 
 CSV_HEADER = (
     "sequence",

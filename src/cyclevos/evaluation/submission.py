@@ -16,7 +16,7 @@ from cyclevos.datasets.youtube_meta import YouTubeMeta
 from cyclevos.errors import DatasetError
 from cyclevos.evaluation.mask_pairs import IGNORE, read_ids
 from cyclevos.evaluation.protocols import ids_in
-from cyclevos.video.atomic_files import replacing
+from cyclevos.files.atomic import replacing
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can tell: equal masks give equal bytes
 

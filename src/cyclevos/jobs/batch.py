@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from cyclevos.files.records import append_record
 from cyclevos.jobs.clips import Clip, ClipRunner
+from cyclevos.jobs.manifest import MANIFEST, clip_records, read_manifest
 from cyclevos.jobs.progress import OpenBar
-from cyclevos.video.manifest import MANIFEST, append_record, clip_records, read_manifest
 
 Record = dict[str, Any]
 Execute = Callable[[Sequence[Clip]], Iterator[tuple[Clip, Record]]]

@@ -24,13 +24,12 @@ from cyclevos.datasets.first_masks import first_masks
 from cyclevos.datasets.layouts import Sequence
 from cyclevos.errors import ConfigError, CycleVOSError, MissingExtraError, OutputError, WeightsError
 from cyclevos.jobs.progress import OpenBar
+from cyclevos.jobs.run_folder import OtherRunError, check_settings, finished_count
 from cyclevos.jobs.segment_job import JobResult, SegmentJob, run_job, settings_signature, weights_file
+from cyclevos.media.reliability_files import RELIABILITY_FILE, read_reliability
 from cyclevos.network.checkpoints import checksum
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.network.weights import load_network
-from cyclevos.video import RELIABILITY_FILE
-from cyclevos.video.output_folder import OtherRunError, check_settings, finished_count
-from cyclevos.video.reliability_files import read_reliability
 
 COMMAND_ERRORS = (ConfigError, WeightsError, MissingExtraError, OtherRunError)
 """What is wrong with the command, not with a clip: no other clip would fare better."""

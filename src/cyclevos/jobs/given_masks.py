@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cyclevos.errors import MaskError
+from cyclevos.exchange.given_masks import read_source_masks
+from cyclevos.media.sources import FrameSource
+from cyclevos.pictures.mask_files import MaskImage
 from cyclevos.propagation.segment import Direction
-from cyclevos.video import FrameSource, MaskImage, read_source_masks
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +21,7 @@ def read_given(
     """Read the masks of a video; blank ones are warned of.
 
     Args:
-        path: see :func:`cyclevos.video.read_source_masks`, as the rest.
+        path: see :func:`cyclevos.exchange.given_masks.read_source_masks`, as the rest.
         source: the frames.
         direction: the masks are carried to.
         fit_mask: resize masks of another size.

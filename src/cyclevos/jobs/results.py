@@ -12,21 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cyclevos.exchange.coco_writer import CocoWriter
+from cyclevos.exchange.formats import read_track, write_track
+from cyclevos.media.frames import Frame
+from cyclevos.media.overlay import OverlayWriter
+from cyclevos.media.reliability_files import RELIABILITY_FILE, ReliabilityWriter
+from cyclevos.media.sources import FrameSource
+from cyclevos.media.write_behind import write_behind
+from cyclevos.media.writers import MaskWriter, ProbabilityWriter, ResultWriter
+from cyclevos.pictures.mask_files import read_ground_truth
 from cyclevos.propagation.propagator import Prediction
-from cyclevos.video import (
-    RELIABILITY_FILE,
-    CocoWriter,
-    Frame,
-    FrameSource,
-    MaskWriter,
-    OverlayWriter,
-    ProbabilityWriter,
-    ReliabilityWriter,
-    ResultWriter,
-    read_ground_truth,
-    write_behind,
-)
-from cyclevos.video.exchange.formats import read_track, write_track
 
 EXPORTS = {"youtube-vis": "youtube_vis.json", "mots": "mots.txt"}
 """Names of what is made of the masks at the end, by format."""

@@ -10,9 +10,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from cyclevos.jobs.results import NAMES
+from cyclevos.media.reliability_files import RELIABILITY_FILE
+from cyclevos.media.sources import FrameSource
+from cyclevos.naming import index_name
 from cyclevos.propagation.propagator import Propagator
-from cyclevos.video import RELIABILITY_FILE, FrameSource
-from cyclevos.video.frames import index_name
 
 STATE = "state.safetensors"
 """Name of the memory that a run keeps within its output folder."""

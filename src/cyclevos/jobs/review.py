@@ -6,18 +6,20 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from cyclevos.video import FrameSource, blend, read_ground_truth
-from cyclevos.video.atomic_files import output_errors
-from cyclevos.video.frames import index_name
-from cyclevos.video.output_folder import TIMELINE
-from cyclevos.video.reliability_files import (
+from cyclevos.files.atomic import output_errors
+from cyclevos.jobs.run_folder import TIMELINE
+from cyclevos.media.overlay import blend
+from cyclevos.media.reliability_files import (
     RELIABILITY_FILE,
     REVIEW_FILE,
     read_reliability,
     write_reliability,
     write_review,
 )
-from cyclevos.video.timeline import write_timeline
+from cyclevos.media.sources import FrameSource
+from cyclevos.media.timeline import write_timeline
+from cyclevos.naming import index_name
+from cyclevos.pictures.mask_files import read_ground_truth
 
 _FOLDER = "review"
 REPORTS = (RELIABILITY_FILE, REVIEW_FILE, _FOLDER)

@@ -16,22 +16,24 @@ import torch
 from numpy.typing import NDArray
 
 from cyclevos.errors import ConfigError, OutputError, VideoError
+from cyclevos.files.locks import sole_writer
 from cyclevos.jobs.given_masks import read_given
 from cyclevos.jobs.progress import OpenBar, progress_bar
 from cyclevos.jobs.results import EXPORTS, NAMES, Results
 from cyclevos.jobs.resume import STATE, restored, whole_count
 from cyclevos.jobs.review import REPORTS, is_reported, report_reliability
+from cyclevos.jobs.run_folder import allow_change, check_output, finished_count, mark_finished, prepare_output
+from cyclevos.media.open_source import open_source
+from cyclevos.media.source_identity import source_identity
+from cyclevos.media.sources import FrameSource
 from cyclevos.network.checkpoints import checksum, write_safetensors
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.network.weights import PACKAGED, load_network
+from cyclevos.pictures.mask_files import MaskImage
 from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Prediction, Propagator
 from cyclevos.propagation.segment import Direction, check_masks, segment_frames
-from cyclevos.video import FrameSource, MaskImage, check_output, open_source, prepare_output
-from cyclevos.video.manifest import sole_writer
-from cyclevos.video.output_folder import allow_change, finished_count, mark_finished
-from cyclevos.video.source_identity import source_identity
 
 _SECONDS_BETWEEN_STATES = 10.0
 _CONTENT = "source_content"  # its name in the signature

@@ -16,9 +16,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from cyclevos.errors import OutputError, WeightsError
+from cyclevos.files.atomic import replacing
 from cyclevos.network.spec import NetworkSpec
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
-from cyclevos.video.atomic_files import replacing
 
 _SPEC_KEY = "cyclevos.spec"
 

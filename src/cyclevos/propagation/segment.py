@@ -12,13 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyclevos.errors import ConfigError, MaskError, VideoError
+from cyclevos.media.frames import Frame, frames_from_arrays
+from cyclevos.media.open_source import open_source
+from cyclevos.media.read_ahead import read_ahead
+from cyclevos.media.sources import FrameSource
+from cyclevos.naming import size_text
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Prediction, Propagator
 from cyclevos.propagation.two_way import BackwardPass
-from cyclevos.video import Frame, FrameSource, frames_from_arrays, open_source, read_ahead
-from cyclevos.video.frames import size_text
 
 # Shapes: K objects, H W pixels.
 

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cyclevos.files.atomic import output_errors, replacing
 from cyclevos.masks import object_ids, probabilities_to_ids
 from cyclevos.propagation.propagator import Prediction
-from cyclevos.video.atomic_files import output_errors, replacing
 
 # Shapes: K objects, H W pixels.
 

@@ -12,11 +12,12 @@ from cyclevos.datasets.clips import VOID, ClipBatch, read_ids, read_image
 from cyclevos.datasets.layouts import Dataset, Sequence, open_dataset
 from cyclevos.errors import ConfigError, DatasetError
 from cyclevos.masks import jaccard, object_ids
+from cyclevos.media.overlay import blend
 from cyclevos.network.protocol import MemoryNetwork
+from cyclevos.pictures.palette import DAVIS_PALETTE
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.training.schema import ValidationConfig
-from cyclevos.video import DAVIS_PALETTE, blend
 
 # Shapes: B clips, T frames, K object slots, H W pixels.
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cyclevos.video import DAVIS_PALETTE
-from cyclevos.video.reliability_files import ReliabilityRow, write_reliability
+from cyclevos.media.reliability_files import ReliabilityRow, write_reliability
+from cyclevos.pictures.palette import DAVIS_PALETTE
 
 NASTY = "b <i>e & $1_e$ `|*\u8702"
 """A folder name with a sign for every language the report is written in, and a letter that few fonts have."""

@@ -11,7 +11,7 @@ from PIL import Image
 import cyclevos
 from cyclevos.app.project_file import ObjectInfo
 from cyclevos.app.workspace import DEMO
-from cyclevos.video import read_mask
+from cyclevos.pictures.mask_files import read_mask
 
 
 def test_open_paint_track_look_fix_accept_export(server, clip, new_page, lively_network):

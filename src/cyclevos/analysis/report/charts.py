@@ -16,7 +16,7 @@ from cyclevos.analysis.report.bars import BarChart
 from cyclevos.analysis.report.measures import Measured
 from cyclevos.analysis.report.svg import inlined
 from cyclevos.evaluation.calibration import FAILED
-from cyclevos.video.image_folder import natural_key
+from cyclevos.naming import natural_key
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -20,7 +20,7 @@ from cyclevos.errors import ConfigError, CycleVOSError, DatasetError
 from cyclevos.evaluation import scoring
 from cyclevos.evaluation.agreement import object_agreement
 from cyclevos.evaluation.scores import Scores, SequenceScores, mean_scores
-from cyclevos.video.image_folder import natural_key
+from cyclevos.naming import natural_key
 
 Agreement = dict[int, npt.NDArray[np.float64]]
 Task = TypeVar("Task")

@@ -21,7 +21,7 @@ from cyclevos.analysis.report.pictures import Gallery, galleries
 from cyclevos.analysis.report.runs import read_runs
 from cyclevos.datasets.layouts import Dataset
 from cyclevos.errors import OutputError
-from cyclevos.video.atomic_files import output_errors, replacing
+from cyclevos.files.atomic import output_errors, replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

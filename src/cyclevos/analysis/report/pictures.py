@@ -17,9 +17,10 @@ from scipy.ndimage import binary_dilation
 
 from cyclevos.analysis.report.measures import Measured, frame_scores
 from cyclevos.datasets import layouts
-from cyclevos.video import blend, open_source, read_ground_truth, read_mask
-from cyclevos.video.frames import UInt8Array
-from cyclevos.video.overlay import inner_contour
+from cyclevos.media.open_source import open_source
+from cyclevos.media.overlay import blend, inner_contour
+from cyclevos.pictures.arrays import UInt8Array
+from cyclevos.pictures.mask_files import read_ground_truth, read_mask
 
 _WIDTH = 480  # of a picture, in pixels
 _SMALLEST = 0.4  # window, as a share of the frame's sides

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cyclevos.video.manifest import clip_records, read_manifest
+from cyclevos.jobs.manifest import clip_records, read_manifest
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from cyclevos.analysis.report.records import RunRecord, read_record
 from cyclevos.errors import ConfigError, DatasetError, OutputError
-from cyclevos.video.image_folder import natural_key
-from cyclevos.video.manifest import MANIFEST
-from cyclevos.video.output_folder import RUN_FILE
-from cyclevos.video.reliability_files import RELIABILITY_FILE, ReliabilityRow, read_reliability
+from cyclevos.jobs.manifest import MANIFEST
+from cyclevos.jobs.run_folder import RUN_FILE
+from cyclevos.media.reliability_files import RELIABILITY_FILE, ReliabilityRow, read_reliability
+from cyclevos.naming import natural_key
 
 Reliability = dict[str, dict[int, float]]
 """Of one sequence: predicted J by the frame's name and the object's id."""

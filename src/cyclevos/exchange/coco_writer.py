@@ -1,0 +1,207 @@
+"""Results as one COCO file of run-length encoded objects, with tracks as in YouTube-VIS.
+
+Frames go to a file of one JSON line each beside it (`<name>.partial`), so that memory stays bounded and an
+interrupted run keeps what it had; closing turns the lines into the COCO file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+
+import numpy as np
+import numpy.typing as npt
+
+from cyclevos.files.atomic import output_errors, replacing
+from cyclevos.media.frames import Frame
+from cyclevos.media.writers import ResultWriter, check_ids
+from cyclevos.pictures.arrays import UInt8Array
+
+_TOOL = "cyclevos"
+
+
+class CocoWriter(ResultWriter):
+    """COCO instances: category and track are the object id, frames without an object stay as images.
+
+    Args:
+        path: the JSON file.
+        video_name: name of the one entry under "videos".
+        category_names: by object id; default "object 1" and so on.
+        palette: colours of the objects, 768 bytes of RGB, kept for who turns the file into indexed PNGs.
+        resume: keep the frames of an interrupted run, or of a finished file, and skip them when they come
+            again; otherwise start anew.
+
+    Raises:
+        OutputError: the disk refuses.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        video_name: str = "",
+        category_names: Mapping[int, str] | None = None,
+        *,
+        palette: bytes | None = None,
+        resume: bool = False,
+    ) -> None:
+        self.path = Path(path)
+        self.partial_path = self.path.with_name(f"{self.path.name}.partial")
+        self._video_name = video_name
+        self._category_names = dict(category_names or {})
+        self._info = {"description": _TOOL, **({} if palette is None else {"palette": palette.hex()})}
+        self._offsets: dict[int, int] = {}  # frame index -> where its line starts
+        self._file: BinaryIO | None = None
+        with output_errors(self.path):
+            if resume:
+                self._recover()
+            else:
+                self.partial_path.unlink(missing_ok=True)
+
+    @property
+    def finished_frames(self) -> frozenset[int]:
+        """Indices of the frames that are kept so far."""
+        return frozenset(self._offsets)
+
+    def write(
+        self,
+        frame: Frame,
+        ids: UInt8Array,
+        probabilities: npt.NDArray[np.floating[Any]] | None = None,
+        *,
+        object_ids: Sequence[int] | None = None,
+        reliability: Mapping[int, float] | None = None,
+    ) -> None:
+        """Append one frame, unless it is there; see ResultWriter.write."""
+        check_ids(frame, ids)
+        if frame.index not in self._offsets:
+            self._append(_entry(frame, ids))
+
+    def close(self) -> None:
+        """Write the COCO file from the lines and remove them; without any frame nothing is touched."""
+        self.abort()
+        if not self.partial_path.exists():
+            return
+        with replacing(self.path) as temporary, temporary.open("w", encoding="utf-8") as file:
+            self._write_coco(file)
+        with output_errors(self.path):
+            self.partial_path.unlink()
+
+    def abort(self) -> None:
+        """Keep the lines for a run that continues."""
+        if self._file is not None:
+            file, self._file = self._file, None
+            with output_errors(self.partial_path):
+                file.close()
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        with output_errors(self.partial_path):
+            if self._file is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self.partial_path.open("ab")
+            self._file.seek(0, 2)
+            offset = self._file.tell()
+            try:
+                self._file.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
+                self._file.flush()
+            except OSError:
+                self._file.truncate(offset)  # half a line would spoil the next one
+                raise
+        self._offsets[entry["image"]["frame_index"]] = offset
+
+    def _recover(self) -> None:
+        """Index the lines that are whole, cutting off a broken end; or take over a finished file."""
+        if self.partial_path.exists():
+            with self.partial_path.open("r+b") as file:
+                offset = 0
+                for line in file:
+                    index = _frame_index(line)
+                    if index is None:
+                        file.truncate(offset)
+                        break
+                    self._offsets[index] = offset
+                    offset += len(line)
+        elif self.path.exists():
+            for entry in _entries_of(self.path):
+                self._append(entry)
+
+    def _entries(self) -> Iterator[dict[str, Any]]:
+        with self.partial_path.open("rb") as file:
+            for _, offset in sorted(self._offsets.items()):
+                file.seek(offset)
+                yield json.loads(file.readline())
+
+    def _write_coco(self, file: TextIO) -> None:
+        object_ids: set[int] = set()
+        video = {"id": 1, "name": self._video_name, "length": len(self._offsets)}
+        file.write(f'{{"info":{json.dumps(self._info)},"videos":[{json.dumps(video)}],"images":[')
+        for number, entry in enumerate(self._entries()):
+            file.write((",\n" if number else "\n") + json.dumps(entry["image"]))
+        file.write('],"annotations":[')
+        number = 0
+        for entry in self._entries():
+            for annotation in entry["annotations"]:
+                file.write((",\n" if number else "\n") + json.dumps({"id": number + 1, **annotation}))
+                object_ids.add(annotation["category_id"])
+                number += 1
+        names = {k: self._category_names.get(k, f"object {k}") for k in sorted(object_ids)}
+        categories = [{"id": k, "name": name, "supercategory": "object"} for k, name in names.items()]
+        file.write(f'],"categories":{json.dumps(categories)}}}\n')
+
+
+def _entry(frame: Frame, ids: UInt8Array) -> dict[str, Any]:
+    from pycocotools import mask
+
+    library: Any = mask  # its functions are untyped
+
+    height, width = frame.size
+    image_id = frame.index + 1
+    annotations = []
+    for object_id in (int(value) for value in np.unique(ids) if value):
+        code = library.encode(np.asfortranarray(ids == object_id, dtype=np.uint8))
+        annotations.append(
+            {
+                "image_id": image_id,
+                "video_id": 1,
+                "category_id": object_id,
+                "track_id": object_id,
+                "segmentation": {"size": [height, width], "counts": code["counts"].decode("ascii")},
+                "bbox": [float(value) for value in library.toBbox(code)],
+                "area": int(library.area(code)),
+                "iscrowd": 0,
+            }
+        )
+    image = {
+        "id": image_id,
+        "video_id": 1,
+        "frame_index": frame.index,
+        "file_name": frame.path.name if frame.path else f"{frame.name}.png",
+        "height": height,
+        "width": width,
+    }
+    return {"image": image, "annotations": annotations}
+
+
+def _frame_index(line: bytes) -> int | None:
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        return int(json.loads(line)["image"]["frame_index"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _entries_of(path: Path) -> Iterator[dict[str, Any]]:
+    """Take a COCO file of ours apart again; anything else has no entries."""
+    try:
+        content = json.loads(path.read_bytes())
+        images = {image["id"]: {"image": image, "annotations": []} for image in content["images"]}
+        if content["info"]["description"] != _TOOL:
+            return
+        for annotation in content["annotations"]:
+            annotation.pop("id")
+            images[annotation["image_id"]]["annotations"].append(annotation)
+    except (ValueError, KeyError, TypeError):
+        return
+    yield from images.values()

@@ -1,0 +1,1 @@
+"""Media: frames in, results out."""

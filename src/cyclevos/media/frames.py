@@ -1,0 +1,103 @@
+"""What one frame is, and what every frame of a source has to be: uint8 RGB of one constant size.
+
+Shapes: H height, W width, in pixels as displayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cyclevos.errors import VideoError
+from cyclevos.naming import index_name, size_text
+from cyclevos.pictures.arrays import UInt8Array
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One frame, upright, as a viewer would show it.
+
+    Attributes:
+        index: 0-based position in the source, in display order.
+        name: the file's stem for a folder ("00012"), else the index with at least five digits.
+        image: uint8 RGB, (H, W, 3).
+        time: seconds from the container's clock, None where there is no clock.
+        path: the image file the frame came from, None for videos and arrays.
+    """
+
+    index: int
+    name: str
+    image: UInt8Array
+    time: float | None = None
+    path: Path | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.image.shape[0], self.image.shape[1]
+
+
+def frames_from_arrays(images: Iterable[Any]) -> Iterator[Frame]:
+    """Wrap images that are already in memory, one at a time, as frames.
+
+    Args:
+        images: anything that yields uint8 RGB arrays (H, W, 3) of one size; tensors on the CPU are
+            accepted too. Only the image that is asked for is taken from it.
+
+    Yields:
+        Frames named by their index, without a time.
+
+    Raises:
+        VideoError: an image has another type, shape or size than allowed, or there is none.
+
+    >>> [frame.name for frame in frames_from_arrays(np.zeros((2, 8, 8, 3), np.uint8))]
+    ['00000', '00001']
+    """
+    first: Frame | None = None
+    for index, image in enumerate(images):
+        frame = Frame(index, index_name(index), _checked_image(image, index))
+        first = first or frame
+        check_same_size(first.name, first.size, frame.name, frame.size, "the given images")
+        yield frame
+    if first is None:
+        raise VideoError(
+            "no image was given: expected at least one uint8 RGB array of shape (H, W, 3); "
+            "check that the iterable has not been used up already."
+        )
+
+
+def check_same_size(
+    first_name: str, first_size: tuple[int, int], name: str, size: tuple[int, int], source: str
+) -> None:
+    """Raise VideoError unless a frame has the size of the first one; sizes are (height, width)."""
+    if size != first_size:
+        raise VideoError(
+            f"frames of differing sizes in {source}: {first_name} is {size_text(first_size)} but {name} is "
+            f"{size_text(size)} (width x height). All frames of one source must have one size: "
+            "resize them or split the source where the size changes."
+        )
+
+
+def _checked_image(image: Any, index: int) -> UInt8Array:
+    try:
+        array = np.asarray(image)
+    except Exception as error:  # whatever an array-like's __array__ raises, a device tensor's TypeError too
+        raise VideoError(
+            f"image {index} ({type(image).__name__}) cannot be read as an array: {error}. "
+            "Expected uint8 (H, W, 3) on the CPU; move it there with .cpu() first."
+        ) from error
+    if array.dtype != np.uint8:
+        raise VideoError(
+            f"image {index} has dtype {array.dtype}; expected uint8 with values 0..255. "
+            "Scale and convert it, e.g. (image * 255).round().astype('uint8') for floats in 0..1."
+        )
+    if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
+        raise VideoError(
+            f"image {index} has shape {array.shape}; expected (H, W, 3), RGB, at least one pixel. "
+            "Move the channels last and drop any batch or alpha dimension."
+        )
+    return array

@@ -1,0 +1,197 @@
+"""The masks drawn over the video: blending, and an H.264 file that browsers play."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cyclevos.errors import OutputError
+from cyclevos.files.atomic import output_errors, temporary_path
+from cyclevos.media.frames import Frame
+from cyclevos.media.writers import ResultWriter, check_ids
+from cyclevos.pictures.arrays import UInt8Array
+from cyclevos.pictures.palette import palette_colours
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.video.stream import VideoStream
+
+_DEFAULT_RATE = Fraction(24)
+_LARGEST_RATE = 240  # of a source whose clock is nonsense
+# Written into the file, so that players do not have to guess the colours.
+_COLOURS = "colorprim=bt709:transfer=bt709:colormatrix=bt709"
+
+
+def blend(image: UInt8Array, ids: UInt8Array, palette: bytes | None = None, alpha: float = 0.5) -> UInt8Array:
+    """Lay the objects' colours over an image, with a contour one pixel wide along their inside.
+
+    Args:
+        image: uint8 RGB (H, W, 3), left unchanged.
+        ids: uint8 (H, W), 0 stays uncovered.
+        palette: 768 bytes of RGB; None for the DAVIS palette.
+        alpha: share of the colour, 0..1; the contour is always opaque.
+
+    Returns:
+        uint8 RGB (H, W, 3).
+
+    >>> blend(np.full((1, 1, 3), 100, np.uint8), np.array([[1]], np.uint8), alpha=0.25)[0, 0].tolist()
+    [107, 75, 75]
+    """
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"expected alpha in 0..1, got {alpha}")
+    result: UInt8Array = image.copy()
+    covered = ids > 0
+    colours = palette_colours(palette)[ids[covered]]  # (pixels, 3)
+    result[covered] = (image[covered] * (1 - alpha) + colours * alpha).astype(np.uint8)
+    edge = inner_contour(ids)
+    result[edge] = palette_colours(palette)[ids[edge]]
+    return result
+
+
+class OverlayWriter(ResultWriter):
+    """An mp4 of the blended frames, in the order in which they come, at a constant rate.
+
+    It gets its final name when it is closed; an aborted one leaves nothing.
+
+    Args:
+        path: the mp4.
+        frame_rate: frames per second; None for 24.
+        palette: see blend.
+        alpha: see blend.
+
+    Raises:
+        OutputError: this PyAV has no H.264 encoder, or the disk refuses.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        frame_rate: Fraction | float | None = None,
+        palette: bytes | None = None,
+        alpha: float = 0.5,
+    ) -> None:
+        import av
+
+        if "libx264" not in av.codecs_available:
+            raise OutputError(
+                f"cannot write {path}: this build of PyAV {av.__version__} has no H.264 encoder (libx264). "
+                "Expected the wheel from PyPI: pip install --force-reinstall --only-binary av av, or leave "
+                "the overlay out."
+            )
+        rate = Fraction(frame_rate).limit_denominator(1001) if frame_rate else _DEFAULT_RATE
+        self.path = Path(path)
+        self._rate = rate if 0 < rate <= _LARGEST_RATE else _DEFAULT_RATE
+        self._palette, self._alpha = palette, alpha
+        self._container: OutputContainer | None = None
+        self._stream: VideoStream | None = None
+        self._size = (0, 0)
+        self._count = 0
+
+    def write(
+        self,
+        frame: Frame,
+        ids: UInt8Array,
+        probabilities: npt.NDArray[np.floating[Any]] | None = None,
+        *,
+        object_ids: Sequence[int] | None = None,
+        reliability: Mapping[int, float] | None = None,
+    ) -> None:
+        """Encode one frame; see ResultWriter.write."""
+        import av
+
+        check_ids(frame, ids)
+        with _encoding_errors(self.path):
+            container, stream = self._opened(frame.size)
+            image = _padded_to_even(blend(frame.image, ids, self._palette, self._alpha))
+            picture = av.VideoFrame.from_ndarray(image, format="rgb24")
+            picture = picture.reformat(format="yuv420p", dst_colorspace="ITU709")
+            picture.pts, picture.time_base = self._count, 1 / self._rate
+            container.mux(stream.encode(picture))
+            self._count += 1
+
+    def close(self) -> None:
+        """Finish the file and rename it; without a frame there is no file."""
+        if self._container is None or self._stream is None:
+            return
+        try:
+            with _encoding_errors(self.path):
+                self._container.mux(self._stream.encode(None))
+                self._container.close()
+                temporary_path(self.path).replace(self.path)
+        except BaseException:
+            self.abort()
+            raise
+        self._container = self._stream = None
+
+    def abort(self) -> None:
+        """Throw away what was encoded."""
+        if self._container is None:
+            return
+        container, self._container, self._stream = self._container, None, None
+        try:
+            container.close()
+        except Exception:  # the disk that refused a frame may refuse the trailer, too
+            pass
+        finally:
+            temporary_path(self.path).unlink(missing_ok=True)
+
+    def _opened(self, size: tuple[int, int]) -> tuple[OutputContainer, VideoStream]:
+        import av
+
+        if self._container is None or self._stream is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._container = av.open(
+                str(temporary_path(self.path).resolve()),
+                "w",
+                format="mp4",
+                options={"movflags": "+faststart"},
+            )
+            stream = self._container.add_stream("libx264", rate=self._rate)
+            stream.height, stream.width = (side + side % 2 for side in size)
+            stream.pix_fmt = "yuv420p"
+            stream.options = {"crf": "18", "preset": "veryfast", "x264-params": _COLOURS}
+            self._stream, self._size = stream, size
+        if size != self._size:
+            raise ValueError(f"expected frames of {self._size}, got {size}")
+        return self._container, self._stream
+
+
+@contextmanager
+def _encoding_errors(path: Path) -> Iterator[None]:
+    """Turn what the encoder and the disk raise into an OutputError."""
+    import av
+
+    with output_errors(path):
+        try:
+            yield
+        except av.error.FFmpegError as error:
+            if isinstance(error, OSError):
+                raise
+            raise OutputError(
+                f"cannot encode {path}: {error}. H.264 takes sizes up to 16384 pixels a side: leave the "
+                "overlay out for such a video, or resize it first."
+            ) from error
+
+
+def inner_contour(ids: UInt8Array) -> npt.NDArray[np.bool_]:
+    """Find the object pixels (H, W) with a neighbour above, below, left or right of another id."""
+    edge = np.zeros(ids.shape, np.bool_)
+    below = ids[1:] != ids[:-1]
+    beside = ids[:, 1:] != ids[:, :-1]
+    edge[1:] |= below
+    edge[:-1] |= below
+    edge[:, 1:] |= beside
+    edge[:, :-1] |= beside
+    return edge & (ids > 0)
+
+
+def _padded_to_even(image: UInt8Array) -> UInt8Array:
+    """Repeat the last row and column where needed: yuv420p has one colour for 2x2 pixels."""
+    height, width = image.shape[:2]
+    return np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

@@ -1,0 +1,65 @@
+"""What a source of frames offers, and which kind of source a path is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from cyclevos.media.frames import Frame
+
+
+class FrameSource(ABC):
+    """A video that can be streamed as often as one likes, forwards and backwards.
+
+    Nothing but the frame in hand (and, backwards, one bounded chunk) is kept in memory.
+
+    Attributes:
+        path: the file or folder.
+        name: its stem, for naming results.
+    """
+
+    path: Path
+    name: str
+
+    @property
+    @abstractmethod
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels as displayed, that is after rotation."""
+
+    @property
+    @abstractmethod
+    def frame_names(self) -> Sequence[str] | None:
+        """Names of all frames in order; None for a video, whose frames are named by their index."""
+
+    @property
+    @abstractmethod
+    def len_hint(self) -> int | None:
+        """Number of frames, as far as it is known without decoding everything."""
+
+    @property
+    @abstractmethod
+    def frame_rate(self) -> Fraction | None:
+        """Frames per second (the average where it varies); None for images."""
+
+    @abstractmethod
+    def iterate(self, *, reverse: bool = False, start: int | None = None) -> Iterator[Frame]:
+        """Open the source anew and stream its frames.
+
+        Args:
+            reverse: stream from `start` down to frame 0.
+            start: index of the first frame to yield; default the first, or the last when reversed.
+
+        Raises:
+            VideoError: a frame cannot be decoded or has another size; earlier frames were yielded.
+        """
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self.iterate()
+
+    def __reversed__(self) -> Iterator[Frame]:
+        return self.iterate(reverse=True)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.path)!r})"

@@ -1,0 +1,74 @@
+"""The reliability of a video's masks over time, with pictures of the frames to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cyclevos.files.atomic import output_errors, replacing
+from cyclevos.media.reliability_files import ReliabilityRow
+from cyclevos.pictures.arrays import UInt8Array
+from cyclevos.pictures.palette import palette_colours
+
+_THUMBNAILS = 5  # a row
+_MARK = "#c0392b"
+
+
+def write_timeline(
+    path: Path,
+    frame_names: Sequence[str],
+    rows: Sequence[ReliabilityRow],
+    review: Sequence[Mapping[str, Any]],
+    thumbnails: Mapping[str, UInt8Array],
+    palette: bytes | None = None,
+) -> None:
+    """Draw a line per object over the frames, and the frames to look at below.
+
+    Args:
+        path: PNG.
+        frame_names: of all frames, in order.
+        rows: reliability of one video's frames.
+        review: the frames to look at, as :func:`~cyclevos.media.reliability_files.write_review` returns them.
+        thumbnails: a picture of each of these frames by name, RGB uint8 (H,W,3).
+        palette: of the lines' colours; None = DAVIS's.
+
+    Raises:
+        OutputError: the disk refuses.
+    """
+    from matplotlib.figure import Figure
+
+    place = {name: position for position, name in enumerate(frame_names)}
+    pictures = [entry for entry in review if entry["frame"] in thumbnails]
+    lines = -(-len(pictures) // _THUMBNAILS)
+    figure = Figure(figsize=(10, 2.6 + 1.5 * lines), layout="constrained")
+    grid = figure.add_gridspec(1 + lines, _THUMBNAILS, height_ratios=[2.4, *[1.4] * lines])
+    panel = figure.add_subplot(grid[0, :])
+    colours = palette_colours(palette) / 255
+    for i in sorted({row.object_id for row in rows}):
+        own = sorted((place[row.frame], row.reliability) for row in rows if row.object_id == i)
+        values = np.full(len(frame_names), np.nan)  # given masks leave a gap
+        values[[p for p, _ in own]] = [value for _, value in own]
+        panel.plot(values, color=colours[i], linewidth=1.3, label=f"object {i}")
+    for number, entry in enumerate(review, start=1):
+        spot = (place[entry["frame"]], entry["reliability"])
+        panel.plot(*spot, "o", color=_MARK, markersize=4)
+        panel.annotate(str(number), spot, (0, 5), textcoords="offset points", fontsize=7, color=_MARK, ha="center")
+    panel.set_xlim(-0.5, len(frame_names) - 0.5)
+    panel.set_ylim(0, 1.05)
+    panel.set_xlabel("frame")
+    panel.set_ylabel("reliability (predicted J)")
+    if rows:
+        panel.legend(fontsize=7, loc="lower left", ncols=4)
+    for position, entry in enumerate(pictures):
+        picture = figure.add_subplot(grid[1 + position // _THUMBNAILS, position % _THUMBNAILS])
+        picture.imshow(thumbnails[entry["frame"]])
+        picture.set_axis_off()
+        number = review.index(entry) + 1
+        picture.set_title(
+            f"{number}: {entry['frame']}, object {entry['object_id']}: {entry['reliability']:.2f}", fontsize=7
+        )
+    with output_errors(path), replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=130)

@@ -1,0 +1,292 @@
+"""Decoding one pass of a video file with PyAV: errors in words, truncation noticed, pictures upright."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from heapq import heappop, heappush
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cyclevos.errors import VideoError
+from cyclevos.pictures.arrays import UInt8Array
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+# Containers that write down how long they are. Elsewhere FFmpeg guesses the length from the bit rate.
+_DECLARING_FORMATS = frozenset({"mov", "mp4", "matroska", "webm", "avi", "flv", "asf"})
+# Broadcast streams lose packets all the time and decoders live with it.
+_LOSSY_FORMATS = frozenset({"mpegts", "mpeg", "rtp"})
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a file and its first real video stream.
+
+    Raises:
+        VideoError: the file is no video, or has sound only.
+    """
+    import av
+
+    try:
+        # Only the file itself: a playlist posing as a video must not make us fetch what it names.
+        container = av.open(str(path.resolve()), container_options={"protocol_whitelist": "file"})
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise VideoError(
+            f"{path} cannot be read as a video ({error_text(error)}). Expected a whole file that FFmpeg can "
+            "decode, e.g. mp4, mov, mkv, webm or avi; a recording that was cut off lacks its index and has "
+            "to be repaired or recorded again, and images go into a folder."
+        ) from error
+    with container:
+        streams = [stream for stream in container.streams.video if not _is_cover_art(stream)]
+        if not streams:
+            kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "no stream at all"
+            raise VideoError(
+                f"{path} holds no video stream; found: {kinds}. Give a whole file "
+                "that has a picture; a recording that was cut off lacks its index and has to be repaired."
+            )
+        streams[0].thread_type = "AUTO"
+        yield container, streams[0]
+
+
+def decode(path: Path, seek_pts: int | None = None) -> Generator[VideoFrame, None, None]:
+    """Decode pictures in display order, not yet turned upright nor converted.
+
+    Args:
+        path: the video file.
+        seek_pts: start at the keyframe at or before this time stamp (in the stream's time base)
+            instead of at the beginning; the file's end is then taken on trust.
+
+    Raises:
+        VideoError: the file cannot be decoded (further); all good pictures before were yielded.
+    """
+    import av
+
+    with open_video(path) as (container, stream):
+        if seek_pts is not None:
+            try:
+                container.seek(seek_pts, stream=stream, backward=True)
+            except (av.error.FFmpegError, OSError) as error:
+                raise VideoError(f"{path} cannot be searched ({error_text(error)}).") from error
+        decoding = _Pass(path, container, stream, sought=seek_pts is not None)
+        yield from decoding.pictures()
+        if seek_pts is None:
+            decoding.check_end()
+
+
+def upright_rgb(picture: VideoFrame) -> UInt8Array:
+    """Convert a decoded picture to uint8 RGB (H, W, 3), turned as its display matrix says."""
+    # Naming a target makes older PyAV heed the source's colour matrix; RGB itself has none.
+    image: Any = picture.to_ndarray(format="rgb24", dst_colorspace="ITU601")
+    matrix: Any = picture.side_data.get("DISPLAYMATRIX")
+    upright: UInt8Array = image if matrix is None else apply_display_matrix(image, bytes(matrix))
+    return upright
+
+
+def apply_display_matrix(image: UInt8Array, matrix: bytes) -> UInt8Array:
+    """Turn and flip an image by the right-angled part of a display matrix.
+
+    Args:
+        image: (H, W, C).
+        matrix: nine native-endian int32, the rows (a b u)(c d v)(x y w), of which a, b, c, d are 16.16 fixed
+            point: a pixel at (x, y) is shown at (a x + c y, b x + d y).
+
+    Returns:
+        A contiguous image, (H, W, C) or (W, H, C).
+
+    >>> quarter_turn = np.array([0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30], np.int32).tobytes()
+    >>> apply_display_matrix(np.array([[[1], [2]]], np.uint8), quarter_turn)[..., 0]
+    array([[1],
+           [2]], dtype=uint8)
+    """
+    a, b, _, c, d = (int(value) for value in np.frombuffer(matrix, np.int32)[:5])
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        image = image.transpose(1, 0, 2)  # (W, H, C): x is shown along y
+        flip_x, flip_y = c < 0, b < 0
+    else:
+        flip_x, flip_y = a < 0, d < 0
+    if flip_x:
+        image = image[:, ::-1]
+    if flip_y:
+        image = image[::-1]
+    return np.ascontiguousarray(image)
+
+
+def error_text(error: BaseException | str) -> str:
+    """Return what FFmpeg or the system said, without the path that the message already names; words as they are."""
+    return str(getattr(error, "strerror", None) or error)
+
+
+class _Pass:
+    """One run through the packets; knows how far it came, and so whether the file ended early."""
+
+    def __init__(self, path: Path, container: InputContainer, stream: VideoStream, *, sought: bool) -> None:
+        self.path, self.container, self.stream = path, container, stream
+        self.count = 0
+        self.video_end = Fraction(0)  # seconds, the end of the last packet seen
+        self.any_end = Fraction(0)
+        self.formats = set(container.format.name.split(","))
+        self.first_error: BaseException | str | None = None
+        # Whether the first packets lack their keyframe, so that errors before the first picture tell nothing.
+        self.headless: bool | None = True if sought else None
+        self.sought = sought
+        # Heap of packets whose pictures have not come out yet: time stamp, number in the order of decoding.
+        self.due: list[tuple[int, int]] = []
+        self.packets = 0
+
+    def pictures(self) -> Iterator[VideoFrame]:
+        """Yield every picture up to the first that is damaged or missing; leading packets may lack their keyframe."""
+        import av
+
+        packets = self.container.demux(self.stream, *self.container.streams.audio)
+        failure: BaseException | str | None = None
+        while failure is None:
+            pictures: list[Any] = []
+            packet = None
+            try:
+                packet = next(packets, None)
+                if packet is None:
+                    return
+                if not self._note(packet):
+                    continue
+                if packet.is_corrupt and not self.formats & _LOSSY_FORMATS:
+                    failure = "its data ends inside this frame"
+                else:
+                    pictures = packet.decode()
+            except av.error.EOFError:
+                continue  # a decoder that is asked once more after its end
+            except (av.error.FFmpegError, OSError) as error:
+                # A decoder holds pictures back: none so far does not mean that nothing is lost.
+                failure = None if self.headless and not self.count and packet is not None else error
+                self.first_error = self.first_error or error
+            for picture in pictures:
+                if self._is_damaged(picture):
+                    self.first_error = failure = "its data is damaged"
+                    break
+                yield self._counted(picture)
+        for picture in self._before_gap(self._flush()):
+            yield self._counted(picture)
+        if self.count:
+            raise self._broken(failure)
+
+    def check_end(self) -> None:
+        """Raise VideoError where nothing was decoded, or clearly less than the container declares."""
+        if not self.count:
+            why = f" ({error_text(self.first_error)})" if self.first_error else ""
+            raise VideoError(
+                f"{self.path} has a video stream but no frame that can be decoded{why}. Expected at least "
+                "one frame: convert or record the file again."
+            )
+        if self.formats & _DECLARING_FORMATS:
+            missing = self._missing_seconds()
+            if missing:
+                raise self._broken(f"the file declares {float(missing):.2f} s more")
+
+    def _note(self, packet: Packet[Any]) -> bool:
+        """Remember how far this packet reaches; true for a packet of the video stream."""
+        is_video: bool = packet.stream.index == self.stream.index
+        if packet.pts is not None and packet.time_base is not None:
+            end = (packet.pts + (packet.duration or 0)) * packet.time_base
+            self.any_end = max(self.any_end, end)
+            if is_video:
+                self.video_end = max(self.video_end, end)
+        if is_video and packet.size:
+            self.headless = not packet.is_keyframe if self.headless is None else self.headless
+            if packet.pts is not None and not packet.is_discard:
+                heappush(self.due, (packet.pts, self.packets))
+            self.packets += 1
+        return is_video
+
+    def _counted(self, picture: VideoFrame) -> VideoFrame:
+        if self.headless and not self.sought:
+            lost = sum(stamp < (picture.pts or 0) for stamp, _ in self.due) if not self.count else 0
+            if lost:
+                text = "%s begins without a keyframe that can be decoded: %d pictures before its frame 0 are left out"
+                logger.warning(text, self.path, lost)
+            self.headless = picture.is_corrupt
+        self.count += 1
+        while self.due and (picture.pts is None or self.due[0][0] <= picture.pts):
+            heappop(self.due)  # also what is never shown, as VP8's hidden frames
+        return picture
+
+    def _before_gap(self, pictures: list[VideoFrame]) -> list[VideoFrame]:
+        """Of what comes out after a failure, take what neither lies beyond the missing picture nor was made with it."""
+        came = {picture.pts for picture in pictures if not self._is_damaged(picture)}
+        lost = min((number for stamp, number in self.due if stamp not in came), default=self.packets)
+        good = []
+        for picture, (stamp, number) in zip(pictures, sorted(self.due), strict=False):
+            if picture.pts != stamp or number > lost or self._is_damaged(picture):
+                break
+            good.append(picture)
+        return good
+
+    def _is_damaged(self, picture: VideoFrame) -> bool:
+        """Tell whether FFmpeg marked a picture; where that is nothing unusual, it is taken as it is."""
+        usual = self.headless or self.formats & _LOSSY_FORMATS  # a search comes down anywhere: headless to its end
+        return bool(picture.is_corrupt and not usual)
+
+    def _flush(self) -> list[VideoFrame]:
+        import av
+
+        try:
+            pictures = self.stream.decode(None)
+        except (av.error.FFmpegError, OSError):
+            return []
+        for picture in pictures:  # without a packet, older PyAV does not know their clock
+            picture.time_base = self.stream.time_base or picture.time_base
+        return pictures
+
+    def _missing_seconds(self) -> Fraction | None:
+        rate = self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
+        declared_end, reached = self._declared_end()
+        if declared_end is None:
+            return None
+        missing = declared_end - reached
+        margin = max(3 / Fraction(rate), min(declared_end / 50, Fraction(1)))
+        if missing <= margin or (self.stream.frames and self.count >= self.stream.frames - 3):
+            return None
+        return missing
+
+    def _declared_end(self) -> tuple[Fraction | None, Fraction]:
+        """Seconds at which the container says that it ends, and how far the same clock came."""
+        stream, container = self.stream, self.container
+        if stream.duration and stream.time_base:
+            start = stream.start_time or 0
+            return (start + stream.duration) * stream.time_base, self.video_end
+        tag = _clock_seconds(stream.metadata.get("DURATION", ""))
+        if tag:
+            return tag, self.video_end
+        if container.duration:  # microseconds, of the longest stream
+            start = container.start_time or 0
+            return Fraction(start + container.duration, 1_000_000), self.any_end
+        return None, self.any_end
+
+    def _broken(self, why: BaseException | str) -> VideoError:
+        return VideoError(
+            f"{self.path} breaks off at frame {self.count}: {error_text(why)}. The {self.count} frames before it are "
+            "good. Copy or download the whole file again, or re-encode what is there "
+            f"(ffmpeg -i {self.path.name} repaired.mp4)."
+        )
+
+
+def _clock_seconds(text: str) -> Fraction | None:
+    """Seconds of "00:00:02.040000000", as Matroska tags write them."""
+    try:
+        hours, minutes, seconds = text.split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
+    except ValueError:
+        return None
+
+
+def _is_cover_art(stream: VideoStream) -> bool:
+    disposition: Any = getattr(stream, "disposition", 0)
+    return bool(int(disposition) & 0x0400)  # AV_DISPOSITION_ATTACHED_PIC

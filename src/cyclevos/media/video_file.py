@@ -1,0 +1,227 @@
+"""A video file as a source: forwards as it is decoded, backwards chunk by chunk in bounded memory."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cyclevos.errors import VideoError
+from cyclevos.media.frames import Frame, check_same_size
+from cyclevos.media.sources import FrameSource
+from cyclevos.media.video_decoding import decode, open_video, upright_rgb
+from cyclevos.naming import index_name
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+# What backward streaming may hold at once. A longer group of pictures is decoded more than once.
+_CHUNK_BYTES = 96 * 2**20
+_CHUNK_FRAMES = 128
+
+
+@dataclass
+class _Timeline:
+    """Time stamp of every frame and where decoding can start; eight bytes a frame.
+
+    `ordered` is false where the stamps cannot tell frames apart; then only counting from the start can.
+    """
+
+    stamps: array[int] = field(default_factory=lambda: array("q"))
+    keyframes: array[int] = field(default_factory=lambda: array("q"))
+    ordered: bool = True
+    complete: bool = False
+
+    def add(self, picture: VideoFrame) -> None:
+        stamp = picture.pts
+        if picture.key_frame:
+            self.keyframes.append(len(self.stamps))
+        if stamp is None or (self.stamps and stamp <= self.stamps[-1]):
+            self.ordered = False
+        self.stamps.append(0 if stamp is None else stamp)
+
+
+class VideoFile(FrameSource):
+    """A video that FFmpeg can decode, turned upright; no frame is made up or dropped.
+
+    Args:
+        path: the file; its first frame is decoded here.
+
+    Raises:
+        VideoError: the file is no video or has no decodable frame.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.name = self.path.stem
+        self._timeline = _Timeline()
+        with open_video(self.path) as (_, stream):
+            self._declared_frames = stream.frames or None
+            rate = stream.average_rate or stream.guessed_rate
+            self._rate = Fraction(rate) if rate else None
+        pictures = decode(self.path)
+        self._size = self._frame(0, next(pictures)).size
+        pictures.close()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the first frame, upright."""
+        return self._size
+
+    @property
+    def frame_names(self) -> Sequence[str] | None:
+        """None: frames are named by their index."""
+        return None
+
+    @property
+    def len_hint(self) -> int | None:
+        """What the container declares, exact once the video was streamed to its end."""
+        return len(self._timeline.stamps) if self._timeline.complete else self._declared_frames
+
+    @property
+    def frame_rate(self) -> Fraction | None:
+        """Average frames per second."""
+        return self._rate
+
+    def iterate(self, *, reverse: bool = False, start: int | None = None) -> Iterator[Frame]:
+        """Stream the frames; see FrameSource.iterate.
+
+        Going backwards first decodes the video once up to `start`, unless it was streamed to its end before.
+        Going forwards decodes what lies before `start`, too, or after a whole pass only from a keyframe near it.
+        """
+        if reverse:
+            return self._backward(start)
+        return self._forward(start or 0)
+
+    def _forward(self, start: int) -> Iterator[Frame]:
+        known = self._timeline
+        if known.complete and known.ordered and 0 < start < len(known.stamps):
+            sought = self._sought(known, start)
+            if sought is not None:
+                yield from self._following(known, start, sought)
+                return
+        timeline = _Timeline()
+        for index, picture in enumerate(decode(self.path)):
+            timeline.add(picture)
+            if index >= start:
+                frame = self._frame(index, picture)
+                check_same_size(index_name(0), self._size, frame.name, frame.size, str(self.path))
+                yield frame
+        timeline.complete = True
+        self._timeline = timeline
+
+    def _sought(self, timeline: _Timeline, start: int) -> Iterator[VideoFrame] | None:
+        """Pictures from `start` on, found through a keyframe before it; None where that leads astray."""
+        for seek_to in _entry_points(timeline, start):
+            if seek_to is None:
+                break
+            pictures = decode(self.path, timeline.stamps[seek_to])
+            try:
+                found = next((p for p in pictures if p.pts is None or p.pts >= timeline.stamps[start]), None)
+            except VideoError:
+                continue
+            if found is not None and found.pts == timeline.stamps[start] and not found.is_corrupt:
+                return chain([found], pictures)
+        return None
+
+    def _following(self, timeline: _Timeline, start: int, pictures: Iterator[VideoFrame]) -> Iterator[Frame]:
+        index = start
+        for picture in pictures:
+            if index == len(timeline.stamps) or picture.pts != timeline.stamps[index]:
+                break
+            frame = self._frame(index, picture)
+            check_same_size(index_name(0), self._size, frame.name, frame.size, str(self.path))
+            yield frame
+            index += 1
+        else:
+            if index == len(timeline.stamps):
+                return
+        raise VideoError(
+            f"{self.path}: frame {index} is not where it was when the file was read before. The file must not "
+            "change while it is read: wait until it is written, then run again."
+        )
+
+    def _backward(self, start: int | None) -> Iterator[Frame]:
+        timeline = self._scan(start)
+        last = len(timeline.stamps) - 1
+        end = last if start is None else min(start, last)
+        while end >= 0:
+            begin, pictures = self._chunk(timeline, end)
+            for index in range(end, begin - 1, -1):
+                frame = self._frame(index, pictures.pop())
+                check_same_size(index_name(0), self._size, frame.name, frame.size, str(self.path))
+                yield frame
+            end = begin - 1
+
+    def _frame(self, index: int, picture: VideoFrame) -> Frame:
+        time = None if picture.pts is None else picture.time
+        return Frame(index, index_name(index), upright_rgb(picture), time)
+
+    def _scan(self, start: int | None) -> _Timeline:
+        """Find every frame's time stamp up to `start`, by decoding: packets alone do not tell it exactly."""
+        known = self._timeline
+        if known.complete or (start is not None and start < len(known.stamps)):
+            return known
+        timeline = _Timeline()
+        for picture in decode(self.path):
+            timeline.add(picture)
+            if len(timeline.stamps) - 1 == start:
+                break
+        else:
+            timeline.complete = True
+        self._timeline = timeline
+        return timeline
+
+    def _chunk(self, timeline: _Timeline, end: int) -> tuple[int, list[VideoFrame]]:
+        """Decode the pictures `begin..end`, as many as may be held, from a keyframe if there is one."""
+        height, width = self._size
+        held = max(4, min(_CHUNK_FRAMES, _CHUNK_BYTES // (height * width * 2)))
+        begin = max(0, end - held + 1)
+        position = bisect_left(timeline.keyframes, begin)
+        if position < len(timeline.keyframes) and timeline.keyframes[position] <= end:
+            begin = timeline.keyframes[position]
+        for seek_to in _entry_points(timeline, begin):
+            pictures = self._decode_range(timeline, begin, end, seek_to)
+            if pictures is not None:
+                return begin, pictures
+        raise VideoError(
+            f"{self.path}: frames {begin} to {end} cannot be decoded a second time. The file must not "
+            "change while it is read: wait until it is written, then run again."
+        )
+
+    def _decode_range(self, timeline: _Timeline, begin: int, end: int, seek_to: int | None) -> list[VideoFrame] | None:
+        """Return pictures `begin..end`, or None where the search came down in the wrong place."""
+        stamps = timeline.stamps
+        pictures: list[VideoFrame] = []
+        try:
+            for index, picture in enumerate(decode(self.path, None if seek_to is None else stamps[seek_to])):
+                if seek_to is None:
+                    wanted = index >= begin
+                elif picture.pts is None:
+                    return None
+                else:
+                    wanted = picture.pts >= stamps[begin]
+                    if wanted and (picture.is_corrupt or picture.pts != stamps[begin + len(pictures)]):
+                        return None
+                if wanted:
+                    pictures.append(picture)
+                if len(pictures) == end - begin + 1:
+                    return pictures
+        except VideoError:
+            return None
+        return None
+
+
+def _entry_points(timeline: _Timeline, begin: int) -> Iterator[int | None]:
+    """Frames to seek to, nearest first and ever further back; None is the file's beginning."""
+    if timeline.ordered:
+        position = bisect_right(timeline.keyframes, begin) - 1
+        for step in (0, 1, 3):
+            if position - step > 0:  # the keyframe at 0 is the beginning itself
+                yield timeline.keyframes[position - step]
+    yield None

@@ -1,0 +1,65 @@
+"""Reading an image file as a frame: upright, RGB, 8 bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from cyclevos.pictures.arrays import UInt8Array
+
+_ORIENTATION_TAG = 0x0112
+# What undoes each EXIF orientation; 1 (upright) and unknown values need nothing.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def read_image(path: Path) -> UInt8Array:
+    """Read an image upright as uint8 RGB (H, W, 3).
+
+    Transparency is laid over black, 16-bit grey keeps its upper byte, palettes are resolved, and the
+    camera's orientation tag is applied.
+
+    Raises:
+        OSError, ValueError and what else Pillow raises on broken files.
+    """
+    with Image.open(path) as image:
+        image.load()
+        orientation = _orientation(image)
+        rgb = _to_rgb(image)
+    if orientation in _UPRIGHT:
+        rgb = rgb.transpose(_UPRIGHT[orientation])
+    array = np.array(rgb, dtype=np.uint8)  # (H, W, 3)
+    if 0 in array.shape:
+        raise ValueError(f"it has no pixels, its shape is {array.shape}")
+    return array
+
+
+def _orientation(image: Image.Image) -> int:
+    if image.format == "TIFF":
+        return 1  # Pillow turns TIFF images upright itself while loading them
+    try:
+        return int(image.getexif().get(_ORIENTATION_TAG, 1))
+    except Exception:  # a broken EXIF block is no reason to refuse the picture
+        return 1
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        raise ValueError("it holds floating-point pixels, whose range is unknown")
+    if image.mode.startswith("I"):  # 16-bit grey, in Pillow's 16- or 32-bit modes
+        values = np.asarray(image).astype(np.int64)
+        return Image.fromarray((np.clip(values, 0, 65535) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
+        straight = image.convert("RGBA")
+        black = Image.new("RGBA", straight.size, (0, 0, 0, 255))
+        return Image.alpha_composite(black, straight).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,190 @@
+"""Ids out of grey levels and colours, and the repair of masks whose edges were smoothed.
+
+A value counts as *solid* if it fills some 3x3 block and at least a thousandth of the picture; smoothing an
+edge makes values that do neither. Shapes: H height, W width, C distinct values.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import numpy.typing as npt
+
+from cyclevos.errors import MaskError
+from cyclevos.pictures.arrays import UInt8Array
+from cyclevos.pictures.palette import palette_colours
+
+logger = logging.getLogger(__name__)
+
+Int64Array = npt.NDArray[np.int64]
+
+# So many grey values that never fill a 3x3 block are taken for a smoothed edge rather than for tiny objects.
+_SOFT_VALUES = 8
+# More evenly coloured objects than this are hardly painted by hand.
+_PLAUSIBLE_IDS = 23
+# A mask may be mostly edge when it is tiny, but not when it is a mask at all and of some size.
+_MOST_SOFT = 0.5
+
+
+def grey_to_ids(values: Int64Array, fix_mask: bool) -> UInt8Array:
+    """Read grey levels (H, W) as ids.
+
+    Raises:
+        MaskError: levels over 255 (0 and 65535 alone are binary), unless `fix_mask` numbers them anew, or the
+            many levels of a smoothed edge, unless `fix_mask` snaps these to the nearest solid level.
+    """
+    levels, counts = np.unique(values, return_counts=True)
+    if levels[-1] > 255 and set(levels.tolist()) <= {0, 65535}:
+        return np.where(values > 0, 255, 0).astype(np.uint8)
+    if levels[-1] > 255 and not fix_mask:
+        raise MaskError(
+            f"its 16-bit values reach {levels[-1]}: {_listed(levels, counts)}. Expected ids 0..255, or 0 "
+            "and 65535 alone: export 8-bit ids, or use --fix-mask of segment or erf to number up to 255 objects "
+            "anew, in the order of their values."
+        )
+    if levels[-1] > 255 and np.count_nonzero(~_filling(values, levels)) < _SOFT_VALUES:
+        return _numbered_anew(values, levels)
+    if levels[-1] > 255:
+        values = values >> 8
+        levels, counts = np.unique(values, return_counts=True)
+    solid = _solid(values, levels, counts)
+    if np.count_nonzero(~solid) < _SOFT_VALUES:
+        return values.astype(np.uint8)
+    if not fix_mask:
+        raise MaskError(
+            f"it has {len(levels)} grey values, most of them only along edges: {_listed(levels, counts)}. "
+            "Expected one value per object: export it without anti-aliasing, or use --fix-mask of segment or "
+            "erf to snap every pixel to the nearest of the solid values."
+        )
+    _check_repairable(solid, counts)
+    anchors = levels[solid]
+    nearest = anchors[np.abs(levels[:, None] - anchors[None]).argmin(1)]  # (C,)
+    return _looked_up(nearest, levels, values)
+
+
+def colours_to_ids(rgb: UInt8Array, fix_mask: bool) -> UInt8Array:
+    """Read colours (H, W, 3) as the ids of the DAVIS palette.
+
+    Raises:
+        MaskError: other colours occur, unless `fix_mask` gives every solid colour the id of the nearest of
+            the first palette entries, and every other pixel that of the nearest solid colour.
+    """
+    packed = (rgb.astype(np.int64) << np.array([16, 8, 0])).sum(-1)  # (H, W)
+    codes, counts = np.unique(packed, return_counts=True)
+    palette = palette_colours(None).astype(np.int64)
+    exact, found = _palette_entries(codes, palette)
+    if exact.all():
+        return _looked_up(found, codes, packed)
+    if not fix_mask:
+        raise MaskError(
+            f"it is RGB with {len(codes)} colours, not all of them DAVIS palette entries: "
+            f"{_listed_colours(codes, counts)}. Expected an indexed PNG, or black (0,0,0), (128,0,0), "
+            "(0,128,0), ... alone: export it indexed, or use --fix-mask of segment or erf, which maps to "
+            "the nearest palette entry."
+        )
+    solid = _solid(packed, codes, counts)
+    _check_repairable(solid, counts)
+    colours = _unpack(codes)  # (C, 3)
+    ids = _assign_ids(colours[solid], palette[: max(8, np.count_nonzero(solid))])
+    # One solid colour at a time: photographs have as many colours as pixels, but few solid ones.
+    best = np.full(len(codes), np.inf)
+    nearest = np.zeros(len(codes), np.uint8)
+    for colour, object_id in zip(colours[solid], ids, strict=True):
+        distance = ((colours - colour) ** 2).sum(-1)
+        closer = distance < best
+        best[closer], nearest[closer] = distance[closer], object_id
+    return _looked_up(nearest, codes, packed)
+
+
+def _palette_entries(codes: Int64Array, palette: Int64Array) -> tuple[npt.NDArray[np.bool_], Int64Array]:
+    """Tell for every colour (C,) whether it is in the palette, and where.
+
+    All entries are multiples of 32, but the DAVIS data set itself writes 191 for 192: a difference of 1
+    counts as none.
+    """
+    colours = _unpack(codes)
+    rounded = (colours + 1) & ~31  # (C, 3)
+    close = (np.abs(colours - rounded) <= 1).all(-1)
+    rounded_codes = (rounded << np.array([16, 8, 0])).sum(-1)
+    palette_codes = (palette << np.array([16, 8, 0])).sum(-1)  # (256,)
+    order = np.argsort(palette_codes)
+    found = order[np.searchsorted(palette_codes[order], rounded_codes).clip(max=255)]
+    return close & (palette_codes[found] == rounded_codes), found
+
+
+def _looked_up(ids: npt.NDArray[np.integer], levels: Int64Array, values: Int64Array) -> UInt8Array:
+    """Replace every value (H, W) by the id of its level; ids and levels (C,)."""
+    picture: UInt8Array = ids[np.searchsorted(levels, values)].astype(np.uint8)
+    return picture
+
+
+def _numbered_anew(values: Int64Array, levels: Int64Array) -> UInt8Array:
+    """Number 16-bit ids (H, W), say those of KITTI MOTS, from 1 in the order of their levels (C,)."""
+    objects = levels[levels > 0]
+    if len(objects) > 255:
+        raise MaskError(f"it holds {len(objects)} objects, a mask has room for 255.")
+    numbers = np.searchsorted(objects, levels, side="right")  # (C,); 0 comes before all objects
+    read = ", ".join(f"{level} is {number}" for level, number in zip(levels, numbers, strict=True) if level)
+    logger.warning("A mask of 16-bit ids; its objects are numbered anew: %s.", read)
+    return _looked_up(numbers, levels, values)
+
+
+def _solid(values: Int64Array, levels: Int64Array, counts: Int64Array) -> npt.NDArray[np.bool_]:
+    """Tell for every level (C,) whether it is solid."""
+    small = min(values.shape) < 3
+    big: npt.NDArray[np.bool_] = (counts * 1000 >= values.size) | small
+    return _filling(values, levels) & big
+
+
+def _filling(values: Int64Array, levels: Int64Array) -> npt.NDArray[np.bool_]:
+    """Tell for every level (C,) whether it fills some 3x3 block; pictures too small to tell are all filled."""
+    if min(values.shape) < 3:
+        return np.ones(len(levels), np.bool_)
+    height, width = values.shape
+    centre = values[1:-1, 1:-1]
+    filled = np.ones(centre.shape, np.bool_)
+    for y in range(3):
+        for x in range(3):
+            filled &= values[y : height - 2 + y, x : width - 2 + x] == centre
+    return np.isin(levels, np.unique(centre[filled]))
+
+
+def _check_repairable(solid: npt.NDArray[np.bool_], counts: Int64Array) -> None:
+    soft = counts[~solid].sum() / counts.sum()
+    if not solid.any() or soft > _MOST_SOFT or np.count_nonzero(solid) > _PLAUSIBLE_IDS:
+        raise MaskError(
+            f"it looks like a picture, not like a mask: {np.count_nonzero(solid)} solid values, and "
+            f"{soft:.0%} of the pixels have others. What can be repaired are masks of up to {_PLAUSIBLE_IDS - 1} "
+            "evenly coloured objects: check that this is the right file."
+        )
+
+
+def _assign_ids(colours: Int64Array, palette: Int64Array) -> list[int]:
+    """Give each colour the nearest entry that is still free, the closest pairs first; (C, 3) -> C ids."""
+    distances = ((colours[:, None] - palette[None]) ** 2).sum(-1).astype(float)  # (C, entries)
+    ids = [0] * len(colours)
+    for _ in range(len(colours)):
+        row, entry = np.unravel_index(int(distances.argmin()), distances.shape)
+        ids[int(row)] = int(entry)
+        distances[row], distances[:, entry] = np.inf, np.inf
+    return ids
+
+
+def _unpack(codes: Int64Array) -> Int64Array:
+    return np.stack([codes >> 16, (codes >> 8) & 255, codes & 255], axis=-1)
+
+
+def _listed(levels: Int64Array, counts: Int64Array) -> str:
+    top = np.argsort(-counts, kind="stable")[:6]
+    return _joined([f"{levels[k]} ({counts[k]} pixels)" for k in top], len(levels))
+
+
+def _listed_colours(codes: Int64Array, counts: Int64Array) -> str:
+    top = np.argsort(-counts, kind="stable")[:6]
+    texts = [f"({r},{g},{b}) {counts[k]} pixels" for k, (r, g, b) in zip(top, _unpack(codes[top]), strict=True)]
+    return _joined(texts, len(codes))
+
+
+def _joined(texts: list[str], total: int) -> str:
+    return ", ".join(texts) + (", ..." if total > len(texts) else "")

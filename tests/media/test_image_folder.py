@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+from clips import SHARED, images_of, scene, write_images
+from PIL import Image
+
+from cyclevos.errors import VideoError
+from cyclevos.media.open_source import open_source
+from cyclevos.pictures.images import read_image
+
+
+def collect(frames, into):
+    for frame in frames:
+        into.append(frame.name)
+
+
+def test_natural_order_hidden_files_and_reverse(tmp_path):
+    drawn = scene(4)
+    for name, image in zip(["frame2.png", "frame10.png", "frame1.bmp", "frame33.webp"], drawn, strict=True):
+        Image.fromarray(image).save(tmp_path / name, lossless=True)
+    (tmp_path / ".hidden.png").write_bytes(b"no image")
+    (tmp_path / "notes.txt").write_text("no image")
+    source = open_source(tmp_path)
+    assert source.frame_names == ("frame1", "frame2", "frame10", "frame33")
+    assert (source.size, source.len_hint, source.frame_rate) == ((48, 64), 4, None)
+    np.testing.assert_array_equal(images_of(source), [drawn[2], drawn[0], drawn[1], drawn[3]])
+    np.testing.assert_array_equal(images_of(reversed(source)), images_of(source)[::-1])
+    assert [frame.index for frame in source.iterate(reverse=True, start=2)] == [2, 1, 0]
+    assert [frame.index for frame in source.iterate(start=2)] == [2, 3]
+    assert next(iter(source)).path.name == "frame1.bmp"
+
+
+def test_one_image_and_one_tiny_image(tmp_path):
+    write_images(tmp_path / "one", scene(1, 8, 8))
+    assert len(list(open_source(tmp_path / "one"))) == 1
+    single = open_source(tmp_path / "one" / "00000.png")
+    assert (single.name, single.size, len(list(single))) == ("00000", (8, 8), 1)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
+def test_exif_orientation_is_applied(tmp_path, orientation, suffix):
+    path = tmp_path / f"image{suffix}"
+    top_left_red = np.full((32, 48, 3), 40, np.uint8)
+    top_left_red[:16, :16] = [250, 10, 10]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = {  # what a camera stores, given how the scene looks upright
+        1: top_left_red,
+        2: top_left_red[:, ::-1],
+        3: top_left_red[::-1, ::-1],
+        4: top_left_red[::-1],
+        5: top_left_red.transpose(1, 0, 2),
+        6: np.rot90(top_left_red),
+        7: top_left_red[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(top_left_red, -1),
+    }[orientation]
+    Image.fromarray(np.ascontiguousarray(stored)).save(path, exif=exif)
+    image = open_source(path).size, read_image(path)
+    assert image[0] == (32, 48)
+    np.testing.assert_allclose(image[1][4:12, 4:12].mean((0, 1)), [250, 10, 10], atol=12)
+    np.testing.assert_allclose(image[1][24:, 24:].mean((0, 1)), [40, 40, 40], atol=12)
+
+
+def test_other_pixel_formats_become_rgb(tmp_path):
+    grey = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
+    rgba = np.dstack([grey, grey, grey, np.full((8, 8), 255, np.uint8)])
+    rgba[0, 0] = [200, 100, 50, 0]
+    images = {
+        "grey": Image.fromarray(grey),
+        "deep": Image.fromarray(grey.astype(np.uint16) * 257),
+        "alpha": Image.fromarray(rgba),
+        "palette": Image.fromarray(np.dstack([grey] * 3)).quantize(256),
+        "cmyk": Image.fromarray(np.dstack([grey] * 3)).convert("CMYK"),
+    }
+    for name, image in images.items():
+        path = tmp_path / f"{name}.{'tif' if name == 'cmyk' else 'png'}"
+        image.save(path)
+        rgb = read_image(path)
+        assert rgb.shape == (8, 8, 3)
+        np.testing.assert_allclose(rgb[1:, 1:, 1], grey[1:, 1:], atol=2)
+    assert tuple(read_image(tmp_path / "alpha.png")[0, 0]) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("damage", ["truncate", "replace"])
+def test_a_broken_image_in_the_middle_is_named_after_the_good_ones(tmp_path, damage):
+    folder = write_images(tmp_path / "clip", scene(5), ".jpg")
+    broken = folder / "00003.jpg"
+    broken.write_bytes(broken.read_bytes()[:300] if damage == "truncate" else b"not a picture")
+    got = []
+    with pytest.raises(VideoError, match=r"frame 3 cannot be decoded: .*00003\.jpg"):
+        collect(open_source(folder), got)
+    assert got == ["00000", "00001", "00002"]
+
+
+def test_floating_point_images_are_refused(tmp_path):
+    Image.fromarray(np.zeros((8, 8), np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(VideoError, match=r"a\.tif.*floating-point"):
+        open_source(tmp_path)
+
+
+def test_differing_sizes_show_both(tmp_path):
+    write_images(tmp_path, scene(2))
+    write_images(tmp_path, scene(1, 24, 32), start=2)
+    got = []
+    with pytest.raises(VideoError, match=r"00000\.png is 64x48 but 00002\.png is 32x24"):
+        collect(open_source(tmp_path), got)
+    assert len(got) == 2
+
+
+def test_two_files_of_one_stem_are_named(tmp_path):
+    write_images(tmp_path, scene(2))
+    write_images(tmp_path, scene(1), ".jpg", start=1)
+    with pytest.raises(VideoError, match=r"one name: 00001\.(png|jpg) and 00001\.(png|jpg)"):
+        open_source(tmp_path)
+
+
+def test_a_folder_without_images_says_what_it_holds(tmp_path):
+    with pytest.raises(VideoError, match=r"holds no image\. Found: nothing"):
+        open_source(tmp_path)
+    (tmp_path / "clip.mp4").touch()
+    with pytest.raises(VideoError, match=r"Found: clip\.mp4"):
+        open_source(tmp_path)
+
+
+def test_real_frames():
+    folder = SHARED / "data" / "DAVIS-2016" / "JPEGImages" / "480p" / "bear"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not here")
+    source = open_source(folder)
+    assert source.name == "bear"
+    assert source.frame_names[:2] == ("00000", "00001")
+    assert next(iter(source)).size == source.size

@@ -1,0 +1,92 @@
+"""The reliability file: a line per frame and object, in order, whatever interrupts it."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from cyclevos.errors import OutputError
+from cyclevos.media.frames import Frame
+from cyclevos.media.reliability_files import ReliabilityRow, ReliabilityWriter, read_reliability, write_review
+from cyclevos.media.timeline import write_timeline
+
+
+def write(writer, index, scores):
+    image = np.zeros((4, 5, 3), np.uint8)
+    writer.write(Frame(index, f"f{index}", image), image[..., 0], reliability=scores)
+
+
+def test_lines_in_the_frames_order_and_none_for_given_masks(tmp_path):
+    path = tmp_path / "reliability.csv"
+    with ReliabilityWriter(path, "clip, one") as writer:
+        write(writer, 10, {5: 0.25, 2: 1.0})
+        write(writer, 0, {})
+        write(writer, 9, {2: 0.5})
+    expected = 'sequence,frame,object_id,reliability\n"clip, one",f9,2,0.5000\n'
+    expected += '"clip, one",f10,2,1.0000\n"clip, one",f10,5,0.2500\n'
+    assert path.read_text() == expected
+    assert read_reliability(path)[2] == ReliabilityRow("clip, one", "f10", 5, 0.25)
+
+
+@pytest.mark.parametrize("cut", [0, 3, 9])
+def test_an_interrupted_file_goes_on(tmp_path, cut):
+    path = tmp_path / "reliability.csv"
+    writer = ReliabilityWriter(path, "clip")
+    for index in (1, 2, 3):
+        write(writer, index, {1: index / 10})
+    writer.abort()
+    path.write_text(path.read_text()[: len(path.read_text()) - cut])
+    with ReliabilityWriter(path, "clip", resume=True) as again:
+        write(again, 3, {1: 0.3})
+        write(again, 4, {1: 0.4})
+    assert [(row.frame, row.reliability) for row in read_reliability(path)] == [
+        ("f1", 0.1),
+        ("f2", 0.2),
+        ("f3", 0.3),
+        ("f4", 0.4),
+    ]
+
+
+@given(st.text(max_size=60))
+def test_any_other_file_is_refused_in_words(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("csv") / "reliability.csv"
+    path.write_text("sequence,frame,object_id,reliability\na,b,1,0.5\nx," + text + "\na,b,1,0.5\n", encoding="utf-8")
+    try:
+        rows = read_reliability(path)
+    except OutputError as error:
+        rows, message = [], str(error)
+    else:
+        message = str(path)
+    assert str(path) in message
+    assert all(isinstance(row, ReliabilityRow) for row in rows)
+
+
+def test_the_review_lists_the_worst_object_of_frames_apart(tmp_path):
+    rows = [ReliabilityRow("clip", f"{t:05d}", i, 0.9 - 0.1 * i) for t in range(20) for i in (1, 2)]
+    rows[10] = rows[10]._replace(reliability=0.1)
+    rows[12] = rows[12]._replace(reliability=0.2)
+    review = write_review(tmp_path / "reliability.json", rows, 3)
+    assert review[0] == {"sequence": "clip", "frame": "00005", "object_id": 1, "reliability": 0.1}
+    numbers = [int(entry["frame"]) for entry in review]
+    assert min(abs(a - b) for a in numbers for b in numbers if a != b) > 2
+    stored = json.loads((tmp_path / "reliability.json").read_text())
+    assert stored["review"] == review
+    assert (stored["count"], len(stored["frames"])) == (3, 40)
+
+
+def test_a_timeline_has_a_line_per_object_and_a_picture_per_frame(tmp_path):
+    names = [f"{t:05d}" for t in range(6)]
+    rows = [ReliabilityRow("clip", name, i, 0.5) for name in names[1:] for i in (1, 3)]
+    red = np.zeros((9, 16, 3), np.uint8)
+    red[..., 0] = 250
+    review = [{"sequence": "clip", "frame": "00003", "object_id": 3, "reliability": 0.5}]
+    write_timeline(tmp_path / "with.png", names, rows, review, {"00003": red})
+    write_timeline(tmp_path / "without.png", names, [], [], {})
+    picture = np.array(Image.open(tmp_path / "with.png").convert("RGB"))
+    assert (picture == [250, 0, 0]).all(axis=-1).mean() > 0.005
+    assert picture.shape[0] > np.array(Image.open(tmp_path / "without.png")).shape[0]
