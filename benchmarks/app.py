@@ -1,10 +1,10 @@
-"""Times the page in a real Chromium: painting on a 1080p frame, and masks from the loop to the screen.
+"""Times the app's page in Chromium: painting, and the delay from a computed mask to its overlay on the screen.
 
 Usage:
     python benchmarks/app.py [--frames 24]
 
-The bundled clip is tracked by the packaged network, at its own size and enlarged to 1080p. A frame's time runs from
-the moment its mask is computed to the moment its overlay is drawn, while the network goes on with the next frame.
+The packaged network tracks a bundled clip at its own size and enlarged to 1080p. The delay of a frame is measured from
+the moment its mask is computed until its overlay is drawn, while the network works on the next frame.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def write_clip(path: Path, height: int, frames: int) -> tuple[Path, np.ndarray[A
 
 
 def paint(page: Page, height: int) -> None:
-    """Paint with 120 pointer events, one a picture."""
+    """Paint with 120 pointer events, one per screen frame, and print their times."""
     page.locator("#size").fill("40")
     told = page.locator("#canvas").evaluate(_STROKE, 120)
     page.locator("#saved", has_text="All saved").wait_for()
@@ -122,7 +122,7 @@ def paint(page: Page, height: int) -> None:
 
 
 def track(page: Page, project: Project, ids: np.ndarray[Any, Any], height: int) -> None:
-    """Track the clip and compare when each mask was ready and when it was seen."""
+    """Track the clip and print the delay between computing each mask and showing it."""
     project.forget(0)
     project.paint(0, ids, project.mask(0).tag)
     computed: dict[int, float] = {}

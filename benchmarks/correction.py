@@ -3,8 +3,8 @@
     python benchmarks/correction.py              about ten minutes on two cores
     python benchmarks/correction.py --only default
 
-One correction of ten steps of the paper's preset, against a plain float32 version of it that encodes
-both frames anew in each step (contiguous tensors, the affinity of all cells in one piece):
+One correction of ten steps with the paper's preset, against a plain float32 version that encodes both frames in every
+step, with contiguous tensors and the affinity of all cells in one piece:
 
 ``stm-resnet50``  240x432, one object, in bfloat16 and in float32; random weights unless --weights names a file
 ``default``       480x864, one object and five
@@ -75,7 +75,7 @@ def compare(
     frames, ids = scene(size, objects)
     plain_network = build("float32").to(memory_format=torch.contiguous_format)
     how = Correction.preset("paper")
-    # Random weights give any gradient: a step is as long as moves half of the mask.
+    # Random weights give gradients of any size, so the rate is set by how far one step moves the mask.
     probe = plain(plain_network, frames, ids, replace(how, steps=1, rate=1.0))
     start = soften(ids)
     how = replace(how, rate=0.1 / float((probe - start).abs().max()))
@@ -103,7 +103,7 @@ def compare(
 
 
 def scene(size: tuple[int, int], objects: int) -> tuple[Tensor, Tensor]:
-    """Two frames (2,3,H,W) of a real clip and ids (H,W): its object, or five boxes."""
+    """Return two frames (2,3,H,W) of a real clip and ids (H,W): its object, or five boxes."""
     images = [frame.image for frame in open_source(CLIP)][:11:10]
     frames = torch.stack([torch.from_numpy(image).permute(2, 0, 1) for image in images])
     frames = torch.nn.functional.interpolate(frames, size=size, mode="bilinear", antialias=True).float() / 255
@@ -118,13 +118,13 @@ def scene(size: tuple[int, int], objects: int) -> tuple[Tensor, Tensor]:
 
 
 def soften(ids: Tensor) -> Tensor:
-    """A soft mask (K+1,H,W) that is unsure of the object's rim, as predictions are."""
+    """Return a soft mask (K+1,H,W) that is uncertain along the outline, as predictions are."""
     hard = torch.stack([ids == i for i in range(int(ids.max()) + 1)]).float()
     return torch.nn.functional.avg_pool2d(hard[None], 21, 1, 10, count_include_pad=False)[0]
 
 
 def plain(network: SpaceTimeMemoryNetwork, frames: Tensor, ids: Tensor, how: Correction) -> Tensor:
-    """Equation 5, nothing kept from step to step."""
+    """Compute equation 5, encoding everything again in every step."""
     mask = soften(ids)
     present = torch.ones(1, len(mask) - 1, dtype=torch.bool)
     labels = ids.long()[None]
@@ -135,14 +135,14 @@ def plain(network: SpaceTimeMemoryNetwork, frames: Tensor, ids: Tensor, how: Cor
             memory = network.encode_memory(network.prepare_memory(frames[1:]), leaf[None], present)
             logits = rebuild_reference(network, memory, network.encode_query(frames[:1]), present)
             (gradient,) = torch.autograd.grad(mask_loss(logits, labels, present).total, leaf)
-            mask = mask - how.rate * gradient  # the background's gradient is zero: it is what objects leave
+            mask = mask - how.rate * gradient  # the background has no gradient: it is what the objects leave
     finally:
         stm.memory_read = quick_read
     return torch.cat([1 - mask[1:].sum(dim=0, keepdim=True), mask[1:]])
 
 
 def timed(run: Callable[[], Tensor]) -> tuple[float, Tensor]:
-    """Return the median of some runs after a first one, in seconds, and the last result."""
+    """Return the median time in seconds after one warm-up run, and the last result."""
     run()
     times = []
     for _ in range(REPEATS):

@@ -1,9 +1,9 @@
-"""Times the evaluation of a whole split of DAVIS, and vos-benchmark's on the same files if it is there.
+"""Times the evaluation of a split of DAVIS, and that of vos-benchmark on the same files if it is installed.
 
 Usage:
     python benchmarks/evaluation.py --root DAVIS-2016 [--split val] [--workers N] [--protocol per-appearance]
 
-The predictions are ground truth made worse: shifted, dilated, eroded or taken from a later frame.
+The predictions are degraded ground truth: shifted, dilated, eroded or taken from a later frame.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def write_perturbed(dataset: Dataset, results: Path) -> None:
-    """Write predictions of four qualities in turn."""
+    """Write predictions degraded in four ways, in turn."""
     for sequence in dataset:
         (results / sequence.name).mkdir(parents=True)
         names = list(sequence.annotations)
@@ -68,7 +68,7 @@ def write_perturbed(dataset: Dataset, results: Path) -> None:
 
 
 def compare(dataset: Dataset, results: Path, ours: Evaluation, workers: int, seconds: float) -> None:
-    """Run vos-benchmark on the same files; say how long it takes and how far its figures are from ours."""
+    """Run vos-benchmark on the same files; print its time and the largest difference between its scores and ours."""
     try:
         from vos_benchmark.benchmark import benchmark
     except ImportError as error:
@@ -91,7 +91,7 @@ def compare(dataset: Dataset, results: Path, ours: Evaluation, workers: int, sec
 
 
 def peak_memory() -> str:
-    """Peak resident memory of this process and of its largest worker, in MB (Linux counts in kB)."""
+    """Describe the peak resident memory in MB of this process and of its largest worker (Linux counts in kB)."""
     own, child = (resource.getrusage(who).ru_maxrss // 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return f"peak {own} MB, largest worker {child} MB"
 

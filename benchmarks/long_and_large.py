@@ -1,11 +1,11 @@
-"""Memory of a 10,000-frame and of a 4K video, segmented by the command itself.
+"""Measures the memory that ``cyclevos segment`` needs for a 10,000-frame video and for a 4K video.
 
     python benchmarks/long_and_large.py                 both
     python benchmarks/long_and_large.py --only large
 
-``long``   the demo clip, played again and again into a file of 10,000 frames, at a size of 96 inside the network:
-           RSS of the process after 1,000 frames, before the last hundred, and at the end, with the reports that follow
-``large``  twenty frames of the demo clip blown up to 3840x2160, one object, at the default size: peak RSS
+``long``   the demo clip, repeated to 10,000 frames, size 96 inside the network: RSS of the process after 1,000 frames,
+           before the last hundred frames, and at the end, including the reports
+``large``  twenty frames of the demo clip enlarged to 3840x2160, one object, default size: peak RSS
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ CLIP = DEMO / "car-shadow.mp4"
 
 
 def main() -> None:
-    """Read the arguments and run what is asked for."""
+    """Read the arguments and run the chosen parts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=["long", "large"])
-    parser.add_argument("--frames", type=int, default=10_000, help="of the long video")
+    parser.add_argument("--frames", type=int, default=10_000, help="length of the long video")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if arguments.only != "large":
@@ -66,7 +66,7 @@ def large(folder: Path) -> None:
 
 def encode(path: Path, frames: int, size: tuple[int, int]) -> None:
     pictures = [np.asarray(Image.fromarray(frame.image).resize(size)) for frame in open_source(CLIP)]
-    pictures += pictures[-2:0:-1]  # there and back: no jump where it begins again
+    pictures += pictures[-2:0:-1]  # forward, then backward: no jump at the end
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(24), options={"preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
@@ -81,7 +81,7 @@ def resize_mask(path: Path, size: tuple[int, int]) -> None:
 
 
 def segment(video: Path, mask: Path, output: Path, *options: str) -> tuple[list[tuple[int, float]], float]:
-    """Run the command; return (masks written, RSS in MB) as time went on, and the seconds it took."""
+    """Run the command; return samples of (masks written, RSS in MB) over time, and the seconds it took."""
     command = [sys.executable, "-m", "cyclevos", "segment", str(video), "--masks", str(mask), "--output", str(output)]
     start = time.perf_counter()
     process = subprocess.Popen([*command, "--save", "masks", "--quiet", *options], stdout=subprocess.DEVNULL)

@@ -1,12 +1,12 @@
-"""Speed and memory of propagation, as ratios within one run.
+"""Measures speed and memory of propagation, as ratios within one run.
 
     python benchmarks/segmentation.py            all of it, about ten minutes on two cores
     python benchmarks/segmentation.py --only ratio
 
-``ratio``    the network as it is run against a plain float32 eager version of itself: contiguous tensors,
-             the affinity of all cells in one piece, everything else the same; 480 pixels inside, one object
+``ratio``    the network as it normally runs against a plain float32 eager version, with contiguous tensors and the
+             affinity of all cells in one piece, everything else equal; 480 pixels inside the network, one object
 ``objects``  five objects against one, at the default size
-``length``   time per frame around frame 2,000 against around frame 100, and the growth of RSS between
+``length``   time per frame from frame 2,000 on against that from frame 100 on, and the growth of RSS between the two
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main() -> None:
     arguments = parser.parse_args()
     clip = DEMO / "car-shadow.mp4"
     frames = [frame.image for frame in open_source(clip)]
-    # Forward and back again, so that the object never jumps.
+    # Forward, then backward, so that the object never jumps.
     frames += frames[-2:0:-1]
     mask = read_mask(clip.with_suffix(".png")).ids
     print(
@@ -62,9 +62,9 @@ def plain_read(memory_key, memory_value, query_key, known=None, kernel=None):
 
 
 def seconds_per_frame(propagators: list[Propagator], frames, masks, around=nullcontext) -> tuple[list[float], list]:
-    """Median over the clip's second half, where the memory is full, and the masks, of each propagator.
+    """Return the median time of each propagator over the clip's second half, when the memory is full, and its masks.
 
-    They take turns frame by frame, so that whatever else the machine does slows all of them.
+    The propagators take turns frame by frame, so that other load on the machine slows all of them.
     """
     ids, times = [[] for _ in propagators], [[] for _ in propagators]
     for index, frame in enumerate(frames):

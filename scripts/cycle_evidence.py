@@ -1,9 +1,9 @@
-"""Trains small networks with and without the cycle, scores each with and without correction, writes the table.
+"""Trains small networks with and without the cycle, scores each with and without correction, and writes a table.
 
 python scripts/cycle_evidence.py data --output runs/evidence --steps 200 --seeds 3
 
-DATA is the folder that the preset `compact` expects as data/. A second network without the cycle gets the steps that
-the first one's time allows. The same command again does what is left; every command that is run is printed.
+DATA is the folder that the preset `compact` expects as data/. An additional network without the cycle is trained for
+as long as the one with the cycle takes. Repeat the same command to do only what is missing. Every command is printed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CROP = 160
 
 @dataclass(frozen=True)
 class Arm:
-    """One training: which data, with the cycle or without, how many steps, which seed."""
+    """One training run: its data, whether it has the cycle, its number of steps and its seed."""
 
     data: str
     cycle: bool
@@ -39,12 +39,12 @@ class Arm:
 
     @property
     def name(self) -> str:
-        """Its name in the folders of the output."""
+        """Name of the run in the output folders."""
         return f"{self.data}-{'cycle' if self.cycle else 'plain'}-{self.steps}-seed{self.seed}"
 
 
 def main() -> None:
-    """Read the arguments, train, segment, score, write."""
+    """Read the arguments, train, segment, score and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--output", type=Path, required=True)
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def plan(steps: int, longer: int, seeds: int) -> list[tuple[Arm, str]]:
-    """List what is trained and scored: every seed without correction, then the first seed with each."""
+    """List what to train and score: every seed without correction, then the first seed with each correction."""
     work: list[tuple[Arm, str]] = []
     for seed in range(seeds):
         for data in ("clips+stills", "clips"):
@@ -78,7 +78,7 @@ def plan(steps: int, longer: int, seeds: int) -> list[tuple[Arm, str]]:
 
 
 def write_config(file: Path, data: str) -> None:
-    """Write the preset `compact` without validation, and without its stills if only clips are wanted."""
+    """Write the preset `compact` without validation, and without its still images if ``data`` is "clips"."""
     tree: dict[str, Any] = yaml.safe_load(presets()["compact"].read_text(encoding="utf-8"))
     del tree["validation"]
     sources = tree["data"]["sources"]
@@ -90,7 +90,7 @@ def write_config(file: Path, data: str) -> None:
 
 
 def steps_of_equal_time(steps: int) -> int:
-    """Measure how many steps without the cycle take the time of these with it (once, kept in steps.json)."""
+    """Measure how many steps without the cycle take as long as ``steps`` with it (once, kept in steps.json)."""
     file = Path("steps.json")
     if not file.is_file():
         seconds: dict[str, list[float]] = {"true": [], "false": []}
@@ -104,7 +104,7 @@ def steps_of_equal_time(steps: int) -> int:
 
 
 def scored(arm: Arm, correction: str) -> dict[str, float]:
-    """Return J, F and J&F of an arm on DAVIS-2016 val, after training, segmenting and scoring what is not there."""
+    """Return J, F and J&F of a run on DAVIS-2016 val; train, segment and score first if needed."""
     file = Path("scores") / f"{arm.name}-{correction}.json"
     if not file.is_file():
         file.parent.mkdir(exist_ok=True)
@@ -125,13 +125,13 @@ def scored(arm: Arm, correction: str) -> dict[str, float]:
 
 
 def command(*words: str) -> None:
-    """Run a command of the program; stop where it fails."""
+    """Run a command of cyclevos; stop if it fails."""
     print("cyclevos", *words, flush=True)
     subprocess.run([sys.executable, "-m", "cyclevos", *words], check=True)
 
 
 def report(scores: dict[tuple[Arm, str], dict[str, float]]) -> str:
-    """Write the rows as Markdown: mean and spread (standard deviation) over seeds, gains of correction seed by seed."""
+    """Format the table as Markdown: mean and standard deviation over seeds, gain of correction for each seed."""
     rows: dict[tuple[str, bool, int, str], list[dict[str, float]]] = {}
     for (arm, correction), score in scores.items():
         gained = score["J&F"] - scores[arm, "off"]["J&F"]
@@ -155,7 +155,7 @@ def order(row: tuple[str, bool, int, str]) -> tuple[str, int, bool, int]:
 
 
 def spread(values: list[float]) -> str:
-    """Write a mean, with its standard deviation where there are several values."""
+    """Format a mean, with its standard deviation if there are several values."""
     mean = statistics.mean(values)
     return f"{mean:.1f}" if len(values) == 1 else f"{mean:.1f} ± {statistics.stdev(values):.1f}"
 

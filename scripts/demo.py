@@ -1,4 +1,4 @@
-"""What ``make demo`` runs: segments the bundled clips from their first masks and makes a contact sheet of each."""
+"""Segments the bundled clips from the masks of their first frames and makes a contact sheet of each (``make demo``)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PICTURES = 12
 
 
 def main() -> None:
-    """Segment every clip and say where the results are."""
+    """Segment every clip and print where its results are."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("demo-output"))
     arguments = parser.parse_args()
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def write_contact_sheet(clip: Path, folder: Path, frames: int) -> Path:
-    """Picture of frames spread over the clip with their masks."""
+    """Write a picture of frames with their masks, spread evenly over the clip, and return its path."""
     wanted = set(np.linspace(0, frames - 1, PICTURES).round().astype(int).tolist())
     pictures, labels = [], []
     for frame in open_source(clip):

@@ -1,4 +1,4 @@
-"""Makes weights to ship from those of training runs: their mean in half precision, with the size they run best at.
+"""Exports the weights of training runs for release: their mean in half precision, with the size at which they are best.
 
 python scripts/export_weights.py runs/compact/last.safetensors runs/compact-further/last.safetensors --size 544
 """
@@ -21,13 +21,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=Path, nargs="+", help="weights of finished runs of one network")
     parser.add_argument("--size", type=int, required=True, help="shorter side chosen on held-back train sequences")
-    parser.add_argument("--read-sigma", type=float, help="of the memory read's kernel, where the run had another")
+    parser.add_argument("--read-sigma", type=float, help="kernel of the memory read in cells, if not the run's")
     parser.add_argument("--output", type=Path, default=PACKAGED["default"])
     arguments = parser.parse_args()
     specs = [load_network(file, device="cpu").spec for file in arguments.weights]
     spec = next((each for each in specs if each.context), specs[0])
     spec = spec.model_copy(update={"read_sigma": arguments.read_sigma or spec.read_sigma})
-    # As a run would start from them: without context they get it as it is before training.
+    # Load them as the start of a run: weights without context get an untrained one.
     starts = [NetworkConfig(spec=spec, init_from=str(file)) for file in arguments.weights]
     networks = [build_trained_network(start, arguments.size) for start in starts]
     network, states = networks[0], [each.state_dict() for each in networks]
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _mean(values: list[torch.Tensor]) -> torch.Tensor:
-    """Take the mean; counters of the norms' batches stay the first one's."""
+    """Return the mean; integer counters of normalisation layers are taken from the first network."""
     return torch.stack(values).mean(dim=0) if values[0].is_floating_point() else values[0]
 
 

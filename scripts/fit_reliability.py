@@ -1,11 +1,11 @@
-r"""Makes the packaged reliability predictor: runs a network over train sequences and fits signals to J.
+r"""Makes the packaged reliability predictor: runs networks over train sequences and fits signals to true J.
 
 python scripts/fit_reliability.py DAVIS-2016 --runs runs/reliability --weights runs/compact/last.safetensors \
     --unseen runs/half-a runs/half-b
 
-What tells a lost object is learned from a network degraded in several ways, or there would be too few failures to
-learn from; how good the mask of an object is that was not lost, from networks that are run as they are on sequences
-that they were not trained on. Cross-validation leaves whole sequences out. No val sequence enters.
+The probability that the object is lost is learned from a network that is degraded in several ways, since a good network
+fails too rarely. The accuracy of a mask whose object is not lost is learned from undegraded networks, on sequences that
+they were not trained on. Cross-validation leaves whole sequences out. No val sequence is used.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from cyclevos.propagation.reliability import PREDICTOR, SIGNALS, Predictor
 HELD_BACK = ("car-turn", "dance-jump", "mallard-fly", "scooter-gray")
 HIDDEN = 8
 UNSEEN_FRAMES = 50
-J = len(SIGNALS)  # the column of true J; the next one is the object's share of the frame
+J = len(SIGNALS)  # the column of true J; the next column is the object's share of the frame
 
 
 class Kind(NamedTuple):
-    """How a run is made: noise on the weights, shorter side, boxes in memory, only every n-th frame, correction.
+    """How a run is made: noise on the weights, shorter side, boxes in memory, every n-th frame only, correction.
 
-    Noise on the keys makes matches fail, noise on the ``values`` alone what is made of right ones.
+    Noise on the keys makes matches fail. Noise on ``values`` alone makes right matches give wrong masks.
     """
 
     noise: float = 0.0
@@ -73,15 +73,17 @@ KINDS = {
 
 
 def main() -> None:
-    """Read the arguments, collect what is missing, fit and write the file."""
+    """Read the arguments, collect missing signals, fit the predictor and write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=Path)
-    parser.add_argument("--runs", type=Path, required=True, help="folder of the signals; what is there stays")
-    parser.add_argument("--weights", default="default", help="of the network; for others, another --runs")
     parser.add_argument(
-        "--unseen", type=Path, nargs="+", required=True, help="training runs, for the sequences each held back"
+        "--runs", type=Path, required=True, help="folder of collected signals; existing files are reused"
     )
-    parser.add_argument("--frames", type=int, default=40, help="of each run, at most")
+    parser.add_argument("--weights", default="default", help="network to degrade; other weights need another --runs")
+    parser.add_argument(
+        "--unseen", type=Path, nargs="+", required=True, help="training runs; each is run on what it held back"
+    )
+    parser.add_argument("--frames", type=int, default=40, help="most frames per run")
     parser.add_argument("--output", type=Path, default=PREDICTOR)
     arguments = parser.parse_args()
     arguments.runs.mkdir(parents=True, exist_ok=True)
@@ -104,7 +106,7 @@ def main() -> None:
 
 
 def unseen(root: Path, folder: Path, runs: list[Path]) -> list[tuple[str, np.ndarray]]:
-    """Run networks over the sequences that their training held back, at the size of the packaged one."""
+    """Run networks over the sequences that their training held back, at the size of the packaged network."""
     size, rows = load_network().spec.size, []
     for run in runs:
         names = json.loads((run / "config.json").read_text())["validation"]["sequences"]
@@ -116,35 +118,35 @@ def unseen(root: Path, folder: Path, runs: list[Path]) -> list[tuple[str, np.nda
 
 
 def told(file: Path, sequence: Sequence, how: Kind, frames: int, weights: str) -> tuple[str, np.ndarray]:
-    """Print how a run went and return its sequence's name with what :func:`collected` has of it."""
+    """Print the mean J of a run; return the name of its sequence and its rows from :func:`collected`."""
     table = collected(file, sequence, how, frames, weights)
     print(f"{file.stem:32} {len(table)} frames, mean J {table[:, J].mean():.3f}", flush=True)
     return sequence.name, table
 
 
 def joined(rows: list[tuple[str, np.ndarray]]) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
-    """Put the frames of all runs together: signals, true J, a number for each sequence."""
+    """Concatenate the frames of all runs: signals, true J, and a number for each sequence."""
     groups = np.concatenate([np.full(len(table), zlib.crc32(name.encode())) for name, table in rows])
     table = np.concatenate([table for _, table in rows])
     return torch.from_numpy(table[:, :J]).float(), torch.from_numpy(table[:, J]).float(), groups
 
 
 def collected(file: Path, sequence: Sequence, how: Kind, frames: int | None, weights: str = "default") -> np.ndarray:
-    """A row of signals, true J and share of the frame for each of a sequence's frames, run unless the file is there."""
+    """Return a row of signals, true J and share of the frame per mask; run the sequence unless the file exists."""
     if not file.is_file():
         np.save(file, collect(sequence, how, frames, weights, zlib.crc32(file.stem.encode())))
     return np.load(file)
 
 
 def collect(sequence: Sequence, how: Kind, frames: int | None, weights: str, seed: int) -> np.ndarray:
-    """Run a sequence."""
+    """Run a sequence and return its rows of signals, true J and share of the frame."""
     network = load_network(weights)
     degrade(network, how, torch.Generator().manual_seed(seed))
     rng = np.random.default_rng(seed)
     disturb = (lambda index, ids: box(ids, rng) if rng.random() < 0.5 else None) if how.boxes else None
     correction = None if how.correction is None else Correction.preset(how.correction)
     propagator = Propagator(network, how.size or network.spec.size, MemoryPolicy(), correction, disturb)
-    # A stand-in: the signals are wanted, not what a predictor makes of them.
+    # Any predictor will do: only the signals are read.
     shapes = (len(SIGNALS),), (len(SIGNALS),), (3,), (1, len(SIGNALS) - 1), (2,)
     propagator.reliability.use(Predictor(*(torch.zeros(shape) for shape in shapes)))
     masks = {index: image.ids for index, image in first_masks(sequence).items()}
@@ -163,7 +165,7 @@ def collect(sequence: Sequence, how: Kind, frames: int | None, weights: str, see
 
 
 def degrade(network: SpaceTimeMemoryNetwork, how: Kind, generator: torch.Generator) -> None:
-    """Multiply every weight of the encoders, keys and values by a random number around 1."""
+    """Multiply every convolution weight of the encoders, keys and values by a random factor around 1."""
     spared = ("decoder", "query_encoder", "query_key") if how.values else ("decoder",)
     for name, parameter in network.named_parameters():
         if parameter.ndim == 4 and not name.startswith(spared):
@@ -173,12 +175,12 @@ def degrade(network: SpaceTimeMemoryNetwork, how: Kind, generator: torch.Generat
 
 
 def distance(predicted: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy between predicted and true J, which are means of a pixel's fate, and the mean error."""
+    """Return the cross-entropy between predicted and true J, plus the mean error."""
     return F.binary_cross_entropy(predicted, truth) + (predicted - truth).abs().mean()
 
 
 def fit(signals: torch.Tensor, truth: torch.Tensor, steps: int = 1200) -> Predictor:
-    """Fit both parts."""
+    """Fit both factors of the predictor."""
     torch.manual_seed(0)
     mean, scale = signals.mean(dim=0), signals.std(dim=0).clamp(min=1e-3)
     parameters = (
@@ -186,7 +188,7 @@ def fit(signals: torch.Tensor, truth: torch.Tensor, steps: int = 1200) -> Predic
         0.3 * torch.randn(HIDDEN, len(SIGNALS) - 1),
         0.3 * torch.randn(HIDDEN + 1),
     )
-    parameters[2][-1] = 2.0  # begin by trusting
+    parameters[2][-1] = 2.0  # start from high reliability
     for parameter in parameters:
         parameter.requires_grad_()
     optimiser = torch.optim.AdamW(parameters, lr=0.02, weight_decay=0.6)
@@ -201,7 +203,7 @@ def fit(signals: torch.Tensor, truth: torch.Tensor, steps: int = 1200) -> Predic
 
 
 def fit_exact(predictor: Predictor, signals: torch.Tensor, truth: torch.Tensor, steps: int = 400) -> Predictor:
-    """Fit anew what a mask of the right object is worth, and leave the doubt as it is."""
+    """Fit the J of masks of the right object again, and leave the probability of the right object unchanged."""
     exact = predictor.exact.clone().requires_grad_()
     optimiser = torch.optim.Adam([exact], lr=0.05)
     for _ in range(steps):
@@ -219,7 +221,7 @@ def cross_validate(
     fitted: Callable[[torch.Tensor, torch.Tensor], Predictor],
     folds: int = 6,
 ) -> None:
-    """Print how well sequences are predicted that were not fitted to, and how well each signal does alone."""
+    """Print how well held-out sequences are predicted, and how well each signal does alone."""
     names = np.unique(groups)
     predicted = np.zeros(len(truth))
     for fold in range(folds):
@@ -231,7 +233,7 @@ def cross_validate(
 
 
 def print_signals(signals: np.ndarray, truth: np.ndarray, groups: np.ndarray) -> None:
-    """Print how well each signal does alone, turned round where less of it is better."""
+    """Print how well each signal does alone, with its sign flipped if lower values are better."""
     for column, name in enumerate(SIGNALS):
         values = signals[:, column]
         sign = 1 if spearmanr(values, truth)[0] >= 0 else -1
@@ -239,7 +241,7 @@ def print_signals(signals: np.ndarray, truth: np.ndarray, groups: np.ndarray) ->
 
 
 def report(predicted: np.ndarray, truth: np.ndarray, groups: np.ndarray, *, probability: bool = True) -> str:
-    """Say how well one column of numbers tells good frames from bad ones; sequences are told apart by ``groups``."""
+    """Describe how well predictions separate good masks from bad ones; ``groups`` numbers the sequences."""
     found = calibrate(predicted, truth, groups)
     spearman, within, area = (
         np.nan if value is None else value for value in (found.spearman, found.spearman_within, found.auroc)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Fetches what the tests of the browser app drive: Chromium, where apt-get is and we are root, and axe-core, where npm
-# is. Whatever cannot be had is left out: those tests skip. Usage: install_test_browser.sh ENVIRONMENT
+# Installs what the tests of the browser app need: Chromium, if apt-get is available to root, and axe-core, if npm is
+# available. Tests skip if one of them is missing. Usage: install_test_browser.sh ENVIRONMENT
 if [ -z "$(command -v chromium)" ] && [ -n "$(command -v apt-get)" ] && [ "$(id -u)" = 0 ]; then
     { timeout 300 apt-get update && DEBIAN_FRONTEND=noninteractive timeout 600 apt-get install -y \
         --no-install-recommends chromium; } >/dev/null 2>&1 || echo "chromium could not be installed"

@@ -1,4 +1,4 @@
-"""Makes the demo clips from DAVIS frames: an H.264 video and the first frame's mask of each sequence.
+"""Makes the demo clips from DAVIS frames: an H.264 video and the mask of the first frame of each sequence.
 
 python scripts/make_demo_clips.py data/DAVIS-2016 blackswan
 python scripts/make_demo_clips.py data/DAVIS-2016 bmx-trees --annotations data/DAVIS-2017/Annotations
@@ -21,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("davis", type=Path, help="folder that holds JPEGImages and Annotations")
     parser.add_argument("sequence")
-    parser.add_argument("--annotations", type=Path, help="another folder of masks, holding 480p/SEQUENCE")
+    parser.add_argument("--annotations", type=Path, help="another folder of masks that contains 480p/SEQUENCE")
     parser.add_argument("--output", type=Path, default=DEMO)
     arguments = parser.parse_args()
     masks = (arguments.annotations or arguments.davis / "Annotations") / "480p" / arguments.sequence
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def encode(frames: list[Path], path: Path, rate: int = 24) -> None:
-    """Write frames as H.264 that every player takes."""
+    """Write frames as an H.264 video that common players can show."""
     with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=rate, options={"crf": "24", "preset": "slow"})
         with Image.open(frames[0]) as first:

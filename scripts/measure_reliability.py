@@ -18,11 +18,13 @@ from cyclevos.propagation.reliability import load_predictor
 
 
 def main() -> None:
-    """Read the arguments, run what has not been run, print."""
+    """Read the arguments, run missing sequences and print the measures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=Path)
     parser.add_argument("--split", default="val")
-    parser.add_argument("--runs", type=Path, required=True, help="folder of the signals; what is there stays")
+    parser.add_argument(
+        "--runs", type=Path, required=True, help="folder of collected signals; existing files are reused"
+    )
     parser.add_argument("--correction", choices=["paper", "default"])
     arguments = parser.parse_args()
     arguments.runs.mkdir(parents=True, exist_ok=True)
