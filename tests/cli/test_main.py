@@ -21,14 +21,15 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1", 
 SLOW = """
 import sys, time
 from cyclevos.cli import main
-from cyclevos.jobs import results, segment_job
+from cyclevos.jobs import segment_job
+from cyclevos.media import writers
 segment_job._SECONDS_BETWEEN_STATES = -1
-write = results.MaskWriter.write
+write = writers.MaskWriter.write
 def slow(self, frame, *arguments, **options):
     if frame.index == 3:
         time.sleep(60)
     write(self, frame, *arguments, **options)
-results.MaskWriter.write = slow
+writers.MaskWriter.write = slow
 main.main()
 """
 

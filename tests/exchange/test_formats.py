@@ -14,20 +14,22 @@ from pycocotools import mask as library
 
 from cyclevos.errors import MaskError
 from cyclevos.exchange import run_length
-from cyclevos.exchange.formats import FORMATS, detect, read_track, write_track
+from cyclevos.exchange.formats import detect, read_track, readable, write_track
 from cyclevos.exchange.track import MaskFrame, MaskTrack
+from cyclevos.media.appearance import Appearance
 from cyclevos.pictures.palette import DAVIS_PALETTE
 
 # pycocotools' decoder is older than NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-NAMES = {"indexed": "masks", "objects": "objects", "coco": "a.json", "youtube-vis": "b.json", "mots": "c.txt"}
+FORMATS = [each.name for each in readable()]
+NAMES = {"masks": "masks", "objects": "objects", "coco": "a.json", "youtube-vis": "b.json", "mots": "c.txt"}
 
 
 def track_of(masks, names=None, object_names=None, palette=DAVIS_PALETTE):
     names = names or [f"{k:05d}" for k in range(len(masks))]
     frames = [MaskFrame(k, name, ids) for k, (name, ids) in enumerate(zip(names, masks, strict=True))]
-    return MaskTrack("clip", lambda: iter(frames), object_names or {}, palette)
+    return MaskTrack("clip", lambda: iter(frames), Appearance(palette, object_names or {}))
 
 
 def content(track):
@@ -39,7 +41,7 @@ def clips(draw):
     size = draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
     ids = st.sampled_from([0, 0, 1, 2, 7, 254])
     masks = draw(st.lists(arrays.arrays(np.uint8, size, elements=ids), min_size=1, max_size=4))
-    masks[-1][0, 0] = 7  # MOTS knows of no empty frames at the end, and objects' folders of no video without any
+    masks[-1][0, 0] = 7  # MOTS cannot hold empty frames at the end, nor folders of objects a video without any object
     return masks
 
 
@@ -54,7 +56,7 @@ def test_what_is_written_is_read(kind, masks, tmp_path_factory):
     assert content(read_track(folder / NAMES[kind])) == content(track)
 
 
-@pytest.mark.parametrize("kind", ["indexed", "objects", "coco", "youtube-vis"])
+@pytest.mark.parametrize("kind", ["masks", "objects", "coco", "youtube-vis"])
 def test_names_colours_and_gaps_of_ids_survive_where_there_is_room(kind, tmp_path):
     masks = [np.zeros((6, 5), np.uint8) for _ in range(3)]
     masks[0][2:4, 1:3], masks[2][5, 4] = 9, 200
@@ -62,9 +64,9 @@ def test_names_colours_and_gaps_of_ids_survive_where_there_is_room(kind, tmp_pat
     lost = write_track(track, kind, tmp_path / NAMES[kind])
     read = read_track(tmp_path / NAMES[kind])
     assert content(read) == content(track)
-    assert dict(read.object_names) == ({} if kind == "indexed" else {9: "dog, brown"})
+    assert dict(read.object_names) == ({} if kind == "masks" else {9: "dog, brown"})
     assert read.palette == (None if kind == "objects" else track.palette)
-    said = {"indexed": ["the names of the objects"], "objects": ["the colours of the objects"]}
+    said = {"masks": ["the names of the objects"], "objects": ["the colours of the objects"]}
     assert lost == said.get(kind, [])
 
 

@@ -7,6 +7,7 @@ from PIL import Image
 
 from cyclevos.errors import OutputError
 from cyclevos.jobs.run_folder import allow_change, check_output, finished_count, mark_finished, prepare_output
+from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.frames import frames_from_arrays
 from cyclevos.media.writers import MaskWriter, ProbabilityWriter
 
@@ -19,8 +20,8 @@ def prepare(folder, overwrite=False, outputs=("overlay.mp4", "coco.json", "proba
 
 def write_results(folder, count=3):
     for frame, ids in zip(frames_from_arrays(scene(count)), scene_ids(count), strict=True):
-        MaskWriter(folder).write(frame, ids)
-        ProbabilityWriter(folder / "probabilities").write(frame, ids, np.zeros((2, 48, 64), np.float32))
+        MaskWriter(folder).write(FrameResult(frame, ids))
+        ProbabilityWriter(folder / "probabilities").write(FrameResult(frame, ids, np.zeros((2, 48, 64), np.float32)))
     (folder / "overlay.mp4").touch()
     (folder / "coco.json.partial").touch()
 
@@ -45,7 +46,7 @@ def test_the_same_command_continues_with_the_whole_masks(tmp_path):
     assert prepare(tmp_path) == {"00000", "00002"}
     assert not (tmp_path / ".00003.png.tmp").exists()
     assert prepare(tmp_path) == {"00000", "00002"}
-    MaskWriter(tmp_path).write(next(frames_from_arrays(scene(1))), scene_ids(1)[0])
+    MaskWriter(tmp_path).write(FrameResult(next(frames_from_arrays(scene(1))), scene_ids(1)[0]))
 
 
 def test_overwrite_continues_what_was_interrupted_and_replaces_what_has_ended(tmp_path):

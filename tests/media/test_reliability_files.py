@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cyclevos.errors import OutputError
+from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.frames import Frame
 from cyclevos.media.reliability_files import ReliabilityRow, ReliabilityWriter, read_reliability, write_review
 from cyclevos.media.timeline import write_timeline
@@ -18,7 +19,7 @@ from cyclevos.media.timeline import write_timeline
 
 def write(writer, index, scores):
     image = np.zeros((4, 5, 3), np.uint8)
-    writer.write(Frame(index, f"f{index}", image), image[..., 0], reliability=scores)
+    writer.write(FrameResult(Frame(index, f"f{index}", image), image[..., 0], reliability=scores))
 
 
 def test_lines_in_the_frames_order_and_none_for_given_masks(tmp_path):

@@ -13,7 +13,9 @@ from pycocotools import mask as run_length
 
 from cyclevos.errors import OutputError
 from cyclevos.exchange.coco_writer import CocoWriter
+from cyclevos.media.appearance import Appearance
 from cyclevos.media.contact_sheet import contact_sheet
+from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.frames import frames_from_arrays
 from cyclevos.media.open_source import open_source
 from cyclevos.media.overlay import OverlayWriter, blend
@@ -33,7 +35,7 @@ def frames(count=3, height=48, width=64):
 def write_all(writer, shown, masks):
     with writer:
         for frame, ids in zip(shown, masks, strict=True):
-            writer.write(frame, ids)
+            writer.write(FrameResult(frame, ids))
 
 
 def listing(folder):
@@ -50,14 +52,14 @@ def full_disk(monkeypatch):
 
 def test_masks_come_back_with_their_palette(tmp_path):
     palette = bytes(range(256)) * 3
-    write_all(MaskWriter(tmp_path / "out", palette), frames(), scene_ids(3))
+    write_all(MaskWriter(tmp_path / "out", Appearance(palette)), frames(), scene_ids(3))
     assert listing(tmp_path / "out") == ["00000.png", "00001.png", "00002.png"]
     for index, ids in enumerate(scene_ids(3)):
         mask = read_mask(tmp_path / "out" / f"{index:05d}.png")
         np.testing.assert_array_equal(mask.ids, ids)
         assert mask.palette == palette
         assert is_finished_mask(tmp_path / "out" / f"{index:05d}.png")
-    MaskWriter(tmp_path).write(frames()[0], scene_ids(1)[0])
+    MaskWriter(tmp_path).write(FrameResult(frames()[0], scene_ids(1)[0]))
     assert read_mask(tmp_path / "00000.png").palette == DAVIS_PALETTE
 
 
@@ -67,12 +69,12 @@ def test_a_mask_is_whole_or_not_there(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     writer = MaskWriter(tmp_path)
-    writer.write(frames()[0], scene_ids(1)[0])
+    writer.write(FrameResult(frames()[0], scene_ids(1)[0]))
     before = (tmp_path / "00000.png").read_bytes()
     monkeypatch.setattr(Image.Image, "save", half)
     for frame in frames(2):
         with pytest.raises(KeyboardInterrupt):
-            writer.write(frame, scene_ids(1)[0])
+            writer.write(FrameResult(frame, scene_ids(1)[0]))
     assert listing(tmp_path) == ["00000.png"]
     assert (tmp_path / "00000.png").read_bytes() == before
 
@@ -81,29 +83,29 @@ def test_a_mask_is_whole_or_not_there(tmp_path, monkeypatch):
 def test_a_full_disk_is_an_output_error(tmp_path, full_disk, call):
     full_disk(call)
     with pytest.raises(OutputError, match=r"cannot write .*00000\.png: No space left.* GB free.*Free some space"):
-        MaskWriter(tmp_path).write(frames()[0], scene_ids(1)[0])
+        MaskWriter(tmp_path).write(FrameResult(frames()[0], scene_ids(1)[0]))
     assert listing(tmp_path) == []
 
 
 def test_a_foreign_picture_is_not_overwritten(tmp_path):
     Image.fromarray(scene(1)[0]).save(tmp_path / "00000.png")
     with pytest.raises(OutputError, match=r"00000\.png was not written by cyclevos"):
-        MaskWriter(tmp_path).write(frames()[0], scene_ids(1)[0])
+        MaskWriter(tmp_path).write(FrameResult(frames()[0], scene_ids(1)[0]))
 
 
 def test_wrong_ids_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"expected ids uint8 \(48, 64\), got int64 \(48, 64\)"):
-        MaskWriter(tmp_path).write(frames()[0], scene_ids(1)[0].astype(np.int64))
+        MaskWriter(tmp_path).write(FrameResult(frames()[0], scene_ids(1)[0].astype(np.int64)))
 
 
 def test_probabilities_come_back(tmp_path):
     probabilities = np.random.default_rng(0).random((3, 48, 64)).astype(np.float32)
     with ProbabilityWriter(tmp_path) as writer:
-        writer.write(frames()[0], scene_ids(1)[0], probabilities, object_ids=[1, 5])
+        writer.write(FrameResult(frames()[0], scene_ids(1)[0], probabilities, object_ids=[1, 5]))
         with pytest.raises(ValueError, match="got none"):
-            writer.write(frames()[1], scene_ids(1)[0])
+            writer.write(FrameResult(frames()[1], scene_ids(1)[0]))
         with pytest.raises(ValueError, match="expected 2 object ids for 3 channels"):
-            writer.write(frames()[1], scene_ids(1)[0], probabilities, object_ids=[1])
+            writer.write(FrameResult(frames()[1], scene_ids(1)[0], probabilities, object_ids=[1]))
     assert listing(tmp_path) == ["00000.npz"]
     with np.load(tmp_path / "00000.npz") as content:
         assert content["probabilities"].dtype == np.float16
@@ -147,7 +149,7 @@ def test_overlay_plays_and_shows_the_blend(tmp_path, height, width):
 def test_an_aborted_overlay_leaves_nothing(tmp_path):
     def stopped():
         with OverlayWriter(tmp_path / "overlay.mp4") as writer:
-            writer.write(frames()[0], scene_ids(1)[0])
+            writer.write(FrameResult(frames()[0], scene_ids(1)[0]))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -159,7 +161,7 @@ def test_an_aborted_overlay_leaves_nothing(tmp_path):
 
 def test_an_overlay_on_a_full_disk_leaves_nothing(tmp_path, full_disk):
     writer = OverlayWriter(tmp_path / "overlay.mp4")
-    writer.write(frames()[0], scene_ids(1)[0])
+    writer.write(FrameResult(frames()[0], scene_ids(1)[0]))
     full_disk()
     with pytest.raises(OutputError, match=r"overlay\.mp4: No space left"):
         writer.close()
@@ -185,7 +187,7 @@ def decoded(annotation):
 @old_pycocotools
 def test_coco_holds_every_object_of_every_frame(tmp_path):
     masks = [*scene_ids(2), np.zeros((48, 64), np.uint8)]
-    write_all(CocoWriter(tmp_path / "coco.json", "clip", {5: "sign"}), frames(), masks)
+    write_all(CocoWriter(tmp_path / "coco.json", "clip", Appearance(names={5: "sign"})), frames(), masks)
     assert listing(tmp_path) == ["coco.json"]
     content = json.loads((tmp_path / "coco.json").read_text())
     assert [image["file_name"] for image in content["images"]] == ["00000.png", "00001.png", "00002.png"]
@@ -219,7 +221,7 @@ def test_an_interrupted_coco_run_continues(tmp_path):
     write_all(CocoWriter(whole), frames(4), scene_ids(4))
     first = CocoWriter(path)
     for frame, ids in list(zip(frames(4), scene_ids(4), strict=True))[1:3]:
-        first.write(frame, ids)
+        first.write(FrameResult(frame, ids))
     first.abort()
     assert not path.exists()
     with first.partial_path.open("ab") as file:
@@ -238,7 +240,7 @@ def test_an_interrupted_coco_run_continues(tmp_path):
 
 def test_coco_on_a_full_disk_keeps_the_frames(tmp_path, full_disk):
     writer = CocoWriter(tmp_path / "coco.json")
-    writer.write(frames()[0], scene_ids(1)[0])
+    writer.write(FrameResult(frames()[0], scene_ids(1)[0]))
     full_disk()
     with pytest.raises(OutputError, match=r"coco\.json: No space left"):
         writer.close()
@@ -250,12 +252,12 @@ class Recorder(ResultWriter):
         self.names, self.ended, self.error, self.gate = [], [], error, gate
         self.threads = set()
 
-    def write(self, frame, ids, probabilities=None, *, object_ids=None, reliability=None):
+    def write(self, result):
         if self.gate:
             self.gate.wait(5)
         if self.error and self.names:
             raise self.error
-        self.names.append(frame.name)
+        self.names.append(result.name)
         self.threads.add(threading.current_thread().name)
 
     def close(self):
@@ -284,7 +286,7 @@ def test_write_behind_does_not_wait_for_the_disk_but_is_bounded():
     writer = write_behind(recorder, depth=4)
     shown, masks = frames(5, 8, 8), scene_ids(5, 8, 8)
     for frame, ids in zip(shown[:4], masks[:4], strict=True):
-        writer.write(frame, ids)
+        writer.write(FrameResult(frame, ids))
     assert recorder.names == []
     gate.set()
     writer.close()
@@ -296,7 +298,7 @@ def test_write_behind_raises_at_the_next_write_or_at_close():
     writer = write_behind(recorder)
     shown, masks = frames(3, 8, 8), scene_ids(3, 8, 8)
     for frame, ids in zip(shown[:2], masks[:2], strict=True):
-        writer.write(frame, ids)
+        writer.write(FrameResult(frame, ids))
     with pytest.raises(OutputError, match=r"No space left.*Free some space"):
         writer.close()
     assert recorder.ended == ["aborted"]
@@ -312,7 +314,7 @@ def test_write_behind_keeps_what_waits_when_the_run_is_stopped():
     def stopped():
         with write_behind(recorder) as writer:
             for frame, ids in zip(frames(5, 8, 8), scene_ids(5, 8, 8), strict=True):
-                writer.write(frame, ids)
+                writer.write(FrameResult(frame, ids))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

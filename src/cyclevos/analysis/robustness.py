@@ -17,6 +17,7 @@ from cyclevos.datasets.first_masks import first_masks
 from cyclevos.errors import ConfigError, MaskError
 from cyclevos.evaluation.scoring import evaluate
 from cyclevos.jobs.run_folder import mark_finished, prepare_output
+from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.open_source import open_source
 from cyclevos.media.writers import MaskWriter
 from cyclevos.network.protocol import MemoryNetwork
@@ -216,7 +217,7 @@ def _propagate(
     propagator = Propagator(network, study.size, MemoryPolicy(), correction, disturb)
     with MaskWriter(place) as writer:
         for frame, p in segment_frames(propagator, open_source(sequence.frames[0].parent), masks):
-            writer.write(frame, p.ids)
+            writer.write(FrameResult(frame, p.ids))
 
 
 def _perturber(study: Study, sequence: layouts.Sequence, kind: str, share: float) -> Disturbance:

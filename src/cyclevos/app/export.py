@@ -1,88 +1,30 @@
-"""A project's results as files: what ``cyclevos segment`` writes, and a picture per object if wanted."""
+"""A project's results as files: what ``cyclevos segment`` writes, and every other format that the app can make."""
 
 from __future__ import annotations
 
-import re
 import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-from PIL import Image
-
 from cyclevos.app.errors import ConflictError
 from cyclevos.app.jobs import Job
 from cyclevos.app.project import Project
-from cyclevos.exchange.coco_writer import CocoWriter
+from cyclevos.exchange.format import Destination, Format
+from cyclevos.exchange.formats import APP, find, offered, write_track
+from cyclevos.exchange.track import MaskFrame, MaskTrack
 from cyclevos.files.atomic import output_errors, replacing
-from cyclevos.jobs.results import NAMES
 from cyclevos.jobs.review import report_reliability
-from cyclevos.media.frames import Frame
-from cyclevos.media.overlay import OverlayWriter
-from cyclevos.media.reliability_files import RELIABILITY_FILE, ReliabilityWriter
-from cyclevos.media.writers import MaskWriter, ResultWriter
-from cyclevos.pictures.arrays import UInt8Array
+from cyclevos.media.appearance import Appearance
+from cyclevos.media.frame_result import FrameResult
+from cyclevos.naming import index_name
 
-_STORED = {".png", ".mp4"}  # packed already
+_STORED = {".png", ".mp4"}  # already compressed
 _KEPT = 3  # zips of a project
-
-
-class ObjectWriter(ResultWriter):
-    """A folder per object with a black and white PNG for every frame.
-
-    Args:
-        folder: where to; made if need be.
-        names: of the objects by id.
-    """
-
-    def __init__(self, folder: Path, names: Mapping[int, str]) -> None:
-        self._folders = {i: folder / f"{i:03d}_{_file_name(name)}" for i, name in names.items()}
-
-    def write(
-        self,
-        frame: Frame,
-        ids: UInt8Array,
-        probabilities: npt.NDArray[np.floating[Any]] | None = None,
-        *,
-        object_ids: Sequence[int] | None = None,
-        reliability: Mapping[int, float] | None = None,
-    ) -> None:
-        """Write one frame; see ResultWriter.write."""
-        for i, folder in self._folders.items():
-            with replacing(folder / f"{frame.name}.png") as temporary:
-                Image.fromarray(np.where(ids == i, 255, 0).astype(np.uint8)).save(temporary, format="PNG")
-
-
-class MarkedMaskWriter(MaskWriter):
-    """The masks that a person gave, as ``cyclevos segment --masks FOLDER`` takes them.
-
-    Args:
-        folder: where to; made if need be.
-        palette: 768 bytes of RGB.
-        given: the masks by frame index.
-    """
-
-    def __init__(self, folder: Path, palette: bytes, given: Mapping[int, UInt8Array]) -> None:
-        super().__init__(folder, palette)
-        self._given = given
-
-    def write(
-        self,
-        frame: Frame,
-        ids: UInt8Array,
-        probabilities: npt.NDArray[np.floating[Any]] | None = None,
-        *,
-        object_ids: Sequence[int] | None = None,
-        reliability: Mapping[int, float] | None = None,
-    ) -> None:
-        """Write one frame, if it is marked; see ResultWriter.write."""
-        if frame.index in self._given:
-            super().write(frame, self._given[frame.index])
+_REVIEW = 10  # frames in the review list
 
 
 def export(project: Project, kinds: Sequence[str], folder: Path | None, job: Job) -> dict[str, Any]:
@@ -90,72 +32,94 @@ def export(project: Project, kinds: Sequence[str], folder: Path | None, job: Job
 
     Args:
         project: the project.
-        kinds: any of :data:`cyclevos.app.wire.ExportKind`.
-        folder: where to, a new or empty folder; None packs them into a zip within the project.
-        job: hears of progress and is asked whether to go on.
+        kinds: names of formats that the app offers.
+        folder: new or empty folder to write; None packs the results into a zip within the project.
+        job: receives the progress and stops the export when it is cancelled.
 
     Returns:
-        ``folder`` or, for a zip, ``file``: its name.
+        ``folder``, or for a zip ``file``, its name; and ``lost``, what a format cannot hold, if there is anything.
 
     Raises:
-        ConflictError: the folder holds something.
-        OutputError: the disk refuses.
+        ConflictError: the folder is not empty.
+        MaskError: a format cannot hold the masks.
+        OutputError: the system refuses to write.
     """
     if folder is not None:
         _check_empty(folder)
         try:
-            _write(project, kinds, folder, job)
+            lost = _write(project, kinds, folder, job)
         except BaseException:
             _clear(folder)
             raise
-        return {"folder": str(folder)}
+        return {"folder": str(folder), **lost}
     name = f"{project.id}-{datetime.now():%Y%m%d-%H%M%S}-{job.id}"
     exports = project.folder / "exports"
     _tidy(exports)
     work = exports / name
     try:
-        _write(project, kinds, work, job)
+        lost = _write(project, kinds, work, job)
         job.progress(job.done, job.total, "packing")
         with replacing(exports / f"{name}.zip") as temporary:
             _pack(work, temporary)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return {"file": f"{name}.zip"}
+    return {"file": f"{name}.zip", **lost}
 
 
-def _write(project: Project, kinds: Sequence[str], folder: Path, job: Job) -> None:
+def _write(project: Project, kinds: Sequence[str], folder: Path, job: Job) -> dict[str, list[str]]:
+    formats = [each for each in offered(APP) if any(find(name, [each]) for name in kinds)]
     with project.lock:
-        file, marks, given = project.file, project.masks.marks, project.masks.given()
-    palette = file.palette_bytes
-    names = {info.id: info.name for info in file.objects}
+        file = project.file
+    appearance = Appearance(file.palette_bytes, {info.id: info.name for info in file.objects})
     source = project.source
+    target = Destination(folder, folder.name, source.name, appearance, source.frame_rate)
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    by_frame = [each for each in formats if each.writes_by_frame(objects_known=True)]
+    if by_frame:
+        _write_by_frame(project, by_frame, target, job)
+    lost: list[str] = []
+    for each in formats:
+        if each not in by_frame:
+            missing = write_track(_track(project, target, job, each.label), each.name, target.of(each).path)
+            lost += [f"{each.label} has no place for {what}." for what in missing]
+    if any("reliability" in each.needs for each in formats):
+        report_reliability(folder, source, _REVIEW, appearance)
+    return {"lost": lost} if lost else {}
+
+
+def _write_by_frame(project: Project, formats: Sequence[Format], target: Destination, job: Job) -> None:
+    with project.lock:
+        marks, given = project.masks.marks, project.masks.given()
     with ExitStack() as stack:
-        writers: list[ResultWriter] = []
-        if "masks" in kinds:
-            writers.append(MaskWriter(folder, palette))
-        if "objects" in kinds:
-            writers.append(ObjectWriter(folder / "objects", names))
-        if "overlay" in kinds:
-            writers.append(OverlayWriter(folder / NAMES["overlay"], source.frame_rate, palette))
-        if "coco" in kinds:
-            writers.append(CocoWriter(folder / NAMES["coco"], folder.name, names, palette=palette))
-        if "reliability" in kinds:
-            writers.append(ReliabilityWriter(folder / RELIABILITY_FILE, source.name))
-        if "marks" in kinds:
-            writers.append(MarkedMaskWriter(folder / "marks", palette, given))
-        for writer in writers:
-            stack.enter_context(writer)
-        for frame in source:
+        writers = [stack.enter_context(each.writer(target.of(each))) for each in formats if each.writer is not None]
+        for frame in project.source:
+            index = frame.index
             with project.lock:
-                ids = project.masks.read(frame.index).ids
-                known = {} if frame.index in marks else project.results[frame.index].reliability
+                result = FrameResult(
+                    frame,
+                    project.masks.read(index).ids,
+                    reliability={} if index in marks else project.results[index].reliability,
+                    annotated=index in marks,
+                    annotation=given.get(index),
+                )
             for writer in writers:
-                writer.write(frame, ids, reliability=known)
-            job.progress(frame.index + 1, project.frames, "writing")
-    if "reliability" in kinds:
-        report_reliability(folder, source, 10, palette)
+                writer.write(result)
+            job.progress(index + 1, project.frames, "writing")
+
+
+def _track(project: Project, target: Destination, job: Job, label: str) -> MaskTrack:
+    """Return the project's masks as other tools' formats are made from them."""
+    names = project.source.frame_names
+
+    def frames() -> Iterator[MaskFrame]:
+        for index in range(project.frames):
+            with project.lock:
+                ids = project.masks.read(index).ids
+            yield MaskFrame(index, index_name(index) if names is None else names[index], ids)
+            job.progress(index + 1, project.frames, f"writing {label}")
+
+    return MaskTrack(target.title, frames, target.appearance)
 
 
 def _check_empty(folder: Path) -> None:
@@ -166,7 +130,7 @@ def _check_empty(folder: Path) -> None:
 
 
 def _clear(folder: Path) -> None:
-    """Take back what was written into a folder that was empty, so that the next try finds it so."""
+    """Empty a folder that was empty before the export, so that the next attempt is not refused."""
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -175,7 +139,7 @@ def _clear(folder: Path) -> None:
 
 
 def _tidy(exports: Path) -> None:
-    """Remove what a killed export left, and old zips but for the last few, which may still be on their way."""
+    """Remove the leftovers of a killed export and all but the latest zips, which may still be downloading."""
     if exports.is_dir():
         for folder in exports.iterdir():
             if folder.is_dir():
@@ -190,7 +154,3 @@ def _pack(folder: Path, target: Path) -> None:
             if path.is_file():
                 how = zipfile.ZIP_STORED if path.suffix in _STORED else zipfile.ZIP_DEFLATED
                 archive.write(path, path.relative_to(folder), compress_type=how)
-
-
-def _file_name(name: str) -> str:
-    return re.sub(r"[^\w-]+", "_", name).strip("_")[:60] or "object"

@@ -16,6 +16,7 @@ from cyclevos.app.uploads import receive_video
 from cyclevos.app.wire import ChangeBody, OpenBody
 from cyclevos.app.workspace import VIDEO_SUFFIXES, demos
 from cyclevos.errors import VideoError
+from cyclevos.exchange.formats import APP, offered
 
 UPLOAD_PATH = "/api/uploads"
 
@@ -33,6 +34,10 @@ def project_routes(services: Services) -> APIRouter:
             "folders": [str(folder) for folder in workspace.folders],
             "max_upload": services.max_upload,
             "suffixes": sorted(VIDEO_SUFFIXES),
+            "exports": [
+                {"name": each.name, "label": each.label, "summary": each.summary, "preselected": each.preselected}
+                for each in offered(APP)
+            ],
         }
 
     @routes.get("/projects")

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import numpy as np
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from cyclevos.app.errors import AppError
 from cyclevos.app.project_file import Colour, Name, ObjectId, Settings
+from cyclevos.exchange.formats import APP, find, names, offered
 from cyclevos.pictures.arrays import UInt8Array
 
 PathText = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
-ExportKind = Literal["masks", "objects", "overlay", "coco", "reliability", "marks"]
 Pixel = Annotated[int, Field(strict=True, ge=0, le=2**31)]
+
+
+def _check_format(name: str) -> str:
+    if find(name, offered(APP)) is None:
+        raise ValueError(f"expected one of {names(offered(APP))}, got {name!r}")
+    return name
 
 
 class _Body(BaseModel):
@@ -84,7 +90,7 @@ class HeatBody(_Body):
 class ExportBody(_Body):
     """What to write, and into which folder; without one it is packed."""
 
-    kinds: Annotated[list[ExportKind], Field(min_length=1, max_length=len(get_args(ExportKind)))]
+    kinds: Annotated[list[Annotated[str, AfterValidator(_check_format)]], Field(min_length=1, max_length=100)]
     folder: PathText | None = None
 
 

@@ -2,59 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cyclevos.errors import OutputError
+from cyclevos.exchange.format import Format
+from cyclevos.exchange.formats import CONVERT, find, names, offered, read_track, readable, write_track
 
-
-class FormatOption(str, Enum):
-    """A format's name."""
-
-    indexed = "indexed"
-    objects = "objects"
-    coco = "coco"
-    youtube_vis = "youtube-vis"
-    mots = "mots"
+_Formats = Callable[[], "tuple[Format, ...]"]
 
 
 class Overlap(str, Enum):
-    """Who gets a pixel that two objects claim."""
+    """Which object gets a pixel that two claim."""
 
     error = "error"
     first = "first"
     last = "last"
 
 
+def _parse_format(formats: _Formats, text: str) -> str:
+    """Return the name of a format; an alias becomes the name that it stands for."""
+    found = find(text, formats())
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is not one of {names(formats())}.")
+    return found.name
+
+
+def _metavar(formats: tuple[Format, ...]) -> str:
+    return f"[{'|'.join(each.name for each in formats)}]"
+
+
+def _convertible() -> tuple[Format, ...]:
+    return offered(CONVERT)
+
+
 def convert(
-    source: Annotated[Path, typer.Argument(help="Folder of PNGs, COCO or YouTube-VIS .json, MOTS .txt.")],
-    output: Annotated[Path, typer.Option(help="File, or for indexed and objects folder, to write; new.")],
+    source: Annotated[Path, typer.Argument(help="Masks to convert: a file or folder in one of the --from formats.")],
+    output: Annotated[Path, typer.Option(help="New file to write; a new folder for formats that are folders.")],
     to: Annotated[
-        FormatOption,
+        str,
         typer.Option(
             "--to",
-            help="indexed: a PNG of ids per frame; objects: a folder of black-and-white PNGs per object; coco: images "
-            "and annotations with tracks; youtube-vis: a list of masks per object; mots: text lines.",
+            parser=partial(_parse_format, _convertible),
+            metavar=_metavar(_convertible()),
+            help="Format to write. " + " ".join(f"{each.name}: {each.summary}." for each in _convertible()),
         ),
     ],
-    from_: Annotated[FormatOption | None, typer.Option("--from", help="Format of SOURCE, if it does not show.")] = None,
-    video: Annotated[str | None, typer.Option(help="Name of the video, where SOURCE holds several.")] = None,
-    length: Annotated[
-        int | None, typer.Option(min=1, help="Frames of the video, which MOTS does not tell; up to the last mask.")
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            parser=partial(_parse_format, readable),
+            metavar=_metavar(readable()),
+            help="Format of SOURCE; recognised if the option is left out.",
+        ),
     ] = None,
-    overlap: Annotated[Overlap, typer.Option(help="Who gets a pixel that two objects claim.")] = Overlap.error,
+    video: Annotated[str | None, typer.Option(help="Name of the video, if SOURCE holds several.")] = None,
+    length: Annotated[
+        int | None,
+        typer.Option(min=1, help="Frames of the video, which MOTS does not record; default: up to the last mask."),
+    ] = None,
+    overlap: Annotated[Overlap, typer.Option(help="Object that gets a pixel claimed by two.")] = Overlap.error,
 ) -> None:
-    """Convert masks between formats, losing nothing that both can hold; what is lost is said."""
-    from cyclevos.exchange.formats import read_track, write_track
-
+    """Convert masks between formats. What both formats can hold is kept; losses are reported."""
     if output.exists() and (output.is_file() or any(output.iterdir())):
-        raise OutputError(f"{output} is there already. Choose a new file or an empty folder.")
-    kind = None if from_ is None else from_.value
-    track = read_track(source, kind, video=video, length=length, overlap=overlap.value)
-    lost = write_track(track, to.value, output)
-    for what in lost:
-        typer.echo(f"{to.value} has no place for {what}.", err=True)
+        raise OutputError(f"{output} is there already.", "Choose a new file or an empty folder.")
+    track = read_track(source, from_, video=video, length=length, overlap=overlap.value)
+    for what in write_track(track, to, output):
+        typer.echo(f"{to} has no place for {what}.", err=True)
     typer.echo(f"{sum(1 for _ in track.frames())} frames: {output}")

@@ -10,11 +10,10 @@ import typer
 import yaml
 
 from cyclevos.errors import ConfigError
+from cyclevos.exchange.formats import RUN, find, names, offered
 
 if TYPE_CHECKING:
     from cyclevos.propagation.correction import Correction
-
-SAVES = ("masks", "overlay", "probabilities", "coco", "youtube-vis", "mots")
 
 
 class Direction(str, Enum):
@@ -89,9 +88,7 @@ CorrectionSet = Annotated[
 ObjectsAtOnce = Annotated[
     int | None, typer.Option(min=1, help="Objects the network takes at a time; fewer need less memory.")
 ]
-Save = Annotated[
-    str, typer.Option(help="Any of masks, overlay, probabilities, coco, youtube-vis and mots, separated by commas.")
-]
+Save = Annotated[str, typer.Option(help=f"Formats to write, separated by commas: any of {names(offered(RUN))}.")]
 Review = Annotated[int, typer.Option(min=0, help="Frames to list for a look, those to distrust most first.")]
 Split = Annotated[str, typer.Option(help="Split list to score; all or none: every sequence there is.")]
 Year = Annotated[int | None, typer.Option(help="DAVIS year of the split list: 2016 or 2017, the newer by default.")]
@@ -150,14 +147,22 @@ def parse_jobs(text: str) -> int | None:
 def parse_save(text: str) -> tuple[str, ...]:
     """Read ``--save``.
 
+    Returns:
+        Names of formats, each once.
+
     Raises:
-        ConfigError: it is empty or names something that cannot be saved.
+        ConfigError: it is empty, or names something that no run can write.
     """
-    names = parse_names(text) or ()
-    unknown = [name for name in names if name not in SAVES]
-    if unknown or not names:
-        raise ConfigError(f"--save {text!r}: expected any of {','.join(SAVES)}, separated by commas.")
-    return names
+    allowed = offered(RUN)
+    found = {name: find(name, allowed) for name in parse_names(text) or ()}
+    formats = [each for each in found.values() if each is not None]
+    if len(formats) < len(found) or not found:
+        unknown = ", ".join(name for name, each in found.items() if each is None) or "nothing"
+        raise ConfigError(
+            f"--save {text!r} names {unknown}; expected any of {','.join(each.name for each in allowed)}.",
+            "Separate the names by commas.",
+        )
+    return tuple(dict.fromkeys(each.name for each in formats))
 
 
 def parse_correction(name: CorrectionName, settings: list[str] | None) -> Correction | None:

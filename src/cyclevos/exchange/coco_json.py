@@ -1,4 +1,4 @@
-"""COCO and YouTube-VIS JSON in: run-length codes or polygons, objects told apart by track."""
+"""Reading COCO and YouTube-VIS JSON: run-length codes or polygons, objects told apart by track."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from cyclevos.errors import MaskError
 from cyclevos.exchange import run_length
 from cyclevos.exchange.track import MaskFrame, MaskTrack, merge_objects
+from cyclevos.media.appearance import Appearance
+from cyclevos.naming import size_text
 
 
 class _Model(BaseModel):
@@ -94,18 +96,23 @@ def read_json(path: Path, *, video: str | None = None, overlap: str = "error") -
 
     Args:
         path: the JSON file.
-        video: name of the video, if it holds several.
+        video: name of the video, if the file holds several.
         overlap: see :func:`cyclevos.exchange.track.merge_objects`.
 
+    Returns:
+        The masks; each is decoded and checked when its frame's turn comes.
+
     Raises:
-        MaskError: it is neither, or ambiguous; masks are only checked when they are read.
+        MaskError: the file is neither, or ambiguous.
     """
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        raise MaskError(f"{path} cannot be read as JSON ({error}). Expected a COCO or YouTube-VIS file.") from error
+        raise MaskError(f"{path} cannot be read as JSON ({error}).", "Give a COCO or YouTube-VIS file.") from error
     if not isinstance(content, dict) or not ("images" in content or "videos" in content):
-        raise MaskError(f'{path} has neither "images" (COCO) nor "videos" (YouTube-VIS). Expected one of these.')
+        raise MaskError(
+            f'{path} has neither "images" (COCO) nor "videos" (YouTube-VIS).', "Give a COCO or YouTube-VIS file."
+        )
     try:
         if content.get("images"):
             return _from_coco(_Coco.model_validate(content), path, video, overlap)
@@ -113,19 +120,25 @@ def read_json(path: Path, *, video: str | None = None, overlap: str = "error") -
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise MaskError(f"{path}: {place}: {first['msg']} ({error.error_count()} such places).") from error
+        raise MaskError(
+            f"{path}: {place}: {first['msg']} ({error.error_count()} such places).",
+            "Correct the file or export it again.",
+        ) from error
 
 
 def _from_coco(coco: _Coco, path: Path, video: str | None, overlap: str) -> MaskTrack:
     chosen = _chosen(coco.videos, path, video)
     images = [image for image in coco.images if chosen is None or image.video_id in (None, chosen.id)]
     if not images:
-        raise MaskError(f"{path} holds no image of the video. Expected at least one.")
+        raise MaskError(f"{path} holds no image of the video; expected at least one.", "Check video_id of its images.")
     by_image: dict[int, list[_Annotation]] = {image.id: [] for image in images}
     known = {image.id for image in coco.images}
     for annotation in coco.annotations:
         if annotation.image_id not in known:
-            raise MaskError(f"{path}: an annotation of image {annotation.image_id}, which is not among its images.")
+            raise MaskError(
+                f"{path}: an annotation belongs to image {annotation.image_id}, which is not among its images.",
+                "Add the image or remove the annotation.",
+            )
         if annotation.image_id in by_image:
             by_image[annotation.image_id].append(annotation)
     pieces, owners = _coco_objects(by_image, path)
@@ -133,7 +146,7 @@ def _from_coco(coco: _Coco, path: Path, video: str | None, overlap: str) -> Mask
         images.sort(key=lambda image: image.frame_index or 0)
     numbers = [image.frame_index if image.frame_index is not None else k for k, image in enumerate(images)]
     if len(set(numbers)) < len(numbers):
-        raise MaskError(f"{path}: two images have the same frame_index. Expected each once.")
+        raise MaskError(f"{path}: two images have the same frame_index.", "Give each image a frame_index of its own.")
 
     def frames() -> Iterator[MaskFrame]:
         for number, image in zip(numbers, images, strict=True):
@@ -141,16 +154,16 @@ def _from_coco(coco: _Coco, path: Path, video: str | None, overlap: str) -> Mask
             yield _frame(number, name, pieces[image.id], (image.height, image.width), path, overlap)
 
     names = _names(owners, coco.categories)
-    return MaskTrack(chosen.name if chosen else "", frames, names, _palette(coco.info, path))
+    return MaskTrack(chosen.name if chosen else "", frames, Appearance(_palette(coco.info, path), names))
 
 
 def _coco_objects(
     by_image: Mapping[int, Sequence[_Annotation]], path: Path
 ) -> tuple[dict[int, list[_Piece]], dict[int, int]]:
-    """Tell objects apart: by track, else by category, else, in a single frame, by their order.
+    """Tell objects apart: by track, else by category, else, if only one frame has annotations, by their order.
 
     Returns:
-        Each image's pieces, and the category of each object.
+        The objects of each image by image id, and the category of each object by object id.
     """
     everything = [annotation for each in by_image.values() for annotation in each]
     tracked = all(annotation.track_id is not None for annotation in everything)
@@ -158,8 +171,9 @@ def _coco_objects(
     marked = [each for each in by_image.values() if each]
     if not tracked and not unique and len(marked) > 1:
         raise MaskError(
-            f"{path}: annotations without track_id, several of one category in an image: nobody can tell which object "
-            "of one frame is which of another. Add track_id."
+            f"{path}: annotations have no track_id, and an image has several of one category, so objects cannot be "
+            "matched between frames.",
+            "Add track_id to every annotation.",
         )
     if not tracked and not unique:
         numbered = {id(annotation): k for k, annotation in enumerate(marked[0], start=1)}
@@ -179,18 +193,21 @@ def _coco_objects(
 def _from_youtube_vis(content: _YoutubeVis, path: Path, video: str | None, overlap: str) -> MaskTrack:
     chosen = _chosen(content.videos, path, video)
     if chosen is None or not chosen.file_names:
-        raise MaskError(f"{path} holds no video with file_names. Expected YouTube-VIS's layout.")
+        raise MaskError(
+            f"{path} holds no video with file_names.", "Give a YouTube-VIS file, whose videos list their file_names."
+        )
     files = chosen.file_names
     tracks = [track for track in content.annotations or [] if track.video_id == chosen.id]
     for track in tracks:
         if len(track.segmentations) != len(files):
             raise MaskError(
-                f"{path}: object {track.id} has {len(track.segmentations)} segmentations, its video {len(files)} "
-                "frames. Expected one for each, null where it is not seen."
+                f"{path}: object {track.id} has {len(track.segmentations)} segmentations, but its video has "
+                f"{len(files)} frames.",
+                "Give one segmentation per frame, null where the object is not visible.",
             )
     keys = [track.id if track.track_id is None else track.track_id for track in tracks]
     if len(set(keys)) < len(keys):
-        raise MaskError(f"{path}: two tracks of one video have the same id. Expected each once.")
+        raise MaskError(f"{path}: two tracks of one video have the same id.", "Give each track an id of its own.")
     numbers = _object_ids(keys, path)
     size = _video_size(chosen, tracks, path)
 
@@ -201,7 +218,8 @@ def _from_youtube_vis(content: _YoutubeVis, path: Path, video: str | None, overl
             yield _frame(index, Path(file).stem, pieces, size, path, overlap)
 
     owners = {numbers[key]: track.category_id for key, track in zip(keys, tracks, strict=True)}
-    return MaskTrack(chosen.name, frames, _names(owners, content.categories), _palette(content.info, path))
+    appearance = Appearance(_palette(content.info, path), _names(owners, content.categories))
+    return MaskTrack(chosen.name, frames, appearance)
 
 
 def _video_size(video: _Video, tracks: Sequence[_Track], path: Path) -> tuple[int, int]:
@@ -211,7 +229,7 @@ def _video_size(video: _Video, tracks: Sequence[_Track], path: Path) -> tuple[in
         for segmentation in track.segmentations:
             if isinstance(segmentation, _RunLength):
                 return segmentation.size
-    raise MaskError(f"{path}: the video {video.name} has no height and width. Expected both.")
+    raise MaskError(f"{path}: the video {video.name} has no height and width.", "Add both to the video's entry.")
 
 
 def _chosen(videos: Sequence[_Video], path: Path, name: str | None) -> _Video | None:
@@ -219,23 +237,25 @@ def _chosen(videos: Sequence[_Video], path: Path, name: str | None) -> _Video | 
     if len(named) > 1 or (name is not None and not named):
         known = ", ".join(sorted(video.name or f"(id {video.id})" for video in videos)) or "none"
         raise MaskError(
-            f"{path} holds {len(videos)} videos: {known}. Take one out: cyclevos convert {path} --video NAME --to coco "
-            "--output ONE.json."
+            f"{path} holds {len(videos)} videos: {known}.",
+            f"Take one out: cyclevos convert {path} --video NAME --to coco --output ONE.json.",
         )
     return named[0] if named else None
 
 
 def _object_ids(keys: Sequence[int], path: Path) -> dict[int, int]:
-    """Keep numbers that ids of a mask can be; otherwise number the objects anew in rising order."""
+    """Keep the numbers if all can be ids of a mask; otherwise renumber the objects from 1 in rising order."""
     distinct = sorted(set(keys))
     if len(distinct) > 255:
-        raise MaskError(f"{path} holds {len(distinct)} objects, a mask has room for 255.")
+        raise MaskError(
+            f"{path} holds {len(distinct)} objects, but a mask can hold 255.", "Split the objects into several files."
+        )
     fit = all(1 <= key <= 255 for key in distinct)
     return {key: key if fit else k for k, key in enumerate(distinct, start=1)}
 
 
 def _names(owners: Mapping[int, int], categories: Sequence[_Category]) -> dict[int, str]:
-    """Names of objects: of the category, where it is the object's own."""
+    """Name each object after its category, unless several objects share the category."""
     names = {category.id: category.name for category in categories}
     shared = list(owners.values())
     return {
@@ -253,7 +273,9 @@ def _palette(info: _Info, path: Path) -> bytes | None:
     except ValueError:
         palette = b""
     if len(palette) != 768:
-        raise MaskError(f"{path}: info.palette is no palette. Expected 768 bytes as hexadecimal digits.")
+        raise MaskError(
+            f"{path}: info.palette is not a palette of 768 bytes as hexadecimal digits.", "Correct it or remove it."
+        )
     return palette
 
 
@@ -267,7 +289,11 @@ def _frame(
         label = f"{where}, object {piece.object_id}"
         if isinstance(piece.segmentation, _RunLength):
             if piece.segmentation.size != size:
-                raise MaskError(f"{label}: a mask of {piece.segmentation.size} in a frame of {size} (height, width).")
+                raise MaskError(
+                    f"{label}: the mask is {size_text(piece.segmentation.size)}, but the frame is {size_text(size)} "
+                    "(width x height).",
+                    "Correct the sizes or export the file again.",
+                )
             masks.append((piece.object_id, run_length.decode(piece.segmentation.counts, size, label)))
         else:
             masks.append((piece.object_id, run_length.from_polygons(piece.segmentation, size, label)))

@@ -1,57 +1,58 @@
-"""Results as one COCO file of run-length encoded objects, with tracks as in YouTube-VIS.
+"""Results as one COCO file of run-length encoded objects, with track ids.
 
-Frames go to a file of one JSON line each beside it (`<name>.partial`), so that memory stays bounded and an
-interrupted run keeps what it had; closing turns the lines into the COCO file.
+During a run each frame is one JSON line in a file beside it (`<name>.partial`), so memory stays bounded and an
+interrupted run keeps its frames. Closing turns the lines into the COCO file.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 import numpy as np
-import numpy.typing as npt
 
 from cyclevos.files.atomic import output_errors, replacing
+from cyclevos.media.appearance import PLAIN, Appearance
+from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.frames import Frame
-from cyclevos.media.writers import ResultWriter, check_ids
+from cyclevos.media.writers import ResultWriter
 from cyclevos.pictures.arrays import UInt8Array
 
 _TOOL = "cyclevos"
 
 
 class CocoWriter(ResultWriter):
-    """COCO instances: category and track are the object id, frames without an object stay as images.
+    """COCO instances: category and track are the object id; frames without an object remain as images.
 
     Args:
         path: the JSON file.
         video_name: name of the one entry under "videos".
-        category_names: by object id; default "object 1" and so on.
-        palette: colours of the objects, 768 bytes of RGB, kept for who turns the file into indexed PNGs.
-        resume: keep the frames of an interrupted run, or of a finished file, and skip them when they come
-            again; otherwise start anew.
+        appearance: its names become the categories' names; its palette is kept in "info", so that the file can be
+            converted to indexed PNGs.
+        resume: keep the frames of an interrupted run or of a finished file and skip them when they are written
+            again; otherwise start over.
 
     Raises:
-        OutputError: the disk refuses.
+        OutputError: the system refuses to read or write.
     """
 
     def __init__(
         self,
         path: str | Path,
         video_name: str = "",
-        category_names: Mapping[int, str] | None = None,
+        appearance: Appearance = PLAIN,
         *,
-        palette: bytes | None = None,
         resume: bool = False,
     ) -> None:
         self.path = Path(path)
         self.partial_path = self.path.with_name(f"{self.path.name}.partial")
         self._video_name = video_name
-        self._category_names = dict(category_names or {})
-        self._info = {"description": _TOOL, **({} if palette is None else {"palette": palette.hex()})}
-        self._offsets: dict[int, int] = {}  # frame index -> where its line starts
+        self._appearance = appearance
+        palette = {} if appearance.palette is None else {"palette": appearance.palette.hex()}
+        self._info = {"description": _TOOL, **palette}
+        self._offsets: dict[int, int] = {}  # frame index -> start of its line in bytes
         self._file: BinaryIO | None = None
         with output_errors(self.path):
             if resume:
@@ -61,25 +62,22 @@ class CocoWriter(ResultWriter):
 
     @property
     def finished_frames(self) -> frozenset[int]:
-        """Indices of the frames that are kept so far."""
+        """Indices of the frames written so far."""
         return frozenset(self._offsets)
 
-    def write(
-        self,
-        frame: Frame,
-        ids: UInt8Array,
-        probabilities: npt.NDArray[np.floating[Any]] | None = None,
-        *,
-        object_ids: Sequence[int] | None = None,
-        reliability: Mapping[int, float] | None = None,
-    ) -> None:
-        """Append one frame, unless it is there; see ResultWriter.write."""
-        check_ids(frame, ids)
-        if frame.index not in self._offsets:
-            self._append(_entry(frame, ids))
+    def write(self, result: FrameResult) -> None:
+        """Append one frame, unless it is already there.
+
+        Raises:
+            ValueError: the ids are not uint8 (H, W) of the frame's size.
+            OutputError: the system refuses to write.
+        """
+        result.check_ids()
+        if result.index not in self._offsets:
+            self._append(_entry(result.frame, result.ids))
 
     def close(self) -> None:
-        """Write the COCO file from the lines and remove them; without any frame nothing is touched."""
+        """Turn the lines into the COCO file; without any frame, nothing is changed."""
         self.abort()
         if not self.partial_path.exists():
             return
@@ -89,7 +87,7 @@ class CocoWriter(ResultWriter):
             self.partial_path.unlink()
 
     def abort(self) -> None:
-        """Keep the lines for a run that continues."""
+        """Keep the lines for a run that continues this one."""
         if self._file is not None:
             file, self._file = self._file, None
             with output_errors(self.partial_path):
@@ -106,12 +104,12 @@ class CocoWriter(ResultWriter):
                 self._file.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
                 self._file.flush()
             except OSError:
-                self._file.truncate(offset)  # half a line would spoil the next one
+                self._file.truncate(offset)  # half a line would corrupt the next one
                 raise
         self._offsets[entry["image"]["frame_index"]] = offset
 
     def _recover(self) -> None:
-        """Index the lines that are whole, cutting off a broken end; or take over a finished file."""
+        """Index the complete lines and cut off an incomplete last one; or take over a finished file."""
         if self.partial_path.exists():
             with self.partial_path.open("r+b") as file:
                 offset = 0
@@ -145,8 +143,9 @@ class CocoWriter(ResultWriter):
                 file.write((",\n" if number else "\n") + json.dumps({"id": number + 1, **annotation}))
                 object_ids.add(annotation["category_id"])
                 number += 1
-        names = {k: self._category_names.get(k, f"object {k}") for k in sorted(object_ids)}
-        categories = [{"id": k, "name": name, "supercategory": "object"} for k, name in names.items()]
+        categories = [
+            {"id": k, "name": self._appearance.name(k), "supercategory": "object"} for k in sorted(object_ids)
+        ]
         file.write(f'],"categories":{json.dumps(categories)}}}\n')
 
 
@@ -154,7 +153,6 @@ def _entry(frame: Frame, ids: UInt8Array) -> dict[str, Any]:
     from pycocotools import mask
 
     library: Any = mask  # its functions are untyped
-
     height, width = frame.size
     image_id = frame.index + 1
     annotations = []
@@ -193,7 +191,7 @@ def _frame_index(line: bytes) -> int | None:
 
 
 def _entries_of(path: Path) -> Iterator[dict[str, Any]]:
-    """Take a COCO file of ours apart again; anything else has no entries."""
+    """Yield the entries of a COCO file that cyclevos wrote; any other file has none."""
     try:
         content = json.loads(path.read_bytes())
         images = {image["id"]: {"image": image, "annotations": []} for image in content["images"]}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +13,33 @@ from PIL import Image
 
 from cyclevos.errors import MaskError
 from cyclevos.exchange.track import MaskFrame, MaskTrack, merge_objects
-from cyclevos.files.atomic import replacing
-from cyclevos.media.frames import Frame
-from cyclevos.media.writers import MaskWriter
+from cyclevos.files.atomic import output_errors, replacing
+from cyclevos.media.appearance import Appearance
+from cyclevos.media.frame_result import FrameResult
+from cyclevos.media.writers import ResultWriter
 from cyclevos.naming import natural_key, size_text
 from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.pictures.mask_files import read_ground_truth
 
 NAMES = "names.json"
-"""Names of the objects by folder, beside the folders of objects that have one."""
+"""File beside the objects' folders that maps folder names to object names; only written where objects have names."""
 
 
 def read_indexed(folder: Path) -> MaskTrack:
-    """Read a folder of PNGs that hold object ids; where all hold nothing but 0 and 255 it is of object 1.
+    """Read a folder of PNGs of object ids; if no PNG holds an id other than 255, 255 is object 1.
+
+    Args:
+        folder: the folder.
+
+    Returns:
+        The masks; each is read when its turn comes.
 
     Raises:
-        MaskError: no PNG; a broken one when it comes to it.
+        MaskError: there is no PNG, or one of them is broken.
     """
-    files = _pngs(folder)
+    files = pngs(folder)
     if not files:
-        raise MaskError(f"{folder} holds no PNG. Expected masks named after frames, e.g. 00000.png.")
+        raise MaskError(f"{folder} holds no PNG.", "Give a folder of masks named after their frames, e.g. 00000.png.")
 
     binary = not any(set(read_ground_truth(file).object_ids) - {255} for file in files)
 
@@ -39,41 +47,38 @@ def read_indexed(folder: Path) -> MaskTrack:
         for index, file in enumerate(files):
             yield MaskFrame(index, file.stem, read_ground_truth(file, binary=binary).ids)
 
-    return MaskTrack(folder.resolve().name, frames, {}, read_ground_truth(files[0], binary=binary).palette)
-
-
-def write_indexed(track: MaskTrack, folder: Path) -> None:
-    """Write indexed PNGs.
-
-    Raises:
-        OutputError: the disk refuses.
-    """
-    with MaskWriter(folder, track.palette) as writer:
-        for frame in track.frames():
-            writer.write(blank_frame(frame), frame.ids)
+    palette = read_ground_truth(files[0], binary=binary).palette
+    return MaskTrack(folder.resolve().name, frames, Appearance(palette))
 
 
 def read_objects(folder: Path, overlap: str = "error") -> MaskTrack:
-    """Read folders of black-and-white PNGs, one folder for each object.
+    """Read folders of black-and-white PNGs, one folder per object.
 
-    Folders named 1 to 255 are ids; others are names of objects, numbered in their order.
+    If every folder is named by a number from 1 to 255, these are the object ids. Otherwise the folders' names are the
+    objects' names, and the objects are numbered in the folders' natural order.
 
     Args:
-        folder: holds them.
+        folder: the folder that holds them.
         overlap: see :func:`cyclevos.exchange.track.merge_objects`.
 
+    Returns:
+        The masks; each is read when its turn comes.
+
     Raises:
-        MaskError: no object, or masks of one frame differ in size.
+        MaskError: there are no objects or too many, two folders have one number, or masks of one frame differ in size.
     """
     folders = object_folders(folder)
     if not 1 <= len(folders) <= 255:
-        raise MaskError(f"{folder} holds {len(folders)} folders of PNGs. Expected 1 to 255, one for each object.")
+        raise MaskError(
+            f"{folder} holds {len(folders)} folders of PNGs; expected 1 to 255, one per object.",
+            "Give the folder that holds the objects' folders.",
+        )
     numbered = all(each.name.isdecimal() and 1 <= int(each.name) <= 255 for each in folders)
     ids = [int(each.name) if numbered else k for k, each in enumerate(folders, start=1)]
     if len(set(ids)) < len(ids):
-        raise MaskError(f"{folder}: two folders stand for one object, say 1 and 01. Rename one of them.")
+        raise MaskError(f"{folder}: two folders name the same object, for example 1 and 01.", "Rename one of them.")
     names = _read_names(folder) if numbered else {k: each.name for k, each in zip(ids, folders, strict=True)}
-    files = {object_id: {file.stem: file for file in _pngs(each)} for object_id, each in zip(ids, folders, strict=True)}
+    files = {object_id: {file.stem: file for file in pngs(each)} for object_id, each in zip(ids, folders, strict=True)}
     frame_names = sorted({name for each in files.values() for name in each}, key=natural_key)
 
     def frames() -> Iterator[MaskFrame]:
@@ -84,50 +89,110 @@ def read_objects(folder: Path, overlap: str = "error") -> MaskTrack:
                     masks.append((object_id, read_ground_truth(file).ids > 0))
                     if masks[0][1].shape != masks[-1][1].shape:
                         first, other = (size_text(mask.shape) for mask in (masks[0][1], masks[-1][1]))
-                        raise MaskError(f"{file} is {other}, the same frame of another object {first}.")
+                        raise MaskError(
+                            f"{file} is {other}, but another object's mask of the same frame is {first}.",
+                            "Export the masks of all objects in one size.",
+                        )
             yield MaskFrame(index, name, merge_objects(masks, masks[0][1].shape, f"{folder}, frame {name}", overlap))
 
-    return MaskTrack(folder.resolve().name, frames, names)
+    return MaskTrack(folder.resolve().name, frames, Appearance(names=names))
 
 
 def write_objects(track: MaskTrack, folder: Path) -> None:
-    """Write a black-and-white PNG for each frame and object: in every frame for each object that any frame shows.
+    """Write a black-and-white PNG `<object id>/<frame name>.png` per frame for each object that any frame shows.
+
+    Args:
+        track: the masks; they are read twice.
+        folder: output folder; created if needed.
 
     Raises:
-        MaskError: no frame shows an object, so that there is no folder to write.
-        OutputError: the disk refuses.
+        MaskError: no frame shows an object, so there would be no folder to write.
+        OutputError: the system refuses to write.
     """
     shown = sorted({int(i) for frame in track.frames() for i in np.unique(frame.ids) if i})
     if not shown:
         raise MaskError(
-            "No mask shows an object, and folders of objects have no place for frames without any. "
-            "Choose another format."
+            "No mask shows an object, and folders of objects cannot hold a video without any.",
+            "Choose another format.",
         )
     for frame in track.frames():
         for object_id in shown:
             with replacing(folder / str(object_id) / f"{frame.name}.png") as temporary:
-                Image.fromarray((frame.ids == object_id).astype(np.uint8) * 255).save(temporary, format="PNG")
+                _black_and_white(frame.ids, object_id).save(temporary, format="PNG")
     if track.object_names:
         with replacing(folder / NAMES) as temporary:
             names = {str(k): name for k, name in sorted(track.object_names.items())}
             temporary.write_text(json.dumps(names, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
+class ObjectWriter(ResultWriter):
+    """Black-and-white PNGs frame by frame, in folders named after the objects: `001_dog/<frame name>.png`.
+
+    Args:
+        folder: output folder; created if needed.
+        names: name of every object that is written, by object id.
+    """
+
+    def __init__(self, folder: Path, names: Mapping[int, str]) -> None:
+        self._folders = {i: folder / f"{i:03d}_{_safe_name(name)}" for i, name in names.items()}
+
+    def write(self, result: FrameResult) -> None:
+        """Write one frame's PNG of every object.
+
+        Raises:
+            OutputError: the system refuses to write.
+        """
+        for object_id, folder in self._folders.items():
+            with replacing(folder / f"{result.name}.png") as temporary:
+                _black_and_white(result.ids, object_id).save(temporary, format="PNG")
+
+
+def remove_objects(folder: Path) -> None:
+    """Delete what :func:`write_objects` wrote into a folder; anything else stays.
+
+    Raises:
+        OutputError: the system refuses to delete.
+    """
+    with output_errors(folder):
+        for each in object_folders(folder) if folder.is_dir() else ():
+            if each.name.isdecimal() and 1 <= int(each.name) <= 255:
+                for file in pngs(each):
+                    if _is_black_and_white(file):
+                        file.unlink()
+                if not any(each.iterdir()):
+                    each.rmdir()
+        if folder.is_dir():
+            (folder / NAMES).unlink(missing_ok=True)
+
+
 def object_folders(folder: Path) -> list[Path]:
-    """Return the folders in a folder that hold PNGs, hidden ones left out, in natural order."""
-    holding = (each for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".") and _pngs(each))
+    """Return the folders in a folder that hold PNGs, except hidden ones, in natural order."""
+    holding = (each for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".") and pngs(each))
     return sorted(holding, key=lambda each: natural_key(each.name))
 
 
-def blank_frame(frame: MaskFrame) -> Frame:
-    """Return a frame of that name and size whose pixels nobody looks at."""
-    pixels: UInt8Array = np.broadcast_to(np.uint8(0), (*frame.ids.shape, 3))
-    return Frame(frame.index, frame.name, pixels, None)
-
-
-def _pngs(folder: Path) -> list[Path]:
+def pngs(folder: Path) -> list[Path]:
+    """Return the PNGs in a folder, except hidden ones, in natural order."""
     files = (f for f in folder.iterdir() if f.suffix.lower() == ".png" and not f.name.startswith("."))
     return sorted(files, key=lambda file: natural_key(file.name))
+
+
+def _black_and_white(ids: UInt8Array, object_id: int) -> Image.Image:
+    return Image.fromarray((ids == object_id).astype(np.uint8) * 255)
+
+
+def _is_black_and_white(file: Path) -> bool:
+    """Tell whether a PNG is 8-bit grey and holds nothing but 0 and 255, as ours do; broken files are not ours."""
+    try:
+        with Image.open(file) as image:
+            counts = image.histogram() if image.mode == "L" else []
+    except Exception:  # whatever Pillow raises on a broken file
+        return False
+    return bool(counts) and not any(counts[1:255])
+
+
+def _safe_name(name: str) -> str:
+    return re.sub(r"[^\w-]+", "_", name).strip("_")[:60] or "object"
 
 
 def _read_names(folder: Path) -> dict[int, str]:
@@ -138,4 +203,6 @@ def _read_names(folder: Path) -> dict[int, str]:
         names = json.loads(path.read_text(encoding="utf-8"))
         return {int(k): str(name) for k, name in names.items()}
     except (ValueError, AttributeError, RecursionError) as error:
-        raise MaskError(f'{path} is no list of names ({error}). Expected {{"1": "name"}}, or no such file.') from error
+        raise MaskError(
+            f'{path} is not a list of names ({error}); expected {{"1": "name"}}.', "Correct the file or remove it."
+        ) from error

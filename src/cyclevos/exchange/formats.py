@@ -1,54 +1,109 @@
-"""The formats by name: how each is recognised, read and written, and what it cannot hold."""
+"""The registry of output formats, and masks read, written and recognised in any of them.
+
+To add a format, write a file in `exchange/registered` that defines ``FORMAT`` and add its name to `_FILES`.
+"""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Collection
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, get_args
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from cyclevos.errors import MaskError
-from cyclevos.exchange import run_length
-from cyclevos.exchange.coco_json import read_json
-from cyclevos.exchange.coco_writer import CocoWriter
-from cyclevos.exchange.folders import (
-    blank_frame,
-    object_folders,
-    read_indexed,
-    read_objects,
-    write_indexed,
-    write_objects,
-)
-from cyclevos.exchange.mots import read_mots, write_mots
-from cyclevos.exchange.track import MaskTrack
-from cyclevos.files.atomic import replacing
+from cyclevos.exchange.format import Destination, Format, Need, ReadOptions
 from cyclevos.naming import index_name
 
-Format = Literal["indexed", "objects", "coco", "youtube-vis", "mots"]
-FORMATS: tuple[str, ...] = get_args(Format)
-FOLDERS = ("indexed", "objects")
+if TYPE_CHECKING:
+    from cyclevos.exchange.track import MaskTrack
+
+_FILES = (
+    "masks",
+    "overlay",
+    "reliability",
+    "probabilities",
+    "coco",
+    "youtube_vis",
+    "mots",
+    "objects",
+    "marks",
+)
+
+RUN: frozenset[Need] = frozenset({"masks", "frames", "probabilities"})
+"""What ``--save`` can make a format from. Reliability is left out: every run writes it anyway."""
+CONVERT: frozenset[Need] = frozenset({"masks"})
+"""What ``convert --to`` can make a format from."""
+APP: frozenset[Need] = frozenset({"masks", "frames", "reliability", "annotations"})
+"""What the app can make a format from; it keeps no probabilities."""
+
+_registered: dict[str, Format] = {}
 
 
-def detect(path: Path) -> Format:
-    """Tell the format of a file or folder.
+def register(added: Format) -> None:
+    """Add a format to ``--save``, ``convert`` and the app.
 
     Raises:
-        MaskError: it is none of them.
+        ValueError: another format has its name or its file.
     """
+    for other in _registered.values():
+        if {added.name, *added.aliases} & {other.name, *other.aliases} or added.file == other.file:
+            raise ValueError(f"the format {added.name} has the name or the file of {other.name}")
+    _registered[added.name] = added
+
+
+def all_formats() -> tuple[Format, ...]:
+    """Return every format."""
+    return tuple(_registered.values())
+
+
+def offered(has: Collection[Need]) -> tuple[Format, ...]:
+    """Return the formats that can be made from these things."""
+    return tuple(each for each in all_formats() if each.needs <= set(has))
+
+
+def readable() -> tuple[Format, ...]:
+    """Return the formats that can be read."""
+    return tuple(each for each in all_formats() if each.read is not None)
+
+
+def find(name: str, among: Collection[Format] | None = None) -> Format | None:
+    """Return the format of a name or alias.
+
+    Args:
+        name: the name.
+        among: formats to choose from; None = all.
+
+    Returns:
+        The format, None where none of them has this name.
+    """
+    chosen = all_formats() if among is None else among
+    return next((each for each in chosen if name in (each.name, *each.aliases)), None)
+
+
+def names(formats: Collection[Format]) -> str:
+    """Return the names of formats, separated by commas."""
+    return ", ".join(each.name for each in formats)
+
+
+def detect(path: Path) -> str:
+    """Recognise the format of a file or folder.
+
+    Returns:
+        Its name. YouTube-VIS counts as ``coco``: reading tells them apart by their content.
+
+    Raises:
+        MaskError: there is no such file, or it looks like none of the formats.
+    """
+    if not path.exists():
+        raise MaskError(f"{path} does not exist.", f"Give masks in one of these formats: {names(readable())}.")
+    for each in readable():
+        if each.detects is not None and each.detects(path):
+            return each.name
     if path.is_dir():
-        if any(file.suffix.lower() == ".png" for file in path.iterdir() if not file.name.startswith(".")):
-            return "indexed"
-        if object_folders(path):
-            return "objects"
-        raise MaskError(f"{path} holds no PNG, nor folders of them. Expected masks in one of: {', '.join(FORMATS)}.")
-    if not path.is_file():
-        raise MaskError(f"{path} does not exist. Expected masks in one of: {', '.join(FORMATS)}.")
-    if path.suffix.lower() == ".json":
-        return "coco"  # YouTube-VIS is told from it by what the file holds
-    if path.suffix.lower() == ".txt":
-        return "mots"
-    raise MaskError(f"{path}: expected a folder, a .json or a .txt file, or the format by --from.")
+        problem = f"{path} holds no PNG, nor folders of them, nor masks in another known format."
+    else:
+        problem = f"{path} is not recognised as any known format of masks."
+    raise MaskError(problem, f"Give masks in one of these formats: {names(readable())}; --from names it.")
 
 
 def read_track(
@@ -59,112 +114,89 @@ def read_track(
     length: int | None = None,
     overlap: str = "error",
 ) -> MaskTrack:
-    """Read masks in any of the formats.
+    """Read masks in any format that can be read.
 
     Args:
         path: file or folder.
-        kind: its format; None = as it looks.
-        video: name of the video, in a JSON file that holds several.
-        length: frames of the video, which MOTS text does not tell.
-        overlap: who gets a pixel that two objects claim: ``first``, ``last``; ``error`` = nobody may.
+        kind: name of its format; None = recognise it.
+        video: name of the video, in a file that holds several.
+        length: frames of the video, which MOTS text does not record.
+        overlap: which object gets a pixel that two claim: ``first``, ``last``; ``error`` = none may.
 
     Raises:
-        MaskError: it cannot be read as that.
+        MaskError: the masks cannot be read in this format.
     """
     kind = kind or detect(path)
-    if (kind in FOLDERS) != path.is_dir():
-        raise MaskError(f"{path} is {'a folder' if path.is_dir() else 'no folder'}; {kind} is the other.")
-    if kind == "indexed":
-        return read_indexed(path)
-    if kind == "objects":
-        return read_objects(path, overlap)
-    if kind == "mots":
-        return read_mots(path, length=length, overlap=overlap)
-    return read_json(path, video=video, overlap=overlap)
+    found = find(kind, readable())
+    if found is None or found.read is None:
+        raise MaskError(f"Masks cannot be read in the format {kind}.", f"Choose one of {names(readable())}.")
+    if found.is_folder != path.is_dir():
+        is_, wants = ("a folder", "a file") if path.is_dir() else ("not a folder", "a folder")
+        raise MaskError(f"{path} is {is_}, the format {kind} is {wants}.", "Choose another path or another format.")
+    return found.read(path, ReadOptions(video, length, overlap))
 
 
 def write_track(track: MaskTrack, kind: str, path: Path) -> list[str]:
-    """Write masks in one of the formats.
+    """Write masks in any format that is made from masks alone.
 
     Args:
         track: the masks.
-        kind: the format.
+        kind: name of the format.
         path: file or folder to write.
 
     Returns:
-        What the format has no place for, in words; empty where it holds everything.
+        What the format cannot hold, in words; empty where it holds everything.
 
     Raises:
-        MaskError: the masks cannot be read.
-        OutputError: the disk refuses.
+        MaskError: the masks cannot be read, or the format is not made from masks alone.
+        OutputError: the system refuses to write.
     """
-    if kind == "indexed":
-        write_indexed(track, path)
-    elif kind == "objects":
-        write_objects(track, path)
-    elif kind == "mots":
-        write_mots(track, path)
-    elif kind == "youtube-vis":
-        _write_youtube_vis(track, path)
-    else:
-        with CocoWriter(path, track.name, track.object_names, palette=track.palette) as writer:
+    found = find(kind, offered(CONVERT))
+    if found is None:
+        raise MaskError(f"Masks alone do not make the format {kind}.", f"Choose one of {names(offered(CONVERT))}.")
+    if found.write is not None:
+        found.write(track, path)
+    elif found.writer is not None:
+        from cyclevos.exchange.track import as_result
+
+        with found.writer(Destination(path, track.name, appearance=track.appearance)) as writer:
             for frame in track.frames():
-                writer.write(blank_frame(frame), frame.ids)
-    return _lost(track, kind)
+                writer.write(as_result(frame))
+    return losses(track, found)
 
 
-def _write_youtube_vis(track: MaskTrack, path: Path) -> None:
-    files: list[str] = []
-    segmentations: dict[int, dict[int, dict[str, Any]]] = {}
-    size = (0, 0)
-    for position, frame in enumerate(track.frames()):
-        files.append(f"{frame.name}.png")
-        if position and frame.ids.shape != size:
-            raise MaskError(f"Frame {frame.name} is {frame.ids.shape}, others are {size}: YouTube-VIS has one size.")
-        size = (int(frame.ids.shape[0]), int(frame.ids.shape[1]))
-        for object_id in (int(i) for i in np.unique(frame.ids) if i):
-            code = {"size": list(size), "counts": run_length.encode(frame.ids == object_id)}
-            segmentations.setdefault(object_id, {})[position] = code
-    video = {
-        "id": 1,
-        "name": track.name,
-        "width": size[1],
-        "height": size[0],
-        "length": len(files),
-        "file_names": files,
-    }
-    info = {"description": "cyclevos", **({"palette": track.palette.hex()} if track.palette else {})}
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.write(f'{{"info":{json.dumps(info)},"videos":[{json.dumps(video)}],"annotations":[')
-        for number, (object_id, given) in enumerate(sorted(segmentations.items())):
-            annotation = {
-                "id": object_id,
-                "video_id": 1,
-                "category_id": object_id,
-                "iscrowd": 0,
-                "width": size[1],
-                "height": size[0],
-                "segmentations": [given.get(position) for position in range(len(files))],
-            }
-            file.write((",\n" if number else "\n") + json.dumps(annotation))
-        categories = [
-            {"id": k, "name": track.object_names.get(k, f"object {k}"), "supercategory": "object"}
-            for k in sorted(segmentations)
-        ]
-        file.write(f'],"categories":{json.dumps(categories)}}}\n')
+def remove_output(folder: Path) -> None:
+    """Delete what a format wrote into its folder within a run folder; anything else stays.
+
+    Raises:
+        OutputError: the system refuses to delete.
+    """
+    for each in all_formats():
+        if each.remove is not None and each.file == folder.name:
+            each.remove(folder)
 
 
-def _lost(track: MaskTrack, kind: str) -> list[str]:
+def losses(track: MaskTrack, kind: Format) -> list[str]:
+    """Return what a format cannot hold of some masks, in words."""
+    room = kind.room
+    if room is None:
+        return []
     lost = []
-    if kind in ("indexed", "mots") and track.object_names:
+    if not room.object_names and track.object_names:
         lost.append("the names of the objects")
-    if kind in ("objects", "mots") and track.palette is not None:
+    if not room.colours and track.palette is not None:
         lost.append("the colours of the objects")
-    if kind == "mots":
+    if not room.frame_names or room.empty_frames == "not last":
         renamed = empty = 0
         for frame in track.frames():
             renamed += frame.name != index_name(frame.index)
             empty = empty + 1 if not frame.ids.any() else 0
-        lost += [f"the names of {renamed} frames"] if renamed else []
-        lost += [f"{empty} empty frames at the end (give --length when it is read)"] if empty else []
+        if renamed and not room.frame_names:
+            lost.append(f"the names of {renamed} frames")
+        if empty and room.empty_frames == "not last":
+            lost.append(f"{empty} empty frames at the end (give --length when it is read)")
     return lost
+
+
+for _file in _FILES:
+    register(import_module(f"cyclevos.exchange.registered.{_file}").FORMAT)

@@ -1,6 +1,6 @@
-"""MOTS text: a line of frame, id, class, height, width and run-length code for each object of each frame.
+"""MOTS text: one line per object and frame with frame index, id, class, height, width and run-length code.
 
-As in KITTI MOTS ids are 1000 times the class plus the object's number; class 10 marks regions to ignore.
+As in KITTI MOTS, an id is 1000 times the class plus the object's number, and class 10 marks regions to ignore.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from cyclevos.errors import MaskError
 from cyclevos.exchange import run_length
 from cyclevos.exchange.track import MaskFrame, MaskTrack, merge_objects
 from cyclevos.files.atomic import replacing
-from cyclevos.naming import index_name
+from cyclevos.naming import index_name, size_text
 
-_CLASS = 1  # ours have none; 1 is the first
+_CLASS = 1  # our objects have no class
 _IGNORED = 10
 _MAX_FRAME = 10**7
+_BROKEN = "Correct the line or export the file again."
 
 
 class _Line(NamedTuple):
@@ -34,16 +35,21 @@ def read_mots(path: Path, *, length: int | None = None, overlap: str = "error") 
 
     Args:
         path: the file.
-        length: frames of the video; None = up to the last one that has a line.
+        length: frames of the video; None = up to the last frame that has a line.
         overlap: see :func:`cyclevos.exchange.track.merge_objects`.
 
+    Returns:
+        The masks; codes are decoded when their frame's turn comes.
+
     Raises:
-        MaskError: a line is broken, sizes differ, or there is none.
+        MaskError: a line is broken, masks differ in size, or there is no line.
     """
     try:
         text = path.read_text(encoding="ascii")
     except (OSError, ValueError) as error:
-        raise MaskError(f"{path} cannot be read as MOTS text ({error}).") from error
+        raise MaskError(
+            f"{path} cannot be read as MOTS text ({error}).", "Give a file of lines: frame id class height width code."
+        ) from error
     found: dict[int, list[_Line]] = defaultdict(list)
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip():
@@ -51,17 +57,24 @@ def read_mots(path: Path, *, length: int | None = None, overlap: str = "error") 
             found[frame] += [read] if read is not None else []
     lines = [line for each in found.values() for line in each]
     if not lines:
-        raise MaskError(f"{path} holds no object. Expected lines of: frame id class height width code.")
+        raise MaskError(
+            f"{path} holds no object.", "Give a file with at least one line: frame id class height width code."
+        )
     keys = sorted({line.object_id for line in lines})
     if len(keys) > 255:
-        raise MaskError(f"{path} holds {len(keys)} objects, a mask has room for 255.")
+        raise MaskError(
+            f"{path} holds {len(keys)} objects, but a mask can hold 255.", "Split the objects into several files."
+        )
     classes = {key // 1000 for key in keys}
     plain = len(classes) == 1 and all(1 <= key % 1000 <= 255 for key in keys)
     ids = {key: key % 1000 if plain else k for k, key in enumerate(keys, start=1)}
     size = lines[0].size
     count = max(found) + 1 if length is None else length
     if max(found) >= count:
-        raise MaskError(f"{path} has a line for frame {max(found)}, the video only {count} frames.")
+        raise MaskError(
+            f"{path} has a line for frame {max(found)}, the video only {count} frames.",
+            "Give the video's number of frames by --length.",
+        )
 
     def frames() -> Iterator[MaskFrame]:
         for index in range(count):
@@ -69,7 +82,10 @@ def read_mots(path: Path, *, length: int | None = None, overlap: str = "error") 
             masks: list[tuple[int, Any]] = []
             for line in found.get(index, ()):
                 if line.size != size:
-                    raise MaskError(f"{where}: a mask of {line.size}, others of {size} (height, width).")
+                    raise MaskError(
+                        f"{where}: a mask is {size_text(line.size)}, others are {size_text(size)} (width x height).",
+                        "Export all masks of a video in one size.",
+                    )
                 masks.append((ids[line.object_id], run_length.decode(line.code, size, where)))
             yield MaskFrame(index, index_name(index), merge_objects(masks, size, where, overlap))
 
@@ -77,10 +93,15 @@ def read_mots(path: Path, *, length: int | None = None, overlap: str = "error") 
 
 
 def write_mots(track: MaskTrack, path: Path) -> None:
-    """Write MOTS text; names of frames and objects have no place in it.
+    """Write MOTS text, which cannot hold names of frames or objects.
+
+    Args:
+        track: the masks.
+        path: the text file.
 
     Raises:
-        OutputError: the disk refuses.
+        MaskError: a mask cannot be read.
+        OutputError: the system refuses to write.
     """
     with replacing(path) as temporary, temporary.open("w", encoding="ascii") as file:
         for frame in track.frames():
@@ -96,10 +117,13 @@ def _parsed(line: str, where: str) -> tuple[int, _Line | None]:
         frame, object_id, kind, height, width = (int(part) for part in parts[:5])
         (code,) = parts[5:]
     except ValueError as error:
-        raise MaskError(f"{where}: expected frame, id, class, height, width and code, got {line[:60]!r}.") from error
+        raise MaskError(
+            f"{where}: expected frame, id, class, height, width and code, found {line[:60]!r}.", _BROKEN
+        ) from error
     if not 0 <= frame <= _MAX_FRAME or object_id < 0:
         raise MaskError(
-            f"{where}: frame {frame}, id {object_id}; expected a frame up to {_MAX_FRAME} and an id from 0."
+            f"{where}: expected a frame from 0 to {_MAX_FRAME} and an id from 0, found {frame} and {object_id}.",
+            _BROKEN,
         )
     size = run_length.check_size((height, width), where)
     return frame, None if kind == _IGNORED else _Line(object_id, size, code)

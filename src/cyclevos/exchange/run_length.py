@@ -1,6 +1,6 @@
-"""Run-length codes of COCO and MOTS, checked before anything is allocated by what they say.
+"""Run-length codes of COCO and MOTS, checked before memory is allocated for them.
 
-The decoder of pycocotools trusts its input: counts that do not fill the picture make it read or write elsewhere.
+pycocotools' decoder does not check its input: counts that do not fill the frame make it read or write out of bounds.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import numpy.typing as npt
 from cyclevos.errors import MaskError
 
 _MAX_PIXELS = 2**28
+_AGAIN = "The file is broken: export it again."
 
 
 def encode(mask: npt.NDArray[Any]) -> str:
-    """Encode a mask (H, W) as COCO's compressed counts."""
+    """Encode a mask, bool or uint8 (H, W), as COCO's compressed counts."""
     from pycocotools import mask as library
 
     run_length: Any = library  # its functions are untyped
@@ -30,21 +31,22 @@ def decode(counts: str | Sequence[int], size: tuple[int, int], where: str) -> np
 
     Args:
         counts: COCO's text, or the runs themselves: background first, down the columns.
-        size: (H, W).
-        where: what they belong to, for the error.
+        size: (H, W) in pixels.
+        where: what the counts belong to, for the error.
 
     Returns:
         bool (H, W).
 
     Raises:
-        MaskError: the text is no code, or its runs do not fill the picture.
+        MaskError: the text is not a code, or its runs do not fill the frame exactly.
     """
     height, width = check_size(size, where)
     runs = _runs(counts, where) if isinstance(counts, str) else list(counts)
     if any(run < 0 for run in runs) or sum(runs) != height * width:
         raise MaskError(
-            f"{where}: the runs add up to {sum(runs)} pixels, expected {width}x{height} = {height * width}, none "
-            "of them negative. The file is broken: export it again."
+            f"{where}: the runs add up to {sum(runs)} pixels; expected {width}x{height} = {height * width}, and no "
+            "run below 0.",
+            _AGAIN,
         )
     values = np.arange(len(runs)) % 2 == 1
     mask: npt.NDArray[np.bool_] = np.repeat(values, runs).reshape(width, height).T
@@ -52,10 +54,18 @@ def decode(counts: str | Sequence[int], size: tuple[int, int], where: str) -> np
 
 
 def from_polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int], where: str) -> npt.NDArray[np.bool_]:
-    """Fill polygons of x, y, x, y, ... as COCO does.
+    """Fill polygons as COCO does.
+
+    Args:
+        polygons: each x, y, x, y, ... in pixels.
+        size: (H, W) in pixels.
+        where: what the polygons belong to, for the error.
+
+    Returns:
+        bool (H, W).
 
     Raises:
-        MaskError: one has less than three points, half a point, or lies far outside.
+        MaskError: a polygon has fewer than three points, an odd count of numbers, or lies far outside the frame.
     """
     from pycocotools import mask as library
 
@@ -65,8 +75,9 @@ def from_polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int], wh
         points = np.asarray(polygon, dtype=float)
         if len(points) < 6 or len(points) % 2 or not (np.abs(points) <= far).all():
             raise MaskError(
-                f"{where}: a polygon of {len(points)} numbers; expected x and y of three points or more, in pixels of "
-                f"the {width}x{height} frame."
+                f"{where}: a polygon of {len(points)} numbers; expected x and y of at least three points, in pixels "
+                f"of the {width}x{height} frame.",
+                "Correct the polygon or remove it.",
             )
     if not polygons:
         return np.zeros(size, bool)
@@ -76,25 +87,28 @@ def from_polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int], wh
 
 
 def check_size(size: tuple[int, int], where: str) -> tuple[int, int]:
-    """Return (H, W) if a picture can have it.
+    """Return (H, W) if a frame can have that size.
 
     Raises:
-        MaskError: it cannot.
+        MaskError: a side is below 1, or there are too many pixels.
     """
     height, width = size
     if height < 1 or width < 1 or height * width > _MAX_PIXELS:
-        raise MaskError(f"{where}: a size of {width}x{height}; expected a frame of 1 to {_MAX_PIXELS} pixels.")
+        raise MaskError(
+            f"{where}: the size is {width}x{height}; expected a frame of 1 to {_MAX_PIXELS} pixels.",
+            "Correct the size in the file.",
+        )
     return height, width
 
 
 def _runs(text: str, where: str) -> list[int]:
-    """Undo COCO's compression: five bits a character, the sixth goes on; from the third run on differences."""
+    """Undo COCO's compression: five bits per character, the sixth bit continues; differences from the third run on."""
     runs: list[int] = []
     value = shift = 0
     for character in text:
         bits = ord(character) - 48
         if not 0 <= bits < 64 or shift > 30:
-            raise MaskError(f"{where}: {character!r} does not belong in a run-length code. Export the file again.")
+            raise MaskError(f"{where}: {character!r} does not belong in a run-length code.", _AGAIN)
         value |= (bits & 31) << shift
         shift += 5
         if not bits & 32:
@@ -102,5 +116,5 @@ def _runs(text: str, where: str) -> list[int]:
             runs.append(value + (runs[-2] if len(runs) > 2 else 0))
             value = shift = 0
     if shift:
-        raise MaskError(f"{where}: the run-length code ends in the middle of a number. Export the file again.")
+        raise MaskError(f"{where}: the run-length code ends in the middle of a number.", _AGAIN)
     return runs

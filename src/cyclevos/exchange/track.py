@@ -1,14 +1,17 @@
-"""What every format is read into and written from: the masks of one video, one frame at a time."""
+"""The masks of one video, one frame at a time: what every format is read into and written from."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from cyclevos.errors import MaskError
+from cyclevos.media.appearance import PLAIN, Appearance
+from cyclevos.media.frame_result import FrameResult
+from cyclevos.media.frames import Frame
 from cyclevos.pictures.arrays import UInt8Array
 
 # Shapes: H height, W width. Ids: 0 background, 1..255 objects, gaps allowed.
@@ -19,8 +22,8 @@ class MaskFrame:
     """The masks of one frame.
 
     Attributes:
-        index: number of the frame, 0-based.
-        name: of the frame, without ending.
+        index: frame index, from 0.
+        name: frame name.
         ids: object ids, uint8 (H, W).
     """
 
@@ -34,31 +37,48 @@ class MaskTrack:
     """The masks of one video.
 
     Attributes:
-        name: of the video, may be empty.
-        frames: gives all frames in time order, as often as asked.
-        object_names: of the objects that have one, by id.
-        palette: 768 bytes of RGB for indexed PNGs, None where there is none.
+        name: name of the video, may be empty.
+        frames: returns an iterator over all frames in time order; may be called repeatedly.
+        appearance: colours and names of the objects.
     """
 
     name: str
     frames: Callable[[], Iterator[MaskFrame]]
-    object_names: Mapping[int, str] = field(default_factory=dict)
-    palette: bytes | None = None
+    appearance: Appearance = PLAIN
+
+    @property
+    def object_names(self) -> Mapping[int, str]:
+        """Names by object id, for the objects that have one."""
+        return self.appearance.names
+
+    @property
+    def palette(self) -> bytes | None:
+        """768 bytes of RGB, None where there is no palette."""
+        return self.appearance.palette
+
+
+def as_result(frame: MaskFrame) -> FrameResult:
+    """Return the masks as a writer takes them, over a frame of that name and size whose pixels are black."""
+    pixels: UInt8Array = np.broadcast_to(np.uint8(0), (*frame.ids.shape, 3))
+    return FrameResult(Frame(frame.index, frame.name, pixels), frame.ids)
 
 
 def merge_objects(
     masks: Sequence[tuple[int, npt.NDArray[np.bool_]]], size: tuple[int, int], where: str, overlap: str = "error"
 ) -> UInt8Array:
-    """Lay masks of single objects over each other.
+    """Merge masks of single objects into one mask of ids.
 
     Args:
-        masks: object ids with masks (H, W).
-        size: (H, W).
-        where: what they belong to, for the error.
-        overlap: who gets a pixel that two objects claim: ``first`` or ``last``; ``error`` = nobody may.
+        masks: object ids with their masks, bool (H, W).
+        size: (H, W) in pixels.
+        where: what the masks belong to, for the error.
+        overlap: which object gets a pixel that two claim: ``first``, ``last``; ``error`` = none may.
+
+    Returns:
+        Object ids, uint8 (H, W).
 
     Raises:
-        MaskError: objects overlap and may not.
+        MaskError: two objects overlap and ``overlap`` is ``error``.
     """
     ids = np.zeros(size, np.uint8)
     for object_id, mask in masks:
@@ -66,8 +86,10 @@ def merge_objects(
         if overlap == "error" and taken.any():
             other = int(ids[taken][0])
             raise MaskError(
-                f"{where}: objects {other} and {object_id} overlap in {int(taken.sum())} pixels, and a mask of ids "
-                "holds one object per pixel. Say who wins: cyclevos convert --overlap first, or --overlap last."
+                f"{where}: objects {other} and {object_id} overlap in {int(taken.sum())} pixels, but a mask of ids "
+                "holds one object per pixel.",
+                "Convert the masks with cyclevos convert --overlap first (or --overlap last) to decide which object "
+                "gets these pixels.",
             )
         ids[mask & ~taken if overlap == "first" else mask] = object_id
     return ids

@@ -1,106 +1,106 @@
-"""What a job writes: masks, overlay, probabilities and COCO, behind the network's back."""
+"""What a run writes: every format of ``--save`` and the reliability table, on a thread of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from fractions import Fraction
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cyclevos.exchange.coco_writer import CocoWriter
-from cyclevos.exchange.formats import read_track, write_track
+from cyclevos.errors import OutputError
+from cyclevos.exchange.format import Destination, Format
+from cyclevos.exchange.formats import RUN, find, offered, read_track, write_track
+from cyclevos.files.atomic import output_errors
+from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.frames import Frame
-from cyclevos.media.overlay import OverlayWriter
 from cyclevos.media.reliability_files import RELIABILITY_FILE, ReliabilityWriter
 from cyclevos.media.sources import FrameSource
 from cyclevos.media.write_behind import write_behind
-from cyclevos.media.writers import MaskWriter, ProbabilityWriter, ResultWriter
+from cyclevos.media.writers import ResultWriter
 from cyclevos.pictures.mask_files import read_ground_truth
 from cyclevos.propagation.propagator import Prediction
 
-EXPORTS = {"youtube-vis": "youtube_vis.json", "mots": "mots.txt"}
-"""Names of what is made of the masks at the end, by format."""
 
-NAMES = {"overlay": "overlay.mp4", "probabilities": "probabilities", "coco": "annotations.json", **EXPORTS}
-"""Names of the results beside the masks, within the output folder."""
+def formats_of(save: Sequence[str]) -> list[Format]:
+    """Return the formats that ``--save`` names; names that no run can write are left out."""
+    found = (find(name, offered(RUN)) for name in save)
+    return [each for each in found if each is not None]
+
+
+def result_names(save: Sequence[str]) -> list[str]:
+    """Return the names of a run's results beside its masks, within the output folder."""
+    return [each.file for each in formats_of(save) if each.file]
+
+
+def made_from_masks(save: Sequence[str]) -> list[str]:
+    """Return the formats that a run makes from the finished masks, so that masks must be saved too."""
+    return [each.name for each in formats_of(save) if not each.writes_by_frame(objects_known=False)]
 
 
 class Results:
-    """All writers of a job as one context manager.
+    """All writers of a run as one context manager.
 
     Args:
-        folder: output folder.
-        sequence: what the video is called in the reliability file.
-        kinds: any of masks, overlay, probabilities, coco, youtube-vis, mots.
-        frame_rate: of the overlay.
-        palette: of masks and overlay; None = DAVIS's.
-        resumed: keep what an interrupted run has left of the COCO file.
-        late_overlay: frames do not come from first to last, or the first ones are done: render the
-            overlay at the end from the masks on disk, by :meth:`render_overlay`.
+        run: its path is the output folder, its title the name of the video in the results; `resume` keeps what an
+            interrupted run has written.
+        save: names of the formats.
+        late: frames do not arrive from first to last, or the first ones are done already: formats that need the
+            frames in order are made by :meth:`finish` from the masks on disk.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        sequence: str,
-        kinds: Sequence[str],
-        frame_rate: Fraction | None,
-        palette: bytes | None,
-        *,
-        resumed: bool,
-        late_overlay: bool,
-    ) -> None:
-        self.folder, self._frame_rate, self._palette = folder, frame_rate, palette
-        self._late = late_overlay and "overlay" in kinds
-        self._exports = [kind for kind in kinds if kind in EXPORTS]
+    def __init__(self, run: Destination, save: Sequence[str], *, late: bool) -> None:
+        self._run = run
+        formats = formats_of(save)
+        self._late = [each for each in formats if late and each.in_order]
+        self._made = made_from_masks(save)
+        self._probabilities = any("probabilities" in each.needs for each in formats)
         self._after = _After()
         writers: list[ResultWriter] = []
-        if "coco" in kinds:
-            writers.append(CocoWriter(folder / NAMES["coco"], folder.name, palette=palette, resume=resumed))
-        if "probabilities" in kinds:
-            writers.append(ProbabilityWriter(folder / NAMES["probabilities"]))
-        if "overlay" in kinds and not self._late:
-            writers.append(self._overlay())
-        writers.append(ReliabilityWriter(folder / RELIABILITY_FILE, sequence, resume=resumed))
-        if "masks" in kinds:  # last: a mask on disk means that the frame's other results are there too
-            writers.append(MaskWriter(folder, palette))
-        self._writer = _Together([*writers, self._after])
-        self._behind = write_behind(self._writer)
-        self._probabilities = "probabilities" in kinds
+        for each in formats:
+            if each.file and each.name not in self._made and each not in self._late and each.writer is not None:
+                writers.append(each.writer(run.of(each)))
+        writers.append(ReliabilityWriter(run.path / RELIABILITY_FILE, run.source_name, resume=run.resume))
+        # Masks come last: a mask on disk means that the frame's other results are there too.
+        writers += [each.writer(run) for each in formats if not each.file and each.writer is not None]
+        self._behind = write_behind(_Together([*writers, self._after]))
 
     def write(self, frame: Frame, prediction: Prediction, after: Callable[[], None] | None = None) -> None:
         """Queue one frame's results; ``after`` is called once they are written."""
         if after is not None:
             self._after.calls[frame.index] = after
-        probabilities = prediction.probabilities.cpu().numpy() if self._probabilities else None
-        self._behind.write(
+        result = FrameResult(
             frame,
             prediction.ids,
-            probabilities,
-            object_ids=prediction.object_ids,
-            reliability={} if prediction.annotated else prediction.reliability,
+            prediction.probabilities.cpu().numpy() if self._probabilities else None,
+            prediction.object_ids,
+            prediction.reliability,
+            annotated=prediction.annotated,
         )
+        self._behind.write(result)
 
-    def render_overlay(self, source: FrameSource) -> None:
-        """Make a late overlay, once all masks are on disk; does nothing for any other."""
-        if not self._late:
-            return
-        with self._overlay() as writer:
-            for frame in source:
-                writer.write(frame, read_ground_truth(self.folder / f"{frame.name}.png").ids)
+    def finish(self, source: FrameSource) -> None:
+        """Write what is made from the finished masks, once all of them are on disk.
 
-    def export(self) -> None:
-        """Make of the masks on disk what other tools read."""
-        for kind in self._exports:
-            write_track(read_track(self.folder, "indexed"), kind, self.folder / EXPORTS[kind])
+        Args:
+            source: the frames.
 
-    def _overlay(self) -> OverlayWriter:
-        return OverlayWriter(self.folder / NAMES["overlay"], self._frame_rate, self._palette)
+        Raises:
+            MaskError: a mask cannot be read, or a format cannot hold the masks.
+            OutputError: the system refuses to write.
+        """
+        folder = self._run.path
+        for each in self._late:
+            if each.writer is not None:
+                with each.writer(self._run.of(each)) as writer:
+                    for frame in source:
+                        writer.write(FrameResult(frame, read_ground_truth(folder / f"{frame.name}.png").ids))
+        for each in formats_of(self._made):
+            path = folder / each.file
+            if each.remove is None:
+                write_track(read_track(folder, "masks"), each.name, path)
+            else:
+                with _replacing_folder(path, each.remove) as partial:
+                    write_track(read_track(folder, "masks"), each.name, partial)
 
     def __enter__(self) -> Results:
         return self
@@ -111,45 +111,48 @@ class Results:
         self._behind.__exit__(kind, error, trace)
 
 
+@contextmanager
+def _replacing_folder(path: Path, remove: Callable[[Path], None]) -> Iterator[Path]:
+    """Give a folder to write into that becomes `path` when the block ends, so that `path` is never half written.
+
+    Raises:
+        OutputError: `path` holds files that cyclevos did not write, or the system refuses to write.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    remove(partial)  # of a run that was stopped here
+    yield partial
+    remove(path)
+    with output_errors(path):
+        if path.exists() and any(path.iterdir()):
+            raise OutputError(f"{path} holds files that cyclevos did not write.", "Move them elsewhere and run again.")
+        if path.exists():
+            path.rmdir()
+        partial.replace(path)
+
+
 class _After(ResultWriter):
     """Runs what has to wait until a frame's results are on disk."""
 
     def __init__(self) -> None:
         self.calls: dict[int, Callable[[], None]] = {}
 
-    def write(
-        self,
-        frame: Frame,
-        ids: NDArray[np.uint8],
-        probabilities: NDArray[np.floating[Any]] | None = None,
-        *,
-        object_ids: Sequence[int] | None = None,
-        reliability: Mapping[int, float] | None = None,
-    ) -> None:
+    def write(self, result: FrameResult) -> None:
         """Run the frame's call, if it has one."""
-        call = self.calls.pop(frame.index, None)
+        call = self.calls.pop(result.index, None)
         if call is not None:
             call()
 
 
 class _Together(ResultWriter):
-    """Hands everything to several writers."""
+    """Hands every result to several writers."""
 
     def __init__(self, writers: Sequence[ResultWriter]) -> None:
         self._writers = writers
 
-    def write(
-        self,
-        frame: Frame,
-        ids: NDArray[np.uint8],
-        probabilities: NDArray[np.floating[Any]] | None = None,
-        *,
-        object_ids: Sequence[int] | None = None,
-        reliability: Mapping[int, float] | None = None,
-    ) -> None:
+    def write(self, result: FrameResult) -> None:
         """Write with each writer in turn."""
         for writer in self._writers:
-            writer.write(frame, ids, probabilities, object_ids=object_ids, reliability=reliability)
+            writer.write(result)
 
     def close(self) -> None:
         """Close all, even if one fails."""

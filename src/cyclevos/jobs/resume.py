@@ -9,7 +9,7 @@ from typing import TypeVar
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from cyclevos.jobs.results import NAMES
+from cyclevos.jobs.results import result_names
 from cyclevos.media.reliability_files import RELIABILITY_FILE
 from cyclevos.media.sources import FrameSource
 from cyclevos.naming import index_name
@@ -34,7 +34,7 @@ def whole_count(
         ended: number of frames that its run came to its end with, None where it did not.
     """
     count = source.len_hint if ended is None else ended  # a stream may not say how long it is, but its run does
-    wanted = [folder / name for name in (*(NAMES[kind] for kind in save if kind in NAMES), RELIABILITY_FILE)]
+    wanted = [folder / name for name in (*result_names(save), RELIABILITY_FILE)]
     if count is None or (folder / STATE).exists() or not all(path.exists() for path in wanted):
         return None
     if "masks" not in save:

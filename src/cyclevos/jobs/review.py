@@ -1,4 +1,4 @@
-"""What is said of a finished run's reliability: the frames to look at, and the timeline."""
+"""The reliability report of a finished run: the review list and the timeline."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cyclevos.files.atomic import output_errors
 from cyclevos.jobs.run_folder import TIMELINE
+from cyclevos.media.appearance import Appearance
 from cyclevos.media.overlay import blend
 from cyclevos.media.reliability_files import (
     RELIABILITY_FILE,
@@ -23,20 +24,20 @@ from cyclevos.pictures.mask_files import read_ground_truth
 
 _FOLDER = "review"
 REPORTS = (RELIABILITY_FILE, REVIEW_FILE, _FOLDER)
-"""Names of the results within an output folder."""
+"""Names of the reports within an output folder."""
 
 
-def report_reliability(folder: Path, source: FrameSource, count: int, palette: bytes | None) -> None:
+def report_reliability(folder: Path, source: FrameSource, count: int, appearance: Appearance) -> None:
     """Write the review list and the timeline of a finished run.
 
     Args:
-        folder: holds the CSV, and the masks if they were saved.
+        folder: output folder with the CSV, and the masks if they were saved.
         source: the frames.
         count: frames to list.
-        palette: of the pictures; None = DAVIS's.
+        appearance: its palette colours the pictures.
 
     Raises:
-        OutputError: the CSV is broken or the disk refuses.
+        OutputError: the CSV cannot be read, or the system refuses to write.
     """
     rows = read_reliability(folder / RELIABILITY_FILE)
     review = write_review(folder / REVIEW_FILE, rows, count)
@@ -46,16 +47,18 @@ def report_reliability(folder: Path, source: FrameSource, count: int, palette: b
         frame = next(source.iterate(start=names.index(entry["frame"])), None)
         mask = folder / f"{entry['frame']}.png"
         if frame is not None:
-            picture = blend(frame.image, read_ground_truth(mask).ids, palette) if mask.is_file() else frame.image
+            picture = frame.image
+            if mask.is_file():
+                picture = blend(picture, read_ground_truth(mask).ids, appearance.palette)
             step = max(1, picture.shape[1] // 320)
             thumbnails[entry["frame"]] = picture[::step, ::step]
     with output_errors(folder / _FOLDER):
         (folder / _FOLDER).mkdir(exist_ok=True)
-    write_timeline(folder / _FOLDER / TIMELINE, names, rows, review, thumbnails, palette)
+    write_timeline(folder / _FOLDER / TIMELINE, names, rows, review, thumbnails, appearance)
 
 
 def is_reported(folder: Path, count: int) -> bool:
-    """Tell whether the reports of a finished run list as many frames as are wanted."""
+    """Tell whether a finished run has its reports, with a review list of that length."""
     try:
         listed = json.loads((folder / REVIEW_FILE).read_text(encoding="utf-8"))["count"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -64,10 +67,15 @@ def is_reported(folder: Path, count: int) -> bool:
 
 
 def join_reliability(folder: Path, sequences: Sequence[str], count: int) -> None:
-    """Write one CSV and one review list over the sequences of a data set.
+    """Write one CSV and one review list for all sequences of a data set.
+
+    Args:
+        folder: holds a folder of results per sequence.
+        sequences: names of the sequences.
+        count: frames to list.
 
     Raises:
-        OutputError: a sequence's CSV is broken or the disk refuses.
+        OutputError: the CSV of a sequence cannot be read, or the system refuses to write.
     """
     files = [folder / name / RELIABILITY_FILE for name in sequences]
     rows = [row for file in files if file.is_file() for row in read_reliability(file)]
@@ -76,7 +84,7 @@ def join_reliability(folder: Path, sequences: Sequence[str], count: int) -> None
 
 
 def _names(source: FrameSource, seen: Sequence[str]) -> list[str]:
-    """Names of all frames; where nobody knows how many there are, up to the last one seen."""
+    """Return the names of all frames; if their number is unknown, up to the last frame in the CSV."""
     if source.frame_names is not None:
         return list(source.frame_names)
     last = max((int(name) for name in seen), default=0)

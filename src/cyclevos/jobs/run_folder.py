@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclevos.errors import OutputError
+from cyclevos.exchange.formats import remove_output
 from cyclevos.files.atomic import check_folder, output_errors, replacing
 from cyclevos.media.writers import is_finished_mask
 
@@ -256,6 +257,7 @@ def _remove_results(folder: Path, pngs: list[Path], run: dict[str, Any] | None) 
     for name in run["outputs"] if run else ():
         path = folder / Path(name).name  # a name, whatever the file says: nothing outside the folder
         if path.is_dir():
+            remove_output(path)
             for file in path.iterdir():
                 if file.name == TIMELINE or (file.suffix == ".npz" and _is_our_npz(file)):
                     file.unlink()

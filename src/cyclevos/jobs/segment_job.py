@@ -16,13 +16,15 @@ import torch
 from numpy.typing import NDArray
 
 from cyclevos.errors import ConfigError, OutputError, VideoError
+from cyclevos.exchange.format import Destination
 from cyclevos.files.locks import sole_writer
 from cyclevos.jobs.given_masks import read_given
 from cyclevos.jobs.progress import OpenBar, progress_bar
-from cyclevos.jobs.results import EXPORTS, NAMES, Results
+from cyclevos.jobs.results import Results, made_from_masks, result_names
 from cyclevos.jobs.resume import STATE, restored, whole_count
 from cyclevos.jobs.review import REPORTS, is_reported, report_reliability
 from cyclevos.jobs.run_folder import allow_change, check_output, finished_count, mark_finished, prepare_output
+from cyclevos.media.appearance import Appearance
 from cyclevos.media.open_source import open_source
 from cyclevos.media.source_identity import source_identity
 from cyclevos.media.sources import FrameSource
@@ -114,7 +116,7 @@ def run_job(
     """
     if job.direction == "backward" and "overlay" in job.save and "masks" not in job.save:
         raise ConfigError("An overlay of a backward run is made from its masks: add masks to --save.")
-    exported = [kind for kind in job.save if kind in EXPORTS]
+    exported = made_from_masks(job.save)
     if exported and "masks" not in job.save:
         raise ConfigError(f"{', '.join(exported)}: made from the masks at the end. Add masks to --save.")
     source = open_source(job.source)
@@ -150,14 +152,14 @@ def _run(
     # The folder comes before the network: a refusal should not wait for it.
     finished = check_output(job.output, **terms)
     prepare = partial(prepare_output, job.output, **terms)
-    palette = next((image.palette for image in images.values() if image.palette is not None), None)
+    appearance = Appearance(next((image.palette for image in images.values() if image.palette is not None), None))
     # What has ended is done anew where it is to be overwritten; what was interrupted is not.
     ended = finished_count(job.output)
     anew = job.overwrite and ended is not None
     count = None if anew else whole_count(job.output, job.save, source, finished, ended)
     if count is not None:
         if not is_reported(job.output, job.review):
-            report_reliability(job.output, source, job.review, palette)
+            report_reliability(job.output, source, job.review, appearance)
         mark_finished(job.output, count)
         return JobResult(count, 0, tuple(sorted({i for m in images.values() for i in m.object_ids})))
     network = network or load_network(job.weights, device=job.device, dtype=job.dtype)
@@ -167,7 +169,7 @@ def _run(
     ahead = finished if job.direction == "forward" else set()
     propagator, start = restored(job.output, fresh.fresh, source, ahead)
     try:
-        return _segment(job, prepare, source, propagator, masks, start, palette, open_bar)
+        return _segment(job, prepare, source, propagator, masks, start, appearance, open_bar)
     except VideoError:
         allow_change(job.output, signature, _CONTENT)  # the user is asked to repair it, and will go on then
         raise
@@ -180,21 +182,20 @@ def _segment(
     propagator: _Timed,
     masks: Mapping[int, NDArray[np.uint8]],
     start: int,
-    palette: bytes | None,
+    appearance: Appearance,
     open_bar: OpenBar,
 ) -> JobResult:
     total = source.len_hint
     count = 0
     objects = set(propagator.objects)
     saved = time.monotonic()
-    late_overlay = start > 0 or job.direction == "backward"
+    late = start > 0 or job.direction == "backward"
     name = job.source.stem if job.source.is_file() else job.source.resolve().name
     with open_bar(job.title, total) as advance:
         predictions = _begun(segment_frames(propagator, source, masks, job.direction, start))
         prepare()  # a first mask is there, so nothing is wrong with the inputs: only now may earlier results go
-        results = Results(
-            job.output, name, job.save, source.frame_rate, palette, resumed=start > 0, late_overlay=late_overlay
-        )
+        run = Destination(job.output, job.output.name, name, appearance, source.frame_rate, resume=start > 0)
+        results = Results(run, job.save, late=late)
         with results:
             for frame, p in predictions:
                 after: Callable[[], None] | None = None
@@ -205,9 +206,8 @@ def _segment(
                 count += 1
                 objects.update(p.object_ids)
                 advance(start + count, "")
-    results.render_overlay(source)
-    results.export()
-    report_reliability(job.output, source, job.review, palette)
+    results.finish(source)
+    report_reliability(job.output, source, job.review, appearance)
     (job.output / STATE).unlink(missing_ok=True)
     mark_finished(job.output, start + count)
     return JobResult(start + count, count, tuple(sorted(objects)), tuple(propagator.seconds))
@@ -249,7 +249,7 @@ def settings_signature(job: SegmentJob) -> dict[str, Any]:
 
 
 def _outputs(job: SegmentJob) -> list[str]:
-    return [*(NAMES[kind] for kind in job.save if kind in NAMES), *REPORTS, STATE]
+    return [*result_names(job.save), *REPORTS, STATE]
 
 
 def weights_identity(name: str) -> str:

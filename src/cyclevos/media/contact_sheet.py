@@ -1,4 +1,4 @@
-"""Many images on one picture, to be looked at side by side."""
+"""Several images side by side on one sheet."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def contact_sheet(
     """Lay out images in rows, each scaled to its column, with its label above it.
 
     Args:
-        images: uint8 RGB (H, W, 3) each, sizes may differ; at least one.
-        labels: as many short texts.
-        columns: images per row; fewer images make fewer columns.
-        width: of the sheet, in pixels.
+        images: at least one, each uint8 RGB (H, W, 3); sizes may differ.
+        labels: one short text per image.
+        columns: images per row at most.
+        width: width of the sheet in pixels.
 
     Returns:
         uint8 RGB (height, width, 3).
 
     Raises:
-        ValueError: counts that do not agree, or a width too small for the columns.
+        ValueError: the counts differ, or the sheet is too narrow for its columns.
     """
     if not images or len(images) != len(labels):
         raise ValueError(f"expected as many labels as images, at least one; got {len(images)} and {len(labels)}")

@@ -1,4 +1,4 @@
-"""A map of numbers over an image."""
+"""A heat map drawn over an image."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from cyclevos.pictures.arrays import UInt8Array
 
 
 def heat_map(image: UInt8Array, values: NDArray[np.floating[Any]], top: float | None = None) -> UInt8Array:
-    """Lay a heat map over a darkened image.
+    """Draw a heat map over a darkened image.
 
     Args:
         image: uint8 RGB (H, W, 3).
-        values: (H, W), not negative; 0 leaves the darkened image as it is.
-        top: value of the brightest colour; None = what one pixel in 500 exceeds.
+        values: float (H, W), not negative; 0 shows the darkened image alone.
+        top: value of the brightest colour; None = the 99.8th percentile of the values.
 
     Returns:
         uint8 RGB (H, W, 3).

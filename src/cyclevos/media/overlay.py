@@ -1,20 +1,21 @@
-"""The masks drawn over the video: blending, and an H.264 file that browsers play."""
+"""The masks drawn over the video: blending, and an H.264 file that plays in browsers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from cyclevos.errors import OutputError
 from cyclevos.files.atomic import output_errors, temporary_path
-from cyclevos.media.frames import Frame
-from cyclevos.media.writers import ResultWriter, check_ids
+from cyclevos.media.appearance import PLAIN, Appearance
+from cyclevos.media.frame_result import FrameResult
+from cyclevos.media.writers import ResultWriter
 from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.pictures.palette import palette_colours
 
@@ -23,22 +24,25 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _DEFAULT_RATE = Fraction(24)
-_LARGEST_RATE = 240  # of a source whose clock is nonsense
-# Written into the file, so that players do not have to guess the colours.
+_LARGEST_RATE = 240  # frames per second; a source that claims more has a broken clock
+# Written into the file, so that players need not guess the colour space.
 _COLOURS = "colorprim=bt709:transfer=bt709:colormatrix=bt709"
 
 
 def blend(image: UInt8Array, ids: UInt8Array, palette: bytes | None = None, alpha: float = 0.5) -> UInt8Array:
-    """Lay the objects' colours over an image, with a contour one pixel wide along their inside.
+    """Blend the objects' colours into an image and draw a contour one pixel wide along their inner edge.
 
     Args:
-        image: uint8 RGB (H, W, 3), left unchanged.
-        ids: uint8 (H, W), 0 stays uncovered.
+        image: uint8 RGB (H, W, 3); not changed.
+        ids: object ids, uint8 (H, W); background (0) stays as it is.
         palette: 768 bytes of RGB; None for the DAVIS palette.
-        alpha: share of the colour, 0..1; the contour is always opaque.
+        alpha: weight of the colour, 0..1; the contour is always opaque.
 
     Returns:
         uint8 RGB (H, W, 3).
+
+    Raises:
+        ValueError: alpha is out of range.
 
     >>> blend(np.full((1, 1, 3), 100, np.uint8), np.array([[1]], np.uint8), alpha=0.25)[0, 0].tolist()
     [107, 75, 75]
@@ -55,60 +59,57 @@ def blend(image: UInt8Array, ids: UInt8Array, palette: bytes | None = None, alph
 
 
 class OverlayWriter(ResultWriter):
-    """An mp4 of the blended frames, in the order in which they come, at a constant rate.
+    """An MP4 of the blended frames, in the order in which they arrive, at a constant frame rate.
 
-    It gets its final name when it is closed; an aborted one leaves nothing.
+    The file gets its final name when it is closed; an aborted one leaves nothing behind.
 
     Args:
-        path: the mp4.
+        path: the MP4.
         frame_rate: frames per second; None for 24.
-        palette: see blend.
-        alpha: see blend.
+        appearance: its palette colours the objects.
+        alpha: see :func:`blend`.
 
     Raises:
-        OutputError: this PyAV has no H.264 encoder, or the disk refuses.
+        OutputError: this build of PyAV has no H.264 encoder.
     """
 
     def __init__(
         self,
         path: str | Path,
         frame_rate: Fraction | float | None = None,
-        palette: bytes | None = None,
+        appearance: Appearance = PLAIN,
         alpha: float = 0.5,
     ) -> None:
         import av
 
         if "libx264" not in av.codecs_available:
             raise OutputError(
-                f"cannot write {path}: this build of PyAV {av.__version__} has no H.264 encoder (libx264). "
-                "Expected the wheel from PyPI: pip install --force-reinstall --only-binary av av, or leave "
-                "the overlay out."
+                f"{path} cannot be written: this build of PyAV {av.__version__} has no H.264 encoder (libx264), "
+                "which the wheel on PyPI has.",
+                "Install that wheel with pip install --force-reinstall --only-binary av av, or leave the overlay out.",
             )
         rate = Fraction(frame_rate).limit_denominator(1001) if frame_rate else _DEFAULT_RATE
         self.path = Path(path)
         self._rate = rate if 0 < rate <= _LARGEST_RATE else _DEFAULT_RATE
-        self._palette, self._alpha = palette, alpha
+        self._palette, self._alpha = appearance.palette, alpha
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
         self._size = (0, 0)
         self._count = 0
 
-    def write(
-        self,
-        frame: Frame,
-        ids: UInt8Array,
-        probabilities: npt.NDArray[np.floating[Any]] | None = None,
-        *,
-        object_ids: Sequence[int] | None = None,
-        reliability: Mapping[int, float] | None = None,
-    ) -> None:
-        """Encode one frame; see ResultWriter.write."""
+    def write(self, result: FrameResult) -> None:
+        """Encode one frame.
+
+        Raises:
+            ValueError: the ids or the frame have another size than the first frame.
+            OutputError: the system refuses to write, or the encoder refuses the size.
+        """
         import av
 
-        check_ids(frame, ids)
+        result.check_ids()
         with _encoding_errors(self.path):
-            container, stream = self._opened(frame.size)
-            image = _padded_to_even(blend(frame.image, ids, self._palette, self._alpha))
+            container, stream = self._opened(result.frame.size)
+            image = _padded_to_even(blend(result.frame.image, result.ids, self._palette, self._alpha))
             picture = av.VideoFrame.from_ndarray(image, format="rgb24")
             picture = picture.reformat(format="yuv420p", dst_colorspace="ITU709")
             picture.pts, picture.time_base = self._count, 1 / self._rate
@@ -116,7 +117,7 @@ class OverlayWriter(ResultWriter):
             self._count += 1
 
     def close(self) -> None:
-        """Finish the file and rename it; without a frame there is no file."""
+        """Complete the file and give it its final name; without any frame there is no file."""
         if self._container is None or self._stream is None:
             return
         try:
@@ -130,13 +131,13 @@ class OverlayWriter(ResultWriter):
         self._container = self._stream = None
 
     def abort(self) -> None:
-        """Throw away what was encoded."""
+        """Delete what was encoded so far."""
         if self._container is None:
             return
         container, self._container, self._stream = self._container, None, None
         try:
             container.close()
-        except Exception:  # the disk that refused a frame may refuse the trailer, too
+        except Exception:  # a disk that refused a frame may refuse the trailer too
             pass
         finally:
             temporary_path(self.path).unlink(missing_ok=True)
@@ -164,7 +165,7 @@ class OverlayWriter(ResultWriter):
 
 @contextmanager
 def _encoding_errors(path: Path) -> Iterator[None]:
-    """Turn what the encoder and the disk raise into an OutputError."""
+    """Turn errors of the encoder and the file system into an OutputError."""
     import av
 
     with output_errors(path):
@@ -174,13 +175,13 @@ def _encoding_errors(path: Path) -> Iterator[None]:
             if isinstance(error, OSError):
                 raise
             raise OutputError(
-                f"cannot encode {path}: {error}. H.264 takes sizes up to 16384 pixels a side: leave the "
-                "overlay out for such a video, or resize it first."
+                f"{path} cannot be encoded: {error}. H.264 allows up to 16384 pixels per side.",
+                "Leave the overlay out for a larger video, or resize the video first.",
             ) from error
 
 
 def inner_contour(ids: UInt8Array) -> npt.NDArray[np.bool_]:
-    """Find the object pixels (H, W) with a neighbour above, below, left or right of another id."""
+    """Mark the object pixels whose neighbour above, below, left or right has another id, bool (H, W)."""
     edge = np.zeros(ids.shape, np.bool_)
     below = ids[1:] != ids[:-1]
     beside = ids[:, 1:] != ids[:, :-1]
@@ -192,6 +193,6 @@ def inner_contour(ids: UInt8Array) -> npt.NDArray[np.bool_]:
 
 
 def _padded_to_even(image: UInt8Array) -> UInt8Array:
-    """Repeat the last row and column where needed: yuv420p has one colour for 2x2 pixels."""
+    """Repeat the last row and column where needed: yuv420p stores one colour per 2x2 pixels."""
     height, width = image.shape[:2]
     return np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

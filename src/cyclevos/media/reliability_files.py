@@ -1,24 +1,20 @@
-"""What the masks are thought to be worth: a CSV row per frame and object, and the frames to look at first."""
+"""Reliability as files: a CSV row per frame and object, and a JSON review list."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
 from cyclevos.errors import OutputError
 from cyclevos.files.atomic import output_errors, replacing
-from cyclevos.media.frames import Frame
+from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.review import spread_choice
 from cyclevos.media.writers import ResultWriter
 from cyclevos.naming import natural_key
-from cyclevos.pictures.arrays import UInt8Array
 
 RELIABILITY_FILE = "reliability.csv"
 REVIEW_FILE = "reliability.json"
@@ -27,13 +23,13 @@ _COLUMNS = ("sequence", "frame", "object_id", "reliability")
 
 
 class ReliabilityRow(NamedTuple):
-    """One line of the CSV.
+    """One row of the CSV.
 
     Attributes:
-        sequence: the source's name.
-        frame: the frame's name.
-        object_id: the user's id.
-        reliability: the J its mask is thought to have, 0..1.
+        sequence: name of the source.
+        frame: frame name.
+        object_id: the user's id of the object.
+        reliability: predicted J of its mask, 0..1.
     """
 
     sequence: str
@@ -43,12 +39,15 @@ class ReliabilityRow(NamedTuple):
 
 
 class ReliabilityWriter(ResultWriter):
-    """The CSV, a line at a time as frames come; every frame whose mask was not given has a line per object.
+    """The CSV, appended frame by frame: one row per object of each frame, none for annotated frames.
 
     Args:
         path: the CSV.
-        sequence: the source's name.
-        resume: keep the lines of an interrupted run; a frame that comes again replaces its own.
+        sequence: name of the source.
+        resume: keep the rows of an interrupted run; a frame written again replaces its earlier rows.
+
+    Raises:
+        OutputError: the file of the interrupted run cannot be read.
     """
 
     def __init__(self, path: str | Path, sequence: str, *, resume: bool = False) -> None:
@@ -60,18 +59,15 @@ class ReliabilityWriter(ResultWriter):
                 self._rows.setdefault(row.frame, []).append(row)
         self._started = False
 
-    def write(
-        self,
-        frame: Frame,
-        ids: UInt8Array,
-        probabilities: npt.NDArray[np.floating[Any]] | None = None,
-        *,
-        object_ids: Sequence[int] | None = None,
-        reliability: Mapping[int, float] | None = None,
-    ) -> None:
-        """Append one frame's lines; see ResultWriter.write."""
-        rows = [ReliabilityRow(self._sequence, frame.name, i, v) for i, v in sorted((reliability or {}).items())]
-        self._rows[frame.name] = rows
+    def write(self, result: FrameResult) -> None:
+        """Append one frame's rows.
+
+        Raises:
+            OutputError: the system refuses to write.
+        """
+        reliability = {} if result.annotated else result.reliability
+        rows = [ReliabilityRow(self._sequence, result.name, i, value) for i, value in sorted(reliability.items())]
+        self._rows[result.name] = rows
         with output_errors(self.path):
             if not self._started:
                 self._started = True
@@ -81,7 +77,7 @@ class ReliabilityWriter(ResultWriter):
                     file.write(_lines(rows))
 
     def close(self) -> None:
-        """Put the lines in the frames' order, once each."""
+        """Write the rows in the order of the frames, each once."""
         with output_errors(self.path):
             self._write_whole()
 
@@ -91,10 +87,10 @@ class ReliabilityWriter(ResultWriter):
 
 
 def write_reliability(path: Path, rows: Iterable[ReliabilityRow]) -> None:
-    """Write the CSV whole.
+    """Write the whole CSV.
 
     Raises:
-        OutputError: the disk refuses.
+        OutputError: the system refuses to write.
     """
     with output_errors(path), replacing(path) as temporary:
         temporary.write_text(",".join(_COLUMNS) + "\n" + _lines(rows), encoding="utf-8")
@@ -105,18 +101,18 @@ def read_reliability(path: Path, *, broken_end: bool = False) -> list[Reliabilit
 
     Args:
         path: the file.
-        broken_end: let a last line pass that was cut off.
+        broken_end: ignore an incomplete last line.
 
     Raises:
-        OutputError: it is no such file.
+        OutputError: the file cannot be read or is not such a CSV.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
             lines = list(csv.reader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise OutputError(f"{path} cannot be read ({error}). Remove it and run again.") from error
+        raise OutputError(f"{path} cannot be read: {error}.", "Remove it and run again.") from error
     if not lines or tuple(lines[0]) != _COLUMNS:
-        raise OutputError(f"{path} does not begin with the columns {','.join(_COLUMNS)}. Remove it and run again.")
+        raise OutputError(f"{path} does not begin with the columns {','.join(_COLUMNS)}.", "Remove it and run again.")
     rows = []
     for number, line in enumerate(lines[1:], start=2):
         try:
@@ -125,23 +121,27 @@ def read_reliability(path: Path, *, broken_end: bool = False) -> list[Reliabilit
         except ValueError as error:
             if broken_end and number == len(lines):
                 break
-            raise OutputError(f"{path}, line {number}: {','.join(line)!r} is not {','.join(_COLUMNS)}.") from error
+            raise OutputError(
+                f"{path}, line {number}: expected {','.join(_COLUMNS)}, found {','.join(line)!r}.",
+                "Remove the file and run again.",
+            ) from error
     return rows
 
 
 def write_review(path: Path, rows: Sequence[ReliabilityRow], count: int) -> list[dict[str, Any]]:
-    """Write the JSON: all rows, and the frames to look at, the most useful first, spread over time.
+    """Write the JSON: all rows, and the review list, spread over time.
 
     Args:
         path: the JSON.
-        rows: of one or several sequences, each sequence's frames in order.
+        rows: rows of one or several sequences, the frames of each in order.
         count: frames to list at most.
 
     Returns:
-        The list: sequence, frame, its least reliable object and that object's reliability.
+        The review list, least reliable first: sequence, frame, its least reliable object and that object's
+        reliability.
 
     Raises:
-        OutputError: the disk refuses.
+        OutputError: the system refuses to write.
     """
     worst: dict[tuple[str, str], ReliabilityRow] = {}
     for row in rows:

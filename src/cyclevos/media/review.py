@@ -1,4 +1,4 @@
-"""Which frames to look at first: the most urgent ones, spread over time."""
+"""Which frames to review first: the most urgent ones, spread over time."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Sequence
 def spread_choice(
     urgency: Sequence[float], count: int, *, frames: Sequence[int] | None = None, apart: int = 0
 ) -> list[int]:
-    """Choose positions of high urgency that are spread over time.
+    """Choose urgent positions that are spread over time.
 
-    Each choice keeps its surroundings from being chosen next, a share of the whole length to either side;
-    when nothing is left, the surroundings shrink by half.
+    Each choice blocks its neighbourhood, a fixed share of the whole length on either side. When every position is
+    blocked, the neighbourhoods shrink by half.
 
     Args:
-        urgency: one number per position, the higher the sooner.
+        urgency: one number per position; higher is more urgent.
         count: positions to choose at most.
-        frames: the frame number of each position, in order; None = every position is the next frame.
-        apart: frames that always lie between two choices: 1 never gives neighbours, and fewer choices where
-            they would have to be.
+        frames: frame index of each position, in rising order; None = position 0, 1, 2, ...
+        apart: smallest number of frames between two choices. With 1, neighbouring frames are never chosen, even if
+            fewer than `count` positions remain.
 
     Returns:
-        Positions, the most urgent first.
+        Positions, most urgent first.
 
     Example:
         >>> spread_choice([0.1, 0.9, 0.8, 0.2, 0.3, 0.7], 2)

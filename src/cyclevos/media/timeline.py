@@ -1,4 +1,4 @@
-"""The reliability of a video's masks over time, with pictures of the frames to look at."""
+"""A chart of the reliability of a video's masks over time, with pictures of the review list."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from cyclevos.files.atomic import output_errors, replacing
+from cyclevos.media.appearance import PLAIN, Appearance
 from cyclevos.media.reliability_files import ReliabilityRow
 from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.pictures.palette import palette_colours
 
-_THUMBNAILS = 5  # a row
+_THUMBNAILS = 5  # per row
 _MARK = "#c0392b"
 
 
@@ -23,20 +24,20 @@ def write_timeline(
     rows: Sequence[ReliabilityRow],
     review: Sequence[Mapping[str, Any]],
     thumbnails: Mapping[str, UInt8Array],
-    palette: bytes | None = None,
+    appearance: Appearance = PLAIN,
 ) -> None:
-    """Draw a line per object over the frames, and the frames to look at below.
+    """Draw one line per object over the frames, and the frames of the review list below.
 
     Args:
-        path: PNG.
-        frame_names: of all frames, in order.
+        path: PNG to write.
+        frame_names: names of all frames, in order.
         rows: reliability of one video's frames.
-        review: the frames to look at, as :func:`~cyclevos.media.reliability_files.write_review` returns them.
-        thumbnails: a picture of each of these frames by name, RGB uint8 (H,W,3).
-        palette: of the lines' colours; None = DAVIS's.
+        review: the review list, as :func:`~cyclevos.media.reliability_files.write_review` returns it.
+        thumbnails: pictures of these frames by frame name, uint8 RGB (H, W, 3).
+        appearance: its palette colours the lines.
 
     Raises:
-        OutputError: the disk refuses.
+        OutputError: the system refuses to write.
     """
     from matplotlib.figure import Figure
 
@@ -46,10 +47,10 @@ def write_timeline(
     figure = Figure(figsize=(10, 2.6 + 1.5 * lines), layout="constrained")
     grid = figure.add_gridspec(1 + lines, _THUMBNAILS, height_ratios=[2.4, *[1.4] * lines])
     panel = figure.add_subplot(grid[0, :])
-    colours = palette_colours(palette) / 255
+    colours = palette_colours(appearance.palette) / 255
     for i in sorted({row.object_id for row in rows}):
         own = sorted((place[row.frame], row.reliability) for row in rows if row.object_id == i)
-        values = np.full(len(frame_names), np.nan)  # given masks leave a gap
+        values = np.full(len(frame_names), np.nan)  # annotated frames leave a gap
         values[[p for p, _ in own]] = [value for _, value in own]
         panel.plot(values, color=colours[i], linewidth=1.3, label=f"object {i}")
     for number, entry in enumerate(review, start=1):

@@ -1,31 +1,28 @@
-"""Writing on a second thread, so that compressing results overlaps with the network's work."""
+"""Writing on a second thread, so that results are compressed while the network works on the next frame."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from cyclevos.files.atomic import output_errors
-from cyclevos.media.frames import Frame
+from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.writers import ResultWriter
-from cyclevos.pictures.arrays import UInt8Array
 
 
 def write_behind(writer: ResultWriter, depth: int = 8) -> ResultWriter:
-    """Let a writer work on a background thread, at most `depth` results behind.
+    """Run a writer on a background thread, at most `depth` results behind.
 
-    The first error is raised at the next write, or at close; nothing is written after it. Closing and
-    aborting first write all that waits. The arrays given must not be changed afterwards.
+    The first error is raised by the next write or by close; nothing is written after it. Closing and aborting
+    first write every queued result.
 
     Args:
-        writer: the writer; it is used by one thread at a time.
-        depth: how many results may wait, at least 1.
+        writer: the writer; only one thread at a time uses it.
+        depth: results that may wait in the queue, at least 1.
+
+    Raises:
+        ValueError: depth is below 1.
     """
     if depth < 1:
         raise ValueError(f"depth is {depth}; expected at least 1")
@@ -35,21 +32,13 @@ def write_behind(writer: ResultWriter, depth: int = 8) -> ResultWriter:
 class _WriteBehind(ResultWriter):
     def __init__(self, writer: ResultWriter, depth: int) -> None:
         self._writer = writer
-        self._jobs: queue.Queue[Callable[[], None] | None] = queue.Queue(depth)
+        self._queue: queue.Queue[FrameResult | None] = queue.Queue(depth)
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def write(
-        self,
-        frame: Frame,
-        ids: UInt8Array,
-        probabilities: npt.NDArray[np.floating[Any]] | None = None,
-        *,
-        object_ids: Sequence[int] | None = None,
-        reliability: Mapping[int, float] | None = None,
-    ) -> None:
-        """Queue one frame's result; see ResultWriter.write."""
+    def write(self, result: FrameResult) -> None:
+        """Queue one frame's result; raises the first error of the background thread."""
         if self._closed:
             raise ValueError("the writer is closed")
         if self._error is not None:
@@ -57,11 +46,10 @@ class _WriteBehind(ResultWriter):
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="cyclevos-write-behind", daemon=True)
             self._thread.start()
-        write = self._writer.write
-        self._jobs.put(lambda: write(frame, ids, probabilities, object_ids=object_ids, reliability=reliability))
+        self._queue.put(result)
 
     def close(self) -> None:
-        """Write what waits, then close the writer, or abort it and raise the error that stopped it."""
+        """Write the queued results, then close the writer; after an error, abort it and raise that error."""
         if self._closed:
             return
         self._finish()
@@ -71,7 +59,7 @@ class _WriteBehind(ResultWriter):
         self._writer.close()
 
     def abort(self) -> None:
-        """Write what waits, then abort the writer."""
+        """Write the queued results, then abort the writer."""
         if not self._closed:
             self._finish()
             self._writer.abort()
@@ -79,14 +67,14 @@ class _WriteBehind(ResultWriter):
     def _finish(self) -> None:
         self._closed = True
         if self._thread is not None:
-            self._jobs.put(None)
+            self._queue.put(None)
             self._thread.join()
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while (result := self._queue.get()) is not None:
             if self._error is None:
                 try:
                     with output_errors(Path(getattr(self._writer, "path", "the results"))):
-                        job()
-                except BaseException as error:  # carried over to the caller's thread
+                        self._writer.write(result)
+                except BaseException as error:  # raised again in the caller's thread
                     self._error = error

@@ -1,66 +1,47 @@
-"""What a writer of results offers, and the two that write one file per frame.
-
-Shapes: H height, W width, K objects.
-"""
+"""What every writer of results offers, and those that write one file per frame."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, PngImagePlugin
 
 from cyclevos.errors import OutputError
 from cyclevos.files.atomic import replacing
-from cyclevos.media.frames import Frame
-from cyclevos.pictures.arrays import UInt8Array
+from cyclevos.media.appearance import PLAIN, Appearance
+from cyclevos.media.frame_result import FrameResult
 from cyclevos.pictures.palette import palette_colours
 
 SelfWriter = TypeVar("SelfWriter", bound="ResultWriter")
 
-# Tells our masks from a user's own PNGs, which are never overwritten.
+# Marks our masks, so that a user's own PNGs are never overwritten.
 _SIGNATURE = "cyclevos"
 _PNG_END = b"IEND\xaeB`\x82"
 
 
 class ResultWriter(Protocol):
-    """Takes the results frame by frame; a context manager that closes, or aborts on an error.
+    """Takes results frame by frame; a context manager that closes on success and aborts on an error.
 
-    A writer of one's own needs no more than `write` if it derives from this class.
+    A class that derives from this one only has to define `write`.
     """
 
-    def write(
-        self,
-        frame: Frame,
-        ids: UInt8Array,
-        probabilities: npt.NDArray[np.floating[Any]] | None = None,
-        *,
-        object_ids: Sequence[int] | None = None,
-        reliability: Mapping[int, float] | None = None,
-    ) -> None:
+    def write(self, result: FrameResult) -> None:
         """Write one frame's result.
 
-        Args:
-            frame: the frame; its name names the result.
-            ids: object ids, uint8 (H, W).
-            probabilities: (K+1, H, W), channel 0 background, where the network's certainty is kept.
-            object_ids: the ids of channels 1..K; default 1..K.
-            reliability: J that each object's mask is thought to have, by id.
-
         Raises:
-            OutputError: the disk refuses.
+            OutputError: the system refuses to write.
         """
 
     def close(self) -> None:
-        """Finish the result and give it its final name."""
+        """Complete the output and give it its final name."""
         return
 
     def abort(self) -> None:
-        """Stop without finishing: what is only whole at the end gets no final name."""
+        """Stop early; an output that is only valid when complete gets no final name."""
         return
 
     def __enter__(self: SelfWriter) -> SelfWriter:
@@ -76,89 +57,88 @@ class ResultWriter(Protocol):
 
 
 class MaskWriter(ResultWriter):
-    """Indexed PNGs `<frame name>.png`, each there only when it is whole.
+    """Indexed PNGs `<frame name>.png`; each appears only when it is complete.
 
     Args:
-        folder: where to; made if need be.
-        palette: 768 bytes of RGB, usually the input mask's; None for the DAVIS palette.
+        folder: output folder; created if needed.
+        appearance: its palette goes into the PNGs.
     """
 
-    def __init__(self, folder: str | Path, palette: bytes | None = None) -> None:
+    def __init__(self, folder: str | Path, appearance: Appearance = PLAIN) -> None:
         self.folder = Path(folder)
-        self._palette = palette_colours(palette).tobytes()
+        self._palette = palette_colours(appearance.palette).tobytes()
         self._note = PngImagePlugin.PngInfo()
         self._note.add_text("Software", _SIGNATURE)
 
-    def write(
-        self,
-        frame: Frame,
-        ids: UInt8Array,
-        probabilities: npt.NDArray[np.floating[Any]] | None = None,
-        *,
-        object_ids: Sequence[int] | None = None,
-        reliability: Mapping[int, float] | None = None,
-    ) -> None:
-        """Write one mask; see ResultWriter.write."""
-        check_ids(frame, ids)
-        path = self.folder / f"{frame.name}.png"
+    def write(self, result: FrameResult) -> None:
+        """Write one mask.
+
+        Raises:
+            ValueError: the ids are not uint8 (H, W) of the frame's size.
+            OutputError: a picture that cyclevos did not write has this name, or the system refuses to write.
+        """
+        result.check_ids()
+        path = self.folder / f"{result.name}.png"
         if path.exists() and is_foreign_png(path):
             raise OutputError(
-                f"{path} was not written by cyclevos and is left alone. Expected a folder of cyclevos's "
-                "own results or a new one: choose another output folder."
+                f"{path} was not written by cyclevos, so it is not overwritten.",
+                "Choose another output folder, either a new one or one that holds only results of cyclevos.",
             )
-        image = Image.fromarray(ids)
+        image = Image.fromarray(result.ids)
         image.putpalette(self._palette)
         with replacing(path) as temporary, temporary.open("wb") as file:
             image.save(file, format="PNG", pnginfo=self._note, compress_level=1)
+
+
+class AnnotationWriter(MaskWriter):
+    """The masks that the user gave, as indexed PNGs; frames without one are skipped.
+
+    Args:
+        folder: output folder; created if needed.
+        appearance: its palette goes into the PNGs.
+    """
+
+    def write(self, result: FrameResult) -> None:
+        """Write the frame's annotation, if it has one; see :meth:`MaskWriter.write`."""
+        if result.annotation is not None:
+            super().write(replace(result, ids=result.annotation))
 
 
 class ProbabilityWriter(ResultWriter):
     """Compressed `<frame name>.npz` with `probabilities` float16 (K+1, H, W) and `object_ids` int64 (K,).
 
     Args:
-        folder: where to; made if need be.
+        folder: output folder; created if needed.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
-    def write(
-        self,
-        frame: Frame,
-        ids: UInt8Array,
-        probabilities: npt.NDArray[np.floating[Any]] | None = None,
-        *,
-        object_ids: Sequence[int] | None = None,
-        reliability: Mapping[int, float] | None = None,
-    ) -> None:
-        """Write one frame's probabilities; see ResultWriter.write.
+    def write(self, result: FrameResult) -> None:
+        """Write one frame's probabilities.
 
         Raises:
-            ValueError: there are none, or not one channel per object and one for the background.
+            ValueError: there are none, or there is not one channel per object plus one for the background.
+            OutputError: the system refuses to write.
         """
-        if probabilities is None or probabilities.ndim != 3 or probabilities.shape[1:] != frame.size:
-            came = "none" if probabilities is None else f"shape {probabilities.shape}"
-            raise ValueError(f"expected probabilities (K+1, {frame.size[0]}, {frame.size[1]}), got {came}")
+        probabilities, size = result.probabilities, result.frame.size
+        if probabilities is None or probabilities.ndim != 3 or probabilities.shape[1:] != size:
+            found = "none" if probabilities is None else f"shape {probabilities.shape}"
+            raise ValueError(f"expected probabilities (K+1, {size[0]}, {size[1]}), got {found}")
         channels = len(probabilities) - 1
-        numbers = range(1, channels + 1) if object_ids is None else object_ids
-        if len(numbers) != channels:
-            raise ValueError(f"expected {channels} object ids for {channels + 1} channels, got {list(numbers)}")
-        with replacing(self.folder / f"{frame.name}.npz") as temporary, temporary.open("wb") as file:
+        object_ids = range(1, channels + 1) if result.object_ids is None else result.object_ids
+        if len(object_ids) != channels:
+            raise ValueError(f"expected {channels} object ids for {channels + 1} channels, got {list(object_ids)}")
+        with replacing(self.folder / f"{result.name}.npz") as temporary, temporary.open("wb") as file:
             np.savez_compressed(
                 file,
                 probabilities=probabilities.astype(np.float16),
-                object_ids=np.asarray(list(numbers), np.int64),
+                object_ids=np.asarray(list(object_ids), np.int64),
             )
 
 
-def check_ids(frame: Frame, ids: UInt8Array) -> None:
-    """Raise ValueError unless ids are uint8 (H, W) of the frame's size."""
-    if ids.dtype != np.uint8 or ids.shape != frame.size:
-        raise ValueError(f"frame {frame.name}: expected ids uint8 {frame.size}, got {ids.dtype} {tuple(ids.shape)}")
-
-
 def is_finished_mask(path: Path) -> bool:
-    """Tell whether a PNG is one of our masks and whole to its end."""
+    """Tell whether a PNG is one of our masks and complete."""
     try:
         with Image.open(path) as image:
             ours: bool = image.format == "PNG" and image.mode == "P" and image.info.get("Software") == _SIGNATURE
@@ -170,7 +150,7 @@ def is_finished_mask(path: Path) -> bool:
 
 
 def is_foreign_png(path: Path) -> bool:
-    """Tell whether a file is a readable picture that somebody else made; a broken file belongs to nobody."""
+    """Tell whether a file is a readable picture that another program wrote; a broken file may be overwritten."""
     try:
         with Image.open(path) as image:
             return bool(image.info.get("Software") != _SIGNATURE)

@@ -1,30 +1,23 @@
-// The export dialog, and the download when it is packed.
+// The export dialog, its list of formats as the server offers them, and the download of a zip.
 
 import * as api from "./api.js";
 import { on, store } from "./store.js";
 import { $, attempt, dialog, el, toast } from "./ui.js";
 import { isSaved } from "./masks.js";
 
-const KINDS = [
-  ["masks", "Masks", "One indexed PNG per frame, its pixels the objects' numbers: what cyclevos segment writes.", true],
-  ["overlay", "Overlay video", "The video with the masks in colour, as MP4.", true],
-  ["reliability", "Reliability", "How far to trust each mask, as a table, and pictures of the frames worth a look.", true],
-  ["objects", "One folder per object", "Black and white PNGs, for compositing.", false],
-  ["coco", "COCO JSON", "All masks in one file, for training detectors.", false],
-  ["marks", "Your painted masks", "The frames that you painted or accepted, to start again from them.", false],
-];
 let wanted = null;
 
 export async function openExport() {
-  const boxes = KINDS.map(([kind, title, words, on]) => {
-    const box = el("input", { type: "checkbox", value: kind, checked: on });
-    return el("label", {}, box, el("span", {}, title), el("span.quiet", {}, words));
+  const boxes = store.server.exports.map(({ name, label, summary, preselected }) => {
+    const box = el("input", { type: "checkbox", value: name, checked: preselected });
+    const words = `${summary[0].toUpperCase()}${summary.slice(1)}.`;
+    return el("label", {}, box, el("span", {}, label), el("span.quiet", {}, words));
   });
   const folder = el("input", { type: "text", id: "export-folder", autocomplete: "off", spellcheck: "false",
     placeholder: store.server.folders[0] ? `for example ${store.server.folders[0]}/masks` : "" });
   const content = [
     el("div.choices", {}, ...boxes),
-    el("label", { for: "export-folder" }, "Into a new folder on the app's computer"),
+    el("label", { for: "export-folder" }, "New folder on the app's computer"),
     folder,
     el("p.quiet", {}, "Leave it empty to download a zip."),
   ];
@@ -36,7 +29,7 @@ export async function openExport() {
   const chosen = await dialog("Export", content, actions);
   if (!chosen) return;
   if (!chosen.kinds.length) {
-    toast("Nothing was chosen to export.");
+    toast("Choose at least one format.");
     return;
   }
   while (!isSaved()) await new Promise((resolve) => setTimeout(resolve, 50));
@@ -47,12 +40,8 @@ export async function openExport() {
 on("job", (job) => {
   if (job.kind !== "export" || job.id !== wanted || job.status !== "done") return;
   wanted = null;
-  if (job.result.folder) {
-    toast(`Exported into ${job.result.folder}.`);
-    return;
-  }
-  const { file } = job.result;
-  el("a", { href: `/api/projects/${store.project.id}/exports/${file}`, download: file }).click();
-  toast(`Exported: ${file}`);
+  const { folder, file, lost = [] } = job.result;
+  toast([`Exported to ${folder ?? file}.`, ...lost].join(" "));
+  if (file) el("a", { href: `/api/projects/${store.project.id}/exports/${file}`, download: file }).click();
 });
 $("export").addEventListener("click", openExport);

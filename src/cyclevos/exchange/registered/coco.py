@@ -1,0 +1,40 @@
+"""`coco`: COCO JSON with tracks, and recognition of JSON files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cyclevos.exchange.format import Destination, Format, ReadOptions, Room
+
+if TYPE_CHECKING:
+    from cyclevos.exchange.track import MaskTrack
+    from cyclevos.media.writers import ResultWriter
+
+
+def _writer(destination: Destination) -> ResultWriter:
+    from cyclevos.exchange.coco_writer import CocoWriter
+
+    return CocoWriter(destination.path, destination.title, destination.appearance, resume=destination.resume)
+
+
+def _read(path: Path, options: ReadOptions) -> MaskTrack:
+    from cyclevos.exchange.coco_json import read_json
+
+    return read_json(path, video=options.video, overlap=options.overlap)
+
+
+def _detects(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() == ".json"
+
+
+FORMAT = Format(
+    name="coco",
+    label="COCO JSON",
+    summary="images and annotations with tracks in one file, for training detectors",
+    file="annotations.json",
+    room=Room(frame_names=True, object_names=True, colours=True, notes={"colours": "in `info.palette`"}),
+    writer=_writer,
+    read=_read,
+    detects=_detects,
+)

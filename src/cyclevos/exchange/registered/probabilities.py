@@ -1,0 +1,27 @@
+"""`probabilities`: the network's certainty, one compressed array per frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cyclevos.exchange.format import Destination, Format
+
+if TYPE_CHECKING:
+    from cyclevos.media.writers import ResultWriter
+
+
+def _writer(destination: Destination) -> ResultWriter:
+    from cyclevos.media.writers import ProbabilityWriter
+
+    return ProbabilityWriter(destination.path)
+
+
+FORMAT = Format(
+    name="probabilities",
+    label="Probabilities",
+    summary="one NumPy .npz per frame with a probability per object and pixel",
+    file="probabilities",
+    is_folder=True,
+    needs=frozenset({"probabilities"}),
+    writer=_writer,
+)

@@ -1,0 +1,69 @@
+"""YouTube-VIS JSON out: one annotation per object with a list of masks; `coco_json` reads it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cyclevos.errors import MaskError
+from cyclevos.exchange import run_length
+from cyclevos.exchange.track import MaskTrack
+from cyclevos.files.atomic import replacing
+from cyclevos.naming import size_text
+
+
+def write_youtube_vis(track: MaskTrack, path: Path) -> None:
+    """Write masks as YouTube-VIS JSON; the codes of the whole video are held in memory.
+
+    Args:
+        track: the masks.
+        path: the JSON file.
+
+    Raises:
+        MaskError: frames differ in size, or a mask cannot be read.
+        OutputError: the system refuses to write.
+    """
+    files: list[str] = []
+    segmentations: dict[int, dict[int, dict[str, Any]]] = {}
+    size = (0, 0)
+    for position, frame in enumerate(track.frames()):
+        files.append(f"{frame.name}.png")
+        if position and frame.ids.shape != size:
+            raise MaskError(
+                f"Frame {frame.name} is {size_text(frame.ids.shape)}, the frames before it are {size_text(size)}, "
+                "but a video of YouTube-VIS has one size.",
+                "Choose another format, or convert the masks of each size by themselves.",
+            )
+        size = (int(frame.ids.shape[0]), int(frame.ids.shape[1]))
+        for object_id in (int(i) for i in np.unique(frame.ids) if i):
+            code = {"size": list(size), "counts": run_length.encode(frame.ids == object_id)}
+            segmentations.setdefault(object_id, {})[position] = code
+    video = {
+        "id": 1,
+        "name": track.name,
+        "width": size[1],
+        "height": size[0],
+        "length": len(files),
+        "file_names": files,
+    }
+    info = {"description": "cyclevos", **({"palette": track.palette.hex()} if track.palette else {})}
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write(f'{{"info":{json.dumps(info)},"videos":[{json.dumps(video)}],"annotations":[')
+        for number, (object_id, codes) in enumerate(sorted(segmentations.items())):
+            annotation = {
+                "id": object_id,
+                "video_id": 1,
+                "category_id": object_id,
+                "iscrowd": 0,
+                "width": size[1],
+                "height": size[0],
+                "segmentations": [codes.get(position) for position in range(len(files))],
+            }
+            file.write((",\n" if number else "\n") + json.dumps(annotation))
+        categories = [
+            {"id": k, "name": track.appearance.name(k), "supercategory": "object"} for k in sorted(segmentations)
+        ]
+        file.write(f'],"categories":{json.dumps(categories)}}}\n')
