@@ -12,6 +12,9 @@ import pytest
 from PIL import Image
 
 from cyclevos.app.jobs import Job
+from cyclevos.exchange import formats
+from cyclevos.exchange.format import Format
+from cyclevos.exchange.formats import read_track
 from cyclevos.jobs.segment_job import SegmentJob, run_job
 from cyclevos.media import overlay
 from cyclevos.media.open_source import open_source
@@ -108,3 +111,52 @@ def test_names_reach_the_coco_file(client, project, tmp_path):
     export(client, project, ["coco"], folder="out")
     content = json.loads((tmp_path / "videos" / "out" / "annotations.json").read_text())
     assert [category["name"] for category in content["categories"]] == ["dog"]
+
+
+def test_the_page_offers_what_the_app_can_make_and_each_can_be_exported(client, project, square):
+    offered = client.json("GET", "/server")["exports"]
+    names = [each["name"] for each in offered]
+    assert {"masks", "overlay", "coco", "youtube-vis", "mots", "objects", "marks", "reliability"} <= set(names)
+    assert "probabilities" not in names, "the app keeps none"
+    assert [each["name"] for each in offered if each["preselected"]] == ["masks", "overlay", "reliability"]
+    assert all(each["label"] and each["summary"] for each in offered)
+    job = export(client, project, names, folder="out")
+    assert job["status"] == "done", job
+    out = Path(job["result"]["folder"])
+    for name, length in (("annotations.json", None), ("youtube_vis.json", None), ("mots.txt", 10)):
+        frames = list(read_track(out / name, length=length).frames())
+        assert [frame.ids.tolist() for frame in frames] == [square.tolist(), *(9 * [np.zeros_like(square).tolist()])]
+    assert "MOTS text has no place for the names of 10 frames." in job["result"]["lost"]
+    assert "MOTS text has no place for 9 empty frames at the end" in " ".join(job["result"]["lost"])
+
+
+def test_a_format_that_the_app_cannot_make_is_refused_by_name(client, project):
+    for kind in ("probabilities", "gif"):
+        told = client.json("POST", f"/projects/{project}/export", 422, json={"kinds": [kind]})
+        assert f"got '{kind}'" in told["error"]
+        assert "expected one of masks, overlay" in told["error"]
+
+
+def test_an_export_of_finished_masks_can_be_cancelled_too(client, project, tmp_path, monkeypatch):
+    report = Job.progress
+
+    def until_four(self, done, total, note=""):
+        if done == 4:
+            self.cancel()
+        report(self, done, total, note)
+
+    monkeypatch.setattr(Job, "progress", until_four)
+    assert export(client, project, ["youtube-vis"], folder="out")["status"] == "cancelled"
+    assert list((tmp_path / "videos" / "out").iterdir()) == []
+
+
+def test_a_format_added_to_the_registry_reaches_the_app(client, project, monkeypatch):
+    monkeypatch.setattr(formats, "_registered", dict(formats._registered))
+
+    def count(track, path):
+        path.write_text(" ".join(str(int((frame.ids > 0).sum())) for frame in track.frames()))
+
+    formats.register(Format(name="areas", label="Areas", summary="pixels", file="areas.txt", write=count))
+    assert "areas" in [each["name"] for each in client.json("GET", "/server")["exports"]]
+    job = export(client, project, ["areas"], folder="out")
+    assert (Path(job["result"]["folder"]) / "areas.txt").read_text() == "100 0 0 0 0 0 0 0 0 0"
