@@ -57,6 +57,33 @@ def test_segment_starts_from_coco_and_leaves_what_others_read(segment, call, ids
         assert [frame.ids.tolist() for frame in read_track(out / name, length=length).frames()] == wanted, name
 
 
+def test_save_writes_folders_of_objects_and_overwrite_removes_them(segment, tmp_path, ids):
+    out, kept = tmp_path / "out", tmp_path / "out" / "objects" / "7" / "notes.txt"
+    assert segment("--save", "masks,objects").code == 0
+    assert sorted(path.name for path in (out / "objects").iterdir()) == ["2", "7"]
+    masks = [frame.ids.tolist() for frame in read_track(out).frames()]
+    assert [frame.ids.tolist() for frame in read_track(out / "objects").frames()] == masks
+    kept.write_text("mine")
+    other = save_mask(tmp_path / "other.png", np.where(ids == 2, 2, 0).astype(np.uint8))
+    assert segment("--save", "indexed", "--overwrite", masks=other).code == 0
+    assert list((out / "objects").rglob("*.*")) == [kept], "what cyclevos did not write stays"
+
+
+@pytest.mark.parametrize(("to", "same"), [("indexed", "masks"), ("masks", "indexed")])
+def test_an_older_name_means_the_same_format(call, masks, tmp_path, to, same):
+    for name in (to, same):
+        assert call("convert", masks, "--from", name, "--to", name, "--output", tmp_path / name / "x").code == 0
+    for file in (tmp_path / to / "x").iterdir():
+        assert file.read_bytes() == (tmp_path / same / "x" / file.name).read_bytes()
+
+
+def test_a_format_that_masks_alone_do_not_make_is_refused(call, masks, tmp_path):
+    for name in ("overlay", "gif"):
+        answer = call("convert", masks, "--to", name, "--output", tmp_path / "x")
+        assert answer.code == 2
+        assert f"'{name}' is not one of masks, coco, youtube-vis, mots, objects" in answer.err
+
+
 @pytest.mark.parametrize(
     ("name", "size", "text"), [("other", (HEIGHT, WIDTH), "belongs to no frame"), ("shot_000", (9, 9), "is 9x9 but")]
 )

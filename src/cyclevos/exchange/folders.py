@@ -73,7 +73,7 @@ def read_objects(folder: Path, overlap: str = "error") -> MaskTrack:
             f"{folder} holds {len(folders)} folders of PNGs; expected 1 to 255, one per object.",
             "Give the folder that holds the objects' folders.",
         )
-    numbered = all(each.name.isdecimal() and 1 <= int(each.name) <= 255 for each in folders)
+    numbered = all(_is_id(each.name) for each in folders)
     ids = [int(each.name) if numbered else k for k, each in enumerate(folders, start=1)]
     if len(set(ids)) < len(ids):
         raise MaskError(f"{folder}: two folders name the same object, for example 1 and 01.", "Rename one of them.")
@@ -83,19 +83,24 @@ def read_objects(folder: Path, overlap: str = "error") -> MaskTrack:
 
     def frames() -> Iterator[MaskFrame]:
         for index, name in enumerate(frame_names):
-            masks: list[tuple[int, Any]] = []
-            for object_id, each in files.items():
-                if file := each.get(name):
-                    masks.append((object_id, read_ground_truth(file).ids > 0))
-                    if masks[0][1].shape != masks[-1][1].shape:
-                        first, other = (size_text(mask.shape) for mask in (masks[0][1], masks[-1][1]))
-                        raise MaskError(
-                            f"{file} is {other}, but another object's mask of the same frame is {first}.",
-                            "Export the masks of all objects in one size.",
-                        )
-            yield MaskFrame(index, name, merge_objects(masks, masks[0][1].shape, f"{folder}, frame {name}", overlap))
+            shown = {object_id: each[name] for object_id, each in files.items() if name in each}
+            yield MaskFrame(index, name, _merged(shown, f"{folder}, frame {name}", overlap))
 
     return MaskTrack(folder.resolve().name, frames, Appearance(names=names))
+
+
+def _merged(files: Mapping[int, Path], where: str, overlap: str) -> UInt8Array:
+    """Read one frame's masks by object id and merge them."""
+    masks: list[tuple[int, Any]] = []
+    for object_id, file in files.items():
+        masks.append((object_id, read_ground_truth(file).ids > 0))
+        if masks[0][1].shape != masks[-1][1].shape:
+            first, other = (size_text(mask.shape) for mask in (masks[0][1], masks[-1][1]))
+            raise MaskError(
+                f"{file} is {other}, but another object's mask of the same frame is {first}.",
+                "Export the masks of all objects in one size.",
+            )
+    return merge_objects(masks, masks[0][1].shape, where, overlap)
 
 
 def write_objects(track: MaskTrack, folder: Path) -> None:
@@ -155,7 +160,7 @@ def remove_objects(folder: Path) -> None:
     """
     with output_errors(folder):
         for each in object_folders(folder) if folder.is_dir() else ():
-            if each.name.isdecimal() and 1 <= int(each.name) <= 255:
+            if _is_id(each.name):
                 for file in pngs(each):
                     if _is_black_and_white(file):
                         file.unlink()
@@ -175,6 +180,10 @@ def pngs(folder: Path) -> list[Path]:
     """Return the PNGs in a folder, except hidden ones, in natural order."""
     files = (f for f in folder.iterdir() if f.suffix.lower() == ".png" and not f.name.startswith("."))
     return sorted(files, key=lambda file: natural_key(file.name))
+
+
+def _is_id(name: str) -> bool:
+    return name.isdecimal() and 1 <= int(name) <= 255
 
 
 def _black_and_white(ids: UInt8Array, object_id: int) -> Image.Image:

@@ -21,6 +21,7 @@ from cyclevos.naming import index_name, size_text
 _CLASS = 1  # our objects have no class
 _IGNORED = 10
 _MAX_FRAME = 10**7
+_EXPECTED = "Give a file with at least one line: frame id class height width code."
 _BROKEN = "Correct the line or export the file again."
 
 
@@ -44,30 +45,11 @@ def read_mots(path: Path, *, length: int | None = None, overlap: str = "error") 
     Raises:
         MaskError: a line is broken, masks differ in size, or there is no line.
     """
-    try:
-        text = path.read_text(encoding="ascii")
-    except (OSError, ValueError) as error:
-        raise MaskError(
-            f"{path} cannot be read as MOTS text ({error}).", "Give a file of lines: frame id class height width code."
-        ) from error
-    found: dict[int, list[_Line]] = defaultdict(list)
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            frame, read = _parsed(line, f"{path}, line {number}")
-            found[frame] += [read] if read is not None else []
+    found = _read_lines(path)
     lines = [line for each in found.values() for line in each]
     if not lines:
-        raise MaskError(
-            f"{path} holds no object.", "Give a file with at least one line: frame id class height width code."
-        )
-    keys = sorted({line.object_id for line in lines})
-    if len(keys) > 255:
-        raise MaskError(
-            f"{path} holds {len(keys)} objects, but a mask can hold 255.", "Split the objects into several files."
-        )
-    classes = {key // 1000 for key in keys}
-    plain = len(classes) == 1 and all(1 <= key % 1000 <= 255 for key in keys)
-    ids = {key: key % 1000 if plain else k for k, key in enumerate(keys, start=1)}
+        raise MaskError(f"{path} holds no object.", _EXPECTED)
+    ids = _object_ids({line.object_id for line in lines}, path)
     size = lines[0].size
     count = max(found) + 1 if length is None else length
     if max(found) >= count:
@@ -109,6 +91,31 @@ def write_mots(track: MaskTrack, path: Path) -> None:
             for object_id in (int(i) for i in np.unique(frame.ids) if i):
                 code = run_length.encode(frame.ids == object_id)
                 file.write(f"{frame.index} {1000 * _CLASS + object_id} {_CLASS} {height} {width} {code}\n")
+
+
+def _read_lines(path: Path) -> dict[int, list[_Line]]:
+    """Return the lines of each frame by frame index; a frame that has only regions to ignore has an empty list."""
+    try:
+        text = path.read_text(encoding="ascii")
+    except (OSError, ValueError) as error:
+        raise MaskError(f"{path} cannot be read as MOTS text ({error}).", _EXPECTED) from error
+    found: dict[int, list[_Line]] = defaultdict(list)
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            frame, read = _parsed(line, f"{path}, line {number}")
+            found[frame] += [read] if read is not None else []
+    return found
+
+
+def _object_ids(keys: set[int], path: Path) -> dict[int, int]:
+    """Take the object's number out of each id, or, if there are several classes, renumber the objects from 1."""
+    if len(keys) > 255:
+        raise MaskError(
+            f"{path} holds {len(keys)} objects, but a mask can hold 255.", "Split the objects into several files."
+        )
+    one_class = len({key // 1000 for key in keys}) == 1
+    plain = one_class and all(1 <= key % 1000 <= 255 for key in keys)
+    return {key: key % 1000 if plain else k for k, key in enumerate(sorted(keys), start=1)}
 
 
 def _parsed(line: str, where: str) -> tuple[int, _Line | None]:

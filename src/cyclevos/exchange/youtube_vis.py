@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,8 +26,52 @@ def write_youtube_vis(track: MaskTrack, path: Path) -> None:
         MaskError: frames differ in size, or a mask cannot be read.
         OutputError: the system refuses to write.
     """
+    coded = _encode(track)
+    height, width = coded.size
+    video = {
+        "id": 1,
+        "name": track.name,
+        "width": width,
+        "height": height,
+        "length": len(coded.files),
+        "file_names": coded.files,
+    }
+    info = {"description": "cyclevos", **({"palette": track.palette.hex()} if track.palette else {})}
+    object_ids = sorted(coded.codes)
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write(f'{{"info":{json.dumps(info)},"videos":[{json.dumps(video)}],"annotations":[')
+        for number, object_id in enumerate(object_ids):
+            annotation = {
+                "id": object_id,
+                "video_id": 1,
+                "category_id": object_id,
+                "iscrowd": 0,
+                "width": width,
+                "height": height,
+                "segmentations": [coded.codes[object_id].get(position) for position in range(len(coded.files))],
+            }
+            file.write((",\n" if number else "\n") + json.dumps(annotation))
+        categories = [{"id": k, "name": track.appearance.name(k), "supercategory": "object"} for k in object_ids]
+        file.write(f'],"categories":{json.dumps(categories)}}}\n')
+
+
+class _Coded(NamedTuple):
+    """A video's run-length codes.
+
+    Attributes:
+        files: file names of the frames.
+        size: (H, W) of every frame.
+        codes: the code of each frame that shows the object, by frame position, by object id.
+    """
+
+    files: list[str]
+    size: tuple[int, int]
+    codes: dict[int, dict[int, dict[str, Any]]]
+
+
+def _encode(track: MaskTrack) -> _Coded:
     files: list[str] = []
-    segmentations: dict[int, dict[int, dict[str, Any]]] = {}
+    codes: dict[int, dict[int, dict[str, Any]]] = {}
     size = (0, 0)
     for position, frame in enumerate(track.frames()):
         files.append(f"{frame.name}.png")
@@ -40,30 +84,5 @@ def write_youtube_vis(track: MaskTrack, path: Path) -> None:
         size = (int(frame.ids.shape[0]), int(frame.ids.shape[1]))
         for object_id in (int(i) for i in np.unique(frame.ids) if i):
             code = {"size": list(size), "counts": run_length.encode(frame.ids == object_id)}
-            segmentations.setdefault(object_id, {})[position] = code
-    video = {
-        "id": 1,
-        "name": track.name,
-        "width": size[1],
-        "height": size[0],
-        "length": len(files),
-        "file_names": files,
-    }
-    info = {"description": "cyclevos", **({"palette": track.palette.hex()} if track.palette else {})}
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.write(f'{{"info":{json.dumps(info)},"videos":[{json.dumps(video)}],"annotations":[')
-        for number, (object_id, codes) in enumerate(sorted(segmentations.items())):
-            annotation = {
-                "id": object_id,
-                "video_id": 1,
-                "category_id": object_id,
-                "iscrowd": 0,
-                "width": size[1],
-                "height": size[0],
-                "segmentations": [codes.get(position) for position in range(len(files))],
-            }
-            file.write((",\n" if number else "\n") + json.dumps(annotation))
-        categories = [
-            {"id": k, "name": track.appearance.name(k), "supercategory": "object"} for k in sorted(segmentations)
-        ]
-        file.write(f'],"categories":{json.dumps(categories)}}}\n')
+            codes.setdefault(object_id, {})[position] = code
+    return _Coded(files, size, codes)

@@ -41,12 +41,32 @@ def write_timeline(
     """
     from matplotlib.figure import Figure
 
-    place = {name: position for position, name in enumerate(frame_names)}
     pictures = [entry for entry in review if entry["frame"] in thumbnails]
-    lines = -(-len(pictures) // _THUMBNAILS)
-    figure = Figure(figsize=(10, 2.6 + 1.5 * lines), layout="constrained")
-    grid = figure.add_gridspec(1 + lines, _THUMBNAILS, height_ratios=[2.4, *[1.4] * lines])
-    panel = figure.add_subplot(grid[0, :])
+    picture_rows = -(-len(pictures) // _THUMBNAILS)
+    figure = Figure(figsize=(10, 2.6 + 1.5 * picture_rows), layout="constrained")
+    grid = figure.add_gridspec(1 + picture_rows, _THUMBNAILS, height_ratios=[2.4, *[1.4] * picture_rows])
+    _draw_lines(figure.add_subplot(grid[0, :]), frame_names, rows, review, appearance)
+    for position, entry in enumerate(pictures):
+        picture = figure.add_subplot(grid[1 + position // _THUMBNAILS, position % _THUMBNAILS])
+        picture.imshow(thumbnails[entry["frame"]])
+        picture.set_axis_off()
+        number = review.index(entry) + 1
+        picture.set_title(
+            f"{number}: {entry['frame']}, object {entry['object_id']}: {entry['reliability']:.2f}", fontsize=7
+        )
+    with output_errors(path), replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=130)
+
+
+def _draw_lines(
+    panel: Any,
+    frame_names: Sequence[str],
+    rows: Sequence[ReliabilityRow],
+    review: Sequence[Mapping[str, Any]],
+    appearance: Appearance,
+) -> None:
+    """Draw a line per object, and a numbered dot per frame of the review list, on a panel of matplotlib."""
+    place = {name: position for position, name in enumerate(frame_names)}
     colours = palette_colours(appearance.palette) / 255
     for i in sorted({row.object_id for row in rows}):
         own = sorted((place[row.frame], row.reliability) for row in rows if row.object_id == i)
@@ -63,13 +83,3 @@ def write_timeline(
     panel.set_ylabel("reliability (predicted J)")
     if rows:
         panel.legend(fontsize=7, loc="lower left", ncols=4)
-    for position, entry in enumerate(pictures):
-        picture = figure.add_subplot(grid[1 + position // _THUMBNAILS, position % _THUMBNAILS])
-        picture.imshow(thumbnails[entry["frame"]])
-        picture.set_axis_off()
-        number = review.index(entry) + 1
-        picture.set_title(
-            f"{number}: {entry['frame']}, object {entry['object_id']}: {entry['reliability']:.2f}", fontsize=7
-        )
-    with output_errors(path), replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=130)
