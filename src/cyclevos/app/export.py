@@ -37,7 +37,7 @@ def export(project: Project, kinds: Sequence[str], folder: Path | None, job: Job
         job: receives the progress and stops the export when it is cancelled.
 
     Returns:
-        ``folder``, or for a zip ``file``, its name; and ``lost``, what a format cannot hold, if there is anything.
+        ``folder``, or for a zip ``file``, its name; and ``lost``, a sentence per format that cannot hold everything.
 
     Raises:
         ConflictError: the folder is not empty.
@@ -82,7 +82,7 @@ def _write(project: Project, kinds: Sequence[str], folder: Path, job: Job) -> di
     for each in formats:
         if each not in by_frame:
             missing = write_track(_track(project, target, job, each.label), each.name, target.of(each).path)
-            lost += [f"{each.label} has no place for {what}." for what in missing]
+            lost += [f"{each.label} has no place for {', '.join(missing)}."] if missing else []
     if any("reliability" in each.needs for each in formats):
         report_reliability(folder, source, _REVIEW, appearance)
     return {"lost": lost} if lost else {}

@@ -5,6 +5,7 @@ import { on, store } from "./store.js";
 import { $, attempt, dialog, el, toast } from "./ui.js";
 import { isSaved } from "./masks.js";
 
+const ended = new Map(); // a short export may end before the request for it is answered
 let wanted = null;
 
 export async function openExport() {
@@ -33,15 +34,25 @@ export async function openExport() {
     return;
   }
   while (!isSaved()) await new Promise((resolve) => setTimeout(resolve, 50));
+  ended.clear();
   const job = await attempt(() => api.call("POST", `/projects/${store.project.id}/export`, chosen));
-  if (job) wanted = job.id;
+  if (!job) return;
+  if (ended.has(job.id)) deliver(ended.get(job.id));
+  else wanted = job.id;
+}
+
+function deliver({ folder, file, lost = [] }) {
+  toast([`Exported to ${folder ?? file}.`, ...lost].join(" "));
+  if (file) el("a", { href: `/api/projects/${store.project.id}/exports/${file}`, download: file }).click();
 }
 
 on("job", (job) => {
-  if (job.kind !== "export" || job.id !== wanted || job.status !== "done") return;
+  if (job.kind !== "export" || job.status !== "done") return;
+  if (job.id !== wanted) {
+    ended.set(job.id, job.result);
+    return;
+  }
   wanted = null;
-  const { folder, file, lost = [] } = job.result;
-  toast([`Exported to ${folder ?? file}.`, ...lost].join(" "));
-  if (file) el("a", { href: `/api/projects/${store.project.id}/exports/${file}`, download: file }).click();
+  deliver(job.result);
 });
 $("export").addEventListener("click", openExport);

@@ -1,0 +1,31 @@
+"""The export dialog offers what the server can make, and says what a format cannot hold."""
+
+from __future__ import annotations
+
+import zipfile
+
+from cyclevos.exchange.formats import APP, offered
+
+
+def test_the_dialog_lists_the_formats_of_the_server_and_reports_losses(server, clip, new_page):
+    person = new_page()
+    page = person.page
+    page.goto(server.address)
+    page.get_by_label("Path of a video or a folder of frames").fill(str(clip))
+    page.get_by_role("button", name="Open").click()
+    person.frame(0)
+    person.brush(6)
+    person.drag((5, 8), (11, 8), (11, 13), (5, 13))
+    page.get_by_role("button", name="Export").click()
+    dialog = page.locator("#dialog")
+    dialog.get_by_label("MOTS text").wait_for()
+    boxes = dialog.get_by_role("checkbox").all()
+    assert [box.get_attribute("value") for box in boxes] == [each.name for each in offered(APP)]
+    assert [box.is_checked() for box in boxes] == [each.preselected for each in offered(APP)]
+    for box in boxes:
+        box.set_checked(box.get_attribute("value") == "mots")
+    with page.expect_download() as download:
+        dialog.get_by_role("button", name="Export").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.namelist() == ["mots.txt"]
+    page.get_by_text("MOTS text has no place for the names of the objects").wait_for()
