@@ -9,11 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from cyclevos.errors import OutputError
+from cyclevos.errors import ConfigError, OutputError
 from cyclevos.exchange import folders
 from cyclevos.exchange.format import Destination
-from cyclevos.exchange.formats import RUN, find, offered, read_track
-from cyclevos.jobs import results
+from cyclevos.exchange.formats import RUN, chosen, find, offered, read_track
 from cyclevos.jobs.results import Results, made_from_masks, result_names
 from cyclevos.media.appearance import Appearance
 from cyclevos.media.open_source import open_source
@@ -132,4 +131,11 @@ def test_masks_come_last_so_that_a_mask_vouches_for_the_rest(source, tmp_path, m
 def test_what_is_made_from_finished_masks(source):
     assert made_from_masks(ALL) == ["youtube-vis", "mots", "objects"]
     assert made_from_masks(("masks", "overlay", "coco", "probabilities")) == []
-    assert results.formats_of(("indexed",)) == [find("masks")]
+    assert chosen(("indexed", "masks")) == (find("masks"),)
+
+
+@pytest.mark.parametrize(("save", "found"), [(("masks", "gif"), "names gif;"), ((), "names nothing;")])
+def test_a_format_that_no_run_can_write_is_refused(save, found):
+    with pytest.raises(ConfigError, match=found) as caught:
+        made_from_masks(save)
+    assert "expected any of masks,overlay" in caught.value.problem

@@ -10,7 +10,7 @@ import typer
 import yaml
 
 from cyclevos.errors import ConfigError
-from cyclevos.exchange.formats import RUN, find, names, offered
+from cyclevos.exchange.formats import RUN, chosen, names, offered
 
 if TYPE_CHECKING:
     from cyclevos.propagation.correction import Correction
@@ -153,16 +153,7 @@ def parse_save(text: str) -> tuple[str, ...]:
     Raises:
         ConfigError: it is empty, or names something that no run can write.
     """
-    allowed = offered(RUN)
-    found = {name: find(name, allowed) for name in parse_names(text) or ()}
-    formats = [each for each in found.values() if each is not None]
-    if len(formats) < len(found) or not found:
-        unknown = ", ".join(name for name, each in found.items() if each is None) or "nothing"
-        raise ConfigError(
-            f"--save {text!r} names {unknown}; expected any of {','.join(each.name for each in allowed)}.",
-            "Separate the names by commas.",
-        )
-    return tuple(dict.fromkeys(each.name for each in formats))
+    return tuple(each.name for each in chosen(parse_names(text) or ()))
 
 
 def parse_correction(name: CorrectionName, settings: list[str] | None) -> Correction | None:

@@ -5,12 +5,12 @@ To add a format, write a file in `exchange/registered` that defines ``FORMAT`` a
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cyclevos.errors import MaskError
+from cyclevos.errors import ConfigError, MaskError
 from cyclevos.exchange.format import Destination, Format, Need, ReadOptions
 from cyclevos.naming import index_name
 
@@ -78,6 +78,25 @@ def find(name: str, among: Collection[Format] | None = None) -> Format | None:
     """
     chosen = all_formats() if among is None else among
     return next((each for each in chosen if name in (each.name, *each.aliases)), None)
+
+
+def chosen(wanted: Sequence[str]) -> tuple[Format, ...]:
+    """Return the formats that ``--save`` names, each once.
+
+    Raises:
+        ConfigError: there is none, or a name is not that of a format that a run can write.
+    """
+    allowed = offered(RUN)
+    found = {name: find(name, allowed) for name in wanted}
+    formats = {each.name: each for each in found.values() if each is not None}
+    unknown = [name for name, each in found.items() if each is None]
+    if unknown or not formats:
+        raise ConfigError(
+            f"--save {','.join(wanted)!r} names {', '.join(unknown) or 'nothing'}; expected any of "
+            f"{','.join(each.name for each in allowed)}.",
+            "Separate the names by commas.",
+        )
+    return tuple(formats.values())
 
 
 def names(formats: Collection[Format]) -> str:
@@ -165,8 +184,13 @@ def write_track(track: MaskTrack, kind: str, path: Path) -> list[str]:
     return losses(track, found)
 
 
+def unfinished(folder: Path) -> Path:
+    """Return where a format's folder is written before it gets its name."""
+    return folder.with_name(f"{folder.name}.unfinished")
+
+
 def remove_output(folder: Path) -> None:
-    """Delete what a format wrote into its folder within a run folder; anything else stays.
+    """Delete what a format wrote into its folder within a run folder, finished or not; anything else stays.
 
     Raises:
         OutputError: the system refuses to delete.
@@ -174,6 +198,10 @@ def remove_output(folder: Path) -> None:
     for each in all_formats():
         if each.remove is not None and each.file == folder.name:
             each.remove(folder)
+            partial = unfinished(folder)
+            each.remove(partial)
+            if partial.is_dir() and not any(partial.iterdir()):
+                partial.rmdir()
 
 
 def losses(track: MaskTrack, kind: Format) -> list[str]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import TracebackType
 
 from cyclevos.errors import OutputError
-from cyclevos.exchange.format import Destination, Format
-from cyclevos.exchange.formats import RUN, find, offered, read_track, write_track
+from cyclevos.exchange.format import Destination
+from cyclevos.exchange.formats import chosen, read_track, unfinished, write_track
 from cyclevos.files.atomic import output_errors
 from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.frames import Frame
@@ -21,20 +21,14 @@ from cyclevos.pictures.mask_files import read_ground_truth
 from cyclevos.propagation.propagator import Prediction
 
 
-def formats_of(save: Sequence[str]) -> list[Format]:
-    """Return the formats that ``--save`` names; names that no run can write are left out."""
-    found = (find(name, offered(RUN)) for name in save)
-    return [each for each in found if each is not None]
-
-
 def result_names(save: Sequence[str]) -> list[str]:
     """Return the names of a run's results beside its masks, within the output folder."""
-    return [each.file for each in formats_of(save) if each.file]
+    return [each.file for each in chosen(save) if each.file]
 
 
 def made_from_masks(save: Sequence[str]) -> list[str]:
     """Return the formats that a run makes from the finished masks, so that masks must be saved too."""
-    return [each.name for each in formats_of(save) if not each.writes_by_frame(objects_known=False)]
+    return [each.name for each in chosen(save) if not each.writes_by_frame(objects_known=False)]
 
 
 class Results:
@@ -50,14 +44,14 @@ class Results:
 
     def __init__(self, run: Destination, save: Sequence[str], *, late: bool) -> None:
         self._run = run
-        formats = formats_of(save)
+        formats = chosen(save)
         self._late = [each for each in formats if late and each.in_order]
-        self._made = made_from_masks(save)
+        self._made = [each for each in formats if not each.writes_by_frame(objects_known=False)]
         self._probabilities = any("probabilities" in each.needs for each in formats)
         self._after = _After()
         writers: list[ResultWriter] = []
         for each in formats:
-            if each.file and each.name not in self._made and each not in self._late and each.writer is not None:
+            if each.file and each not in self._made and each not in self._late and each.writer is not None:
                 writers.append(each.writer(run.of(each)))
         writers.append(ReliabilityWriter(run.path / RELIABILITY_FILE, run.source_name, resume=run.resume))
         # Masks come last: a mask on disk means that the frame's other results are there too.
@@ -94,7 +88,7 @@ class Results:
                 with each.writer(self._run.of(each)) as writer:
                     for frame in source:
                         writer.write(FrameResult(frame, read_ground_truth(folder / f"{frame.name}.png").ids))
-        for each in formats_of(self._made):
+        for each in self._made:
             path = folder / each.file
             if each.remove is None:
                 write_track(read_track(folder, "masks"), each.name, path)
@@ -118,7 +112,7 @@ def _replacing_folder(path: Path, remove: Callable[[Path], None]) -> Iterator[Pa
     Raises:
         OutputError: `path` holds files that cyclevos did not write, or the system refuses to write.
     """
-    partial = path.with_name(f"{path.name}.partial")
+    partial = unfinished(path)
     remove(partial)  # of a run that was stopped here
     yield partial
     remove(path)

@@ -256,8 +256,8 @@ def _remove_results(folder: Path, pngs: list[Path], run: dict[str, Any] | None) 
             path.unlink()
     for name in run["outputs"] if run else ():
         path = folder / Path(name).name  # a name, whatever the file says: nothing outside the folder
+        remove_output(path)
         if path.is_dir():
-            remove_output(path)
             for file in path.iterdir():
                 if file.name == TIMELINE or (file.suffix == ".npz" and _is_our_npz(file)):
                     file.unlink()
