@@ -1,4 +1,7 @@
-"""Segments the bundled clips from the masks of their first frames and makes a contact sheet of each (``make demo``)."""
+"""Segments the bundled clips from the masks of their first frames and makes a contact sheet of each (``make demo``).
+
+The clips are those of the installed package, so ``python scripts/demo.py`` also demonstrates an installed wheel.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+import cyclevos
 from cyclevos.errors import CycleVOSError
 from cyclevos.jobs.segment_job import SegmentJob, run_job
 from cyclevos.media.contact_sheet import contact_sheet
@@ -16,16 +20,18 @@ from cyclevos.media.open_source import open_source
 from cyclevos.media.overlay import blend
 from cyclevos.pictures.mask_files import read_ground_truth
 
-DEMO = Path(__file__).resolve().parents[1] / "src" / "cyclevos" / "demo"
+DEMO = Path(cyclevos.__file__).parent / "demo"
 PICTURES = 12
 
 
 def main() -> None:
     """Segment every clip and print where its results are."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, default=Path("demo-output"))
+    clips = {clip.stem: clip for clip in sorted(DEMO.glob("*.mp4"))}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=Path("demo-output"), help="folder of the results")
+    parser.add_argument("--clip", choices=list(clips), help="segment this clip only")
     arguments = parser.parse_args()
-    for clip in sorted(DEMO.glob("*.mp4")):
+    for clip in [clips[arguments.clip]] if arguments.clip else clips.values():
         folder = arguments.output / clip.stem
         job = SegmentJob(
             clip, clip.with_suffix(".png"), folder, save=("masks", "overlay"), overwrite=True, title=clip.stem
