@@ -1,8 +1,14 @@
 # Two commands matter: `make demo` runs the main job on a real clip, `make test` runs all that CI runs.
 PYTHON ?= python3
 BIN := .venv/bin
+# Processes that share the tests: `make test JOBS=2`. Each computes with one thread.
+JOBS ?= 1
+PYTEST := $(BIN)/python -m pytest
+ifneq ($(JOBS),1)
+PYTEST := OMP_NUM_THREADS=1 $(PYTEST) -n $(JOBS) --dist loadgroup
+endif
 
-.PHONY: venv demo test lint types unit clean
+.PHONY: venv demo test quick lint types unit docs wheel oldest clean
 
 venv: .venv/.installed
 
@@ -19,6 +25,10 @@ demo: venv
 
 test: lint types unit
 
+# Lint, types and the tests that are not marked slow.
+quick: lint types venv
+	$(PYTEST) -m "not slow"
+
 lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -27,7 +37,19 @@ types: venv
 	$(BIN)/mypy
 
 unit: venv
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+# The documentation as a site, in site/.
+docs: venv
+	$(BIN)/python scripts/build_site.py --output site
+
+# Source distribution and wheel, in dist/, without network.
+wheel: venv
+	$(BIN)/python -m build --no-isolation
+
+# Tests on the oldest supported Python and dependencies; needs uv and a package registry.
+oldest:
+	scripts/test_oldest.sh
 
 clean:
-	rm -rf .venv demo-output
+	rm -rf .venv demo-output site dist

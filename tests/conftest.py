@@ -14,6 +14,23 @@ from cyclevos.network.stm import SpaceTimeMemoryNetwork
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+# Tests that share something costly, so that `pytest -n` gives them to one process: Chromium, a Ray cluster.
+GROUPS = {"app/browser": "browser", "cluster": "ray"}
+# Folders of which every test is slow; single tests elsewhere carry the mark themselves.
+SLOW = ("app/browser", "cluster")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by the folder that they lie in."""
+    here = Path(__file__).parent
+    for item in items:
+        folder = item.path.parent.relative_to(here).as_posix() if here in item.path.parents else ""
+        if folder in GROUPS:
+            item.add_marker(pytest.mark.xdist_group(GROUPS[folder]))
+        if folder in SLOW:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def _seeded():
     torch.manual_seed(0)

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 
+import cyclevos
 from cyclevos.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "src").rglob("*.md"))]
+PROJECT = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
+DOCUMENTS = [*PROJECT, *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "src").rglob("*.md"))]
 COMMAND = re.compile(r"^ *(?:.*[ /])?cyclevos ((?:-v )?[a-z-]+)((?: .*)?)$", re.MULTILINE)
 
 
@@ -42,6 +45,35 @@ def test_links_lead_somewhere(path):
     targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8"))]
     missing = [t for t in targets if t and not t.startswith(("http", "mailto:")) and not (path.parent / t).exists()]
     assert not missing
+
+
+def test_the_version_stands_in_one_place():
+    """Only `cyclevos/__init__.py` states it; the changelog names each version that it describes."""
+    pattern = re.compile(r"^\W*version\W*[:=]\s*[\"']?\d", re.MULTILINE | re.IGNORECASE)
+    files = [ROOT / name for name in ("pyproject.toml", "mkdocs.yml", "CITATION.cff", "Makefile")]
+    files += [path for path in (ROOT / "src").rglob("*.py") if path != Path(cyclevos.__file__).resolve()]
+    assert [path.name for path in files if pattern.search(path.read_text(encoding="utf-8"))] == []
+    quoted = re.compile(rf"[\"']{re.escape(cyclevos.__version__)}[\"']")
+    assert [path.name for path in files if quoted.search(path.read_text(encoding="utf-8"))] == []
+    assert re.search(r"^## \[Unreleased\]$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_the_makefile_has_the_targets_that_the_documents_name():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = {
+        name
+        for path in PROJECT
+        for name in re.findall(r"(?:`|^    )make ([a-z]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert {"demo", "test", "quick", "docs", "wheel", "oldest"} <= named <= targets
+
+
+def test_the_citation_names_the_paper():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    paper = citation["preferred-citation"]
+    assert citation["license"] == "Apache-2.0"
+    assert f"title     = {{{paper['title']}}}" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [author["family-names"] for author in paper["authors"]] == ["Li", "Xu", "Peng", "See", "Lin"]
 
 
 def test_commands_and_their_options_exist():

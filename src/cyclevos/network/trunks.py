@@ -91,7 +91,7 @@ class Trunk(nn.Module):
         other ones gain too little to pay for the casts.
         """
         kind = images.device.type
-        amx = torch.cpu.get_capabilities().get("amx_bf16", False)
+        amx = cpu_capabilities().get("amx_bf16", False)
         if self.depthwise and kind == "cpu" and torch.is_autocast_enabled(kind) and not amx:
             return torch.autocast(kind, enabled=False)
         return nullcontext()
@@ -132,6 +132,12 @@ class LateTrunk(Trunk):
             for _, stage in _children_in_order(self.model):
                 features = stage(features)
         return features
+
+
+def cpu_capabilities() -> dict[str, Any]:
+    """Instruction sets of this CPU by name; empty where torch is too old to tell, so that float32 is chosen."""
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return capabilities
 
 
 def load_imagenet_weights(trunk: Trunk, name: str) -> None:

@@ -17,7 +17,7 @@ from cyclevos.network.checkpoints import (
 )
 from cyclevos.network.spec import SPECS, NetworkSpec
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
-from cyclevos.network.trunks import load_imagenet_weights
+from cyclevos.network.trunks import cpu_capabilities, load_imagenet_weights
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ def resolve_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype
 
 
 def _cpu_has_bfloat16() -> bool:
-    capabilities = torch.cpu.get_capabilities()
+    capabilities = cpu_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
 
 
