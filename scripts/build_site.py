@@ -149,7 +149,7 @@ def navigation(documents: dict[str, str], api: list[str]) -> list[Any]:
     guide = [page for page in pages if "/" not in page]
     guide.sort(key=lambda page: (linked.index(page) if page in linked else len(linked), page))
     return [
-        "index.md",
+        {"Home": "index.md"},
         {"Guide": guide},
         {"Results": [page for page in pages if "/" in page]},
         {"API": [{"Public names": api[0]}, *api[1:]]},

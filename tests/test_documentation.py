@@ -89,6 +89,7 @@ def test_commands_and_their_options_exist():
     assert set(known) <= set(seen), f"no document shows {set(known) - set(seen)}"
 
 
+@pytest.mark.slow
 def test_the_python_of_the_documents_runs(capsys):
     names: dict[str, object] = {}
     for code in python(ROOT / "docs" / "python.md"):
