@@ -5,6 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 environment=$(mktemp -d)
 trap 'rm -rf "$environment"' EXIT
+trap 'exit 130' INT TERM
 uv venv --quiet --clear --python "${OLDEST_PYTHON:-3.10}" "$environment"
 uv pip install --quiet --python "$environment/bin/python" --resolution lowest-direct \
     -r pyproject.toml --extra app --extra train --extra dev
