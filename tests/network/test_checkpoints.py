@@ -50,6 +50,7 @@ def write_released(name, folder):
     ("name", "clip"),
     [("stm-resnet50", "250x444"), ("stm-cycle-resnet50", "240x427"), ("stm-cycle-resnet18", "250x444")],
 )
+@pytest.mark.slow
 def test_released_files_give_the_oracles_numbers_on_real_frames(name, clip, tmp_path, shared_data):
     network, file = write_released(name, tmp_path)
     with np.load(shared_data / "parity" / f"horsejump_{clip}.npz") as stored:
