@@ -1,7 +1,7 @@
 """Results as one COCO file of run-length encoded objects, with tracks as in YouTube-VIS.
 
-Frames go to a file of one JSON line each beside it (`<name>.partial`), so that memory stays bounded and an
-interrupted run keeps what it had; closing turns the lines into the COCO file.
+Frames go to a file of one JSON line each beside it (:func:`cyclevos.files.atomic.partial_path`), so that memory stays
+bounded and an interrupted run keeps what it had; closing turns the lines into the COCO file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, TextIO
 import numpy as np
 import numpy.typing as npt
 
-from cyclevos.files.atomic import output_errors, replacing
+from cyclevos.files.atomic import output_errors, partial_path, replacing
 from cyclevos.media.frames import Frame
 from cyclevos.media.writers import ResultWriter, check_ids
 from cyclevos.pictures.arrays import UInt8Array
@@ -47,7 +47,7 @@ class CocoWriter(ResultWriter):
         resume: bool = False,
     ) -> None:
         self.path = Path(path)
-        self.partial_path = self.path.with_name(f"{self.path.name}.partial")
+        self.partial_path = partial_path(self.path)
         self._video_name = video_name
         self._category_names = dict(category_names or {})
         self._info = {"description": _TOOL, **({} if palette is None else {"palette": palette.hex()})}
