@@ -6,15 +6,20 @@ from clips import scene, scene_ids
 from PIL import Image
 
 from cyclevos.errors import OutputError
-from cyclevos.jobs.run_folder import allow_change, check_output, finished_count, mark_finished, prepare_output
+from cyclevos.files.atomic import partial_path, temporary_path
+from cyclevos.jobs.run_folder import Identity, RunFolder, ended_count
 from cyclevos.media.frames import frames_from_arrays
 from cyclevos.media.writers import MaskWriter, ProbabilityWriter
 
 SIGNATURE = {"source": "clip.mp4", "masks": "abc", "options": {"size": (480, 854), "correct": True}}
 
 
-def prepare(folder, overwrite=False, outputs=("overlay.mp4", "coco.json", "probabilities"), **changes):
-    return prepare_output(folder, overwrite=overwrite, expected_signature={**SIGNATURE, **changes}, outputs=outputs)
+def run_of(folder, overwrite=False, outputs=("overlay.mp4", "coco.json", "probabilities"), **changes):
+    return RunFolder(folder, Identity({**SIGNATURE, **changes}), results=outputs, overwrite=overwrite)
+
+
+def prepare(folder, overwrite=False, **changes):
+    return run_of(folder, overwrite, **changes).begin().finished
 
 
 def write_results(folder, count=3):
@@ -22,7 +27,7 @@ def write_results(folder, count=3):
         MaskWriter(folder).write(frame, ids)
         ProbabilityWriter(folder / "probabilities").write(frame, ids, np.zeros((2, 48, 64), np.float32))
     (folder / "overlay.mp4").touch()
-    (folder / "coco.json.partial").touch()
+    partial_path(folder / "coco.json").touch()
 
 
 def names(folder):
@@ -41,9 +46,10 @@ def test_the_same_command_continues_with_the_whole_masks(tmp_path):
     write_results(tmp_path)
     cut = tmp_path / "00001.png"
     cut.write_bytes(cut.read_bytes()[:-6])
-    (tmp_path / ".00003.png.tmp").write_bytes(b"half")
+    half = temporary_path(tmp_path / "00003.png")
+    half.write_bytes(b"half")
     assert prepare(tmp_path) == {"00000", "00002"}
-    assert not (tmp_path / ".00003.png.tmp").exists()
+    assert not half.exists()
     assert prepare(tmp_path) == {"00000", "00002"}
     MaskWriter(tmp_path).write(next(frames_from_arrays(scene(1))), scene_ids(1)[0])
 
@@ -51,13 +57,13 @@ def test_the_same_command_continues_with_the_whole_masks(tmp_path):
 def test_overwrite_continues_what_was_interrupted_and_replaces_what_has_ended(tmp_path):
     prepare(tmp_path)
     write_results(tmp_path)
-    assert finished_count(tmp_path) is None
+    assert ended_count(tmp_path) is None
     assert prepare(tmp_path, overwrite=True) == {"00000", "00001", "00002"}
-    mark_finished(tmp_path, 3)
-    assert finished_count(tmp_path) == 3
+    run_of(tmp_path).finish(3)
+    assert ended_count(tmp_path) == 3
     assert prepare(tmp_path) == {"00000", "00001", "00002"}
-    assert finished_count(tmp_path) is None, "whoever prepares a folder has something left to do there"
-    mark_finished(tmp_path, 3)
+    assert ended_count(tmp_path) is None, "whoever prepares a folder has something left to do there"
+    run_of(tmp_path).finish(3)
     assert prepare(tmp_path, overwrite=True) == set()
     assert names(tmp_path) == ["run.json"]
 
@@ -65,10 +71,10 @@ def test_overwrite_continues_what_was_interrupted_and_replaces_what_has_ended(tm
 def test_what_was_broken_may_change_once(tmp_path):
     prepare(tmp_path)
     write_results(tmp_path)
-    allow_change(tmp_path, {**SIGNATURE, "masks": "def"}, "source")
+    run_of(tmp_path, masks="def").allow_change("source")
     with pytest.raises(OutputError, match="repaired"):
         prepare(tmp_path, source="repaired")
-    allow_change(tmp_path, SIGNATURE, "source")
+    run_of(tmp_path).allow_change("source")
     with pytest.raises(OutputError, match="masks"):
         prepare(tmp_path, source="repaired", masks="def")
     assert prepare(tmp_path, source="repaired") == {"00000", "00001", "00002"}
@@ -77,15 +83,14 @@ def test_what_was_broken_may_change_once(tmp_path):
 
 
 def test_looking_changes_nothing(tmp_path):
-    arguments = {"overwrite": True, "expected_signature": SIGNATURE, "outputs": ["overlay.mp4"]}
-    assert check_output(tmp_path / "new", **arguments) == set()
+    assert run_of(tmp_path / "new", overwrite=True).look().finished == set()
     assert names(tmp_path) == []
     assert not (tmp_path / "new").exists()
     prepare(tmp_path)
     write_results(tmp_path)
     before = names(tmp_path)
-    assert check_output(tmp_path, **arguments) == {"00000", "00001", "00002"}
-    assert check_output(tmp_path, **{**arguments, "expected_signature": {}}) == set()
+    assert run_of(tmp_path, overwrite=True).look().finished == {"00000", "00001", "00002"}
+    assert run_of(tmp_path, overwrite=True, masks="def").look().finished == set()
     assert names(tmp_path) == before
 
 
@@ -147,7 +152,7 @@ def test_a_foreign_run_file_is_never_touched(tmp_path, content, overwrite):
 
 def test_a_listed_name_never_leads_out_of_the_folder(tmp_path):
     outside = tmp_path / "precious.txt"
-    prepare(tmp_path / "out", outputs=["../precious.txt"])
+    run_of(tmp_path / "out", outputs=["../precious.txt"]).begin()
     outside.touch()
     prepare(tmp_path / "out", overwrite=True, masks="def")
     assert outside.exists()
