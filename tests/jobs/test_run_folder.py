@@ -170,3 +170,34 @@ def test_a_run_without_any_result_does_not_occupy_the_folder(tmp_path):
     write_results(tmp_path, count=1)
     with pytest.raises(OutputError, match=r"other\.mp4"):
         prepare(tmp_path)
+
+
+def test_other_peoples_temporary_and_partial_files_are_left_alone(tmp_path):
+    prepare(tmp_path)
+    write_results(tmp_path)
+    others = [".thesis.tmp", ".thesis.png.tmp", "coco.json.partial", "overlay.mp4.partial", ".coco.json.partial"]
+    for name in others:
+        (tmp_path / name).write_bytes(b"mine")
+    prepare(tmp_path)
+    prepare(tmp_path, overwrite=True, masks="def")
+    assert names(tmp_path) == sorted([*others, "run.json"])
+
+
+def test_what_a_kill_has_left_among_our_results_is_removed_with_them(tmp_path):
+    prepare(tmp_path)
+    write_results(tmp_path)
+    temporary_path(tmp_path / "probabilities" / "00003.npz").write_bytes(b"half")
+    prepare(tmp_path, overwrite=True, masks="def")
+    assert names(tmp_path) == ["run.json"]
+
+
+@pytest.mark.parametrize("masks", ["abc", "def"])
+def test_lines_of_an_unfinished_coco_file_of_version_0_1_are_recognised(tmp_path, masks):
+    prepare(tmp_path)
+    write_results(tmp_path)
+    line = json.dumps({"image": {"frame_index": 0}, "annotations": []})
+    partial_path(tmp_path / "coco.json").unlink()
+    (tmp_path / "coco.json.partial").write_text(f"{line}\n")
+    prepare(tmp_path, overwrite=True, masks=masks)
+    assert not (tmp_path / "coco.json.partial").exists()
+    assert partial_path(tmp_path / "coco.json").exists() == (masks == "abc")
