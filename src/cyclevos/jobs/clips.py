@@ -25,9 +25,10 @@ from cyclevos.datasets.first_masks import first_masks
 from cyclevos.datasets.layouts import Sequence
 from cyclevos.errors import ConfigError, CycleVOSError, MissingExtraError, OutputError, WeightsError
 from cyclevos.files.host import peak_memory
+from cyclevos.jobs.job import SegmentJob, resolve, settings_identity
 from cyclevos.jobs.progress import OpenBar
 from cyclevos.jobs.run_folder import OtherRunError, RunFolder, ended_count
-from cyclevos.jobs.segment_job import JobResult, SegmentJob, resolve, run_job, settings_identity
+from cyclevos.jobs.segment_job import JobResult, run_job
 from cyclevos.media.reliability_files import RELIABILITY_FILE, read_reliability
 from cyclevos.network.checkpoints import checksum
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
@@ -213,7 +214,7 @@ def _figures(result: JobResult, folder: Path, names: list[str]) -> Mapping[str, 
 
 
 def _reliability_summary(folder: Path) -> dict[str, float] | None:
-    """Mean and lowest predicted J of a clip's masks, and the share below 0.5."""
+    """Return the mean and the lowest predicted J of a clip's masks, and the share of masks below 0.5."""
     values = np.array([row.reliability for row in read_reliability(folder / RELIABILITY_FILE)])
     if not len(values):
         return None

@@ -2,66 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import chain, islice
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cyclevos.errors import ConfigError, OutputError, VideoError
 from cyclevos.jobs.given_masks import read_given
+from cyclevos.jobs.job import CONTENT, Resolved, SegmentJob, content_identity, resolve, settings_identity
 from cyclevos.jobs.progress import OpenBar, progress_bar
 from cyclevos.jobs.results import EXPORTS, NAMES, Results
 from cyclevos.jobs.review import REPORTS, is_reported, report_reliability
 from cyclevos.jobs.run_folder import Identity, RunFolder
-from cyclevos.jobs.settings import MaskSettings, OutputSettings
 from cyclevos.media.open_source import open_source
 from cyclevos.media.reliability_files import RELIABILITY_FILE
-from cyclevos.media.source_identity import source_identity
 from cyclevos.media.sources import FrameSource
-from cyclevos.network.settings import NetworkSettings
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.pictures.mask_files import MaskImage
 from cyclevos.propagation.propagator import Prediction, Propagator
 from cyclevos.propagation.segment import check_masks, make_propagator, segment_frames
-from cyclevos.propagation.settings import SegmentationSettings
+
+__all__ = ["JobResult", "SegmentJob", "run_job"]
 
 _SECONDS_BETWEEN_STATES = 10.0
-_CONTENT = "source_content"  # its name in the signature
 _Item = TypeVar("_Item")
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class SegmentJob:
-    """What is segmented, how, and where the results go.
-
-    Attributes:
-        source: a video file, a folder of frames, or a source that is open already.
-        masks: annotations: a file or folder, or masks by frame index.
-        output: folder of the results.
-        segmentation: how the video is segmented.
-        network: which network runs, and how.
-        results: what is written.
-        reading: how the masks are read.
-        title: shown on the progress bar.
-    """
-
-    source: Path | FrameSource
-    masks: Path | Mapping[int, MaskImage]
-    output: Path
-    segmentation: SegmentationSettings = field(default_factory=SegmentationSettings)
-    network: NetworkSettings = field(default_factory=NetworkSettings)
-    results: OutputSettings = field(default_factory=OutputSettings)
-    reading: MaskSettings = field(default_factory=MaskSettings)
-    title: str = "segmenting"
 
 
 @dataclass(frozen=True)
@@ -128,55 +99,6 @@ def run_job(
         return run.execute(network)
 
 
-class Resolved(NamedTuple):
-    """A job's settings with what every ``auto`` stands for."""
-
-    segmentation: SegmentationSettings
-    network: NetworkSettings
-
-
-def resolve(job: SegmentJob, network: SpaceTimeMemoryNetwork | None = None) -> Resolved:
-    """Find out what ``auto`` stands for in a job's settings.
-
-    Args:
-        job: the job.
-        network: loaded already from the job's settings, if it is: then the size, device and dtype are its own.
-
-    Raises:
-        WeightsError: the weights cannot be found or do not match.
-        ConfigError: the device or the dtype cannot be used.
-    """
-    if network is not None:
-        parameter = next(network.parameters())
-        dtype = str(parameter.dtype).removeprefix("torch.")
-        own = replace(job.network, device=str(parameter.device), dtype=dtype)
-        return Resolved(job.segmentation.resolved(network.spec.size), own)
-    settings = job.network.resolved()
-    best_size = settings.best_size() if job.segmentation.size == "auto" else None
-    return Resolved(job.segmentation.resolved(best_size), settings)
-
-
-def settings_identity(job: SegmentJob, resolved: Resolved) -> Identity:
-    """Return the part of a job's identity that is the same for every clip; the device is none of it.
-
-    Args:
-        job: the job.
-        resolved: see :func:`resolve`.
-    """
-    settings, asked = resolved.segmentation, {"size": job.segmentation.size, "dtype": job.network.dtype}
-    values = {
-        "weights": job.network.weights_identity,
-        "size": settings.size,
-        "memory_every": settings.memory_every,
-        "max_memory_frames": settings.max_memory_frames,
-        "direction": settings.direction,
-        "correction": None if settings.correction is None else asdict(settings.correction),
-        "dtype": resolved.network.dtype,
-        "save": list(job.results.save),
-    }
-    return Identity(values, frozenset(name for name, value in asked.items() if value == "auto"))
-
-
 class _Run:
     """One job at work in its folder."""
 
@@ -196,7 +118,7 @@ class _Run:
         settings = settings_identity(job, resolved)
         self.folder = RunFolder(
             job.output,
-            Identity({**_content_identity(source, masks), **settings.values}, settings.automatic),
+            Identity({**content_identity(source, masks), **settings.values}, settings.automatic),
             results=[*(NAMES[kind] for kind in job.results.save if kind in NAMES), RELIABILITY_FILE],
             reports=[name for name in REPORTS if name != RELIABILITY_FILE],
             overwrite=job.results.overwrite,
@@ -221,7 +143,7 @@ class _Run:
         try:
             return self._segment(propagator, start)
         except VideoError:
-            self.folder.allow_change(_CONTENT)  # the user is asked to repair it, and continues then
+            self.folder.allow_change(CONTENT)  # the user is asked to repair it, and continues then
             raise
 
     def _network(self, network: SpaceTimeMemoryNetwork | None, dtype: str) -> SpaceTimeMemoryNetwork:
@@ -289,17 +211,3 @@ def _check_save(job: SegmentJob) -> None:
         raise ConfigError(
             f"These results are made from the masks at the end: {', '.join(exported)}.", "Add masks to --save."
         )
-
-
-def _content_identity(source: FrameSource, masks: Mapping[int, NDArray[np.uint8]]) -> dict[str, Any]:
-    """Return the part of a job's identity that is the clip's own: its frames and annotations."""
-    digest = hashlib.sha256()
-    for index, mask in sorted(masks.items()):
-        digest.update(f"{index} {mask.shape}".encode())
-        digest.update(mask.tobytes())
-    return {
-        "source": str(source.path.resolve()),
-        _CONTENT: source_identity(source.path),
-        "resolution": list(source.size),
-        "masks": digest.hexdigest(),
-    }
