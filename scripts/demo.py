@@ -15,6 +15,7 @@ from PIL import Image
 import cyclevos
 from cyclevos.errors import CycleVOSError
 from cyclevos.jobs.segment_job import SegmentJob, run_job
+from cyclevos.jobs.settings import OutputSettings
 from cyclevos.media.contact_sheet import contact_sheet
 from cyclevos.media.open_source import open_source
 from cyclevos.media.overlay import blend
@@ -34,7 +35,7 @@ def main() -> None:
     for clip in [clips[arguments.clip]] if arguments.clip else clips.values():
         folder = arguments.output / clip.stem
         job = SegmentJob(
-            clip, clip.with_suffix(".png"), folder, save=("masks", "overlay"), overwrite=True, title=clip.stem
+            clip, clip.with_suffix(".png"), folder, results=OutputSettings(overwrite=True), title=clip.stem
         )
         try:
             result = run_job(job)

@@ -16,9 +16,11 @@ from cyclevos.exchange import formats
 from cyclevos.exchange.format import Format
 from cyclevos.exchange.formats import read_track
 from cyclevos.jobs.segment_job import SegmentJob, run_job
+from cyclevos.jobs.settings import OutputSettings
 from cyclevos.media import overlay
 from cyclevos.media.open_source import open_source
 from cyclevos.pictures.mask_files import read_ground_truth
+from cyclevos.propagation.settings import SegmentationSettings
 
 
 @pytest.fixture
@@ -50,7 +52,8 @@ def test_a_zip_holds_the_files_that_segment_writes(
     zipfile.ZipFile(io.BytesIO(response.content)).extractall(exported)
     written = tmp_path / job["result"]["file"].removesuffix(".zip")  # the COCO file names its folder
     save = ("masks", "overlay", "coco")
-    run_job(SegmentJob(clip, exported / "marks", written, save=save, direction=direction, quiet=True), lively_network)
+    settings, results = SegmentationSettings(direction=direction), OutputSettings(save=save, quiet=True)
+    run_job(SegmentJob(clip, exported / "marks", written, settings, results=results), lively_network)
     own = {"run.json", ".cyclevos.lock"}  # of the folder, not of the results
     assert files_of(exported) - {f"marks/shot_00{first}.png", "marks/shot_006.png"} == files_of(written) - own
     for name in files_of(written) - own - {"overlay.mp4"}:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 
 import numpy as np
 import pytest
+import torch
 
 import cyclevos
 from cyclevos.app import tracking
@@ -206,15 +208,47 @@ def test_both_directions_go_on_where_they_were_cancelled(
     assert steps == []
 
 
-def test_other_weights_are_other_results(serve, clip, square, tmp_path, steps):
-    client = serve()
+def test_another_dtype_gives_other_results(serve, clip, square, steps):
+    client = serve(dtype="float32")
     project = client.open(clip)
     client.paint(project, 0, square)
     client.track(project)
-    client = serve(dtype="float32")
+    client = serve(dtype="bfloat16")
     steps.clear()
     client.track(project)
     assert len(steps) == 10
+
+
+@pytest.mark.parametrize(("here", "again"), [(torch.float32, 0), (torch.bfloat16, 5)])
+def test_a_cancelled_run_goes_on_only_in_the_dtype_that_auto_stood_for(
+    serve, clip, square, monkeypatch, steps, lively_network, here, again
+):
+    """The second server may run on another machine, where auto stands for another dtype."""
+    chosen = [torch.float32]
+    monkeypatch.setattr("cyclevos.network.weights.resolve_dtype", lambda name, device: chosen[0])
+    networks = {dtype: copy.deepcopy(lively_network).to(dtype) for dtype in (torch.float32, torch.bfloat16)}
+    monkeypatch.setattr("cyclevos.network.weights.load_network", lambda *_, **__: networks[chosen[0]])
+    client = serve()
+    project = client.open(clip)
+    client.paint(project, 0, square)
+    report = Job.progress
+
+    def until_five(self, done, total, note=""):
+        if done == 5:
+            self.cancel()
+        report(self, done, total, note)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Job, "progress", until_five)
+        job = client.finish(client.json("POST", f"/projects/{project}/track", 202, json={}))
+    assert job["status"] == "cancelled"
+    chosen[0] = here
+    client = serve()
+    steps.clear()
+    client.track(project)
+    assert steps == list(range(5 - again, 10))
+    expected = segmented(networks[here], clip, square)
+    assert all(np.array_equal(ids, expected[index]) for index, ids in enumerate(masks(client, project)))
 
 
 def test_an_object_is_not_deleted_under_a_job(client, project, square, monkeypatch):

@@ -49,7 +49,7 @@ def test_masks_of_another_size_and_colours_are_repaired_when_asked(erf, tmp_path
     [
         (("--frame", "6"), 3, "no frame 6: the video has 6 frames"),
         (("--frame", "3", "--reference", "2"), 4, "no mask for frame 2; there are masks for 0"),
-        (("--frame", "0"), 6, "is the reference itself"),
+        (("--frame", "0"), 6, "is the reference frame itself"),
         (("--frame", "4", "--rate", "0"), 6, "rate is 0.0; expected a positive number"),
         (("--frame", "4", "--output", __file__), 7, "test_erf.py is a file. Expected a folder"),
         ((), 2, "--frame"),

@@ -86,7 +86,7 @@ def test_an_unknown_command(call):
 def test_an_error_is_one_plain_line_and_its_exit_code():
     done = shell("segment", "[bold]clip.mp4", "--masks", "m.png", "--output", "out", "--size", "[red]")
     assert done.returncode == 6
-    assert done.stderr == "error: --size '[red]': expected auto, none, or a number of pixels from 16.\n"
+    assert done.stderr == "error: --size '[red]' is not a size. Give auto, none, or a number of pixels from 16.\n"
     assert done.stdout == ""
 
 

@@ -312,9 +312,9 @@ def test_weights_that_are_none(segment, tmp_path, kind):
     [
         (("--save", "masks,overlays"), 6, "expected any of masks,overlay,probabilities,coco"),
         (("--save", ""), 6, "--save ''"),
-        (("--size", "240p"), 6, "expected auto, none, or a number of pixels from 16"),
+        (("--size", "240p"), 6, "Give auto, none, or a number of pixels from 16"),
         (("--size", "15"), 6, "--size '15'"),
-        (("--max-memory-frames", "1"), 6, "expected 0 (no bound) or at least 2"),
+        (("--max-memory-frames", "1"), 6, "Give 0 (no limit) or at least 2"),
         (("--max-memory-frames", "-1"), 2, "max-memory-frames"),
         (("--memory-every", "0"), 2, "memory-every"),
         (("--direction", "backwards"), 2, "backward"),
@@ -325,7 +325,7 @@ def test_weights_that_are_none(segment, tmp_path, kind):
         (("--correction", "papr"), 2, "paper"),
         (("--correction-set", "steps=2"), 6, "add --correction paper or --correction default"),
         (("--correction", "paper", "--correction-set", "step=2"), 6, "no 'step'; expected any of steps, every"),
-        (("--correction", "paper", "--correction-set", "steps"), 6, "expected key=value"),
+        (("--correction", "paper", "--correction-set", "steps"), 6, "Give key=value"),
         (("--correction", "paper", "--correction-set", "steps=few"), 6, "expected a whole number from 0"),
     ],
 )

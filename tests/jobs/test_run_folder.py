@@ -6,7 +6,8 @@ from clips import scene, scene_ids
 from PIL import Image
 
 from cyclevos.errors import OutputError
-from cyclevos.jobs.run_folder import allow_change, check_output, finished_count, mark_finished, prepare_output
+from cyclevos.files.atomic import partial_path, temporary_path
+from cyclevos.jobs.run_folder import Identity, RunFolder, ended_count
 from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.frames import frames_from_arrays
 from cyclevos.media.writers import MaskWriter, ProbabilityWriter
@@ -14,8 +15,12 @@ from cyclevos.media.writers import MaskWriter, ProbabilityWriter
 SIGNATURE = {"source": "clip.mp4", "masks": "abc", "options": {"size": (480, 854), "correct": True}}
 
 
-def prepare(folder, overwrite=False, outputs=("overlay.mp4", "coco.json", "probabilities"), **changes):
-    return prepare_output(folder, overwrite=overwrite, expected_signature={**SIGNATURE, **changes}, outputs=outputs)
+def run_of(folder, overwrite=False, outputs=("overlay.mp4", "coco.json", "probabilities"), **changes):
+    return RunFolder(folder, Identity({**SIGNATURE, **changes}), results=outputs, overwrite=overwrite)
+
+
+def prepare(folder, overwrite=False, **changes):
+    return run_of(folder, overwrite, **changes).begin().finished
 
 
 def write_results(folder, count=3):
@@ -23,7 +28,7 @@ def write_results(folder, count=3):
         MaskWriter(folder).write(FrameResult(frame, ids))
         ProbabilityWriter(folder / "probabilities").write(FrameResult(frame, ids, np.zeros((2, 48, 64), np.float32)))
     (folder / "overlay.mp4").touch()
-    (folder / "coco.json.partial").touch()
+    partial_path(folder / "coco.json").touch()
 
 
 def names(folder):
@@ -42,9 +47,10 @@ def test_the_same_command_continues_with_the_whole_masks(tmp_path):
     write_results(tmp_path)
     cut = tmp_path / "00001.png"
     cut.write_bytes(cut.read_bytes()[:-6])
-    (tmp_path / ".00003.png.tmp").write_bytes(b"half")
+    half = temporary_path(tmp_path / "00003.png")
+    half.write_bytes(b"half")
     assert prepare(tmp_path) == {"00000", "00002"}
-    assert not (tmp_path / ".00003.png.tmp").exists()
+    assert not half.exists()
     assert prepare(tmp_path) == {"00000", "00002"}
     MaskWriter(tmp_path).write(FrameResult(next(frames_from_arrays(scene(1))), scene_ids(1)[0]))
 
@@ -52,13 +58,13 @@ def test_the_same_command_continues_with_the_whole_masks(tmp_path):
 def test_overwrite_continues_what_was_interrupted_and_replaces_what_has_ended(tmp_path):
     prepare(tmp_path)
     write_results(tmp_path)
-    assert finished_count(tmp_path) is None
+    assert ended_count(tmp_path) is None
     assert prepare(tmp_path, overwrite=True) == {"00000", "00001", "00002"}
-    mark_finished(tmp_path, 3)
-    assert finished_count(tmp_path) == 3
+    run_of(tmp_path).finish(3)
+    assert ended_count(tmp_path) == 3
     assert prepare(tmp_path) == {"00000", "00001", "00002"}
-    assert finished_count(tmp_path) is None, "whoever prepares a folder has something left to do there"
-    mark_finished(tmp_path, 3)
+    assert ended_count(tmp_path) is None, "whoever prepares a folder has something left to do there"
+    run_of(tmp_path).finish(3)
     assert prepare(tmp_path, overwrite=True) == set()
     assert names(tmp_path) == ["run.json"]
 
@@ -66,10 +72,10 @@ def test_overwrite_continues_what_was_interrupted_and_replaces_what_has_ended(tm
 def test_what_was_broken_may_change_once(tmp_path):
     prepare(tmp_path)
     write_results(tmp_path)
-    allow_change(tmp_path, {**SIGNATURE, "masks": "def"}, "source")
+    run_of(tmp_path, masks="def").allow_change("source")
     with pytest.raises(OutputError, match="repaired"):
         prepare(tmp_path, source="repaired")
-    allow_change(tmp_path, SIGNATURE, "source")
+    run_of(tmp_path).allow_change("source")
     with pytest.raises(OutputError, match="masks"):
         prepare(tmp_path, source="repaired", masks="def")
     assert prepare(tmp_path, source="repaired") == {"00000", "00001", "00002"}
@@ -78,15 +84,14 @@ def test_what_was_broken_may_change_once(tmp_path):
 
 
 def test_looking_changes_nothing(tmp_path):
-    arguments = {"overwrite": True, "expected_signature": SIGNATURE, "outputs": ["overlay.mp4"]}
-    assert check_output(tmp_path / "new", **arguments) == set()
+    assert run_of(tmp_path / "new", overwrite=True).look().finished == set()
     assert names(tmp_path) == []
     assert not (tmp_path / "new").exists()
     prepare(tmp_path)
     write_results(tmp_path)
     before = names(tmp_path)
-    assert check_output(tmp_path, **arguments) == {"00000", "00001", "00002"}
-    assert check_output(tmp_path, **{**arguments, "expected_signature": {}}) == set()
+    assert run_of(tmp_path, overwrite=True).look().finished == {"00000", "00001", "00002"}
+    assert run_of(tmp_path, overwrite=True, masks="def").look().finished == set()
     assert names(tmp_path) == before
 
 
@@ -148,7 +153,7 @@ def test_a_foreign_run_file_is_never_touched(tmp_path, content, overwrite):
 
 def test_a_listed_name_never_leads_out_of_the_folder(tmp_path):
     outside = tmp_path / "precious.txt"
-    prepare(tmp_path / "out", outputs=["../precious.txt"])
+    run_of(tmp_path / "out", outputs=["../precious.txt"]).begin()
     outside.touch()
     prepare(tmp_path / "out", overwrite=True, masks="def")
     assert outside.exists()
@@ -166,3 +171,34 @@ def test_a_run_without_any_result_does_not_occupy_the_folder(tmp_path):
     write_results(tmp_path, count=1)
     with pytest.raises(OutputError, match=r"other\.mp4"):
         prepare(tmp_path)
+
+
+def test_other_peoples_temporary_and_partial_files_are_left_alone(tmp_path):
+    prepare(tmp_path)
+    write_results(tmp_path)
+    others = [".thesis.tmp", ".thesis.png.tmp", "coco.json.partial", "overlay.mp4.partial", ".coco.json.partial"]
+    for name in others:
+        (tmp_path / name).write_bytes(b"mine")
+    prepare(tmp_path)
+    prepare(tmp_path, overwrite=True, masks="def")
+    assert names(tmp_path) == sorted([*others, "run.json"])
+
+
+def test_what_a_kill_has_left_among_our_results_is_removed_with_them(tmp_path):
+    prepare(tmp_path)
+    write_results(tmp_path)
+    temporary_path(tmp_path / "probabilities" / "00003.npz").write_bytes(b"half")
+    prepare(tmp_path, overwrite=True, masks="def")
+    assert names(tmp_path) == ["run.json"]
+
+
+@pytest.mark.parametrize("masks", ["abc", "def"])
+def test_lines_of_an_unfinished_coco_file_of_version_0_1_are_recognised(tmp_path, masks):
+    prepare(tmp_path)
+    write_results(tmp_path)
+    line = json.dumps({"image": {"frame_index": 0}, "annotations": []})
+    partial_path(tmp_path / "coco.json").unlink()
+    (tmp_path / "coco.json.partial").write_text(f"{line}\n")
+    prepare(tmp_path, overwrite=True, masks=masks)
+    assert not (tmp_path / "coco.json.partial").exists()
+    assert partial_path(tmp_path / "coco.json").exists() == (masks == "abc")

@@ -473,7 +473,7 @@ def test_masks_are_copied_so_that_the_caller_may_go_on_painting(lively_network, 
     [
         ({"memory_every": 0}, "memory_every must be at least 1, got 0"),
         ({"max_memory_frames": 1}, "max_memory_frames must be at least 2"),
-        ({"direction": "backwards"}, "'backwards' is unknown; use forward, backward or both"),
+        ({"direction": "backwards"}, "'backwards' is unknown. Choose one of forward, backward, both"),
         ({"size": "none"}, "size 'none' is unknown"),
         ({"size": 15}, "size 15 is too small"),
     ],

@@ -16,7 +16,7 @@ from cyclevos.datasets import layouts
 from cyclevos.datasets.first_masks import first_masks
 from cyclevos.errors import ConfigError, MaskError
 from cyclevos.evaluation.scoring import evaluate
-from cyclevos.jobs.run_folder import mark_finished, prepare_output
+from cyclevos.jobs.run_folder import Identity, RunFolder
 from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.open_source import open_source
 from cyclevos.media.writers import MaskWriter
@@ -193,10 +193,10 @@ def _segment(
         "perturbation": None if kind is None else {**perturbed, "other_run": str(study.other_run)},
         "correction": None if correction is None else asdict(correction),
     }
-    finished = prepare_output(place, overwrite=overwrite, expected_signature=signature)
-    if not set(sequence.frame_names) <= finished:
+    run = RunFolder(place, Identity(signature), overwrite=overwrite)
+    if not set(sequence.frame_names) <= run.begin().finished:
         _propagate(network, sequence, study, place, kind, correction)
-    mark_finished(place, len(sequence.frame_names))
+    run.finish(len(sequence.frame_names))
 
 
 def _propagate(

@@ -1,4 +1,4 @@
-"""Starting the server: a free port, the token where one is needed, the address said and opened."""
+"""Starting the server: binds a port, makes a token where one is needed, prints the address and opens it."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ def launch(options: AppOptions, video: Path | None, port: int, *, browser: bool,
     """Serve until the process is interrupted.
 
     Args:
-        options: how; a token is made up where the address is not this machine's own.
-        video: to open at once: a video, a folder of frames, or a project's folder.
+        options: how the server runs; a token is generated where the host is not this machine itself.
+        video: opened at once: a video, a folder of frames, or a project's folder.
         port: 0 = any that is free.
         browser: open the page.
         say: prints a line.
 
     Raises:
-        CycleVOSError: the video cannot be opened, or the port not bound.
+        CycleVOSError: the video cannot be opened, or the port cannot be bound.
     """
     if options.token is None and not is_loopback(options.host):
         options = replace(options, token=new_token())
     if video is not None and (video / PROJECT_FILE).is_file():
         options = replace(options, projects=video.resolve().parent)
     guard = create_app(options)
-    # The port comes before the project: where it is taken, no project is left behind.
+    # The port comes before the project: if it is taken, no project is left behind.
     with _bind(options.host, port) as listening:
         place = "" if video is None else f"?project={_open(guard.services.workspace, video).id}"
         name = f"[{options.host}]" if ":" in options.host else options.host
-        # Behind the #, the token stays in the browser: it reaches no server's log.
+        # Browsers keep what follows the # to themselves, so the token reaches no server's log.
         secret = "" if options.token is None else f"#token={quote(options.token, safe='')}"
         address = f"http://{name}:{listening.getsockname()[1]}/{place}{secret}"
         say(f"cyclevos app: {address}")
@@ -59,7 +59,7 @@ def launch(options: AppOptions, video: Path | None, port: int, *, browser: bool,
 
 
 class _Server(uvicorn.Server):
-    """Ends the streams of news when it is told to stop; it would wait for them."""
+    """Closes the event streams when it is told to stop; otherwise it would wait for them."""
 
     def __init__(self, config: uvicorn.Config, workspace: Workspace) -> None:
         super().__init__(config)
@@ -82,11 +82,11 @@ def _bind(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
-        listening.listen()  # whoever comes before the server is up waits
+        listening.listen()  # requests that arrive before the server is up wait
     except OSError as error:
         listening.close()
         raise OutputError(
-            f"cannot listen on {host} port {port} ({error}). Another app may be running there: use it, or choose "
-            "another --port (0 = any that is free)."
+            f"The server cannot listen on {host} port {port} ({error}).",
+            "If another app is running there, use that one, or choose another --port (0 = any free port).",
         ) from error
     return listening

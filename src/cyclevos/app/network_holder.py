@@ -1,9 +1,11 @@
-"""The one network of a server, loaded with all that it needs when there is work for it."""
+"""The one network of a server, loaded when there is work for it."""
 
 from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING
+
+from cyclevos.network.settings import NetworkSettings
 
 if TYPE_CHECKING:
     from cyclevos.network.stm import SpaceTimeMemoryNetwork
@@ -13,32 +15,31 @@ class NetworkHolder:
     """The one network, loaded when it is first needed.
 
     Args:
-        weights: name, file or hub address.
-        device: see :func:`cyclevos.load_network`.
-        dtype: the same.
+        settings: which network, and how it runs.
     """
 
-    def __init__(self, weights: str = "default", device: str = "auto", dtype: str = "auto") -> None:
-        self.weights, self._device, self._dtype = weights, device, dtype
+    def __init__(self, settings: NetworkSettings) -> None:
+        self.settings = settings
         self._lock = threading.Lock()
         self._network: SpaceTimeMemoryNetwork | None = None
 
     @property
     def identity(self) -> tuple[str, str]:
-        """What results follow from: the weights by their content, and the arithmetic."""
-        from cyclevos.jobs.segment_job import weights_identity
+        """What results follow from: the weights by their content, and the dtype that ``auto`` stands for here.
 
-        return weights_identity(self.weights), self._dtype
+        Raises:
+            ConfigError: the device or the dtype cannot be used.
+        """
+        return self.settings.weights_identity, self.settings.resolved().dtype
 
     def get(self) -> SpaceTimeMemoryNetwork:
         """Return the network.
 
         Raises:
             WeightsError: it cannot be loaded.
+            ConfigError: the device or the dtype cannot be used.
         """
-        from cyclevos.network.weights import load_network
-
         with self._lock:
             if self._network is None:
-                self._network = load_network(self.weights, device=self._device, dtype=self._dtype)
+                self._network = self.settings.load()
             return self._network

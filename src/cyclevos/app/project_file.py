@@ -12,6 +12,8 @@ from cyclevos.app.durable_files import write_durably
 from cyclevos.app.errors import NotFoundError
 from cyclevos.errors import ConfigError
 from cyclevos.pictures.palette import DAVIS_PALETTE
+from cyclevos.propagation.correction import Correction
+from cyclevos.propagation.settings import Direction, SegmentationSettings
 
 PROJECT_FILE = "project.json"
 
@@ -19,7 +21,7 @@ ObjectId = Annotated[int, Field(strict=True, ge=1, le=255)]
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$")]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
 
-# Told apart by eye and on most footage; from the tenth on the DAVIS palette goes on.
+# Easy to tell apart on most footage; from the tenth object on, the colours are those of the DAVIS palette.
 _COLOURS = (
     *("#000000", "#f4511e", "#1e88e5", "#43a047", "#fdd835"),
     *("#8e24aa", "#00acc1", "#ec407a", "#9ccc65", "#6d4c41"),
@@ -41,12 +43,22 @@ class _Strict(BaseModel):
 
 
 class Settings(_Strict):
-    """How tracking works; the same words as the command line's options."""
+    """How tracking works, as the page sends it; the names are those of the command line's options."""
 
     size: Literal["auto", "none"] | Annotated[int, Field(strict=True, ge=64, le=2160)] = "auto"
     memory_every: Annotated[int, Field(strict=True, ge=1, le=1000)] = 5
     max_memory_frames: Annotated[int, Field(strict=True, ge=2, le=1000)] = 8
     correction: Literal["off", "default", "paper"] = "off"
+
+    def segmentation(self, direction: Direction) -> SegmentationSettings:
+        """Return the settings that Python, commands and app share."""
+        return SegmentationSettings(
+            None if self.size == "none" else self.size,
+            self.memory_every,
+            self.max_memory_frames,
+            direction,
+            None if self.correction == "off" else Correction.preset(self.correction),
+        )
 
 
 class ObjectInfo(_Strict):
@@ -80,15 +92,15 @@ class ProjectFile(_Strict):
         """Return an object of the list.
 
         Raises:
-            NotFoundError: there is none of this id.
+            NotFoundError: no object has this id.
         """
         for info in self.objects:
             if info.id == object_id:
                 return info
-        raise NotFoundError(f"There is no object {object_id}.", "Reload the page to see the objects there are.")
+        raise NotFoundError(f"There is no object {object_id}.", "Reload the page to see the current objects.")
 
     def save(self, folder: Path) -> None:
-        """Write it, so that not even a power cut loses it."""
+        """Write the file so that it survives a power cut."""
         text = json.dumps(self.model_dump(), indent=1, ensure_ascii=False)
         write_durably(folder / PROJECT_FILE, text.encode() + b"\n")
 
@@ -97,17 +109,17 @@ def load_project_file(folder: Path) -> ProjectFile:
     """Read a project's file.
 
     Raises:
-        NotFoundError: the folder is no project.
-        ConfigError: the file is broken or of another version.
+        NotFoundError: the folder is not a project.
+        ConfigError: the file is damaged or was written by another version.
     """
     path = folder / PROJECT_FILE
     if not path.is_file():
-        raise NotFoundError(f"{folder} is no project: it holds no {PROJECT_FILE}.", "Choose another folder.")
+        raise NotFoundError(f"{folder} is not a project: it has no {PROJECT_FILE}.", "Choose another folder.")
     try:
         return ProjectFile.model_validate_json(path.read_bytes())
     except (ValidationError, OSError) as error:
         problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise ConfigError(
-            f"{path} cannot be read as a project ({problem}). Put back the file as cyclevos wrote it, or open its "
-            "video anew."
+            f"{path} cannot be read as a project ({problem}).",
+            "Restore the file as cyclevos wrote it, or open its video again.",
         ) from error

@@ -28,6 +28,7 @@ from cyclevos.app.services import Services
 from cyclevos.app.wire import SessionBody
 from cyclevos.app.workspace import Workspace
 from cyclevos.errors import CycleVOSError
+from cyclevos.network.settings import NetworkSettings
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ def create_app(options: AppOptions) -> Guard:
         OutputError: the folder of the projects cannot be made.
     """
     workspace = Workspace(options.projects, options.folders)
-    holder = NetworkHolder(options.weights, options.device, options.dtype)
+    holder = NetworkHolder(NetworkSettings(options.weights, options.device, options.dtype))
     services = Services(workspace, JobQueue(), holder, options.max_upload)
 
     @asynccontextmanager

@@ -1,8 +1,8 @@
-"""Points of a run to go on from: what the propagator had seen, and what that followed from.
+"""Snapshots of a run: the propagator's memory after a frame, keyed by what it was computed from.
 
-A snapshot of a frame is good as long as the settings and every mask given up to that frame (in the run's direction)
-are as they were. So a run that was cancelled goes on, and a mask that was fixed makes only what follows it run
-again, with the same results as a run from the beginning.
+A snapshot is valid as long as the settings, the dtype and every annotation up to its frame (in the run's direction)
+are unchanged. So a cancelled run continues, and after an annotation was changed only the frames behind it run again,
+with the same results as a run from the beginning. A snapshot made on another device is valid too.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Snapshots:
 
     Args:
         folder: of their files.
-        base: what the whole run follows from.
-        given: masks by frame index.
+        base: what the whole run follows from, as text: weights, dtype, settings, direction.
+        given: annotations by frame index.
         backward: the pass goes to earlier frames.
     """
 
@@ -40,7 +40,7 @@ class Snapshots:
         self._since = 0
 
     def latest(self) -> tuple[int, dict[str, Tensor]] | None:
-        """Return the last frame that need not run again and what had been seen by then."""
+        """Return the last frame that need not run again and the propagator's memory after it; None without one."""
         good: list[tuple[int, Path]] = []
         for path in self._folder.glob("*.safetensors"):
             number, _, key = path.stem.partition("-")
@@ -56,12 +56,12 @@ class Snapshots:
         return None
 
     def due(self) -> bool:
-        """Tell, once per frame, whether it is time for a snapshot."""
+        """Return whether it is time for a snapshot; called once per frame."""
         self._since += 1
         return self._since >= _EVERY
 
     def save(self, index: int, state: dict[str, Tensor]) -> None:
-        """Keep a snapshot; of many, those stay that are evenly spread, and the last one."""
+        """Save a snapshot. Of too many, the one nearest to its neighbours is removed; the first and the last stay."""
         self._since = 0
         path = self._folder / f"{index:05d}-{self._key(index)}.safetensors"
         write_durably(path, save({name: tensor.contiguous() for name, tensor in state.items()}))
@@ -81,5 +81,5 @@ def _place(file: Path) -> int:
 
 
 def digest(mask: NDArray[np.uint8]) -> str:
-    """Name a mask by its pixels."""
+    """Return a digest of a mask's pixels."""
     return hashlib.blake2b(mask.tobytes(), digest_size=12).hexdigest()

@@ -1,4 +1,4 @@
-"""Tracking a project: the propagation loop, from the last point that still holds, frame by frame into the project."""
+"""Tracking a project: the propagation loop, continued from the last valid snapshot, frame by frame into the project."""
 
 from __future__ import annotations
 
@@ -24,29 +24,28 @@ from cyclevos.files.atomic import output_errors
 from cyclevos.geometry import grow_probabilities
 from cyclevos.masks import probabilities_to_ids
 from cyclevos.media.frames import Frame
-from cyclevos.propagation.correction import Correction
-from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Prediction, Propagator
-from cyclevos.propagation.segment import Direction, check_masks, segment_frames
+from cyclevos.propagation.segment import check_masks, make_propagator, segment_frames
+from cyclevos.propagation.settings import Direction
 from cyclevos.propagation.two_way import BackwardPass
 
 Given = Mapping[int, NDArray[np.uint8]]
 
 
 def track(project: Project, holder: NetworkHolder, direction: Direction, job: Job) -> dict[str, Any]:
-    """Carry the marked masks through the video; what still holds of an earlier run is not done again.
+    """Propagate the annotations through the video; frames of an earlier run that are still valid are not done again.
 
     Args:
-        project: gets each frame's mask as soon as it is known.
+        project: gets each frame's mask as soon as it is predicted.
         holder: of the network.
-        direction: from each mask to later frames, earlier ones, or both.
-        job: hears of progress and is asked whether to go on.
+        direction: from each annotated frame to later frames, earlier ones, or both.
+        job: takes the progress and says whether the run was cancelled.
 
     Returns:
-        The number of frames done.
+        The number of frames segmented.
 
     Raises:
-        MaskError: nothing is marked.
+        AppError: no frame is annotated.
     """
     with project.lock:
         given, settings = project.masks.given(), project.file.settings
@@ -55,9 +54,7 @@ def track(project: Project, holder: NetworkHolder, direction: Direction, job: Jo
     given = {index: mask for index, mask in check_masks(given).items() if mask.any()}
     job.progress(0, None, "loading the network")
     network = holder.get()
-    size = network.spec.size if settings.size == "auto" else None if settings.size == "none" else settings.size
-    correction = None if settings.correction == "off" else Correction.preset(settings.correction)
-    fresh = Propagator(network, size, MemoryPolicy(settings.memory_every, settings.max_memory_frames), correction)
+    fresh = make_propagator(network, settings.segmentation(direction))
     run = _Run(project, fresh, given, _base(holder, settings, direction), job)
     if direction == "both":
         return {"frames": run.both()}
@@ -72,7 +69,7 @@ class _Run:
         self.done = 0
 
     def one_way(self, *, backward: bool) -> int:
-        """Run from the first mask to the end, or from the last one to the beginning."""
+        """Run from the first annotated frame to the end, or from the last one to the beginning."""
         snapshots = Snapshots(self.folder / "one-way", self.base, self.given, backward=backward)
         begin = max(self.given) if backward else min(self.given)
         for frame, p in self._pass(snapshots, begin, backward=backward, note="tracking"):
@@ -80,7 +77,7 @@ class _Run:
         return self.done
 
     def both(self) -> int:
-        """Run backward, then forward, merging frame by frame; what the first pass kept goes when both are done."""
+        """Run backward, then forward, merging frame by frame; what the first pass kept is removed at the end."""
         everything = f"{self.base} {sorted((index, digest(mask)) for index, mask in self.given.items())}"
         kept, way_back = self.folder / "kept", self.folder / "backward"
         forward = Snapshots(self.folder / "forward", everything, self.given, backward=False)
@@ -89,7 +86,7 @@ class _Run:
         backward = Snapshots(way_back, everything, self.given, backward=True)
         with output_errors(kept):
             if backward.latest() is None:
-                shutil.rmtree(kept, ignore_errors=True)  # what it holds followed from other masks
+                shutil.rmtree(kept, ignore_errors=True)  # it was made from other annotations
             kept.mkdir(parents=True, exist_ok=True)
         seen = BackwardPass(kept, self.given)
         for frame, p in self._pass(backward, max(self.given), backward=True, note="looking back, 1 of 2"):
@@ -108,7 +105,7 @@ class _Run:
     def _pass(
         self, snapshots: Snapshots, begin: int, *, backward: bool, note: str
     ) -> Iterator[tuple[Frame, Prediction]]:
-        """Go over the frames that are left to do, keeping snapshots, the last one wherever it ends."""
+        """Segment the frames that are left, saving snapshots, the last one wherever the pass ends."""
         propagator = self.fresh.fresh()
         held = snapshots.latest()
         if held is not None:
@@ -149,7 +146,7 @@ def _base(holder: NetworkHolder, settings: Settings, direction: Direction) -> st
 
 
 def _keep_only(folder: Path, base: str) -> None:
-    """Throw away what runs with other settings or another direction have left: their masks are overwritten."""
+    """Remove the state of runs with other settings or another direction: their masks are overwritten."""
     key = hashlib.sha256(base.encode()).hexdigest()[:24]
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,52 +7,55 @@ from typing import Annotated
 
 import typer
 
-from cyclevos.cli import options
+from cyclevos.cli.settings import Only, with_settings
 from cyclevos.errors import ConfigError, MissingExtraError
+from cyclevos.network.settings import NetworkSettings
 
 
+@with_settings
 def app(
+    network: Annotated[NetworkSettings, Only("weights", "device", "dtype")],
     video: Annotated[
-        Path | None, typer.Argument(help="Video file, folder of frames, or an earlier project to open at once.")
+        Path | None, typer.Argument(help="Video file, folder of frames, or earlier project to open.")
     ] = None,
     projects: Annotated[Path, typer.Option(help="Folder that holds the projects.")] = Path("cyclevos-projects"),
     folder: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Folder that videos may be opened from and results written to; may be given several times. Default: "
-            "the folder that the command is started in."
+            help="Folder from which videos may be opened and to which results may be written; may be given several "
+            "times. Default: the current folder."
         ),
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to bind; any but this machine's own demands a token.")] = (
-        "127.0.0.1"
-    ),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 = any that is free.")] = 8420,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; any address but this machine's own requires a token.")
+    ] = ("127.0.0.1"),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 = any free port.")] = 8420,
     token: Annotated[
-        str | None, typer.Option(help="Ask pages for this token (at least 16 characters); made up where one is needed.")
+        str | None,
+        typer.Option(help="Token that pages must send, at least 16 characters; generated where one is required."),
     ] = None,
-    max_upload: Annotated[int, typer.Option(min=1, help="Megabytes of a video that a page may send.")] = 4096,
-    weights: options.Weights = "default",
-    device: options.Device = "auto",
-    dtype: options.Dtype = options.DtypeName.auto,
+    max_upload: Annotated[int, typer.Option(min=1, help="Maximum size of an uploaded video in megabytes.")] = 4096,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
 ) -> None:
-    """Paint objects, track them, see which frames to fix, fix and export, in a browser."""
+    """Paint objects, track them, review and fix frames, and export the result, in a browser."""
     if token is not None and len(token) < 16:
-        raise ConfigError("--token is too short to be secret: give at least 16 characters, or leave it out.")
+        raise ConfigError("--token is too short to be secret.", "Give at least 16 characters, or leave it out.")
     try:
         from cyclevos.app.launch import AppOptions, launch
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("cyclevos"):
             raise
-        raise MissingExtraError(f"The app needs {error.name}: pip install 'cyclevos[app]'.") from error
+        raise MissingExtraError(
+            f"The app needs {error.name}, which is not installed.", "Install it with: pip install 'cyclevos[app]'"
+        ) from error
     started = AppOptions(
         projects=projects,
         folders=folder or [Path.cwd()],
         host=host,
         token=token,
         max_upload=max_upload * 2**20,
-        weights=weights,
-        device=device,
-        dtype=dtype.value,
+        weights=network.weights,
+        device=network.device,
+        dtype=network.dtype,
     )
     launch(started, video, port, browser=browser, say=typer.echo)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Annotated
@@ -9,70 +10,61 @@ from typing import Annotated
 import typer
 
 from cyclevos.cli import options
+from cyclevos.cli.dataset_settings import DatasetSettings
+from cyclevos.cli.settings import Only, with_settings
 from cyclevos.errors import ConfigError, DatasetError, FailedClipsError
+from cyclevos.jobs.settings import OutputSettings
+from cyclevos.network.settings import NetworkSettings
+from cyclevos.propagation.settings import SegmentationSettings
+
+_MASKS_ALONE = OutputSettings(save=("masks",))
 
 
+@with_settings
 def benchmark(
     root: Annotated[Path, typer.Argument(help="Data set with ground truth.")],
-    output: Annotated[Path, typer.Option(help="Folder: a run each in runs/, and the report.")],
-    weights: Annotated[str, typer.Option(help="Names, files or hf://... of weights, separated by commas.")] = "default",
-    corrections: Annotated[str, typer.Option(help="Any of off,paper,default, separated by commas.")] = "off,default",
+    output: Annotated[Path, typer.Option(help="Folder of the report, with each run's results in runs/.")],
+    selection: DatasetSettings,
+    segmentation: Annotated[SegmentationSettings, Only("memory_every", "max_memory_frames")],
+    network: Annotated[NetworkSettings, Only("device", "dtype")],
+    weights: Annotated[
+        str,
+        typer.Option(help="Names, files or hf://... of weights, separated by commas.", rich_help_panel=options.NETWORK),
+    ] = "default",
+    corrections: Annotated[
+        str,
+        typer.Option(help="Any of off, paper and default, separated by commas.", rich_help_panel=options.SEGMENTATION),
+    ] = "off,default",
     sizes: Annotated[
-        str, typer.Option(help="As --size of segment: auto, none or numbers, separated by commas.")
+        str,
+        typer.Option(
+            help="Values of segment's --size: auto, none or numbers, separated by commas.",
+            rich_help_panel=options.SEGMENTATION,
+        ),
     ] = "auto",
-    split: options.Split = "val",
-    year: options.Year = None,
-    layout: options.Layout = "auto",
-    annotations: options.Annotations = "Annotations",
-    annotation_root: options.AnnotationRoot = None,
-    sequences: options.Sequences = None,
-    memory_every: options.MemoryEvery = 5,
-    max_memory_frames: options.MaxMemoryFrames = 8,
-    device: options.Device = "auto",
-    dtype: options.Dtype = options.DtypeName.auto,
+    results: Annotated[OutputSettings, Only("overwrite", "quiet")] = _MASKS_ALONE,
     workers: options.Workers = None,
-    overwrite: options.Overwrite = False,
-    quiet: options.Quiet = False,
 ) -> None:
-    """Run every combination over a data set, one clip at a time, score them and write OUTPUT/report.html and .md.
+    """Segment a data set with every combination, one sequence at a time, score the results and write a report.
 
-    A clip that fails is left out and said at the end. The same command again does what is left and writes the
-    report anew.
+    The report is OUTPUT/report.html and OUTPUT/report.md. Sequences that fail are left out and listed at the end.
+    The same command again does what is left and writes the report again.
     """
     plan = _plan(weights, corrections, sizes)
-    bound = options.parse_bound(max_memory_frames)
     from cyclevos.analysis.report.pages import HTML, MARKDOWN, write_report
     from cyclevos.cli.segment_dataset import run_dataset
-    from cyclevos.datasets.layouts import open_dataset
     from cyclevos.jobs.segment_job import SegmentJob
 
-    dataset = open_dataset(
-        root,
-        split,
-        layout=layout,
-        year=year,
-        annotations=annotations,
-        annotation_root=annotation_root,
-        sequences=options.parse_names(sequences),
-    )
+    dataset = selection.open(root)
     folders: list[Path] = []
     failures: list[str] = []
-    for name, (network, correction, size) in plan.items():
-        job = SegmentJob(
-            source=root,
-            masks={},
-            output=output / "runs" / name,
-            weights=network,
+    for name, (file, correction, size) in plan.items():
+        used = replace(
+            segmentation,
             size=options.parse_size(size),
-            memory_every=memory_every,
-            max_memory_frames=bound,
             correction=options.parse_correction(options.CorrectionName(correction), None),
-            device=device,
-            dtype=dtype.value,
-            save=("masks",),
-            overwrite=overwrite,
-            quiet=quiet,
         )
+        job = SegmentJob(root, {}, output / "runs" / name, used, replace(network, weights=file), results)
         typer.echo(f"{name} ({len(folders) + 1}/{len(plan)})")
         try:
             run_dataset(job, dataset, later=False, jobs=1, cluster=None)
@@ -87,14 +79,14 @@ def benchmark(
             raise
         failures.append(f"There is no report: {error}")
     if failures:
-        raise FailedClipsError("\n".join(failures))
+        raise FailedClipsError("\n".join(failures), "Fix the problems and run the same command again.")
 
 
 def _plan(weights: str, corrections: str, sizes: str) -> dict[str, tuple[str, str, str]]:
-    """Return weights, correction and size of each run by a name that says what differs.
+    """Return weights, correction and size of each run, by a name made of them.
 
     Raises:
-        ConfigError: something is misspelt, or two runs would have the same name.
+        ConfigError: a value is misspelt, or two runs would have the same name.
     """
     networks, fixes, sides = (
         list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
@@ -105,7 +97,8 @@ def _plan(weights: str, corrections: str, sizes: str) -> dict[str, tuple[str, st
     if wrong or not (networks and fixes and sides):
         raise ConfigError(
             f"--weights {weights!r}, --corrections {corrections!r}, --sizes {sizes!r}: expected at least one of each, "
-            f"corrections from {','.join(known)}, separated by commas."
+            f"corrections from {','.join(known)}, separated by commas.",
+            "Correct these options.",
         )
     for side in sides:
         options.parse_size(side)
@@ -113,5 +106,5 @@ def _plan(weights: str, corrections: str, sizes: str) -> dict[str, tuple[str, st
     for network, fix, side in product(networks, fixes, sides):
         name = "-".join([Path(network.rpartition("=")[2]).stem, fix] + ([side] if len(sides) > 1 else []))
         if plan.setdefault(name, (network, fix, side)) != (network, fix, side):
-            raise ConfigError(f"--weights {weights}: two files are called {Path(network).stem}. Rename one of them.")
+            raise ConfigError(f"--weights {weights}: two files are called {Path(network).stem}.", "Rename one of them.")
     return plan

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their values are read."""
+"""Options that several commands share: their help, and how their texts are read."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from cyclevos.exchange.formats import RUN, chosen, names, offered
 if TYPE_CHECKING:
     from cyclevos.propagation.correction import Correction
 
+# Panels of the help.
+SEGMENTATION, NETWORK, RESULTS, DATASET = "Segmentation", "Network", "Results", "Data set"
+
 
 class Direction(str, Enum):
-    """Where masks are carried to."""
+    """Values of --direction."""
 
     forward = "forward"
     backward = "backward"
@@ -25,7 +28,7 @@ class Direction(str, Enum):
 
 
 class DtypeName(str, Enum):
-    """What the network computes in."""
+    """Values of --dtype."""
 
     auto = "auto"
     float32 = "float32"
@@ -34,7 +37,7 @@ class DtypeName(str, Enum):
 
 
 class CorrectionName(str, Enum):
-    """Whether and how masks are corrected."""
+    """Values of --correction."""
 
     off = "off"
     paper = "paper"
@@ -57,7 +60,7 @@ class ChallengeOption(str, Enum):
 
 
 class ObjectsOption(str, Enum):
-    """Which objects of a data set's sequence are followed."""
+    """Values of --objects."""
 
     first = "first"
     appearing = "appearing"
@@ -67,49 +70,105 @@ Weights = Annotated[
     str,
     typer.Option(
         help="default, a weights file, hf://OWNER/REPO/FILE, or NAME=FILE with NAME one of "
-        "stm-resnet50, stm-cycle-resnet50, stm-cycle-resnet18."
+        "stm-resnet50, stm-cycle-resnet50, stm-cycle-resnet18.",
+        rich_help_panel=NETWORK,
     ),
 ]
 Size = Annotated[
-    str, typer.Option(help="Shorter side inside the network; auto = the weights' best, none = the video's own.")
+    str,
+    typer.Option(
+        help="Shorter side inside the network in pixels; auto = what suits the weights best, none = the video's own.",
+        rich_help_panel=SEGMENTATION,
+    ),
 ]
-MemoryEvery = Annotated[int, typer.Option(min=1, help="Every n-th frame stays in memory.")]
-MaxMemoryFrames = Annotated[int, typer.Option(min=0, help="Frames in memory at most; 0 = no bound.")]
-DirectionOption = Annotated[Direction, typer.Option(help="From each mask to later frames, earlier ones, or both.")]
-Device = Annotated[str, typer.Option(help="auto (cuda, else cpu), cpu, cuda, cuda:1, mps.")]
-Dtype = Annotated[DtypeName, typer.Option(help="What the network computes in; auto suits the device.")]
+MemoryEvery = Annotated[int, typer.Option(min=1, help="Keep every n-th frame in memory.", rich_help_panel=SEGMENTATION)]
+MaxMemoryFrames = Annotated[
+    int, typer.Option(min=0, help="Maximum number of frames in memory; 0 = no limit.", rich_help_panel=SEGMENTATION)
+]
+DirectionOption = Annotated[
+    Direction,
+    typer.Option(
+        help="Segment later frames, earlier frames, or both, from each annotated frame.", rich_help_panel=SEGMENTATION
+    ),
+]
+Device = Annotated[
+    str, typer.Option(help="auto (cuda if available, else cpu), cpu, cuda, cuda:1, mps.", rich_help_panel=NETWORK)
+]
+Dtype = Annotated[
+    DtypeName,
+    typer.Option(
+        help="Floating-point type of the network; auto = what suits the device, or what an interrupted run began with.",
+        rich_help_panel=NETWORK,
+    ),
+]
 CorrectionOption = Annotated[
-    CorrectionName, typer.Option(help="Gradient correction: as in the paper's program, or our own settings.")
+    CorrectionName,
+    typer.Option(
+        help="Gradient correction of predicted masks: off, the paper's settings, or ours (default).",
+        rich_help_panel=SEGMENTATION,
+    ),
 ]
 CorrectionSet = Annotated[
     list[str] | None,
-    typer.Option(help="Change a value of the correction, e.g. steps=5; may be given several times."),
+    typer.Option(
+        help="Change one value of the correction, e.g. steps=5; may be given several times.",
+        rich_help_panel=SEGMENTATION,
+    ),
 ]
 ObjectsAtOnce = Annotated[
-    int | None, typer.Option(min=1, help="Objects the network takes at a time; fewer need less memory.")
+    int | None,
+    typer.Option(
+        min=1, help="Objects the network processes at a time; fewer need less memory.", rich_help_panel=NETWORK
+    ),
 ]
-Save = Annotated[str, typer.Option(help=f"Formats to write, separated by commas: any of {names(offered(RUN))}.")]
-Review = Annotated[int, typer.Option(min=0, help="Frames to list for a look, those to distrust most first.")]
-Split = Annotated[str, typer.Option(help="Split list to score; all or none: every sequence there is.")]
-Year = Annotated[int | None, typer.Option(help="DAVIS year of the split list: 2016 or 2017, the newer by default.")]
-Layout = Annotated[str, typer.Option(help="How the data set is laid out: auto, davis, youtube-vos or plain.")]
-Annotations = Annotated[str, typer.Option(help="Name of the data set's folder with the ground truth.")]
-AnnotationRoot = Annotated[Path | None, typer.Option(help="Where that folder lies, if not in the root.")]
-Sequences = Annotated[str | None, typer.Option(help="Score only these sequences, separated by commas.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes to use; one per CPU by default.")]
-FitMask = Annotated[bool, typer.Option("--fit-mask", help="Resize masks to the video's size.")]
-FixMask = Annotated[bool, typer.Option("--fix-mask", help="Map off-palette colours of masks to the nearest entry.")]
+Save = Annotated[
+    str,
+    typer.Option(
+        help=f"Formats to write, separated by commas: any of {names(offered(RUN))}.",
+        rich_help_panel=RESULTS,
+    ),
+]
+Review = Annotated[
+    int, typer.Option(min=0, help="Number of frames to list, least reliable first.", rich_help_panel=RESULTS)
+]
+Split = Annotated[
+    str, typer.Option(help="Split of the data set; all or none = every sequence.", rich_help_panel=DATASET)
+]
+Year = Annotated[
+    int | None,
+    typer.Option(help="Year of the DAVIS split, 2016 or 2017; the newest by default.", rich_help_panel=DATASET),
+]
+Layout = Annotated[
+    str, typer.Option(help="Layout of the data set: auto, davis, youtube-vos or plain.", rich_help_panel=DATASET)
+]
+Annotations = Annotated[str, typer.Option(help="Name of the folder with the annotations.", rich_help_panel=DATASET)]
+AnnotationRoot = Annotated[
+    Path | None, typer.Option(help="Where that folder is, if not in the data set's.", rich_help_panel=DATASET)
+]
+Sequences = Annotated[
+    str | None, typer.Option(help="Only these sequences, separated by commas.", rich_help_panel=DATASET)
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Number of processes; one per CPU by default.")]
+FitMask = Annotated[bool, typer.Option("--fit-mask", help="Resize masks to the size of the frames.")]
+FixMask = Annotated[
+    bool, typer.Option("--fix-mask", help="Map colours that are not in the palette to the nearest entry.")
+]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace earlier results; what was interrupted still goes on.")
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Replace earlier results; an interrupted run is still continued.",
+        rich_help_panel=RESULTS,
+    ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress bar.")]
 
 
 def parse_size(text: str) -> int | Literal["auto"] | None:
     """Read ``--size``.
 
     Raises:
-        ConfigError: it is neither a number nor auto nor none.
+        ConfigError: the text is not a number, auto or none.
     """
     if text == "auto":
         return "auto"
@@ -117,31 +176,34 @@ def parse_size(text: str) -> int | Literal["auto"] | None:
         return None
     if text.isdecimal() and int(text) >= 16:
         return int(text)
-    raise ConfigError(f"--size {text!r}: expected auto, none, or a number of pixels from 16.")
+    raise ConfigError(f"--size {text!r} is not a size.", "Give auto, none, or a number of pixels from 16.")
 
 
 def parse_bound(frames: int) -> int | None:
     """Read ``--max-memory-frames``: 0 means no bound.
 
     Raises:
-        ConfigError: there would be no room for a reference and a previous frame.
+        ConfigError: the memory could not hold a reference and a previous frame.
     """
     if frames == 1:
-        raise ConfigError("--max-memory-frames 1: expected 0 (no bound) or at least 2 (reference and previous frame).")
+        raise ConfigError(
+            "--max-memory-frames 1 leaves no room for a reference and a previous frame.",
+            "Give 0 (no limit) or at least 2.",
+        )
     return frames or None
 
 
 def parse_jobs(text: str) -> int | None:
-    """Read ``--jobs``: how many at a time, None for auto.
+    """Read ``--jobs``: the number of sequences at a time, None for auto.
 
     Raises:
-        ConfigError: it is neither auto nor a positive number.
+        ConfigError: the text is neither auto nor a positive number.
     """
     if text == "auto":
         return None
     if text.isdecimal() and int(text) > 0:
         return int(text)
-    raise ConfigError(f"--jobs {text}: expected auto or a positive number.")
+    raise ConfigError(f"--jobs {text!r} is not a number of sequences.", "Give auto or a positive number.")
 
 
 def parse_save(text: str) -> tuple[str, ...]:
@@ -160,11 +222,14 @@ def parse_correction(name: CorrectionName, settings: list[str] | None) -> Correc
     """Read ``--correction`` and ``--correction-set``.
 
     Raises:
-        ConfigError: a setting is not key=value, unknown or out of range, or there is nothing to set.
+        ConfigError: a setting is not key=value, unknown or out of range, or the correction is off.
     """
     if name is CorrectionName.off:
         if settings:
-            raise ConfigError("--correction-set changes a correction: add --correction paper or --correction default.")
+            raise ConfigError(
+                "--correction-set changes a correction, but the correction is off.",
+                "To correct masks, add --correction paper or --correction default.",
+            )
         return None
     values = {}
     for setting in settings or []:
@@ -174,14 +239,14 @@ def parse_correction(name: CorrectionName, settings: list[str] | None) -> Correc
         except yaml.YAMLError:
             equals = ""
         if not equals:
-            raise ConfigError(f"--correction-set {setting!r}: expected key=value, e.g. steps=5.")
+            raise ConfigError(f"--correction-set {setting!r} is not a setting.", "Give key=value, for example steps=5.")
     from cyclevos.propagation.correction import Correction
 
     return Correction.preset(name.value, **values)
 
 
 def _setting(text: str) -> Any:
-    """Read a value as YAML, and as people write what YAML takes for words: none and 1e-3."""
+    """Read a value as YAML, and also what YAML takes for text: none and 1e-3."""
     value = yaml.safe_load(text)
     if not isinstance(value, str):
         return value

@@ -1,4 +1,4 @@
-"""``cyclevos robustness``: what poor masks cost, and what correction gets back."""
+"""``cyclevos robustness``: the accuracy that poor masks cost, and how much of it correction recovers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ from typing import Annotated
 import typer
 
 from cyclevos.cli import options
+from cyclevos.cli.dataset_settings import DatasetSettings
+from cyclevos.cli.settings import Only, with_settings
+from cyclevos.errors import ConfigError
+from cyclevos.jobs.settings import OutputSettings
+from cyclevos.network.settings import NetworkSettings
+from cyclevos.propagation.correction import Correction
+from cyclevos.propagation.settings import SegmentationSettings
+
+_CORRECTED = SegmentationSettings(correction=Correction.preset("default"))
 
 
 class TargetName(str, Enum):
@@ -18,11 +27,14 @@ class TargetName(str, Enum):
     first = "first"
 
 
+@with_settings
 def robustness(
     root: Annotated[Path, typer.Argument(help="Data set: DAVIS, YouTube-VOS, or JPEGImages/Annotations folders.")],
     output: Annotated[Path, typer.Option(help="Folder of the masks, robustness.json and robustness.png.")],
-    split: Annotated[str, typer.Option(help="Split to use; all or none: every sequence there is.")] = "val",
-    sequences: Annotated[str | None, typer.Option(help="Some sequences, separated by commas.")] = None,
+    selection: Annotated[DatasetSettings, Only("split", "sequences")],
+    network: Annotated[NetworkSettings, Only("weights", "device", "dtype")],
+    results: Annotated[OutputSettings, Only("overwrite", "quiet")],
+    segmentation: Annotated[SegmentationSettings, Only("size", "correction")] = _CORRECTED,
     kinds: Annotated[
         str,
         typer.Option(
@@ -30,30 +42,21 @@ def robustness(
         ),
     ] = "box,eroded,dilated,shifted,noisy",
     target: Annotated[
-        TargetName, typer.Option(help="Perturb the masks that stay in memory, or the user's own first mask.")
+        TargetName, typer.Option(help="Perturb the masks in memory, or the user's own first mask.")
     ] = TargetName.memory,
-    share: Annotated[float, typer.Option(help="Share of the memory's masks that are replaced.")] = 0.5,
-    other_run: Annotated[Path | None, typer.Option(help="Results whose masks the kind 'run' takes.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the choice of frames and of random perturbations.")] = 0,
-    correction: options.CorrectionOption = options.CorrectionName.default,
-    correction_set: options.CorrectionSet = None,
-    weights: options.Weights = "default",
-    size: options.Size = "auto",
-    device: options.Device = "auto",
-    dtype: options.Dtype = options.DtypeName.auto,
-    overwrite: options.Overwrite = False,
-    quiet: options.Quiet = False,
+    share: Annotated[
+        float, typer.Option(help="Share of the masks in memory that are replaced, above 0 and at most 1.")
+    ] = 0.5,
+    other_run: Annotated[Path | None, typer.Option(help="Folder of results whose masks the kind 'run' uses.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the choice of frames and of the perturbations.")] = 0,
 ) -> None:
     """Replace masks by poor ones and measure J&F clean, perturbed, and perturbed with correction.
 
     Finished sequences are skipped when the command is run again.
     """
-    side = options.parse_size(size)
-    how = options.parse_correction(correction, correction_set)
-    from cyclevos.errors import ConfigError
-
+    how = segmentation.correction
     if how is None:
-        raise ConfigError("--correction off leaves nothing to compare: choose paper or default.")
+        raise ConfigError("--correction off leaves nothing to compare.", "To compare, choose paper or default.")
     import json
 
     from rich.console import Console
@@ -61,23 +64,28 @@ def robustness(
 
     from cyclevos.analysis.comparison import save_figure
     from cyclevos.analysis.robustness import Study, outcomes_figure, outcomes_to_json, run_study
-    from cyclevos.datasets.layouts import open_dataset
     from cyclevos.files.atomic import output_errors, replacing
     from cyclevos.jobs.progress import progress_bar
-    from cyclevos.jobs.segment_job import weights_identity
-    from cyclevos.network.weights import load_network
 
     chosen = options.parse_names(kinds) or ()
-    study = Study(chosen, target.value, how, None, share, other_run, seed)
-    dataset = open_dataset(root, split, sequences=options.parse_names(sequences))
-    network = load_network(weights, device=device, dtype=dtype)
-    study = Study(chosen, target.value, how, network.spec.size if side == "auto" else side, share, other_run, seed)
-    identity = {"root": str(root.resolve()), "weights": weights_identity(weights), "dtype": dtype.value}
+    Study(chosen, target.value, how, None, share, other_run, seed)  # refuses wrong values before anything is loaded
+    dataset = selection.open(root)
+    loaded = network.load()
+    size = segmentation.resolved(loaded.spec.size).inner_size
+    study = Study(chosen, target.value, how, size, share, other_run, seed)
+    dtype = str(next(loaded.parameters()).dtype).removeprefix("torch.")
+    identity = {"root": str(root.resolve()), "weights": network.weights_identity, "dtype": dtype}
     total = len(dataset) * (1 + 2 * len(chosen))
-    with progress_bar("robustness", total, unit="sequences", quiet=quiet) as advance:
+    with progress_bar("robustness", total, unit="sequences", quiet=results.quiet) as advance:
         done = iter(range(1, total + 1))
         outcomes = run_study(
-            network, dataset, study, output, identity, lambda name: advance(next(done), name), overwrite=overwrite
+            loaded,
+            dataset,
+            study,
+            output,
+            identity,
+            lambda name: advance(next(done), name),
+            overwrite=results.overwrite,
         )
     report = output / "robustness.json"
     with output_errors(report), replacing(report) as temporary:

@@ -1,4 +1,4 @@
-"""Clips on a Ray cluster: one actor per device holds the network, the driver hands out clips and keeps the record."""
+"""Clips on a Ray cluster: one actor per device holds the network; the driver hands out clips and records results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -17,29 +16,29 @@ import torch
 from cyclevos.errors import ConfigError, FailedClipsError, MissingExtraError
 from cyclevos.jobs.batch import Record
 from cyclevos.jobs.clips import COMMAND_ERRORS, Clip, ClipRunner, failed_record
-from cyclevos.jobs.segment_job import SegmentJob, weights_file
+from cyclevos.jobs.segment_job import SegmentJob
 
 try:
     import ray
     from ray.exceptions import RayError
 except ImportError as error:
     raise MissingExtraError(
-        "--cluster needs Ray, which is not installed. Install it with: pip install 'cyclevos[cluster]'"
+        "--cluster needs Ray, which is not installed.", "Install it with: pip install 'cyclevos[cluster]'"
     ) from error
 
-_RETRIES = 1  # of a clip whose worker died, before it counts as failed
-_PATIENCE = 10.0  # seconds for a cluster to answer
+_RETRIES = 1  # of a clip whose worker died, before it is recorded as failed
+_CONNECT_TIMEOUT = 10.0  # seconds
 _QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
 logger = logging.getLogger(__name__)
 
 
 class _Worker:
-    """Lives in a process of its own, on whatever machine Ray finds for it."""
+    """Runs in a process of its own, on a machine that Ray chooses."""
 
     def __init__(self, job: SegmentJob, later: bool, threads: int | None, command: list[str]) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
-        sys.argv = command  # for the record: what the user called, not what Ray did
+        sys.argv = command  # recorded: the user's command, not Ray's
         context = ray.get_runtime_context()
         self._wrong: Exception | None = None
         try:
@@ -50,11 +49,11 @@ class _Worker:
             self._wrong = error
 
     def run_record(self) -> Record | Exception:
-        """Return the record of a run's start; what is wrong with the command comes back as it is."""
+        """Return the record of a run's start; an error of the command is returned instead of raised."""
         return self._wrong or self._runner.run_record()
 
     def run(self, clip: Clip) -> Record | Exception:
-        """Segment a clip; what is wrong with the command comes back as it is."""
+        """Segment a clip and return its record; an error of the command is returned instead of raised."""
         try:
             return self._runner.run(clip)
         except COMMAND_ERRORS as error:
@@ -64,15 +63,15 @@ class _Worker:
 class RayWorkers:
     """Actors that segment clips.
 
-    Where a worker dies Ray starts it anew, on another machine if need be, and the clip goes on where its folder
-    says that it stopped.
+    If a worker dies, Ray starts it again, on another machine if necessary, and the clip continues from what its
+    folder holds.
 
     Args:
-        job: the settings; its output must lie where every machine sees it.
-        later: follow objects that appear after the first mask too.
-        address: ``auto`` for the cluster this machine belongs to, or one of its own; ``local`` for one of its own;
-            else of a cluster.
-        count: actors; None = one for each GPU, or on CPUs one for each machine.
+        job: the settings; its output folder must be reachable under the same path from every machine.
+        later: also follow objects that appear after the first annotated frame.
+        address: ``auto`` for the cluster that this machine belongs to, or a new local one where there is none;
+            ``local`` for a new local one; else the address of a cluster.
+        count: actors; None = one per GPU, or without GPUs one per machine.
 
     Raises:
         ConfigError: no cluster answers at the address.
@@ -81,13 +80,17 @@ class RayWorkers:
     def __init__(self, job: SegmentJob, *, later: bool, address: str, count: int | None) -> None:
         _connect(address)
         resources = ray.cluster_resources()
-        gpus = 0 if job.device == "cpu" else int(resources.get("GPU", 0))
+        gpus = 0 if job.network.device == "cpu" else int(resources.get("GPU", 0))
         nodes = [node for node in ray.nodes() if node["Alive"]]
         count = count or gpus or len(nodes)
         threads = None if gpus else max(1, int(resources.get("CPU", 1)) // count)
-        file = weights_file(job.weights)
-        weights = job.weights if file is None or not Path(job.weights).exists() else str(file.resolve())
-        job = replace(job, weights=weights, output=job.output.resolve(), quiet=True)
+        # The actors have another working directory: relative paths would lead nowhere.
+        job = replace(
+            job,
+            output=job.output.resolve(),
+            network=job.network.with_absolute_weights(),
+            results=replace(job.results, quiet=True),
+        )
         options: dict[str, Any] = {"num_gpus": 1} if gpus else {"num_cpus": threads}
         remote = ray.remote(**options, max_restarts=-1, max_task_retries=_RETRIES)(_Worker)
         self._actors = [remote.remote(job, later, threads, list(sys.argv)) for _ in range(count)]
@@ -101,7 +104,7 @@ class RayWorkers:
         ray.shutdown()
 
     def run_record(self) -> Record:
-        """Return the record of a run's start, as the first worker that is there tells it.
+        """Return the record of a run's start, from the first worker that is ready.
 
         Raises:
             ConfigError, WeightsError, MissingExtraError: the command is wrong.
@@ -111,7 +114,7 @@ class RayWorkers:
         return {**_record(ray.get(first)), "workers": len(self._actors)}
 
     def execute(self, clips: Sequence[Clip]) -> Iterator[tuple[Clip, Record]]:
-        """Run clips and yield each with its record as it ends; a clip goes to a worker only once that is there.
+        """Run clips and yield each with its record as it ends; a worker gets its first clip once it is ready.
 
         Raises:
             ConfigError, WeightsError, MissingExtraError: the command is wrong.
@@ -125,8 +128,9 @@ class RayWorkers:
         while left:
             if not pending:
                 raise FailedClipsError(
-                    f"All {len(self._actors)} workers of the cluster are gone with {left} sequences left. What is "
-                    "finished stays: look at the cluster's logs, then run the same command again."
+                    f"All {len(self._actors)} workers of the cluster have died with {left} sequences left. Finished "
+                    "sequences stay.",
+                    "Look at the cluster's logs, then run the same command again.",
                 )
             (answer,), _ = ray.wait(list(pending))
             actor, clip = pending.pop(answer)
@@ -137,7 +141,7 @@ class RayWorkers:
                 record, alive = {}, False
                 if clip is not None:
                     record = failed_record(clip, f"its worker died: {_first_line(error)}")
-                    pending[actor.run_record.remote()] = (actor, None)  # has Ray brought it back?
+                    pending[actor.run_record.remote()] = (actor, None)  # answers once Ray has restarted it
             if alive and waiting:
                 following = waiting.popleft()
                 pending[actor.run.remote(following)] = (actor, following)
@@ -147,11 +151,14 @@ class RayWorkers:
 
 
 def _connect(address: str) -> None:
-    """Join a cluster, or start one here; somebody must listen at an address, for Ray itself would wait for minutes."""
+    """Join a cluster, or start one here.
+
+    Whether anything listens at an address is checked first: Ray itself would wait for minutes.
+    """
     try:
         if address not in ("auto", "local"):
             host, _, port = address.removeprefix("ray://").rpartition(":")
-            socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+            socket.create_connection((host, int(port)), timeout=_CONNECT_TIMEOUT).close()
         if address == "auto" and not _joined("auto"):
             logger.info("no Ray cluster runs here: starting one on this machine")
             address = "local"
@@ -162,7 +169,8 @@ def _connect(address: str) -> None:
     except (OSError, ValueError, RuntimeError) as error:
         raise ConfigError(
             f"--cluster {address}: no Ray cluster answers there ({_first_line(error)}). Expected auto, local, "
-            "HOST:PORT or ray://HOST:PORT; `ray status` on that machine tells whether one runs."
+            "HOST:PORT or ray://HOST:PORT.",
+            "Run `ray status` on that machine to see whether a cluster is running.",
         ) from error
 
 

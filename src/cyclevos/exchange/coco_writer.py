@@ -1,7 +1,7 @@
 """Results as one COCO file of run-length encoded objects, with track ids.
 
-During a run each frame is one JSON line in a file beside it (`<name>.partial`), so memory stays bounded and an
-interrupted run keeps its frames. Closing turns the lines into the COCO file.
+During a run each frame is one JSON line in a file beside it (:func:`cyclevos.files.atomic.partial_path`), so memory
+stays bounded and an interrupted run keeps its frames. Closing turns the lines into the COCO file.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 
-from cyclevos.files.atomic import output_errors, replacing
+from cyclevos.files.atomic import output_errors, partial_path, replacing
 from cyclevos.media.appearance import PLAIN, Appearance
 from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.frames import Frame
@@ -47,7 +47,7 @@ class CocoWriter(ResultWriter):
         resume: bool = False,
     ) -> None:
         self.path = Path(path)
-        self.partial_path = self.path.with_name(f"{self.path.name}.partial")
+        self.partial_path = partial_path(self.path)
         self._video_name = video_name
         self._appearance = appearance
         palette = {} if appearance.palette is None else {"palette": appearance.palette.hex()}

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from cyclevos.errors import CycleVOSError, OutputError
 
+_MARK = ".cyclevos"
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -32,10 +34,32 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def temporary_path(path: Path) -> Path:
-    """Where a file is written before it gets its name; the same each time, so that a killed run leaves "
-    "one at most.
+    """Return where a file is written before it gets its name.
+
+    The path is the same each time, so a killed run leaves at most one such file. Its name carries our mark:
+    :func:`remove_leftovers` removes no other program's temporary files.
+
+    Example:
+        >>> temporary_path(Path("out/00000.png")).name
+        '.00000.png.cyclevos.tmp'
     """
-    return path.with_name(f".{path.name}.tmp")
+    return path.with_name(f".{path.name}{_MARK}.tmp")
+
+
+def partial_path(path: Path) -> Path:
+    """Return where a file that grows over a whole run is kept until it is complete; marked like a temporary one.
+
+    Example:
+        >>> partial_path(Path("out/annotations.json")).name
+        '.annotations.json.cyclevos.partial'
+    """
+    return path.with_name(f".{path.name}{_MARK}.partial")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that killed runs have left directly in a folder."""
+    for leftover in folder.glob(f".*{_MARK}.tmp"):
+        leftover.unlink(missing_ok=True)
 
 
 def check_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Many clips: each one on record as it ends, the failed ones tried again, the rest never stopped by one."""
+"""Many clips: each is recorded as it ends, a failure stops no other clip, and failed clips are tried once more."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from cyclevos.jobs.progress import OpenBar
 
 Record = dict[str, Any]
 Execute = Callable[[Sequence[Clip]], Iterator[tuple[Clip, Record]]]
-"""Runs clips, here or elsewhere, and yields each with its record as it ends."""
+"""Runs clips, on this machine or elsewhere, and yields each with its record as it ends."""
 
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What became of the clips.
+    """How many frames were segmented, and which clips failed.
 
     Attributes:
-        segmented: frames segmented now, the others having been there.
-        failed: what went wrong, by the name of the sequence.
+        segmented: frames segmented now; the others were finished before.
+        failed: the error, by the name of the sequence.
     """
 
     segmented: int
@@ -34,17 +34,17 @@ class BatchResult:
 def run_batch(
     clips: Sequence[Clip], execute: Execute, folder: Path, run: Record, finished: Callable[[int, int], None]
 ) -> BatchResult:
-    """Run clips, the failed ones once again after all others, and put each on record.
+    """Run clips, try the failed ones once more after all others, and record each.
 
     Args:
         clips: the clips.
         execute: runs them.
-        folder: of the results; the manifest goes there.
-        run: the record of the run's start; it goes before that of the first clip, if there is one.
-        finished: is told how many clips and frames are done.
+        folder: of the results; gets the manifest.
+        run: the record of the run's start; written before that of the first clip, if any clip is recorded.
+        finished: called with the number of clips and of frames that are done.
 
     Raises:
-        CycleVOSError: the command is wrong, or the manifest cannot be written; clips on record stay.
+        CycleVOSError: the command is wrong, or the manifest cannot be written; recorded clips stay.
     """
     manifest = folder / MANIFEST
     known = {name for name, line in clip_records(read_manifest(manifest)[0]).items() if line.get("status") == "done"}
@@ -61,7 +61,7 @@ def run_batch(
             else:
                 failed.pop(name, None)
                 segmented += count
-            if record["status"] == "failed" or count or name not in known:  # else it was done and on record
+            if record["status"] == "failed" or count or name not in known:  # else it was finished and recorded before
                 for line in (*start, record):
                     append_record(manifest, line)
                 start = []
@@ -74,7 +74,7 @@ def run_batch(
 
 
 def one_by_one(runner: ClipRunner, open_bar: OpenBar) -> Execute:
-    """Run clips here, one after the other."""
+    """Return what runs clips in this process, one after the other."""
 
     def execute(clips: Sequence[Clip]) -> Iterator[tuple[Clip, Record]]:
         for clip in clips:
@@ -84,7 +84,15 @@ def one_by_one(runner: ClipRunner, open_bar: OpenBar) -> Execute:
 
 
 def side_by_side(runner: ClipRunner, jobs: int, open_bar: OpenBar) -> Execute:
-    """Run so many clips at a time here, with one network: while one waits for the disk another computes."""
+    """Return what runs several clips at a time in this process, with one network.
+
+    While one clip waits for the disk, another one computes.
+
+    Args:
+        runner: runs each clip.
+        jobs: clips at a time.
+        open_bar: opens the bar of a clip.
+    """
 
     def execute(clips: Sequence[Clip]) -> Iterator[tuple[Clip, Record]]:
         waiting = iter(clips)

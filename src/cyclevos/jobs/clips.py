@@ -1,4 +1,4 @@
-"""One clip of many: run with a network that is there already, and put on record."""
+"""One clip of many: run with a network that is loaded already, and recorded."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import datetime
 import hashlib
 import logging
 import platform
-import resource
 import socket
 import sys
+import threading
 import time
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,18 +24,19 @@ from cyclevos import __version__
 from cyclevos.datasets.first_masks import first_masks
 from cyclevos.datasets.layouts import Sequence
 from cyclevos.errors import ConfigError, CycleVOSError, MissingExtraError, OutputError, WeightsError
+from cyclevos.files.host import peak_memory
+from cyclevos.jobs.job import SegmentJob, resolve, settings_identity
 from cyclevos.jobs.progress import OpenBar
-from cyclevos.jobs.run_folder import OtherRunError, check_settings, finished_count
-from cyclevos.jobs.segment_job import JobResult, SegmentJob, run_job, settings_signature, weights_file
+from cyclevos.jobs.run_folder import OtherRunError, RunFolder, ended_count
+from cyclevos.jobs.segment_job import JobResult, run_job
 from cyclevos.media.reliability_files import RELIABILITY_FILE, read_reliability
 from cyclevos.network.checkpoints import checksum
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
-from cyclevos.network.weights import load_network
 
 COMMAND_ERRORS = (ConfigError, WeightsError, MissingExtraError, OtherRunError)
-"""What is wrong with the command, not with a clip: no other clip would fare better."""
+"""Errors of the command, not of a clip: every other clip would fail the same way."""
 
-_WARM_UP = 3  # frames of a clip that its speed does not count
+_WARM_UP = 3  # frames at the start of a clip that are left out of its speed
 logger = logging.getLogger(__name__)
 
 
@@ -44,8 +46,8 @@ class Clip:
 
     Attributes:
         sequence: its frames and masks.
-        attempt: 1, or 2 when it has failed once.
-        title: on its progress bar.
+        attempt: 1, or 2 after a failure.
+        title: shown on its progress bar.
     """
 
     sequence: Sequence
@@ -57,16 +59,17 @@ class ClipRunner:
     """Segments clips with one network.
 
     Args:
-        job: the settings; its source and masks are those of each clip, its output holds a folder of each.
-        later: follow objects that appear after the first mask too.
-        worker: who this is, for the record.
+        job: the settings; source and masks are replaced by those of each clip, and the output gets a folder of each.
+        later: also follow objects that appear after the first annotated frame.
+        worker: name of this process, for the record.
     """
 
     def __init__(self, job: SegmentJob, *, later: bool = False, worker: str = "") -> None:
         self._job, self._later, self._worker = job, later, worker
-        self._network: SpaceTimeMemoryNetwork = load_network(job.weights, device=job.device, dtype=job.dtype)
-        parameter = next(self._network.parameters())
-        self.device, self._dtype = parameter.device, parameter.dtype
+        self._network: SpaceTimeMemoryNetwork = job.network.load()
+        self._resolved = resolve(job, self._network)
+        self.device = torch.device(self._resolved.network.device)
+        self._memory = _PeakMemory(self.device)
 
     def check(self, clips: Iterable[Clip]) -> None:
         """Look for results of other settings before anything is done.
@@ -74,19 +77,19 @@ class ClipRunner:
         Raises:
             OtherRunError: the folder of a clip holds some, and they are not to be replaced.
         """
-        settings = settings_signature(self._job)
-        for clip in () if self._job.overwrite else clips:
-            check_settings(self._job.output / clip.sequence.name, settings)
+        identity = settings_identity(self._job, self._resolved)
+        for clip in () if self._job.results.overwrite else clips:
+            RunFolder(self._job.output / clip.sequence.name, identity).refuse_other_settings()
 
     def run_record(self) -> dict[str, Any]:
         """Return the record of a run's start: the command, versions, weights and settings."""
-        job, file = self._job, weights_file(self._job.weights)
-        size = self._network.spec.size if job.size == "auto" else job.size
+        job, file = self._job, self._job.network.weights_file
+        used = self._resolved.segmentation
         settings: dict[str, Any] = {
-            "size": size,
-            "memory_every": job.memory_every,
-            "max_memory_frames": job.max_memory_frames,
-            "correction": None if job.correction is None else asdict(job.correction),
+            "size": used.size,
+            "memory_every": used.memory_every,
+            "max_memory_frames": used.max_memory_frames,
+            "correction": None if used.correction is None else asdict(used.correction),
             "later_objects": self._later,
         }
         return {
@@ -94,9 +97,9 @@ class ClipRunner:
             "time": _now(),
             "command": list(sys.argv),
             "versions": {"cyclevos": __version__, "torch": torch.__version__, "python": platform.python_version()},
-            "weights": {"name": job.weights, "sha256": checksum(file) if file is not None else None},
+            "weights": {"name": job.network.weights, "sha256": checksum(file) if file is not None else None},
             "device": str(self.device),
-            "dtype": str(self._dtype).removeprefix("torch."),
+            "dtype": self._resolved.network.dtype,
             "threads": torch.get_num_threads(),
             "settings": settings,
             "host": socket.gethostname(),
@@ -107,28 +110,30 @@ class ClipRunner:
 
         Args:
             clip: the clip.
-            open_bar: shows how far it is; None shows nothing.
+            open_bar: opens the bar that shows the progress; None shows nothing.
 
         Raises:
-            ConfigError, WeightsError, MissingExtraError, OtherRunError: the command is wrong. All else that goes
-                wrong is on the record.
+            ConfigError, WeightsError, MissingExtraError, OtherRunError: the command is wrong. Any other error is
+                recorded.
         """
         name, start = clip.sequence.name, time.perf_counter()
         record = {"kind": "clip", "sequence": name, "attempt": clip.attempt, "worker": self._worker}
-        if self.device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(self.device)
+        results = self._job.results
         try:
             job = replace(
                 self._job,
                 source=clip.sequence.frames[0].parent,
                 masks=first_masks(clip.sequence, later=self._later),
                 output=self._job.output / name,
-                quiet=self._job.quiet or open_bar is None,
+                results=replace(results, quiet=results.quiet or open_bar is None),
                 title=clip.title or name,
             )
-            result = run_job(job, self._network, open_bar)
-            record |= {"status": "done", **self._figures(result, job.output, clip.sequence.frame_names)}
-            whole = result.segmented == result.frames  # of a part the whole's speed cannot be told
+            with self._memory.watched():
+                result = run_job(job, self._network, open_bar)
+                peak = self._memory.peak()
+            record |= {"status": "done", **_figures(result, job.output, clip.sequence.frame_names)}
+            record["peak_memory_mb"] = None if peak is None else round(peak / 2**20, 1)
+            whole = result.segmented == result.frames  # a part does not tell the speed of the whole
             record |= {"seconds": round(time.perf_counter() - start, 3) if whole else None, "error": None}
         except COMMAND_ERRORS:
             raise
@@ -140,32 +145,38 @@ class ClipRunner:
                 torch.cuda.empty_cache()
         return {**record, "time": _now()}
 
-    def _figures(self, result: JobResult, folder: Path, names: list[str]) -> Mapping[str, Any]:
-        timed = result.seconds[_WARM_UP:] if result.segmented == result.frames else ()
-        masks = [folder / f"{name}.png" for name in names]
-        digest = hashlib.sha256()
-        for mask in masks:
-            digest.update(mask.read_bytes() if mask.is_file() else b"")
-        return {
-            "frames": result.frames,
-            "segmented": result.segmented,
-            "network_seconds": round(sum(timed), 4) if timed else None,
-            "network_frames": len(timed) or None,
-            "peak_memory_mb": round(self._peak_memory() / 2**20, 1),
-            "checksum": digest.hexdigest() if any(mask.is_file() for mask in masks) else None,
-            "reliability": _reliability_summary(folder),
-        }
 
-    def _peak_memory(self) -> int:
-        """Bytes: of a GPU for this clip, of a process on the CPU so far."""
-        if self.device.type == "cuda":
-            return int(torch.cuda.max_memory_allocated(self.device))
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return int(peak if sys.platform == "darwin" else peak * 1024)
+class _PeakMemory:
+    """The most memory that clips have taken on a device.
+
+    On a GPU it is counted anew whenever a clip starts while no other one is running; clips that run at the same time
+    share one count, since the device does not tell them apart. On a CPU it is that of the process so far.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._running, self._lock = 0, threading.Lock()
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Count a clip as running within the block."""
+        with self._lock:
+            if not self._running and self._device.type == "cuda":
+                torch.cuda.reset_peak_memory_stats(self._device)
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
+
+    def peak(self) -> int | None:
+        """Return the peak in bytes; None where the system does not tell."""
+        return int(torch.cuda.max_memory_allocated(self._device)) if self._device.type == "cuda" else peak_memory()
 
 
 def clips_at_once(runner: ClipRunner) -> int:
-    """Return how many clips a device may have in hand: one on a CPU, on a GPU one for each 4 GB free, up to four."""
+    """Return how many clips run at a time: one on a CPU, on a GPU one for every 4 GB that are free, up to four."""
     if runner.device.type != "cuda":
         return 1
     free, _ = torch.cuda.mem_get_info(runner.device)
@@ -173,7 +184,7 @@ def clips_at_once(runner: ClipRunner) -> int:
 
 
 def failed_record(clip: Clip, error: str) -> dict[str, Any]:
-    """Return the record of a clip that took its worker down."""
+    """Return the record of a clip whose worker process died."""
     return {
         "kind": "clip",
         "sequence": clip.sequence.name,
@@ -186,8 +197,24 @@ def failed_record(clip: Clip, error: str) -> dict[str, Any]:
     }
 
 
+def _figures(result: JobResult, folder: Path, names: list[str]) -> Mapping[str, Any]:
+    timed = result.seconds[_WARM_UP:] if result.segmented == result.frames else ()
+    masks = [folder / f"{name}.png" for name in names]
+    digest = hashlib.sha256()
+    for mask in masks:
+        digest.update(mask.read_bytes() if mask.is_file() else b"")
+    return {
+        "frames": result.frames,
+        "segmented": result.segmented,
+        "network_seconds": round(sum(timed), 4) if timed else None,
+        "network_frames": len(timed) or None,
+        "checksum": digest.hexdigest() if any(mask.is_file() for mask in masks) else None,
+        "reliability": _reliability_summary(folder),
+    }
+
+
 def _reliability_summary(folder: Path) -> dict[str, float] | None:
-    """Mean and lowest predicted J of a clip's masks, and the share below 0.5."""
+    """Return the mean and the lowest predicted J of a clip's masks, and the share of masks below 0.5."""
     values = np.array([row.reliability for row in read_reliability(folder / RELIABILITY_FILE)])
     if not len(values):
         return None
@@ -196,9 +223,9 @@ def _reliability_summary(folder: Path) -> dict[str, float] | None:
 
 
 def _has_ended(folder: Path) -> bool:
-    """Tell whether a folder holds the results of a run that came to its end."""
+    """Return whether a folder holds the results of a run that has ended."""
     try:
-        return finished_count(folder) is not None
+        return ended_count(folder) is not None
     except OutputError:
         return False
 

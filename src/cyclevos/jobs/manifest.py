@@ -1,4 +1,4 @@
-"""The manifest of many clips' results: JSON lines that are only ever appended, and whose folder they are."""
+"""The manifest of many clips' results: JSON lines that are only ever appended."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def read_manifest(path: Path) -> tuple[list[dict[str, Any]], int]:
     """Read a manifest.
 
     Returns:
-        Its records, and how many lines are none. A last line that was cut off is not counted.
+        Its records, and the number of lines that are not records. A last line that was cut off is not counted.
     """
     if not path.is_file():
         return [], 0
@@ -34,9 +34,9 @@ def read_manifest(path: Path) -> tuple[list[dict[str, Any]], int]:
 
 
 def clip_records(records: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return the record of each clip that counts, by the name of its sequence.
+    """Return the record that describes each clip's results, by the name of its sequence.
 
-    That is the last one, but where its results were there already and stayed as they are: what was told of them holds.
+    That is the last one, except where a later run left the results as they were: then the earlier record still holds.
     """
     counting: dict[str, dict[str, Any]] = {}
     for line in records:
@@ -48,6 +48,6 @@ def clip_records(records: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def _left_alone(line: Mapping[str, Any]) -> bool:
-    """Tell whether a clip's results were there before and are unchanged."""
+    """Return whether a clip's results existed before and are unchanged."""
     failed = line.get("status") == "failed"
     return line.get("earlier_results") is True if failed else line.get("segmented") == 0

@@ -19,17 +19,17 @@ from rich.progress import (
 
 Advance = Callable[[int, str], None]
 OpenBar = Callable[[str, int | None], AbstractContextManager[Advance]]
-"""Opens a bar of a title and a total."""
+"""Opens a bar with a title and a total; None = unknown."""
 
 
 @contextmanager
 def progress_bar(title: str, total: int | None, *, unit: str, quiet: bool) -> Iterator[Advance]:
-    """Show a bar on standard error; the yielded function takes how many are done and a note.
+    """Show a bar on standard error; the yielded function takes the number done and a note.
 
     Args:
         title: what is being done.
-        total: how many there are, None where nobody knows.
-        unit: what is counted.
+        total: number of units; None = unknown.
+        unit: what is counted, in the plural.
         quiet: show nothing.
     """
     with _progress(unit, quiet) as progress:
@@ -40,15 +40,15 @@ def progress_bar(title: str, total: int | None, *, unit: str, quiet: bool) -> It
 
 @contextmanager
 def batch_bars(clips: int, frames: int, *, quiet: bool) -> Iterator[tuple[OpenBar, Callable[[int, int], None]]]:
-    """Show how far all clips are, with a bar for each one in hand, on standard error.
+    """Show the progress of all clips on standard error, with a bar for each one that is running.
 
     Args:
-        clips: how many there are.
-        frames: of all of them together.
+        clips: number of clips.
+        frames: number of frames of all of them together.
         quiet: show nothing.
 
     Yields:
-        What opens the bar of a clip, and what takes the clips and the frames that are done.
+        A function that opens the bar of a clip, and one that takes the number of clips and of frames that are done.
     """
     with _progress("frames", quiet) as progress:
         overall = progress.add_task("all sequences", total=frames, note=f"0 of {clips} sequences")

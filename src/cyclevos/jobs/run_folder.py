@@ -1,7 +1,7 @@
-"""Whose results a folder holds: continue the same run, refuse another one's, remove only our own.
+"""A run's folder: whose results it holds, what is finished there, and what may be removed.
 
-A run leaves `run.json` with its signature (what it was made from) and the names of its other results; once it has
-ended, also with the number of its frames.
+A run leaves `run.json` with its signature (what it was made from) and the names of its results beside the masks; once
+it has ended, also with the number of its frames. Only files that cyclevos wrote are ever removed.
 """
 
 from __future__ import annotations
@@ -9,263 +9,247 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cyclevos.errors import OutputError
 from cyclevos.exchange.formats import remove_output
-from cyclevos.files.atomic import check_folder, output_errors, replacing
+from cyclevos.files.atomic import check_folder, output_errors, partial_path, remove_leftovers
+from cyclevos.files.locks import sole_writer
+from cyclevos.jobs.run_record import RUN_FILE, Comparison, Identity, OtherRunError, RunRecord
+from cyclevos.jobs.run_state import STATE_FILE, RunState
+from cyclevos.media.sources import FrameSource
 from cyclevos.media.writers import is_finished_mask
+from cyclevos.naming import index_name
 
-RUN_FILE = "run.json"
-
-_TOOL = "cyclevos"
+__all__ = ["RUN_FILE", "TIMELINE", "Identity", "OtherRunError", "RunFolder", "Standing"]
 
 TIMELINE = "timeline.png"
 """A picture that is no mask: it lies in a folder of its own."""
 
 
-class OtherRunError(OutputError):
-    """The folder holds the results of another run, which were not to be replaced."""
+@dataclass(frozen=True)
+class Standing:
+    """What a run finds in its folder.
+
+    Attributes:
+        continues: whether it is the same run that was there before.
+        finished: names of the frames whose masks are finished.
+        ended: number of frames with which the run came to its end; None where it has something left to do.
+        signature: the values of the run's identity; of a run that continues with those it keeps.
+    """
+
+    continues: bool
+    finished: frozenset[str]
+    ended: int | None
+    signature: Mapping[str, Any]
 
 
-def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Refuse a folder that holds the results of other settings; a part of what :func:`prepare_output` asks.
+class RunFolder:
+    """The folder of one run's results.
 
     Args:
-        folder: of the results; it may not exist yet.
-        settings: some of the signature's values.
-
-    Raises:
-        OtherRunError: one of them differs there.
-        OutputError: its run.json is not ours.
+        path: the folder; it may not exist yet.
+        identity: what the results follow from.
+        results: names within the folder of the results beside the masks: files, or folders of probabilities.
+        reports: names of what is written about a finished run.
+        overwrite: replace the results of another run, or of the same one if it has ended, instead of refusing.
+        extra: what else is recorded about the run, such as its device.
     """
-    with output_errors(folder / RUN_FILE):
-        run, _ = _owner(folder)
-    if run is not None:
-        expected = {**run["signature"], **_as_json(settings)}
-        if expected != run["signature"]:
-            raise _other_run(folder, run, expected)
+
+    def __init__(
+        self,
+        path: Path,
+        identity: Identity,
+        *,
+        results: Sequence[str] = (),
+        reports: Sequence[str] = (),
+        overwrite: bool = False,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.path, self.identity, self.overwrite = path, identity, overwrite
+        self.state = RunState(path)
+        self._results, self._outputs = tuple(results), (*results, *reports, STATE_FILE)
+        self._extra = dict(extra or {})
+
+    def sole_writer(self) -> AbstractContextManager[None]:
+        """Reserve the folder for this process; it is made if need be.
+
+        Raises:
+            OutputError: another process writes there, or there can be no such folder.
+        """
+        return sole_writer(self.path)
+
+    def refuse_other_settings(self) -> None:
+        """Refuse a folder whose run differs in one of the identity's values, which may be some of all.
+
+        Raises:
+            OtherRunError: one of them differs, and the results are not to be replaced.
+            OutputError: the folder's run.json is not ours.
+        """
+        if self.overwrite:
+            return
+        with output_errors(self.path / RUN_FILE):
+            record, _ = self._owner()
+        if record is not None:
+            comparison = Comparison.of(record, self.identity, self.state.dtype, partly=True)
+            if not comparison.same:
+                raise comparison.error(self.path)
+
+    def look(self) -> Standing:
+        """Tell what the run finds; nothing is changed, so that its inputs can be checked next.
+
+        Raises:
+            OtherRunError: the folder holds the results of another run, and they are not to be replaced.
+            OutputError: it holds files of other origin that are in the way, or cannot be read.
+        """
+        check_folder(self.path)
+        with output_errors(self.path / RUN_FILE):
+            return self._look()[0]
+
+    def begin(self) -> Standing:
+        """Make the folder ready for results: remove those of another run, and sign it.
+
+        Raises:
+            OutputError: as :meth:`look`; or the system refuses to write.
+        """
+        check_folder(self.path)
+        with output_errors(self.path / RUN_FILE):
+            self.path.mkdir(parents=True, exist_ok=True)
+            standing, record, pngs = self._look()
+            remove_leftovers(self.path)
+            if standing.continues:
+                self._adopt_partial_files()
+            else:
+                _remove_results(self.path, pngs, record)
+        # From here on the run is not finished, even if it was before: something of it is missing.
+        RunRecord(standing.signature, self._outputs, extra=self._extra).write(self.path)
+        return replace(standing, ended=None)
+
+    def whole(self, standing: Standing, source: FrameSource, *, masks: bool) -> int | None:
+        """Return the number of frames if nothing is left to do, else None.
+
+        Args:
+            standing: from :meth:`look`.
+            source: the frames.
+            masks: whether masks are among the results.
+        """
+        # A stream may not tell how long it is, but its run does.
+        count = source.len_hint if standing.ended is None else standing.ended
+        if not standing.continues or count is None or self.state.path.exists():
+            return None
+        if not all((self.path / name).exists() for name in self._results):
+            return None
+        if not masks:
+            return standing.ended
+        names = source.frame_names or [index_name(i) for i in range(count)]
+        return len(names) if set(names) <= standing.finished else None
+
+    def finish(self, frames: int) -> None:
+        """Note that the run has ended, and with how many frames; its state goes.
+
+        Raises:
+            OutputError: the system refuses to write.
+        """
+        with output_errors(self.state.path):
+            self.state.remove()
+        record = RunRecord.read(self.path)
+        if record is not None and record.finished != frames:
+            replace(record, finished=frames).write(self.path)
+
+    def allow_change(self, key: str) -> None:
+        """Let the run continue with another value of one part of its identity: the user is asked to repair it.
+
+        Nothing happens where the folder belongs to another run.
+
+        Raises:
+            OutputError: the system refuses to write.
+        """
+        record = RunRecord.read(self.path)
+        if record is None:
+            return
+        comparison = Comparison.of(replace(record, may_change=None), self.identity, self.state.dtype)
+        if comparison.same:
+            replace(record, may_change=key).write(self.path)
+
+    def _owner(self) -> tuple[RunRecord | None, list[Path]]:
+        """Return the record of the run whose results the folder holds, and the folder's pictures."""
+        record = RunRecord.read(self.path)
+        pngs = sorted(path for path in self.path.glob("*.png") if not path.name.startswith("."))
+        if record is not None and not pngs and not any((self.path / name).exists() for name in record.outputs):
+            record = None  # it was stopped before its first result, say by a misspelt option: nothing to keep
+        return record, pngs
+
+    def _look(self) -> tuple[Standing, RunRecord | None, list[Path]]:
+        record, pngs = self._owner()
+        signature = self.identity.values
+        if record is not None:
+            comparison = Comparison.of(record, self.identity, self.state.dtype)
+            if comparison.same and not (self.overwrite and record.finished is not None):
+                finished = frozenset(path.stem for path in pngs if is_finished_mask(path))
+                return Standing(True, finished, record.finished, comparison.now), record, pngs
+            if not self.overwrite:
+                raise comparison.error(self.path)
+        self._refuse_foreign(record, pngs)
+        return Standing(False, frozenset(), None, signature), record, pngs
+
+    def _refuse_foreign(self, record: RunRecord | None, pngs: Sequence[Path]) -> None:
+        """Refuse what others made and this run would replace or mix with."""
+        ours = () if record is None else record.outputs
+        foreign = [name for name in self._outputs if (self.path / name).exists() and name not in ours]
+        if foreign:
+            raise OutputError(
+                f"{self.path} holds {', '.join(foreign)}, and no {RUN_FILE} there says that cyclevos wrote it. This "
+                "run's own results have that name.",
+                "Choose another folder, or move it away: even --overwrite leaves what others made.",
+            )
+        if pngs and not self.overwrite:
+            shown = ", ".join(path.name for path in pngs[:3]) + (", ..." if len(pngs) > 3 else "")
+            raise OutputError(
+                f"{self.path} already holds {len(pngs)} results or pictures of unknown origin: {shown}.",
+                "Choose another folder, or use --overwrite to replace those that cyclevos wrote (others stay).",
+            )
+
+    def _adopt_partial_files(self) -> None:
+        """Rename what version 0.1 kept of an interrupted run as `<name>.partial`."""
+        for name in self._outputs:
+            old, new = self.path / f"{name}.partial", partial_path(self.path / name)
+            if not new.exists() and _is_our_partial(old):
+                old.replace(new)
 
 
-def check_output(
-    folder: str | Path,
-    *,
-    overwrite: bool,
-    expected_signature: Mapping[str, Any],
-    outputs: Sequence[str] = (),
-) -> set[str]:
-    """Tell what a run finds in a folder; nothing there is changed, so that the run's inputs can be checked next.
-
-    Args:
-        folder: see :func:`prepare_output`, as the rest.
-        overwrite: another run's results will be removed instead of refusing.
-        expected_signature: what the results follow from.
-        outputs: names within the folder of the run's other results.
-
-    Returns:
-        Names of the frames whose masks are finished; empty for a new run.
-
-    Raises:
-        OutputError: as prepare_output.
-    """
-    folder = Path(folder)
-    check_folder(folder)
-    with output_errors(folder / RUN_FILE):
-        return _look(folder, overwrite, _as_json(expected_signature), outputs).finished()
-
-
-def prepare_output(
-    folder: str | Path,
-    *,
-    overwrite: bool,
-    expected_signature: Mapping[str, Any],
-    outputs: Sequence[str] = (),
-) -> set[str]:
-    """Make a folder ready for a run's results.
-
-    Args:
-        folder: where the masks go; made if need be.
-        overwrite: remove results of another run, or of the same one if that has ended, instead of refusing. Only
-            what cyclevos wrote is removed; files of the names of `outputs` that no run wrote are refused all the same.
-        expected_signature: what the results follow from (source, masks' checksum, options), as JSON values.
-        outputs: names within the folder of the run's other results: files, or folders of probabilities.
-
-    Returns:
-        Names of the frames whose masks are finished; empty for a new run.
-
-    Raises:
-        OtherRunError: the folder holds results of another run.
-        OutputError: it holds pictures of other origin, or cannot be written.
-    """
-    folder = Path(folder)
-    check_folder(folder)
-    signature = _as_json(expected_signature)
-    with output_errors(folder / RUN_FILE):
-        folder.mkdir(parents=True, exist_ok=True)
-        found = _look(folder, overwrite, signature, outputs)
-        for leftover in folder.glob(".*.tmp"):
-            leftover.unlink()
-        if not found.same:
-            _remove_results(folder, found.pngs, found.run)
-    # From here on it is not finished, even where an earlier run was: something of that is missing.
-    _write_run(folder, {"tool": _TOOL, "signature": signature, "outputs": sorted(outputs)})
-    return found.finished()
-
-
-def mark_finished(folder: Path, frames: int) -> None:
-    """Note that the run a folder belongs to has ended, and with how many frames.
-
-    Raises:
-        OutputError: the system refuses to write.
-    """
-    with output_errors(folder / RUN_FILE):
-        run = _read_run(folder)
-    if run is not None and run.get("finished") != frames:
-        _write_run(folder, {**run, "finished": frames})
-
-
-def finished_count(folder: Path) -> int | None:
+def ended_count(folder: Path) -> int | None:
     """Return the number of frames of a folder's run if it has ended, else None.
 
     Raises:
-        OutputError: its run.json is not ours.
+        OutputError: the folder's run.json is not ours, or cannot be read.
     """
-    with output_errors(folder / RUN_FILE):
-        count = (_read_run(folder) or {}).get("finished")
-    return count if isinstance(count, int) else None
+    record = RunRecord.read(folder)
+    return None if record is None else record.finished
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What lies in a folder: the run it belongs to, if any, its pictures, and whether the run is the same."""
-
-    run: dict[str, Any] | None
-    pngs: list[Path]
-    same: bool
-
-    def finished(self) -> set[str]:
-        return {path.stem for path in self.pngs if is_finished_mask(path)} if self.same else set()
-
-
-def _owner(folder: Path) -> tuple[dict[str, Any] | None, list[Path]]:
-    """Return the run whose results a folder holds, and its pictures."""
-    run = _read_run(folder)
-    pngs = sorted(path for path in folder.glob("*.png") if not path.name.startswith("."))
-    if run is not None and not pngs and not any((folder / name).exists() for name in run["outputs"]):
-        run = None  # it was stopped before its first result, say by a misspelt option: nothing to keep
-    return run, pngs
-
-
-def _look(folder: Path, overwrite: bool, signature: dict[str, Any], outputs: Sequence[str]) -> _Found:
-    run, pngs = _owner(folder)
-    same = run is not None and _is_same(run, signature) and not (overwrite and "finished" in run)
-    if not same:
-        _refuse_others(folder, [] if overwrite else pngs, run, outputs, None if overwrite else signature)
-    return _Found(run, pngs, same)
-
-
-def allow_change(folder: Path, expected_signature: Mapping[str, Any], key: str) -> None:
-    """Let a run that stopped go on with another value of one part of its signature: what was broken gets repaired.
-
-    Nothing happens where the folder belongs to another run.
-
-    Raises:
-        OutputError: the system refuses to write.
-    """
-    with output_errors(folder / RUN_FILE):
-        run = _read_run(folder)
-    if run is not None and run["signature"] == _as_json(expected_signature):
-        _write_run(folder, {**run, "may_change": key})
-
-
-def _is_same(run: dict[str, Any], signature: dict[str, Any]) -> bool:
-    key = str(run.get("may_change", ""))
-    return bool({**run["signature"], key: None} == {**signature, key: None})
-
-
-def _write_run(folder: Path, run: Mapping[str, Any]) -> None:
-    with replacing(folder / RUN_FILE) as temporary:
-        temporary.write_text(json.dumps(dict(run), indent=2) + "\n", encoding="utf-8")
-
-
-def _as_json(signature: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a signature as it reads once it was written."""
-    return dict(json.loads(json.dumps(dict(signature))))
-
-
-def _read_run(folder: Path) -> dict[str, Any] | None:
-    """Return the run a folder belongs to, if any.
-
-    Raises:
-        OutputError: its run.json is not ours.
-    """
-    path = folder / RUN_FILE
-    if not path.exists():
-        return None
-    try:
-        run = json.loads(path.read_text(encoding="utf-8"))
-        if run["tool"] == _TOOL and isinstance(run["signature"], dict) and isinstance(run["outputs"], list):
-            return dict(run)
-    except (ValueError, KeyError, TypeError):
-        pass
-    raise OutputError(
-        f"{path} was not written by cyclevos, so {folder} belongs to something else. Choose another output folder."
-    )
-
-
-def _refuse_others(
-    folder: Path,
-    pngs: list[Path],
-    run: dict[str, Any] | None,
-    outputs: Sequence[str],
-    signature: dict[str, Any] | None,
-) -> None:
-    """Refuse what must stay: pictures, another run's results unless it is to be replaced, and files of no run."""
-    if run is not None and signature is not None:
-        raise _other_run(folder, run, signature)
-    foreign = [name for name in outputs if (folder / name).exists() and name not in (run["outputs"] if run else ())]
-    if foreign:
-        raise OutputError(
-            f"{folder} holds {', '.join(foreign)}, and no {RUN_FILE} there says that cyclevos wrote it. This run's own "
-            "results have that name, and even --overwrite leaves what others made: choose another folder, or move it "
-            "away."
-        )
-    if pngs:
-        shown = ", ".join(path.name for path in pngs[:3]) + (", ..." if len(pngs) > 3 else "")
-        raise OutputError(
-            f"{folder} already holds {len(pngs)} results or pictures of unknown origin: {shown}. Choose "
-            "another folder, or use --overwrite to replace those that cyclevos wrote (others stay)."
-        )
-
-
-def _other_run(folder: Path, run: dict[str, Any], signature: dict[str, Any]) -> OtherRunError:
-    different = _differences(run["signature"], signature)
-    formats = {**run["signature"], "save": None} == {**signature, "save": None}
-    return OtherRunError(
-        f"{folder} holds the results of another run; different are {different}. Repeat the same command "
-        "to continue that run, choose another folder, or use --overwrite to replace its results."
-        + (" Masks that are there become other formats with cyclevos convert." if formats else "")
-    )
-
-
-def _remove_results(folder: Path, pngs: list[Path], run: dict[str, Any] | None) -> None:
+def _remove_results(folder: Path, pngs: Sequence[Path], record: RunRecord | None) -> None:
     for path in pngs:  # run.json last, when it is replaced: after a kill the rest still has an owner
         if is_finished_mask(path):
             path.unlink()
-    for name in run["outputs"] if run else ():
+    for name in record.outputs if record is not None else ():
         path = folder / Path(name).name  # a name, whatever the file says: nothing outside the folder
         remove_output(path)
         if path.is_dir():
+            remove_leftovers(path)
             for file in path.iterdir():
                 if file.name == TIMELINE or (file.suffix == ".npz" and _is_our_npz(file)):
                     file.unlink()
             if not any(path.iterdir()):
                 path.rmdir()
-        else:
-            path.unlink(missing_ok=True)
-            path.with_name(f"{path.name}.partial").unlink(missing_ok=True)
+            continue
+        path.unlink(missing_ok=True)
+        partial_path(path).unlink(missing_ok=True)
+        old = path.with_name(f"{path.name}.partial")
+        if _is_our_partial(old):
+            old.unlink()
 
 
 def _is_our_npz(path: Path) -> bool:
@@ -276,19 +260,11 @@ def _is_our_npz(path: Path) -> bool:
         return False
 
 
-def _differences(old: dict[str, Any], new: dict[str, Any]) -> str:
-    """Write "options.size (480 there, 240 now)" for everything that differs."""
-    before, now = _flat(old), _flat(new)
-    keys = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
-    texts = [f"{key} ({before.get(key, 'nothing')} there, {now.get(key, 'nothing')} now)" for key in keys]
-    return ", ".join(texts[:6]) + (", ..." if len(texts) > 6 else "")
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            flat.update(_flat(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = json.dumps(value)
-    return flat
+def _is_our_partial(path: Path) -> bool:
+    """Tell whether a file holds the lines of an unfinished COCO file, whose name had no mark in version 0.1."""
+    try:
+        with path.open("rb") as file:
+            entry = json.loads(file.readline())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(entry, dict) and isinstance(entry.get("image"), dict) and "frame_index" in entry["image"]

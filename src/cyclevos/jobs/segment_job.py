@@ -2,69 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import chain, islice
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from cyclevos.errors import ConfigError, OutputError, VideoError
 from cyclevos.exchange.format import Destination
-from cyclevos.files.locks import sole_writer
 from cyclevos.jobs.given_masks import read_given
+from cyclevos.jobs.job import CONTENT, Resolved, SegmentJob, content_identity, resolve, settings_identity
 from cyclevos.jobs.progress import OpenBar, progress_bar
 from cyclevos.jobs.results import Results, made_from_masks, result_names
-from cyclevos.jobs.resume import STATE, restored, whole_count
 from cyclevos.jobs.review import REPORTS, is_reported, report_reliability
-from cyclevos.jobs.run_folder import allow_change, check_output, finished_count, mark_finished, prepare_output
+from cyclevos.jobs.run_folder import Identity, RunFolder
 from cyclevos.media.appearance import Appearance
 from cyclevos.media.open_source import open_source
-from cyclevos.media.source_identity import source_identity
+from cyclevos.media.reliability_files import RELIABILITY_FILE
 from cyclevos.media.sources import FrameSource
-from cyclevos.network.checkpoints import checksum, write_safetensors
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
-from cyclevos.network.weights import PACKAGED, load_network
 from cyclevos.pictures.mask_files import MaskImage
-from cyclevos.propagation.correction import Correction
-from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Prediction, Propagator
-from cyclevos.propagation.segment import Direction, check_masks, segment_frames
+from cyclevos.propagation.segment import check_masks, make_propagator, segment_frames
+
+__all__ = ["JobResult", "SegmentJob", "run_job"]
 
 _SECONDS_BETWEEN_STATES = 10.0
-_CONTENT = "source_content"  # its name in the signature
 _Item = TypeVar("_Item")
-
-
-@dataclass(frozen=True)
-class SegmentJob:
-    """What is to be segmented, how, and where to; fields as the options of ``cyclevos segment``."""
-
-    source: Path
-    masks: Path | Mapping[int, MaskImage]
-    output: Path
-    weights: str = "default"
-    size: int | Literal["auto"] | None = "auto"
-    memory_every: int = 5
-    max_memory_frames: int | None = 8
-    direction: Direction = "forward"
-    correction: Correction | None = None
-    device: str = "auto"
-    dtype: str = "auto"
-    objects_at_once: int | None = None
-    save: tuple[str, ...] = ("masks", "overlay")
-    review: int = 10
-    fit_mask: bool = False
-    fix_mask: bool = False
-    overwrite: bool = False
-    quiet: bool = False
-    title: str = "segmenting"
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -73,9 +43,9 @@ class JobResult:
 
     Attributes:
         frames: frames in the video.
-        segmented: frames segmented by this run, the others having been there.
+        segmented: frames segmented by this run; the others were finished before.
         object_ids: ids seen.
-        seconds: spent on each of them by the network, reading and writing left out.
+        seconds: that the network took for each of them, reading and writing left out.
     """
 
     frames: int
@@ -85,14 +55,16 @@ class JobResult:
 
 
 class _Timed(Propagator):
-    """Keeps how long each frame took; its masks being on the CPU, the device has finished them."""
+    """Keeps how long each frame took; its masks are on the CPU, so the device has finished them."""
 
-    def __init__(self, *arguments: Any, seconds: list[float] | None = None) -> None:
-        super().__init__(*arguments)
-        self.seconds: list[float] = [] if seconds is None else seconds
+    def __init__(self, propagator: Propagator, seconds: list[float]) -> None:
+        super().__init__(
+            propagator.network, propagator.size, propagator.policy, propagator.correction, propagator.disturb
+        )
+        self.seconds = seconds
 
     def fresh(self) -> _Timed:
-        return _Timed(self.network, self.size, self.policy, self.correction, self.disturb, seconds=self.seconds)
+        return _Timed(self, self.seconds)
 
     def step(self, index: int, image: NDArray[np.uint8], annotation: NDArray[np.uint8] | None = None) -> Prediction:
         start = time.perf_counter()
@@ -108,157 +80,129 @@ def run_job(
 
     Args:
         job: the job.
-        network: loaded already; None loads ``job.weights``.
-        open_bar: shows how far it is; None shows a bar of its own.
+        network: loaded already from the job's settings; None loads it.
+        open_bar: opens the bar that shows the progress; None shows a bar of its own.
 
     Raises:
-        CycleVOSError: whatever is wrong with the input; results written before stay.
+        CycleVOSError: something is wrong with the input; results written before stay.
     """
-    if job.direction == "backward" and "overlay" in job.save and "masks" not in job.save:
-        raise ConfigError("An overlay of a backward run is made from its masks: add masks to --save.")
-    exported = made_from_masks(job.save)
-    if exported and "masks" not in job.save:
-        raise ConfigError(f"{', '.join(exported)}: made from the masks at the end. Add masks to --save.")
-    source = open_source(job.source)
-    if job.output.resolve() == job.source.resolve():
-        raise OutputError(f"{job.output} holds the frames themselves. Choose another folder for the results.")
+    _check_save(job)
+    source = job.source if isinstance(job.source, FrameSource) else open_source(job.source)
+    if job.output.resolve() == source.path.resolve():
+        raise OutputError(f"{job.output} holds the frames themselves.", "Choose another folder for the results.")
     images = (
         job.masks
         if isinstance(job.masks, Mapping)
-        else read_given(job.masks, source, job.direction, fit_mask=job.fit_mask, fix_mask=job.fix_mask)
+        else read_given(job.masks, source, job.segmentation.direction, **asdict(job.reading))
     )
     masks = check_masks({index: image.ids for index, image in images.items()})
-    open_bar = open_bar or partial(progress_bar, unit="frames", quiet=job.quiet)
-    with sole_writer(job.output):
-        return _run(job, source, images, masks, network, open_bar)
+    run = _Run(job, source, images, masks, resolve(job, network), open_bar)
+    with run.folder.sole_writer():
+        return run.execute(network)
 
 
-def _run(
-    job: SegmentJob,
-    source: FrameSource,
-    images: Mapping[int, MaskImage],
-    masks: Mapping[int, NDArray[np.uint8]],
-    network: SpaceTimeMemoryNetwork | None,
-    open_bar: OpenBar,
-) -> JobResult:
-    """Do what is left of a job in a folder that is its own meanwhile."""
-    policy = MemoryPolicy(job.memory_every, job.max_memory_frames)
-    signature = _signature(job, source, masks)
-    terms: dict[str, Any] = {
-        "overwrite": job.overwrite,
-        "expected_signature": signature,
-        "outputs": _outputs(job),
-    }
-    # The folder comes before the network: a refusal should not wait for it.
-    finished = check_output(job.output, **terms)
-    prepare = partial(prepare_output, job.output, **terms)
-    appearance = Appearance(next((image.palette for image in images.values() if image.palette is not None), None))
-    # What has ended is done anew where it is to be overwritten; what was interrupted is not.
-    ended = finished_count(job.output)
-    anew = job.overwrite and ended is not None
-    count = None if anew else whole_count(job.output, job.save, source, finished, ended)
-    if count is not None:
-        if not is_reported(job.output, job.review):
-            report_reliability(job.output, source, job.review, appearance)
-        mark_finished(job.output, count)
-        return JobResult(count, 0, tuple(sorted({i for m in images.values() for i in m.object_ids})))
-    network = network or load_network(job.weights, device=job.device, dtype=job.dtype)
-    if job.objects_at_once is not None:
-        network.chunks.at_once = job.objects_at_once
-    fresh = _Timed(network, network.spec.size if job.size == "auto" else job.size, policy, job.correction)
-    ahead = finished if job.direction == "forward" else set()
-    propagator, start = restored(job.output, fresh.fresh, source, ahead)
-    try:
-        return _segment(job, prepare, source, propagator, masks, start, appearance, open_bar)
-    except VideoError:
-        allow_change(job.output, signature, _CONTENT)  # the user is asked to repair it, and will go on then
-        raise
+class _Run:
+    """One job at work in its folder."""
 
+    def __init__(
+        self,
+        job: SegmentJob,
+        source: FrameSource,
+        images: Mapping[int, MaskImage],
+        masks: Mapping[int, NDArray[np.uint8]],
+        resolved: Resolved,
+        open_bar: OpenBar | None,
+    ) -> None:
+        self.job, self.source, self.images, self.masks, self.resolved = job, source, images, masks, resolved
+        self.open_bar = open_bar or partial(progress_bar, unit="frames", quiet=job.results.quiet)
+        self.appearance = Appearance(next((i.palette for i in images.values() if i.palette is not None), None))
+        self.direction = job.segmentation.direction
+        settings = settings_identity(job, resolved)
+        self.folder = RunFolder(
+            job.output,
+            Identity({**content_identity(source, masks), **settings.values}, settings.automatic),
+            results=[*result_names(job.results.save), RELIABILITY_FILE],
+            reports=[name for name in REPORTS if name != RELIABILITY_FILE],
+            overwrite=job.results.overwrite,
+            extra={"device": resolved.network.device},
+        )
 
-def _segment(
-    job: SegmentJob,
-    prepare: Callable[[], object],
-    source: FrameSource,
-    propagator: _Timed,
-    masks: Mapping[int, NDArray[np.uint8]],
-    start: int,
-    appearance: Appearance,
-    open_bar: OpenBar,
-) -> JobResult:
-    total = source.len_hint
-    count = 0
-    objects = set(propagator.objects)
-    saved = time.monotonic()
-    late = start > 0 or job.direction == "backward"
-    name = job.source.stem if job.source.is_file() else job.source.resolve().name
-    with open_bar(job.title, total) as advance:
-        predictions = _begun(segment_frames(propagator, source, masks, job.direction, start))
-        prepare()  # a first mask is there, so nothing is wrong with the inputs: only now may earlier results go
-        run = Destination(job.output, job.output.name, name, appearance, source.frame_rate, resume=start > 0)
-        results = Results(run, job.save, late=late)
-        with results:
-            for frame, p in predictions:
-                after: Callable[[], None] | None = None
-                if job.direction == "forward" and time.monotonic() - saved > _SECONDS_BETWEEN_STATES:
-                    state = {**propagator.snapshot(), "index": torch.tensor(p.index)}
-                    after, saved = partial(write_safetensors, state, job.output / STATE), time.monotonic()
-                results.write(frame, p, after)
-                count += 1
-                objects.update(p.object_ids)
-                advance(start + count, "")
-    results.finish(source)
-    report_reliability(job.output, source, job.review, appearance)
-    (job.output / STATE).unlink(missing_ok=True)
-    mark_finished(job.output, start + count)
-    return JobResult(start + count, count, tuple(sorted(objects)), tuple(propagator.seconds))
+    def execute(self, network: SpaceTimeMemoryNetwork | None) -> JobResult:
+        """Do what is left of the job; the folder is reserved for it meanwhile."""
+        job = self.job
+        # The folder comes before the network: a refusal should not wait for it.
+        standing = self.folder.look()
+        count = self.folder.whole(standing, self.source, masks="masks" in job.results.save)
+        if count is not None:
+            if not is_reported(job.output, job.results.review):
+                self._report()
+            self.folder.finish(count)
+            return JobResult(count, 0, tuple(sorted({i for m in self.images.values() for i in m.object_ids})))
+        network = self._network(network, str(standing.signature["dtype"]))
+        fresh = _Timed(make_propagator(network, self.resolved.segmentation), [])
+        finished = standing.finished if self.direction == "forward" else frozenset()
+        propagator, start = self.folder.state.restore(fresh.fresh, self.source, finished)
+        try:
+            return self._segment(propagator, start)
+        except VideoError:
+            self.folder.allow_change(CONTENT)  # the user is asked to repair it, and continues then
+            raise
+
+    def _network(self, network: SpaceTimeMemoryNetwork | None, dtype: str) -> SpaceTimeMemoryNetwork:
+        """Return the network in the dtype that the run began with, which need not be what ``auto`` stands for here."""
+        if dtype != self.resolved.network.dtype:
+            logger.warning("%s: continuing in %s, in which this run began", self.job.output, dtype)
+            network = None
+        return network or replace(self.resolved.network, dtype=dtype).load()
+
+    def _segment(self, propagator: _Timed, start: int) -> JobResult:
+        total, count, saved = self.source.len_hint, 0, time.monotonic()
+        objects = set(propagator.objects)
+        with self.open_bar(self.job.title, total) as advance:
+            stream = segment_frames(propagator, self.source, self.masks, self.direction, start)
+            predictions = _begun(stream)
+            # A first mask is there, so nothing is wrong with the inputs: only now may earlier results be removed.
+            self.folder.begin()
+            results = self._results(resumed=start > 0)
+            with results:
+                for frame, p in predictions:
+                    after: Callable[[], None] | None = None
+                    if self.direction == "forward" and time.monotonic() - saved > _SECONDS_BETWEEN_STATES:
+                        after, saved = self.folder.state.save(propagator, p.index), time.monotonic()
+                    results.write(frame, p, after)
+                    count += 1
+                    objects.update(p.object_ids)
+                    advance(start + count, "")
+        results.finish(self.source)
+        self._report()
+        self.folder.finish(start + count)
+        return JobResult(start + count, count, tuple(sorted(objects)), tuple(propagator.seconds))
+
+    def _results(self, *, resumed: bool) -> Results:
+        path, output = self.source.path, self.job.output
+        name = path.stem if path.is_file() else path.resolve().name
+        run = Destination(output, output.name, name, self.appearance, self.source.frame_rate, resume=resumed)
+        return Results(run, self.job.results.save, late=resumed or self.direction == "backward")
+
+    def _report(self) -> None:
+        report_reliability(self.job.output, self.source, self.job.results.review, self.appearance)
 
 
 def _begun(items: Iterator[_Item]) -> Iterator[_Item]:
-    """Compute the first item now; what comes is the same."""
+    """Compute the first item now, and return an iterator over the same items."""
     first = list(islice(items, 1))
     return chain(first, items)
 
 
-def _signature(job: SegmentJob, source: FrameSource, masks: Mapping[int, NDArray[np.uint8]]) -> dict[str, Any]:
-    """What the results follow from: the same signature continues, another one is refused."""
-    digest = hashlib.sha256()
-    for index, mask in sorted(masks.items()):
-        digest.update(f"{index} {mask.shape}".encode())
-        digest.update(mask.tobytes())
-    return {
-        "source": str(job.source.resolve()),
-        _CONTENT: source_identity(source.path),
-        "resolution": list(source.size),
-        "masks": digest.hexdigest(),
-        **settings_signature(job),
-    }
-
-
-def settings_signature(job: SegmentJob) -> dict[str, Any]:
-    """Return the part of a job's signature that is the same for every clip."""
-    return {
-        "weights": weights_identity(job.weights),
-        "size": job.size,
-        "memory_every": job.memory_every,
-        "max_memory_frames": job.max_memory_frames,
-        "direction": job.direction,
-        "correction": None if job.correction is None else asdict(job.correction),
-        "dtype": job.dtype,
-        "save": list(job.save),
-    }
-
-
-def _outputs(job: SegmentJob) -> list[str]:
-    return [*result_names(job.save), *REPORTS, STATE]
-
-
-def weights_identity(name: str) -> str:
-    """Name the weights by their content where they are a file: a file trained anew gives other results."""
-    file = weights_file(name)
-    return name if file is None else f"{name} (SHA-256 {checksum(file)})"
-
-
-def weights_file(name: str) -> Path | None:
-    """Return the file that weights are named by, None where they lie elsewhere."""
-    file = PACKAGED.get(name) or Path(name.rpartition("=")[2]).expanduser()
-    return file if file.is_file() else None
+def _check_save(job: SegmentJob) -> None:
+    """Refuse results that are made from masks which are not saved."""
+    save = job.results.save
+    if "masks" in save:
+        return
+    if job.segmentation.direction == "backward" and "overlay" in save:
+        raise ConfigError("The overlay of a backward run is made from its masks.", "To save it, add masks to --save.")
+    exported = made_from_masks(save)
+    if exported:
+        raise ConfigError(
+            f"These results are made from the masks at the end: {', '.join(exported)}.", "Add masks to --save."
+        )

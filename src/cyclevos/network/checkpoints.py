@@ -66,10 +66,29 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], NetworkSpec | None]
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path} is not a safetensors file ({error}). Download it again or name another.") from error
-    if _SPEC_KEY not in metadata:
-        return tensors, None
+    return tensors, _spec(metadata, path)
+
+
+def read_spec(path: Path) -> NetworkSpec | None:
+    """Read the specification of a safetensors file, without its tensors; None where it holds none.
+
+    Raises:
+        WeightsError: the file is not safetensors or its specification is broken.
+    """
     try:
-        return tensors, NetworkSpec.model_validate_json(metadata[_SPEC_KEY])
+        with safe_open(path, framework="pt") as file:
+            return _spec(file.metadata() or {}, path)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f"{path} is not a safetensors file ({error}).", "Download it again or name another."
+        ) from error
+
+
+def _spec(metadata: dict[str, str], path: Path) -> NetworkSpec | None:
+    if _SPEC_KEY not in metadata:
+        return None
+    try:
+        return NetworkSpec.model_validate_json(metadata[_SPEC_KEY])
     except (ValidationError, json.JSONDecodeError) as error:
         raise WeightsError(f"{path} holds a broken network specification: {error}") from error
 

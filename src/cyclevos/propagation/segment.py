@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cyclevos.errors import ConfigError, MaskError, VideoError
+from cyclevos.errors import MaskError, VideoError
 from cyclevos.media.frames import Frame, frames_from_arrays
 from cyclevos.media.open_source import open_source
 from cyclevos.media.read_ahead import read_ahead
@@ -21,11 +21,13 @@ from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Prediction, Propagator
+from cyclevos.propagation.settings import Direction, SegmentationSettings
 from cyclevos.propagation.two_way import BackwardPass
+
+__all__ = ["Direction", "check_masks", "make_propagator", "segment", "segment_frames"]
 
 # Shapes: K objects, H W pixels.
 
-Direction = Literal["forward", "backward", "both"]
 Masks = Mapping[int, NDArray[np.uint8]]
 OpenFrames = FrameSource | Iterable[NDArray[np.uint8]]
 Frames = str | Path | OpenFrames
@@ -48,10 +50,10 @@ def segment(
         network: from :func:`cyclevos.load_network`.
         frames: a video file, a folder of frames, or any iterable of uint8 RGB arrays (H,W,3), which
             is consumed one frame at a time.
-        masks: object ids uint8 (H,W) by frame index, or one array for frame 0. Objects may first
-            appear anywhere and be given several times; 0 is the background.
-        size: shorter side inside the network in pixels; ``"auto"`` = what the weights were found
-            best at, None = the frames' own size.
+        masks: annotations: object ids uint8 (H,W) by frame index, or one array for frame 0. An object may first
+            appear in any frame and be annotated several times; 0 is the background.
+        size: shorter side inside the network in pixels; ``"auto"`` = the size that the weights do best at, None =
+            the frames' own size.
         memory_every: every n-th frame stays in memory.
         max_memory_frames: frames in memory at most, the annotated and the previous one included;
             None = no bound.
@@ -59,11 +61,11 @@ def segment(
             come last first), or ``both``: every frame from the masks on either side, merged by
             distance. Going backward needs a path or a sequence.
         correction: how masks are corrected: a :class:`Correction`, the name of a preset (``paper``,
-            ``default``), or None. With ``reference="all"`` later masks are asked for too, where the
+            ``default``), or None. With ``reference="all"`` later annotated frames are references too, where the
             frames are a path or a sequence.
 
     Returns:
-        A generator of one prediction per frame. Frames an object's mask cannot reach hold background there.
+        A generator of one prediction per frame. Frames that no annotation of an object reaches hold background there.
 
     Raises:
         VideoError: the frames cannot be read; what was yielded before stays valid.
@@ -72,18 +74,21 @@ def segment(
     """
     if isinstance(correction, str):
         correction = Correction.preset(correction)
-    if direction not in ("forward", "backward", "both"):
-        raise ConfigError(f"direction {direction!r} is unknown; use forward, backward or both.")
-    if isinstance(size, str) and size != "auto":
-        raise ConfigError(f"size {size!r} is unknown; use 'auto', a number of pixels, or None for the frames' own.")
-    propagator = Propagator(
-        network,
-        network.spec.size if size == "auto" else size,
-        MemoryPolicy(memory_every, max_memory_frames),
-        correction,
-    )
+    settings = SegmentationSettings(size, memory_every, max_memory_frames, direction, correction)
+    propagator = make_propagator(network, settings)
     given = check_masks(masks if isinstance(masks, Mapping) else {0: masks})
     return (p for _, p in segment_frames(propagator, frames, given, direction))
+
+
+def make_propagator(network: MemoryNetwork, settings: SegmentationSettings) -> Propagator:
+    """Make the propagator that settings ask for; the direction is up to :func:`segment_frames`.
+
+    Raises:
+        ConfigError: a value is out of range.
+    """
+    settings = settings.resolved(network.spec.size)
+    policy = MemoryPolicy(settings.memory_every, settings.max_memory_frames)
+    return Propagator(network, settings.inner_size, policy, settings.correction)
 
 
 def check_masks(masks: Mapping[int, Any]) -> dict[int, NDArray[np.uint8]]:

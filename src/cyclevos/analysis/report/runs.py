@@ -10,7 +10,7 @@ from pathlib import Path
 from cyclevos.analysis.report.records import RunRecord, read_record
 from cyclevos.errors import ConfigError, DatasetError, OutputError
 from cyclevos.jobs.manifest import MANIFEST
-from cyclevos.jobs.run_folder import RUN_FILE
+from cyclevos.jobs.run_record import RUN_FILE
 from cyclevos.media.reliability_files import RELIABILITY_FILE, ReliabilityRow, read_reliability
 from cyclevos.naming import natural_key
 

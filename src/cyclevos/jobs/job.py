@@ -1,0 +1,120 @@
+"""What a segmentation job is, what ``auto`` stands for in it, and what its results follow from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cyclevos.jobs.run_record import Identity
+from cyclevos.jobs.settings import MaskSettings, OutputSettings
+from cyclevos.media.source_identity import source_identity
+from cyclevos.media.sources import FrameSource
+from cyclevos.network.settings import NetworkSettings
+from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.pictures.mask_files import MaskImage
+from cyclevos.propagation.settings import SegmentationSettings
+
+CONTENT = "source_content"
+"""Name of the source's content among the values of the identity."""
+
+
+@dataclass(frozen=True)
+class SegmentJob:
+    """What is segmented, how, and where the results go.
+
+    Attributes:
+        source: a video file, a folder of frames, or a source that is open already.
+        masks: annotations: a file or folder, or masks by frame index.
+        output: folder of the results.
+        segmentation: how the video is segmented.
+        network: which network runs, and how.
+        results: what is written.
+        reading: how the masks are read.
+        title: shown on the progress bar.
+    """
+
+    source: Path | FrameSource
+    masks: Path | Mapping[int, MaskImage]
+    output: Path
+    segmentation: SegmentationSettings = field(default_factory=SegmentationSettings)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    results: OutputSettings = field(default_factory=OutputSettings)
+    reading: MaskSettings = field(default_factory=MaskSettings)
+    title: str = "segmenting"
+
+
+class Resolved(NamedTuple):
+    """A job's settings with what every ``auto`` stands for."""
+
+    segmentation: SegmentationSettings
+    network: NetworkSettings
+
+
+def resolve(job: SegmentJob, network: SpaceTimeMemoryNetwork | None = None) -> Resolved:
+    """Find out what ``auto`` stands for in a job's settings.
+
+    Args:
+        job: the job.
+        network: loaded already from the job's settings, if it is: then the size, device and dtype are its own.
+
+    Raises:
+        WeightsError: the weights cannot be found or do not match.
+        ConfigError: the device or the dtype cannot be used.
+    """
+    if network is not None:
+        parameter = next(network.parameters())
+        dtype = str(parameter.dtype).removeprefix("torch.")
+        own = replace(job.network, device=str(parameter.device), dtype=dtype)
+        return Resolved(job.segmentation.resolved(network.spec.size), own)
+    settings = job.network.resolved()
+    best_size = settings.best_size() if job.segmentation.size == "auto" else None
+    return Resolved(job.segmentation.resolved(best_size), settings)
+
+
+def settings_identity(job: SegmentJob, resolved: Resolved) -> Identity:
+    """Return the part of a job's identity that is the same for every clip; the device is none of it.
+
+    Args:
+        job: the job.
+        resolved: see :func:`resolve`.
+    """
+    settings, asked = resolved.segmentation, {"size": job.segmentation.size, "dtype": job.network.dtype}
+    values = {
+        "weights": job.network.weights_identity,
+        "size": settings.size,
+        "memory_every": settings.memory_every,
+        "max_memory_frames": settings.max_memory_frames,
+        "direction": settings.direction,
+        "correction": None if settings.correction is None else asdict(settings.correction),
+        "dtype": resolved.network.dtype,
+        "save": list(job.results.save),
+    }
+    return Identity(values, frozenset(name for name, value in asked.items() if value == "auto"))
+
+
+def content_identity(source: FrameSource, masks: Mapping[int, NDArray[np.uint8]]) -> dict[str, Any]:
+    """Return the part of a job's identity that is the clip's own.
+
+    Args:
+        source: the frames.
+        masks: annotations by frame index, uint8 (H,W).
+
+    Raises:
+        VideoError: the source cannot be read.
+    """
+    digest = hashlib.sha256()
+    for index, mask in sorted(masks.items()):
+        digest.update(f"{index} {mask.shape}".encode())
+        digest.update(mask.tobytes())
+    return {
+        "source": str(source.path.resolve()),
+        CONTENT: source_identity(source.path),
+        "resolution": list(source.size),
+        "masks": digest.hexdigest(),
+    }

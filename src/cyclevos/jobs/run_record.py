@@ -1,0 +1,186 @@
+"""run.json: which run a folder belongs to, what that run follows from, and how another one differs from it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cyclevos.errors import OutputError
+from cyclevos.files.atomic import output_errors, replacing
+
+RUN_FILE = "run.json"
+
+_TOOL = "cyclevos"
+_AUTO = "auto"  # kept by version 0.1 as it was given; since then what it stood for is kept
+_MOST_DIFFERENCES = 6
+
+
+class OtherRunError(OutputError):
+    """The folder holds the results of another run, which are not to be replaced."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a run's results follow from. The same identity continues a run, another one is refused.
+
+    Attributes:
+        values: by name, as JSON values, with what every ``auto`` stands for.
+        automatic: names of the values that the user left to ``auto``. A run that continues keeps the ``dtype`` that
+            it began with if that is one of them.
+    """
+
+    values: Mapping[str, Any]
+    automatic: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        """Bring the values into the form in which JSON gives them back."""
+        object.__setattr__(self, "values", json.loads(json.dumps(dict(self.values))))
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """The content of a folder's run.json.
+
+    Attributes:
+        signature: the values of the run's identity.
+        outputs: names within the folder of its results beside the masks.
+        finished: number of frames, once the run has ended; None before.
+        may_change: name of a value of the signature that may be another one when the run continues.
+        extra: what else is recorded about the run; it does not change the run's identity.
+    """
+
+    signature: Mapping[str, Any]
+    outputs: Sequence[str] = ()
+    finished: int | None = None
+    may_change: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: Path) -> RunRecord | None:
+        """Read a folder's record; None where it has none.
+
+        Raises:
+            OutputError: the folder's run.json is not ours, or cannot be read.
+        """
+        path = folder / RUN_FILE
+        with output_errors(path):
+            if not path.exists():
+                return None
+            text = path.read_bytes()
+        try:
+            run = json.loads(text)
+            if run["tool"] == _TOOL and isinstance(run["signature"], dict) and isinstance(run["outputs"], list):
+                known = {"tool", "signature", "outputs", "finished", "may_change"}
+                return cls(
+                    run["signature"],
+                    tuple(map(str, run["outputs"])),
+                    run["finished"] if isinstance(run.get("finished"), int) else None,
+                    run.get("may_change"),
+                    {key: value for key, value in run.items() if key not in known},
+                )
+        except (ValueError, KeyError, TypeError, RecursionError):
+            pass
+        raise OutputError(
+            f"{path} was not written by cyclevos, so {folder} belongs to something else.",
+            "Choose another output folder.",
+        )
+
+    def write(self, folder: Path) -> None:
+        """Write it to a folder's run.json.
+
+        Raises:
+            OutputError: the system refuses to write.
+        """
+        run: dict[str, Any] = {
+            "tool": _TOOL,
+            "signature": self.signature,
+            "outputs": sorted(self.outputs),
+            **self.extra,
+        }
+        run |= {} if self.finished is None else {"finished": self.finished}
+        run |= {} if self.may_change is None else {"may_change": self.may_change}
+        path = folder / RUN_FILE
+        with output_errors(path), replacing(path) as temporary:
+            temporary.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A run's recorded signature beside that of the present one, each with what ``auto`` stands for in it.
+
+    Attributes:
+        there: the recorded values.
+        now: the present ones.
+        may_change: name of a value that may differ.
+    """
+
+    there: Mapping[str, Any]
+    now: Mapping[str, Any]
+    may_change: str | None = None
+
+    @classmethod
+    def of(cls, record: RunRecord, identity: Identity, state_dtype: str | None, *, partly: bool = False) -> Comparison:
+        """Compare a record with the identity of the present run.
+
+        Args:
+            record: of the folder.
+            identity: of the present run.
+            state_dtype: what the state that the recorded run has left is computed in; None where there is none.
+            partly: the identity holds only some of the values; the others count as equal.
+        """
+        there, now = dict(record.signature), dict(identity.values)
+        if there.get("size") == _AUTO and "size" in identity.automatic:
+            there["size"] = now["size"]  # of the same weights it is the same, and other weights differ by themselves
+        if there.get("dtype") == _AUTO and (state_dtype is not None or "dtype" in identity.automatic):
+            there["dtype"] = state_dtype or now["dtype"]
+        if "dtype" in identity.automatic:
+            now["dtype"] = there.get("dtype", now["dtype"])
+        if _content(there.get("weights")) == _content(now.get("weights")) is not None:
+            there["weights"] = now["weights"]  # the same file under another name
+        return cls(there, {**there, **now} if partly else now, record.may_change)
+
+    @property
+    def same(self) -> bool:
+        """Whether both are the same run."""
+        free = {} if self.may_change is None else {self.may_change: None}
+        return {**self.there, **free} == {**self.now, **free}
+
+    def error(self, folder: Path) -> OtherRunError:
+        """Return the refusal of the present run in the folder of the recorded one."""
+        keys = {key for key in {**self.there, **self.now} if self.there.get(key) != self.now.get(key)}
+        remedy = "Repeat the same command to continue that run"
+        if keys == {"dtype"} and self.there.get("dtype") != _AUTO:
+            remedy = f"Use --dtype {self.there.get('dtype')} to continue that run"
+        remedy += ", choose another folder, or use --overwrite to replace its results."
+        if keys == {"save"}:
+            remedy += " Existing masks become other formats with cyclevos convert."
+        return OtherRunError(
+            f"{folder} holds the results of another run; these settings differ: {self._differences()}.", remedy
+        )
+
+    def _differences(self) -> str:
+        """Write "options.size (480 there, 240 now)" for everything that differs."""
+        before, now = _flat(self.there), _flat(self.now)
+        keys = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+        texts = [f"{key} ({before.get(key, 'nothing')} there, {now.get(key, 'nothing')} now)" for key in keys]
+        return ", ".join(texts[:_MOST_DIFFERENCES]) + (", ..." if len(texts) > _MOST_DIFFERENCES else "")
+
+
+def _content(weights: Any) -> str | None:
+    """Return the checksum within the identity of weights; None where it has none."""
+    found = re.search(r"\(SHA-256 ([0-9a-f]{64})\)$", str(weights))
+    return found and found[1]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            flat.update(_flat(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = json.dumps(value)
+    return flat

@@ -1,0 +1,193 @@
+"""Continuing under another dtype or device: the masks of an uninterrupted run, or a refusal in words."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from cyclevos.jobs import segment_job
+from cyclevos.jobs.run_folder import OtherRunError
+from cyclevos.jobs.run_state import RunState
+from cyclevos.jobs.segment_job import SegmentJob, run_job
+from cyclevos.jobs.settings import OutputSettings
+from cyclevos.media.writers import MaskWriter
+from cyclevos.network import weights
+from cyclevos.network.checkpoints import save_weights
+from cyclevos.network.settings import NetworkSettings
+from cyclevos.pictures.mask_files import MaskImage
+from cyclevos.propagation.settings import SegmentationSettings
+
+STOP_AT = 4
+
+
+@pytest.fixture(autouse=True)
+def _state_after_every_frame(monkeypatch):
+    monkeypatch.setattr(segment_job, "_SECONDS_BETWEEN_STATES", -1)
+
+
+@pytest.fixture
+def job(tmp_path, images, lively_network) -> SegmentJob:
+    """A job on a folder of ten frames, its dtype left to auto."""
+    (tmp_path / "clip").mkdir()
+    for index, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / "clip" / f"{index:05d}.png")
+    save_weights(lively_network, tmp_path / "tiny.safetensors")
+    mask = np.zeros(images[0].shape[:2], np.uint8)
+    mask[6:16, 3:13] = 1
+    return SegmentJob(
+        tmp_path / "clip",
+        {0: MaskImage(mask, None)},
+        tmp_path / "out",
+        SegmentationSettings(memory_every=2),
+        NetworkSettings(str(tmp_path / "tiny.safetensors"), device="cpu"),
+        OutputSettings(save=("masks",), quiet=True),
+    )
+
+
+def with_dtype(job: SegmentJob, dtype: str, **changes) -> SegmentJob:
+    return replace(job, network=replace(job.network, dtype=dtype), **changes)
+
+
+def masks_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.png"))}
+
+
+def uninterrupted(job: SegmentJob, dtype: str) -> dict[str, bytes]:
+    whole = with_dtype(job, dtype, output=job.output.with_name(f"whole-{dtype}"))
+    run_job(whole)
+    return masks_of(whole.output)
+
+
+@pytest.fixture
+def stopped(job, monkeypatch):
+    """Start the job in a dtype and stop it before frame 4; then change its run.json into what is asked for."""
+
+    def start(dtype: str, /, **signature) -> None:
+        write = MaskWriter.write
+
+        def stop(self, frame, *arguments, **options):
+            if frame.index == STOP_AT:
+                raise KeyboardInterrupt
+            write(self, frame, *arguments, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(MaskWriter, "write", stop)
+            with pytest.raises(KeyboardInterrupt):
+                run_job(with_dtype(job, dtype))
+        assert RunState(job.output).dtype == dtype
+        record = json.loads((job.output / "run.json").read_text())
+        record["signature"] |= signature
+        (job.output / "run.json").write_text(json.dumps(record))
+
+    return start
+
+
+def suits(monkeypatch, dtype: torch.dtype) -> None:
+    """Pretend that this machine is one on which auto stands for a dtype."""
+    resolve = weights.resolve_dtype
+    monkeypatch.setattr(
+        weights, "resolve_dtype", lambda name, device: dtype if name == "auto" else resolve(name, device)
+    )
+
+
+@pytest.mark.parametrize(("began", "here"), [("bfloat16", torch.float32), ("float32", torch.bfloat16)])
+def test_auto_continues_in_the_dtype_that_the_run_began_with(job, stopped, monkeypatch, began, here):
+    expected = uninterrupted(job, began)
+    stopped(began)
+    suits(monkeypatch, here)
+    assert run_job(job).segmented == 10 - STOP_AT
+    assert masks_of(job.output) == expected
+    assert json.loads((job.output / "run.json").read_text())["signature"]["dtype"] == began
+    assert run_job(job).segmented == 0, "a finished run stays, whatever auto stands for"
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_another_dtype_is_refused_by_name_and_nothing_is_touched(job, stopped, finished):
+    stopped("bfloat16")
+    if finished:
+        run_job(with_dtype(job, "bfloat16"))
+    before = masks_of(job.output)
+    with pytest.raises(OtherRunError, match=r'dtype \("bfloat16" there, "float32" now\)') as refused:
+        run_job(with_dtype(job, "float32"))
+    assert "--dtype bfloat16" in refused.value.remedy
+    assert "--overwrite" in refused.value.remedy
+    assert masks_of(job.output) == before
+
+
+def test_overwrite_starts_again_in_the_other_dtype(job, stopped):
+    expected = uninterrupted(job, "float32")
+    stopped("bfloat16")
+    other = with_dtype(job, "float32")
+    assert run_job(replace(other, results=replace(job.results, overwrite=True))).segmented == 10
+    assert masks_of(job.output) == expected
+
+
+def test_the_device_is_recorded_and_another_one_continues(job, stopped):
+    expected = uninterrupted(job, "float32")
+    stopped("float32")
+    file = job.output / "run.json"
+    record = json.loads(file.read_text())
+    assert record["device"] == "cpu"
+    file.write_text(json.dumps({**record, "device": "cuda:1"}))
+    assert run_job(with_dtype(job, "float32")).segmented == 10 - STOP_AT
+    assert masks_of(job.output) == expected
+    assert json.loads(file.read_text())["device"] == "cpu"
+
+
+def test_a_run_of_version_0_1_that_kept_auto_continues_in_its_states_dtype(job, stopped, monkeypatch):
+    expected = uninterrupted(job, "bfloat16")
+    stopped("bfloat16", dtype="auto", size="auto")
+    file = job.output / "run.json"
+    file.write_text(json.dumps({k: v for k, v in json.loads(file.read_text()).items() if k != "device"}))
+    suits(monkeypatch, torch.float32)
+    assert run_job(job).segmented == 10 - STOP_AT
+    assert masks_of(job.output) == expected
+
+
+def test_a_run_of_version_0_1_that_kept_auto_is_refused_under_another_dtype(job, stopped):
+    stopped("bfloat16", dtype="auto", size="auto")
+    with pytest.raises(OtherRunError, match=r'dtype \("bfloat16" there, "float32" now\)'):
+        run_job(with_dtype(job, "float32"))
+    RunState(job.output).remove()
+    with pytest.raises(OtherRunError, match=r'dtype \("auto" there, "float32" now\)'):
+        run_job(with_dtype(job, "float32"))
+
+
+def test_a_finished_run_of_version_0_1_is_not_done_again(job):
+    run_job(job)
+    file = job.output / "run.json"
+    record = json.loads(file.read_text())
+    record["signature"] |= {"dtype": "auto", "size": "auto"}
+    file.write_text(json.dumps(record))
+    assert run_job(job).segmented == 0
+
+
+def test_a_state_that_is_not_the_runs_own_costs_time_and_no_results(job, stopped):
+    expected = uninterrupted(job, "float32")
+    stopped("float32")
+    path = job.output / "state.safetensors"
+    tensors = load_file(path)
+    save_file({k: v.bfloat16() if v.dtype == torch.float32 else v for k, v in tensors.items()}, path)
+    assert run_job(with_dtype(job, "float32")).segmented == 10
+    assert masks_of(job.output) == expected
+
+
+def test_the_size_that_auto_stands_for_is_recorded_and_may_be_given(job, stopped):
+    stopped("float32")
+    size = json.loads((job.output / "run.json").read_text())["signature"]["size"]
+    assert size == job.network.best_size()
+    explicit = replace(job, segmentation=replace(job.segmentation, size=size))
+    assert run_job(with_dtype(explicit, "float32")).segmented == 10 - STOP_AT
+
+
+def test_weights_that_were_moved_are_the_same_weights(job, tmp_path):
+    run_job(job)
+    moved = Path(job.network.weights).rename(tmp_path / "moved.safetensors")
+    assert run_job(replace(job, network=replace(job.network, weights=str(moved)))).segmented == 0
