@@ -55,12 +55,13 @@ def _say(settings: TrainingConfig) -> None:
     if not e.main:
         return
     kind = "peak GPU memory" if e.device.startswith("cuda") else "peak memory of the process"
+    memory = "unknown" if e.memory_mb is None else f"{e.memory_mb:,.0f} MB"
     lines = [
         *e.sources,
         f"parameters: {e.trained:,} trained, {e.frozen:,} frozen",
         f"{e.clips} clips a step ({settings.batch} in each of {e.processes} processes on {e.device})",
         f"{e.seconds_per_step:.2f} s a step, {settings.steps:,} steps: {e.hours:.1f} hours without checkpoints and "
         "validation",
-        f"{kind}: {e.memory_mb:,.0f} MB; a checkpoint: {e.checkpoint_mb:,.0f} MB",
+        f"{kind}: {memory}; a checkpoint: {e.checkpoint_mb:,.0f} MB",
     ]
     typer.echo("\n".join(lines))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ import torch
 
 from cyclevos.datasets.clips import ClipSource, StillSource, VideoSource
 from cyclevos.errors import TrainingError
+from cyclevos.files.host import peak_memory
 from cyclevos.training.schema import TrainingConfig, ValidationConfig
 from cyclevos.training.trainer import STATE, Trainer
 from cyclevos.training.validation import open_validation
@@ -35,7 +34,7 @@ class Estimate:
         clips: clips per step, over all processes.
         seconds_per_step: median, warm-up left out, checkpoints and validation too.
         hours: of all steps.
-        memory_mb: peak of a GPU's memory, or of the process on a CPU.
+        memory_mb: peak of a GPU's memory, or of the process on a CPU; None where the system does not tell.
         checkpoint_mb: a checkpoint with its full state.
         main: whether this process speaks for all.
     """
@@ -48,7 +47,7 @@ class Estimate:
     clips: int
     seconds_per_step: float
     hours: float
-    memory_mb: float
+    memory_mb: float | None
     checkpoint_mb: float
     main: bool
 
@@ -83,6 +82,7 @@ def dry_run(config: TrainingConfig) -> Estimate:
     trained = sum(p.numel() for p in parameters if p.requires_grad)
     shares = trainer.dataset.shares.tolist()
     seconds = median(between)
+    peak = _peak_memory(trainer.accelerator.device)
     return Estimate(
         sources=tuple(
             f"{source.root}: {_found(opened)}, {share:.1%} of the clips"
@@ -95,7 +95,7 @@ def dry_run(config: TrainingConfig) -> Estimate:
         clips=config.batch * trainer.accelerator.num_processes,
         seconds_per_step=seconds,
         hours=seconds * config.steps / 3600,
-        memory_mb=_peak_memory(trainer.accelerator.device) / 2**20,
+        memory_mb=None if peak is None else peak / 2**20,
         checkpoint_mb=saved / 2**20,
         main=trainer.accelerator.is_main_process,
     )
@@ -110,8 +110,7 @@ def _found(source: ClipSource) -> str:
     return type(source).__name__
 
 
-def _peak_memory(device: torch.device) -> int:
+def _peak_memory(device: torch.device) -> int | None:
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak if sys.platform == "darwin" else peak * 1024)
+    return peak_memory()

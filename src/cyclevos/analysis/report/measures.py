@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from cyclevos.errors import ConfigError, CycleVOSError, DatasetError
 from cyclevos.evaluation import scoring
 from cyclevos.evaluation.agreement import object_agreement
 from cyclevos.evaluation.scores import Scores, SequenceScores, mean_scores
+from cyclevos.files.host import available_cpus
 from cyclevos.naming import natural_key
 
 Agreement = dict[int, npt.NDArray[np.float64]]
@@ -181,7 +181,7 @@ def _spread(
     work: Callable[[Task], Outcome], tasks: Sequence[Task], workers: int | None, done: Callable[[Task], None]
 ) -> list[Outcome]:
     """Do tasks in several processes, results in the tasks' order."""
-    workers = min(workers or os.cpu_count() or 1, len(tasks))
+    workers = min(workers or available_cpus(), len(tasks))
     if workers <= 1:
         return list(_told(map(work, tasks), tasks, done))
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:

@@ -1,0 +1,142 @@
+"""What this machine gives to the process: CPUs it may use, and the memory it has used at most."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+_CGROUPS = Path("/sys/fs/cgroup")
+_OWN_CGROUPS = Path("/proc/self/cgroup")
+
+
+def available_cpus() -> int:
+    """Return how many CPUs this process may use, at least 1.
+
+    The smallest of: the machine's CPUs, those that the process is bound to (affinity), and the quota of the
+    container or job that it runs in (Linux control groups, rounded up to whole CPUs).
+    """
+    quota = cgroup_quota(_CGROUPS, _OWN_CGROUPS)
+    usable = _usable_cpus()
+    return usable if quota is None else max(1, min(usable, math.ceil(quota)))
+
+
+def peak_memory() -> int | None:
+    """Return the most memory that this process has held so far, in bytes; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such module
+        return _windows_peak_memory()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, the others kilobytes
+
+
+def cgroup_quota(root: Path, own: Path) -> float | None:
+    """Return the smallest CPU quota of a process's control groups and the groups that contain them.
+
+    Args:
+        root: where control groups are mounted.
+        own: file that lists the process's groups, one `number:controllers:path` a line.
+
+    Returns:
+        CPUs, above 0; None where nothing limits them.
+    """
+    try:
+        lines = own.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    quotas: list[float] = []
+    for line in lines:
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if not controllers:  # version 2: one tree for all
+            folders, read = _with_parents(root, path), _quota_v2
+        elif "cpu" in controllers.split(","):
+            folders, read = _with_parents(root / "cpu", path), _quota_v1
+        else:
+            continue
+        quotas += [quota for folder in folders if (quota := read(folder)) is not None]
+    return min(quotas, default=None)
+
+
+def _usable_cpus() -> int:
+    if hasattr(os, "process_cpu_count"):  # Python 3.13
+        return os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) or 1
+    return os.cpu_count() or 1
+
+
+def _with_parents(root: Path, path: str) -> Iterator[Path]:
+    """Yield the folder of a group and of all groups around it.
+
+    In a container the path may be that of the host, which does not exist inside: only the root is found then, and
+    it holds the container's own limits.
+    """
+    inside = PurePosixPath(path.lstrip("/"))
+    for part in (inside, *inside.parents):
+        if ".." not in part.parts:
+            yield root / part
+
+
+def _quota_v2(folder: Path) -> float | None:
+    """Read `cpu.max`: microseconds of CPU time in each period (or `max`), and the period."""
+    words = _words(folder / "cpu.max")
+    return _ratio(words[0], words[1]) if len(words) == 2 else None
+
+
+def _quota_v1(folder: Path) -> float | None:
+    """Read the two files of version 1; a quota of -1 means that there is none."""
+    quota, period = _words(folder / "cpu.cfs_quota_us"), _words(folder / "cpu.cfs_period_us")
+    return _ratio(quota[0], period[0]) if quota and period else None
+
+
+def _ratio(quota: str, period: str) -> float | None:
+    if not (quota.isdecimal() and period.isdecimal() and int(quota) and int(period)):
+        return None
+    return int(quota) / int(period)
+
+
+def _words(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").split()
+    except OSError:
+        return []
+
+
+class _MemoryCounters(ctypes.Structure):
+    """PROCESS_MEMORY_COUNTERS of the Windows API."""
+
+    _fields_ = (
+        ("cb", ctypes.c_uint32),
+        ("PageFaultCount", ctypes.c_uint32),
+        ("PeakWorkingSetSize", ctypes.c_size_t),
+        ("WorkingSetSize", ctypes.c_size_t),
+        ("QuotaPeakPagedPoolUsage", ctypes.c_size_t),
+        ("QuotaPagedPoolUsage", ctypes.c_size_t),
+        ("QuotaPeakNonPagedPoolUsage", ctypes.c_size_t),
+        ("QuotaNonPagedPoolUsage", ctypes.c_size_t),
+        ("PagefileUsage", ctypes.c_size_t),
+        ("PeakPagefileUsage", ctypes.c_size_t),
+    )
+
+
+def _windows_peak_memory() -> int | None:
+    load = getattr(ctypes, "WinDLL", None)
+    if load is None:
+        return None
+    try:
+        kernel = load("kernel32", use_last_error=True)
+        # Without these declarations ctypes would cut the 64-bit handle to 32 bits.
+        kernel.GetCurrentProcess.restype = ctypes.c_void_p
+        ask = kernel.K32GetProcessMemoryInfo
+        ask.argtypes = (ctypes.c_void_p, ctypes.POINTER(_MemoryCounters), ctypes.c_uint32)
+        ask.restype = ctypes.c_int
+        counters = _MemoryCounters(cb=ctypes.sizeof(_MemoryCounters))
+        told = ask(kernel.GetCurrentProcess(), ctypes.byref(counters), counters.cb)
+    except (OSError, AttributeError):
+        return None
+    return int(counters.PeakWorkingSetSize) if told else None
