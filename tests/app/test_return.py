@@ -76,6 +76,27 @@ def test_a_log_line_that_was_cut_off_costs_that_line_alone(tmp_path):
     assert ResultLog(path)[1] == FrameResult({1: 0.75}, {})
 
 
+def test_a_log_cut_at_any_byte_keeps_its_whole_lines(tmp_path):
+    path = tmp_path / "results.jsonl"
+    log = ResultLog(path)
+    for index in range(3):
+        log.add(index, FrameResult({1: 0.5 + index / 8}, {1: 10 + index}))
+    content = path.read_bytes()
+    for size in range(len(content) + 1):
+        path.write_bytes(content[:size])
+        ResultLog(path).add(7, FrameResult({2: 0.5}, {}))
+        assert [index for index, _ in ResultLog(path).items()] == [*range(content[:size].count(b"\n")), 7]
+
+
+def test_a_log_with_garbage_is_read_and_cleaned(tmp_path):
+    path = tmp_path / "results.jsonl"
+    ResultLog(path).add(0, FrameResult({1: 0.5}, {}))
+    whole = path.read_bytes()
+    path.write_bytes(b"\xff\n" + whole + b'{"frame": 1e999, "reliability": {}, "areas": {}}\n{"frame": 1}\n')
+    assert ResultLog(path).items() == [(0, FrameResult({1: 0.5}, {}))]
+    assert path.read_bytes() == whole
+
+
 def test_a_long_log_is_shortened_when_it_is_opened(tmp_path):
     path = tmp_path / "results.jsonl"
     log = ResultLog(path)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import numpy.typing as npt
 
 from cyclevos.files.atomic import output_errors, replacing
+from cyclevos.files.records import append_record, parse_record, whole_lines
 from cyclevos.media.frames import Frame
 from cyclevos.media.writers import ResultWriter, check_ids
 from cyclevos.pictures.arrays import UInt8Array
@@ -52,7 +53,6 @@ class CocoWriter(ResultWriter):
         self._category_names = dict(category_names or {})
         self._info = {"description": _TOOL, **({} if palette is None else {"palette": palette.hex()})}
         self._offsets: dict[int, int] = {}  # frame index -> where its line starts
-        self._file: BinaryIO | None = None
         with output_errors(self.path):
             if resume:
                 self._recover()
@@ -80,7 +80,6 @@ class CocoWriter(ResultWriter):
 
     def close(self) -> None:
         """Write the COCO file from the lines and remove them; without any frame nothing is touched."""
-        self.abort()
         if not self.partial_path.exists():
             return
         with replacing(self.path) as temporary, temporary.open("w", encoding="utf-8") as file:
@@ -88,40 +87,16 @@ class CocoWriter(ResultWriter):
         with output_errors(self.path):
             self.partial_path.unlink()
 
-    def abort(self) -> None:
-        """Keep the lines for a run that continues."""
-        if self._file is not None:
-            file, self._file = self._file, None
-            with output_errors(self.partial_path):
-                file.close()
-
     def _append(self, entry: dict[str, Any]) -> None:
-        with output_errors(self.partial_path):
-            if self._file is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self.partial_path.open("ab")
-            self._file.seek(0, 2)
-            offset = self._file.tell()
-            try:
-                self._file.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
-                self._file.flush()
-            except OSError:
-                self._file.truncate(offset)  # half a line would spoil the next one
-                raise
-        self._offsets[entry["image"]["frame_index"]] = offset
+        self._offsets[entry["image"]["frame_index"]] = append_record(self.partial_path, entry, flush=False)
 
     def _recover(self) -> None:
-        """Index the lines that are whole, cutting off a broken end; or take over a finished file."""
+        """Index the lines of an interrupted run, or take over a finished file."""
         if self.partial_path.exists():
-            with self.partial_path.open("r+b") as file:
-                offset = 0
-                for line in file:
-                    index = _frame_index(line)
-                    if index is None:
-                        file.truncate(offset)
-                        break
+            for offset, line in whole_lines(self.partial_path):
+                index = _frame_index(line)
+                if index is not None:
                     self._offsets[index] = offset
-                    offset += len(line)
         elif self.path.exists():
             for entry in _entries_of(self.path):
                 self._append(entry)
@@ -184,10 +159,9 @@ def _entry(frame: Frame, ids: UInt8Array) -> dict[str, Any]:
 
 
 def _frame_index(line: bytes) -> int | None:
-    if not line.endswith(b"\n"):
-        return None
+    record = parse_record(line)
     try:
-        return int(json.loads(line)["image"]["frame_index"])
+        return None if record is None else int(record["image"]["frame_index"])
     except (ValueError, KeyError, TypeError):
         return None
 

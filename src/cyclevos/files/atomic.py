@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,24 @@ def temporary_path(path: Path) -> Path:
     "one at most.
     """
     return path.with_name(f".{path.name}.tmp")
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk has the names of a folder's files, on systems that can be asked for that.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    if os.name != "posix":  # Windows cannot open a folder, and keeps names without being asked
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network drives only sync files
+            raise
+    finally:
+        os.close(handle)
 
 
 def check_folder(folder: Path) -> None:

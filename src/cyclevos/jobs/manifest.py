@@ -1,42 +1,26 @@
-"""The manifest of many clips' results: JSON lines that are only ever appended, and whose folder they are."""
+"""The manifest of many clips' results: an append-only file of records, and which of a clip's records counts."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cyclevos.files.records import Records, read_records
+
 MANIFEST = "manifest.jsonl"
 
 
-def read_manifest(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """Read a manifest.
-
-    Returns:
-        Its records, and how many lines are none. A last line that was cut off is not counted.
-    """
-    if not path.is_file():
-        return [], 0
-    records: list[dict[str, Any]] = []
-    unreadable = 0
-    *whole, last = path.read_bytes().decode(errors="replace").split("\n")
-    for line in (*whole, last):
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            record = None
-        if isinstance(record, dict):
-            records.append(record)
-        elif line.strip() and line is not last:
-            unreadable += 1
-    return records, unreadable
+def read_manifest(path: Path) -> Records:
+    """Read a manifest: its records, and how many whole lines are no records."""
+    return read_records(path)
 
 
 def clip_records(records: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return the record of each clip that counts, by the name of its sequence.
 
-    That is the last one, but where its results were there already and stayed as they are: what was told of them holds.
+    That is the last one, unless it left the clip's earlier results as they were: the record that describes those
+    results then still counts.
     """
     counting: dict[str, dict[str, Any]] = {}
     for line in records:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from cyclevos.errors import OutputError
 from cyclevos.files.atomic import output_errors, replacing
+from cyclevos.files.records import append_lines, whole_lines
 from cyclevos.media.frames import Frame
 from cyclevos.media.review import spread_choice
 from cyclevos.media.writers import ResultWriter
@@ -72,13 +73,11 @@ class ReliabilityWriter(ResultWriter):
         """Append one frame's lines; see ResultWriter.write."""
         rows = [ReliabilityRow(self._sequence, frame.name, i, v) for i, v in sorted((reliability or {}).items())]
         self._rows[frame.name] = rows
-        with output_errors(self.path):
-            if not self._started:
-                self._started = True
-                self._write_whole()
-            else:
-                with self.path.open("a", encoding="utf-8", newline="") as file:
-                    file.write(_lines(rows))
+        if self._started:
+            append_lines(self.path, _lines(rows), flush=False)
+        else:
+            self._started = True
+            self._write_whole()
 
     def close(self) -> None:
         """Put the lines in the frames' order, once each."""
@@ -97,7 +96,7 @@ def write_reliability(path: Path, rows: Iterable[ReliabilityRow]) -> None:
         OutputError: the disk refuses.
     """
     with output_errors(path), replacing(path) as temporary:
-        temporary.write_text(",".join(_COLUMNS) + "\n" + _lines(rows), encoding="utf-8")
+        temporary.write_text(",".join(_COLUMNS) + "\n" + _lines(rows), encoding="utf-8", newline="\n")
 
 
 def read_reliability(path: Path, *, broken_end: bool = False) -> list[ReliabilityRow]:
@@ -105,16 +104,19 @@ def read_reliability(path: Path, *, broken_end: bool = False) -> list[Reliabilit
 
     Args:
         path: the file.
-        broken_end: let a last line pass that was cut off.
+        broken_end: pass over a last line that was cut off.
 
     Raises:
         OutputError: it is no such file.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            lines = list(csv.reader(file))
+        # Only whole lines: a number that was cut off is a number still.
+        content = b"".join(line for _, line in whole_lines(path)) if broken_end else path.read_bytes()
+        lines = list(csv.reader(io.StringIO(content.decode(), newline="")))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise OutputError(f"{path} cannot be read ({error}). Remove it and run again.") from error
+    if broken_end and not content:
+        return []
     if not lines or tuple(lines[0]) != _COLUMNS:
         raise OutputError(f"{path} does not begin with the columns {','.join(_COLUMNS)}. Remove it and run again.")
     rows = []
@@ -123,8 +125,6 @@ def read_reliability(path: Path, *, broken_end: bool = False) -> list[Reliabilit
             sequence, frame, object_id, reliability = line
             rows.append(ReliabilityRow(sequence, frame, int(object_id), float(reliability)))
         except ValueError as error:
-            if broken_end and number == len(lines):
-                break
             raise OutputError(f"{path}, line {number}: {','.join(line)!r} is not {','.join(_COLUMNS)}.") from error
     return rows
 

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Subset
 
 from cyclevos.datasets.clips import ClipBatch, collate
 from cyclevos.errors import MissingExtraError, OutputError, TrainingError
+from cyclevos.files.records import append_record, keep_records
 from cyclevos.network.checkpoints import save_weights
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.training.objective import PARTS, CyclicObjective
@@ -152,9 +153,8 @@ class Trainer:
             self.accelerator.log({"validation/J": result.mean}, step=self.step)
             writer = self.accelerator.get_tracker("tensorboard").writer
             writer.add_image("clip/prediction", sample_picture(batch, logits), self.step)
-            line = json.dumps({"step": self.step, "J": result.mean, "sequences": result.sequences})
-            with (self.output / VALIDATIONS).open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+            record = {"step": self.step, "J": result.mean, "sequences": result.sequences}
+            append_record(self.output / VALIDATIONS, record)
             logger.info("step %d: validation J %.4f", self.step, result.mean)
             if result.mean > self.best:
                 self.best = result.mean
@@ -203,7 +203,8 @@ class Trainer:
             average = torch.load(folder / "average.pt", map_location="cpu", weights_only=True)
             self.average.load_state_dict(average)
         if self.accelerator.is_main_process:
-            _forget_later_validations(self.output / VALIDATIONS, self.step)
+            # A continued run writes the later lines again.
+            keep_records(self.output / VALIDATIONS, lambda record: _is_of(record, self.step))
         logger.info("continuing from step %d", self.step)
 
     def _loader(self) -> Any:
@@ -274,11 +275,10 @@ def _claim(output: Path, config: TrainingConfig) -> None:
         raise OutputError(f"{output} cannot hold a training run ({error}). Choose another --output.") from error
 
 
-def _forget_later_validations(file: Path, step: int) -> None:
-    """Drop the lines that a continued run will write again."""
-    if file.is_file():
-        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-        file.write_text("".join(line for line in lines if json.loads(line)["step"] <= step), encoding="utf-8")
+def _is_of(record: Mapping[str, Any], steps: int) -> bool:
+    """Tell whether a validation was made within the first steps."""
+    step = record.get("step")
+    return isinstance(step, int | float) and step <= steps
 
 
 def _first_line(error: Exception) -> str:
