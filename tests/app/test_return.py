@@ -49,7 +49,7 @@ def test_a_video_that_is_gone_is_said_and_the_others_still_open(serve, clip, tmp
     serve.stop()
     clip.rename(tmp_path / "elsewhere")
     client = serve()
-    assert "does not exist" in client.json("GET", f"/projects/{name}", 422)["error"]
+    assert "does not exist" in client.json("GET", f"/projects/{name}", 422)["problem"]
     (tmp_path / "elsewhere").rename(clip)
     client.json("GET", f"/projects/{name}")
 
@@ -59,7 +59,7 @@ def test_a_project_file_of_something_else_is_said(client, project, tmp_path, con
     folder = tmp_path / "projects" / "other"
     folder.mkdir()
     (folder / "project.json").write_text(content)
-    assert "cannot be read as a project" in client.json("GET", "/projects/other", 422)["error"]
+    assert "cannot be read as a project" in client.json("GET", "/projects/other", 422)["problem"]
     assert len(client.json("GET", "/projects")) == 2
 
 

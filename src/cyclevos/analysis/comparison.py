@@ -51,7 +51,10 @@ class ComparedFrame:
         for name in ("before", "after", "truth"):
             ids = getattr(self, name)
             if ids is not None and ids.shape != size:
-                raise MaskError(f"{self.label}: the mask {name} has shape {ids.shape}, the frame {size}.")
+                raise MaskError(
+                    f"{self.label}: the mask {name} has shape {ids.shape}, the frame {size}.",
+                    "Give masks of the frame's size.",
+                )
 
     @property
     def changed(self) -> int:

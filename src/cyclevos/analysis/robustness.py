@@ -65,18 +65,18 @@ class Study:
         """Check the values."""
         known = (*PERTURBATIONS, RUN)
         if not self.kinds:
-            raise ConfigError(f"no perturbation is named; expected any of {', '.join(known)}.")
+            raise ConfigError(f"No perturbation is named; expected any of {', '.join(known)}.", "Name one or more.")
         for kind in self.kinds:
             if kind not in known:
-                raise ConfigError(f"perturbation {kind!r} is unknown; expected any of {', '.join(known)}.")
+                raise ConfigError(f"Perturbation {kind!r} is unknown; expected any of {', '.join(known)}.", "Check it.")
         if self.target not in TARGETS:
-            raise ConfigError(f"target {self.target!r} is unknown; expected {' or '.join(TARGETS)}.")
+            raise ConfigError(f"Target {self.target!r} is unknown; expected {' or '.join(TARGETS)}.", "Check it.")
         if not 0 < self.share <= 1:
-            raise ConfigError(f"share is {self.share}; expected a number in (0, 1].")
+            raise ConfigError(f"The share is {self.share}; expected a number in (0, 1].", "Change it.")
         if self.seed < 0:
-            raise ConfigError(f"seed is {self.seed}; expected a whole number from 0.")
+            raise ConfigError(f"The seed is {self.seed}; expected a whole number from 0.", "Give a larger one.")
         if RUN in self.kinds and self.other_run is None:
-            raise ConfigError("perturbation 'run' needs the folder of another run's results.")
+            raise ConfigError("Perturbation 'run' needs the folder of another run's results.", "Name it.")
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,9 @@ def _perturber(study: Study, sequence: layouts.Sequence, kind: str, share: float
             return PERTURBATIONS[kind](ids, rng)
         file = Path(study.other_run or "") / sequence.name / f"{sequence.frame_names[index]}.png"
         if not file.is_file():
-            raise MaskError(f"{file}, the other run's mask, does not exist.")
+            raise MaskError(
+                f"{file}, the other run's mask, does not exist.", "Give results that have a mask for every frame."
+            )
         size = (ids.shape[1], ids.shape[0])
         other = np.asarray(Image.fromarray(read_mask(file).ids).resize(size, Image.Resampling.NEAREST))
         return np.where(np.isin(other, np.unique(ids)), other, 0).astype(np.uint8)

@@ -219,8 +219,8 @@ class MaskStore:
         if ids.shape != self.size:
             came = "x".join(map(str, ids.shape[::-1]))
             raise MaskError(
-                f"{path} is {came} but the video is {size_text(self.size)}. Move this file out of the project: "
-                "its frame then counts as unmarked."
+                f"{path} is {came} but the video is {size_text(self.size)} (width x height).",
+                "Move this file out of the project; its frame then counts as unmarked.",
             )
         return ids
 
@@ -286,6 +286,6 @@ def _read_mark(path: Path) -> Mark:
 
 def _broken(path: Path, error: Exception) -> MaskError:
     return MaskError(
-        f"{path} cannot be read ({type(error).__name__}). It belongs to the project and was changed by something "
-        "else: move it away, and its frame counts as unmarked."
+        f"{path} cannot be read ({type(error).__name__}). Another program has changed this file of the project.",
+        "Move this file out of the project; its frame then counts as unmarked.",
     )

@@ -108,6 +108,6 @@ def load_project_file(folder: Path) -> ProjectFile:
     except (ValidationError, OSError) as error:
         problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise ConfigError(
-            f"{path} cannot be read as a project ({problem}). Put back the file as cyclevos wrote it, or open its "
-            "video anew."
+            f"{path} cannot be read as a project ({problem}).",
+            "Put back the file as cyclevos wrote it, or open the video as a new project.",
         ) from error

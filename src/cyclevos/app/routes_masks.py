@@ -83,7 +83,8 @@ def _import(project: Project, index: int, body: bytes, fit: bool) -> FrameMask:
         try:
             image = read_mask(path, fix_mask=True)
         except MaskError as error:
-            raise MaskError(str(error).replace(f"{path}: ", "").replace(str(path), "The file")) from error
+            problem = error.problem.replace(f"{path}: ", "").replace(str(path), "The file")
+            raise MaskError(problem, error.remedy.replace(str(path), "the file")) from error
     if fit and image.size != project.masks.size:
         height, width = project.masks.size
         resized = Image.fromarray(image.ids).resize((width, height), Image.Resampling.NEAREST)

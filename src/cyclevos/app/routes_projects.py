@@ -57,7 +57,8 @@ def project_routes(services: Services) -> APIRouter:
             title = name.rpartition("/")[2].rpartition(".")[0]
             project = await run_in_threadpool(workspace.create, video, title, move=True)
         except VideoError as error:
-            raise VideoError(str(error).replace(str(video), repr(name))) from error
+            problem, remedy = (text.replace(str(video), repr(name)) for text in (error.problem, error.remedy))
+            raise VideoError(problem, remedy) from error
         finally:
             video.unlink(missing_ok=True)
         return project.state()

@@ -216,7 +216,7 @@ def _summary(folder: Path) -> dict[str, Any]:
     try:
         file = load_project_file(folder)
     except CycleVOSError as error:
-        return {"id": folder.name, "name": folder.name, "problem": str(error)}
+        return {"id": folder.name, "name": folder.name, "problem": error.problem, "remedy": error.remedy}
     return {
         "id": folder.name,
         "name": file.name,

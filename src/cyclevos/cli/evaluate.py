@@ -57,7 +57,9 @@ def evaluate(
     from cyclevos.evaluation.categories import with_categories
 
     if seen is not None and categories is None:
-        raise ConfigError("--seen came without --categories; give the scored split's meta.json as --categories")
+        raise ConfigError(
+            "--seen was given without --categories.", "Give the meta.json of the scored split as --categories."
+        )
     # Both are read first: a mistake in them should not wait for the scores.
     meta = None if categories is None else read_meta(categories)
     seen_categories = None if seen is None else read_meta(seen).categories

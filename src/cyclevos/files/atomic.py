@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside and renamed, with the disk's refusals in words."""
+"""Files that are whole or absent: written beside and renamed; errors of the disk become OutputError."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from cyclevos.errors import CycleVOSError, OutputError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path in the same folder, which becomes `path` when the block ends without an error.
+    """Yield a temporary path in the same folder that is renamed to `path` when the block ends without an error.
 
-    On an error the temporary file goes and what was at `path` stays.
+    On an error the temporary file is removed and `path` stays as it was.
 
     Raises:
         OutputError: the system refuses to write.
@@ -40,12 +40,12 @@ def temporary_path(path: Path) -> Path:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the disk has the names of a folder's files, on systems that can be asked for that.
+    """Wait until the names of a folder's files are on disk, where the system supports that.
 
     Raises:
         OSError: the disk refuses.
     """
-    if os.name != "posix":  # Windows cannot open a folder, and keeps names without being asked
+    if os.name != "posix":  # Windows cannot open a folder, and writes names to disk itself
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -64,12 +64,12 @@ def check_folder(folder: Path) -> None:
         OutputError: there is a file of this name.
     """
     if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file. Expected a folder for the results: choose another name.")
+        raise OutputError(f"{folder} is a file. Expected a folder for the results.", "Choose another name.")
 
 
 @contextmanager
 def output_errors(path: Path) -> Iterator[None]:
-    """Turn an OSError within the block into an OutputError that names the path and the room left.
+    """Turn an OSError within the block into an OutputError that names the path and the free space.
 
     Raises:
         OutputError: in place of an OSError.
@@ -80,8 +80,8 @@ def output_errors(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise OutputError(
-            f"cannot write {path}: {error.strerror or error} ({_free_space(path)}). {_advice(error)} "
-            "Then run the same command again: it continues where it stopped."
+            f"The system cannot write {path}: {error.strerror or error} ({_free_space(path)}).",
+            f"{_advice(error)} Then run the same command again: it continues where it stopped.",
         ) from error
 
 

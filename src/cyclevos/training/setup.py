@@ -33,7 +33,7 @@ def build_trained_network(config: NetworkConfig, size: int | None) -> SpaceTimeM
         WeightsError: the weights to start from cannot be had.
     """
     if config.spec is None and config.name not in SPECS:
-        raise ConfigError(f"network.name {config.name!r} is unknown. Names: {', '.join(SPECS)}.")
+        raise ConfigError(f"network.name {config.name!r} is unknown.", f"Names: {', '.join(SPECS)}.")
     changes = config.changes.model_dump(exclude_unset=True)
     spec = (config.spec or SPECS[config.name]).model_copy(update={**changes, "size": size})
     if config.init_from is None:
@@ -97,7 +97,10 @@ def _start_from(weights: str, spec: NetworkSpec, *, imagenet: bool) -> SpaceTime
     grows = spec.context and not start.spec.context
     may_differ = {"size": spec.size, "read_sigma": spec.read_sigma, "context": spec.context or start.spec.context}
     if start.spec.model_copy(update=may_differ) != spec:
-        raise ConfigError(f"network.init_from {weights}: made for {start.spec}, the run wants {spec}.")
+        raise ConfigError(
+            f"network.init_from {weights}: made for {start.spec}, the run wants {spec}.",
+            "Give weights of this network, or change network.spec.",
+        )
     network = build_network(spec, imagenet=imagenet and grows)
     network.load_state_dict(start.state_dict(), strict=not grows)
     return network
@@ -116,8 +119,8 @@ def _build_source(config: SourceConfig, held_back: set[str], motion: Motion) -> 
     sequences = [s for s in dataset.sequences if s.name not in left_out and s.annotations]
     if not sequences:
         raise DatasetError(
-            f"{config.root}: no sequence is left to train on after leaving out {sorted(left_out)}. "
-            "Check split, exclude and validation.sequences."
+            f"{config.root}: no sequence is left to train on after leaving out {sorted(left_out)}.",
+            "Check split, exclude and validation.sequences.",
         )
     return VideoSource(sequences)
 
@@ -126,7 +129,9 @@ def _still_pairs(root: Path, images: str, masks: str) -> list[tuple[Path, Path]]
     folders = (root / images, root / masks)
     for folder in folders:
         if not folder.is_dir():
-            raise DatasetError(f"{folder} is not a folder; a still source needs images/ and masks/ of equal names.")
+            raise DatasetError(
+                f"{folder} is not a folder.", "A still source needs two folders, of images and of masks of equal names."
+            )
     found = {p.stem: p for p in sorted(folders[1].iterdir()) if p.suffix.lower() == ".png"}
     pairs = [
         (image, found[image.stem])
@@ -134,5 +139,8 @@ def _still_pairs(root: Path, images: str, masks: str) -> list[tuple[Path, Path]]
         if image.suffix.lower() in _IMAGE_SUFFIXES and image.stem in found and image != found[image.stem]
     ]
     if not pairs:
-        raise DatasetError(f"{root}: no image in {images}/ has a mask of the same name in {masks}/.")
+        raise DatasetError(
+            f"{root}: no image in {images}/ has a mask of the same name in {masks}/.",
+            "Name each mask as its image, with the ending .png.",
+        )
     return pairs

@@ -114,7 +114,8 @@ class Trainer:
             parts = ", ".join(f"{name}={value:g}" for name, value in values.items())
             raise TrainingError(
                 f"The loss of step {self.step + 1} is not finite: {parts}. The last checkpoint is kept in "
-                f"{self.output / STATE}; lower optimiser.lr, set optimiser.clip_norm, or use precision 'no'."
+                f"{self.output / STATE}.",
+                "Lower optimiser.lr, set optimiser.clip_norm, or use precision 'no'.",
             )
         self.accelerator.backward(losses["total"])
         if self.config.optimiser.clip_norm is not None:
@@ -194,8 +195,8 @@ class Trainer:
         if processes != self.accelerator.num_processes:
             raise TrainingError(
                 f"{self.output} was trained by {processes} processes, now there are "
-                f"{self.accelerator.num_processes}: the clips would differ. Continue it with {processes} or "
-                "start anew in another --output."
+                f"{self.accelerator.num_processes}: the clips would differ.",
+                f"Continue it with {processes}, or start a new run in another --output.",
             )
         self.accelerator.load_state(str(folder))
         self.step, self.best = int(state["step"]), float(state["best"])
@@ -247,18 +248,18 @@ def _check_claim(output: Path, config: TrainingConfig) -> None:
         # Read as a configuration, so that a setting added since with its default is no difference.
         found = TrainingConfig.model_validate_json(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise OutputError(f"{output} cannot hold a training run ({error}). Choose another --output.") from error
+        raise OutputError(f"{output} cannot hold a training run ({error}).", "Choose another --output.") from error
     except ValueError as error:
         raise OutputError(
-            f"{file} is not the configuration of a run ({_first_line(error)}). Choose another --output."
+            f"{file} is not the configuration of a run ({_first_line(error)}).", "Choose another --output."
         ) from error
     # As they are written: what is set to its default is then told from what is not set.
     was, wanted = found.model_dump(), config.model_dump()
     if was != wanted:
         differing = [name for name in was if was[name] != wanted[name]]
         raise OutputError(
-            f"{output} holds a run with another configuration (different: {', '.join(differing)}). Choose another "
-            "--output, or delete the folder to start anew."
+            f"{output} holds a run with another configuration (different: {', '.join(differing)}).",
+            "Choose another --output, or delete the folder to start a new run.",
         )
 
 
@@ -272,7 +273,7 @@ def _claim(output: Path, config: TrainingConfig) -> None:
             beside.write_text(config.model_dump_json(indent=2), encoding="utf-8")
             beside.replace(file)
     except OSError as error:
-        raise OutputError(f"{output} cannot hold a training run ({error}). Choose another --output.") from error
+        raise OutputError(f"{output} cannot hold a training run ({error}).", "Choose another --output.") from error
 
 
 def _is_of(record: Mapping[str, Any], steps: int) -> bool:
@@ -290,5 +291,7 @@ def _accelerate() -> Any:
         import accelerate
         import tensorboard  # noqa: F401 (Accelerate imports it later and would name no remedy)
     except ImportError as error:
-        raise MissingExtraError(f"Training needs {error.name}. Install it: pip install 'cyclevos[train]'") from error
+        raise MissingExtraError(
+            f"Training needs {error.name}, which is not installed.", "Install it: pip install 'cyclevos[train]'."
+        ) from error
     return accelerate

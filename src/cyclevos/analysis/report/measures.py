@@ -132,7 +132,7 @@ def measure(
         ConfigError: `workers` is below 1.
     """
     if workers is not None and workers < 1:
-        raise ConfigError(f"expected 1 or more workers, got {workers}")
+        raise ConfigError(f"Expected 1 or more workers, got {workers}.", "Give a positive number.")
     names = _sequence_names(runs, dataset, sequences)
     tasks = [
         (r, run.folder, sequence)
@@ -158,9 +158,10 @@ def _sequence_names(runs: Sequence[Run], dataset: Dataset | None, sequences: Seq
     absent = [name for name in wanted if name not in known]
     if len(absent) == len(wanted) or (dataset is None and absent):
         raise DatasetError(
-            f"no run has the sequence '{(absent or ['(none)'])[0]}'"
+            f"No run has the sequence '{(absent or ['(none)'])[0]}'"
             + (f" or any other of {dataset.name}" if dataset is not None else "")
-            + f"; the runs have {', '.join(known[:8])}{', ...' if len(known) > 8 else ''}; check the names"
+            + f"; the runs have {', '.join(known[:8])}{', ...' if len(known) > 8 else ''}.",
+            "Check the names.",
         )
     return tuple(wanted)
 

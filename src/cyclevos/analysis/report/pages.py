@@ -111,7 +111,7 @@ def write_report(
 def _check_output(folders: Sequence[Path], output: Path) -> None:
     """Refuse a folder in which the report's pictures would be taken for masks."""
     if output.resolve() in [folder.resolve() for folder in folders]:
-        raise OutputError(f"{output} holds a run's masks; its report goes elsewhere: choose another output folder.")
+        raise OutputError(f"{output} holds a run's masks.", "Choose another output folder for the report.")
 
 
 def _telling(bars: BarChart) -> tuple[str, ...]:

@@ -95,7 +95,7 @@ function showName() {
   $("reading").hidden = project.reading === null;
   if (project.problem) {
     $("reading").hidden = false;
-    $("reading").textContent = project.problem;
+    $("reading").textContent = `${project.problem} ${project.remedy}`;
   }
 }
 

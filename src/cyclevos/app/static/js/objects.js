@@ -93,7 +93,7 @@ async function importFile(file) {
   try {
     await masks.importFile(frame, file, false);
   } catch (error) {
-    if (!error.message.includes("but the video is")) {
+    if (error.kind !== "MaskSizeError") {
       toast(error);
       return;
     }

@@ -33,7 +33,7 @@ function hear(job) {
   else jobs.delete(job.id);
   showJob();
   if (isActive(job) || !known) return;
-  if (job.status === "failed") toast(Object.assign(new Error(job.error.error), { remedy: job.error.remedy }));
+  if (job.status === "failed") toast(api.Refusal.from(job.error));
   if (job.kind !== "track") return;
   set({ follow: false });
   if (job.status === "done") toast(job.result.frames ? `Tracked ${job.result.frames} frames.` : "All is tracked already.");

@@ -32,8 +32,8 @@ function showProjects(projects) {
     $("projects").replaceChildren(el("li.empty", {}, "None yet. What you open is kept here: close the page at any time, and go on later."));
     return;
   }
-  $("projects").replaceChildren(...projects.map(({ id, name, problem, frames, width, height, objects, changed }) => {
-    const words = problem ?? [
+  $("projects").replaceChildren(...projects.map(({ id, name, problem, remedy, frames, width, height, objects, changed }) => {
+    const words = problem ? `${problem} ${remedy}` : [
       frames ? `${frames} frames` : "", `${width}×${height}`, objects === 1 ? "1 object" : `${objects} objects`,
       new Date(1000 * changed).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }),
     ].filter(Boolean).join(" · ");
@@ -45,11 +45,11 @@ async function upload(file) {
   const { max_upload: most, suffixes } = store.server;
   const suffix = file.name.slice(file.name.lastIndexOf(".")).toLowerCase();
   if (!suffixes.includes(suffix)) {
-    toast(Object.assign(new Error(`${file.name} is not a video this app knows.`), { remedy: `Choose one of ${suffixes.join(", ")}.` }));
+    toast(new api.Refusal(`${file.name} is not a video that this app can read.`, `Choose one of ${suffixes.join(", ")}.`));
     return;
   }
   if (file.size > most) {
-    toast(Object.assign(new Error(`${file.name} is larger than ${Math.floor(most / 2 ** 20)} MB.`), { remedy: "Open it by its path instead." }));
+    toast(new api.Refusal(`${file.name} is larger than ${Math.floor(most / 2 ** 20)} MB.`, "Open it by its path instead."));
     return;
   }
   const bar = $("upload-progress");
