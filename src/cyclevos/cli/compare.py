@@ -20,16 +20,16 @@ _Chosen = list[tuple[str, str]]  # names of sequence and frame
 
 def compare(
     before: Annotated[Path, typer.Argument(help="Results before: a folder of masks, or of <sequence> folders.")],
-    after: Annotated[Path, typer.Argument(help="Results after, of the same names.")],
+    after: Annotated[Path, typer.Argument(help="Results after, with the same names.")],
     frames: Annotated[Path, typer.Option(help="The frames: a video, a folder, or <sequence> folders.")],
     output: Annotated[Path, typer.Option(help="The figure, .png or .pdf.")],
-    truth: Annotated[Path | None, typer.Option(help="Ground truth of the same names, drawn as outlines.")] = None,
-    sequences: Annotated[str | None, typer.Option(help="Some sequences, separated by commas.")] = None,
-    at: Annotated[str | None, typer.Option(help="Names or numbers of the frames to show, separated by commas.")] = None,
-    rows: Annotated[int, typer.Option(min=1, help="Rows at most; without --at, where the masks differ most.")] = 4,
+    truth: Annotated[Path | None, typer.Option(help="Ground truth with the same names, drawn as outlines.")] = None,
+    sequences: Annotated[str | None, typer.Option(help="Only these sequences, separated by commas.")] = None,
+    at: Annotated[str | None, typer.Option(help="Names or indices of the frames to show, separated by commas.")] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Rows at most; without --at, where masks differ most.")] = 4,
     titles: Annotated[str, typer.Option(help="Titles of the two columns.")] = "before,after",
 ) -> None:
-    """Draw frames with their masks before and after, say a correction, enlarging where they differ most."""
+    """Draw frames with their masks before and after, for example, correction; details show where they differ most."""
     names = titles.split(",")
     if len(names) != 2:
         raise ConfigError(f"--titles {titles!r}: expected two titles.", "Separate them by a comma.")

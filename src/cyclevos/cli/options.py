@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 import yaml
 
+from cyclevos.cli.completion import complete_split
 from cyclevos.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -93,7 +94,10 @@ Save = Annotated[
     str, typer.Option(help="Any of masks, overlay, probabilities, coco, youtube-vis and mots, separated by commas.")
 ]
 Review = Annotated[int, typer.Option(min=0, help="Frames to list for a look, those to distrust most first.")]
-Split = Annotated[str, typer.Option(help="Split list to score; all or none: every sequence there is.")]
+Split = Annotated[
+    str,
+    typer.Option(help="Split list to score; all or none: every sequence there is.", autocompletion=complete_split),
+]
 Year = Annotated[int | None, typer.Option(help="DAVIS year of the split list: 2016 or 2017, the newer by default.")]
 Layout = Annotated[str, typer.Option(help="How the data set is laid out: auto, davis, youtube-vos or plain.")]
 Annotations = Annotated[str, typer.Option(help="Name of the data set's folder with the ground truth.")]

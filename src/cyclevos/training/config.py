@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from cyclevos.errors import ConfigError
+from cyclevos.training.presets import presets
 from cyclevos.training.schema import TrainingConfig
 
 _SCIENTIFIC = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d{1,3}", re.ASCII)
@@ -43,12 +44,6 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Trainin
         raise ConfigError(f"{file}: {problem}.", "Correct the file or the --set option.") from error
     except RecursionError as error:
         raise ConfigError(f"{file} is nested too deeply.", "Remove sections that contain themselves.") from error
-
-
-def presets() -> dict[str, Path]:
-    """Return the presets that come with the package, by name."""
-    folder = Path(__file__).resolve().parents[1] / "configs"
-    return {file.stem: file for file in sorted(folder.glob("*.yaml"), key=lambda file: file.stem)}
 
 
 def _find(path: Path) -> Path:
