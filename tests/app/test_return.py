@@ -97,6 +97,11 @@ def test_a_log_with_garbage_is_read_and_cleaned(tmp_path):
     assert path.read_bytes() == whole
 
 
+def test_a_project_is_not_named_as_a_device_of_windows(client, clip):
+    project = client.json("POST", "/projects", 201, json={"path": str(clip), "name": "Con"})
+    assert (project["id"], project["name"]) == ("con-x", "Con")
+
+
 def test_a_long_log_is_shortened_when_it_is_opened(tmp_path):
     path = tmp_path / "results.jsonl"
     log = ResultLog(path)

@@ -15,6 +15,7 @@ from cyclevos.app.project import Project
 from cyclevos.app.project_file import PROJECT_FILE, ProjectFile, load_project_file
 from cyclevos.errors import CycleVOSError
 from cyclevos.files.atomic import output_errors
+from cyclevos.files.names import safe_name
 from cyclevos.media.open_source import open_source
 from cyclevos.naming import IMAGE_SUFFIXES, natural_key
 
@@ -173,7 +174,8 @@ class Workspace:
         return DEMO / f"{name}.mp4"
 
     def _new_folder(self, title: str) -> Path:
-        base = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60] or "video"
+        # An id has no underscore, by which a reserved name such as "con" is changed.
+        base = safe_name(re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60], "video").replace("_", "-x")
         with output_errors(self.projects):
             for number in range(1, 10_000):
                 folder = self.projects / (base if number == 1 else f"{base}-{number}")

@@ -82,7 +82,7 @@ class CocoWriter(ResultWriter):
         """Write the COCO file from the lines and remove them; without any frame nothing is touched."""
         if not self.partial_path.exists():
             return
-        with replacing(self.path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        with replacing(self.path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
             self._write_coco(file)
         with output_errors(self.path):
             self.partial_path.unlink()

@@ -134,7 +134,7 @@ def _write_youtube_vis(track: MaskTrack, path: Path) -> None:
         "file_names": files,
     }
     info = {"description": "cyclevos", **({"palette": track.palette.hex()} if track.palette else {})}
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         file.write(f'{{"info":{json.dumps(info)},"videos":[{json.dumps(video)}],"annotations":[')
         for number, (object_id, given) in enumerate(sorted(segmentations.items())):
             annotation = {

@@ -186,7 +186,7 @@ def _is_same(run: dict[str, Any], signature: dict[str, Any]) -> bool:
 
 def _write_run(folder: Path, run: Mapping[str, Any]) -> None:
     with replacing(folder / RUN_FILE) as temporary:
-        temporary.write_text(json.dumps(dict(run), indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(dict(run), indent=2) + "\n", encoding="utf-8", newline="\n")
 
 
 def _as_json(signature: Mapping[str, Any]) -> dict[str, Any]:

@@ -152,7 +152,7 @@ def write_review(path: Path, rows: Sequence[ReliabilityRow], count: int) -> list
     review = [frames[k]._asdict() for k in spread_choice([1 - row.reliability for row in frames], count)]
     with output_errors(path), replacing(path) as temporary:
         record = {"count": count, "review": review, "frames": [row._asdict() for row in rows]}
-        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8", newline="\n")
     return review
 
 

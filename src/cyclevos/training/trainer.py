@@ -174,7 +174,7 @@ class Trainer:
             if self.average is not None:
                 torch.save(self.average.state_dict(), beside / "average.pt")
             progress = {"step": self.step, "best": self.best, "processes": self.accelerator.num_processes}
-            (beside / "progress.json").write_text(json.dumps(progress), encoding="utf-8")
+            (beside / "progress.json").write_text(json.dumps(progress), encoding="utf-8", newline="\n")
             old = self.output / f"{STATE}.old"
             if (self.output / STATE).exists():  # else the old one is all there is: stopped between renames
                 shutil.rmtree(old, ignore_errors=True)
@@ -270,7 +270,7 @@ def _claim(output: Path, config: TrainingConfig) -> None:
         output.mkdir(parents=True, exist_ok=True)
         if not file.is_file():
             beside = output / f"{CONFIG}.partial"
-            beside.write_text(config.model_dump_json(indent=2), encoding="utf-8")
+            beside.write_text(config.model_dump_json(indent=2), encoding="utf-8", newline="\n")
             beside.replace(file)
     except OSError as error:
         raise OutputError(f"{output} cannot hold a training run ({error}).", "Choose another --output.") from error
