@@ -21,6 +21,7 @@ from cyclevos.files.records import append_record, keep_records
 from cyclevos.network.checkpoints import save_weights
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.training.objective import PARTS, CyclicObjective
+from cyclevos.training.processes import PATIENCE, together
 from cyclevos.training.schema import TrainingConfig
 from cyclevos.training.setup import build_dataset, build_optimiser, build_schedule, build_trained_network
 from cyclevos.training.validation import Validation, open_validation, sample_picture, validate
@@ -54,11 +55,14 @@ class Trainer:
         accelerate = _accelerate()
         self.config, self.output = config, output
         self.accelerator: Any = accelerate.Accelerator(
-            mixed_precision=config.precision, log_with="tensorboard", project_dir=str(output)
+            mixed_precision=config.precision,
+            log_with="tensorboard",
+            project_dir=str(output),
+            kwargs_handlers=[accelerate.utils.InitProcessGroupKwargs(timeout=PATIENCE)],
         )
         _check_claim(output, config)
         if config.validation.root is not None:
-            open_validation(config.validation)  # a wrong name is said now, not after the first thousand steps
+            open_validation(config.validation)  # report a wrong name now, not after the first thousand steps
         self.dataset = build_dataset(config, self.accelerator.num_processes)  # before ImageNet's weights are fetched
         accelerate.utils.set_seed(config.seed)
         network = build_trained_network(config.network, config.size).to(memory_format=torch.channels_last)
@@ -71,9 +75,7 @@ class Trainer:
         self.step = 0
         self.best = -1.0
         # Last: a folder is only taken by a run whose data and network could be had.
-        if self.accelerator.is_main_process:
-            _claim(output, config)
-        self.accelerator.wait_for_everyone()
+        together(self.accelerator, lambda: _claim(output, config))
 
     @property
     def network(self) -> SpaceTimeMemoryNetwork:
@@ -94,7 +96,7 @@ class Trainer:
                 continued used another number of processes.
         """
         self._resume()
-        # What a stopped run logged after its checkpoint is done again, so hide it.
+        # A continued run repeats the steps after its checkpoint: hide what was logged of them before.
         self.accelerator.init_trackers("tensorboard", init_kwargs={"tensorboard": {"purge_step": self.step + 1}})
         try:
             for batch in self._loader():
@@ -128,7 +130,7 @@ class Trainer:
         return values, logits
 
     def _mean(self, losses: dict[str, Tensor]) -> dict[str, float]:
-        """Average over the processes, so that all log and judge the same; a part that none has is left out."""
+        """Average over the processes; a part of the loss that no process has is left out."""
         if self.accelerator.num_processes == 1:
             return {name: float(value.detach()) for name, value in losses.items()}
         absent = losses["total"].new_full((), -1.0)
@@ -144,45 +146,43 @@ class Trainer:
             scalars = {f"loss/{name}": value for name, value in losses.items()}
             self.accelerator.log({**scalars, "lr": self.schedule.get_last_lr()[-1]}, step=self.step)
         if config.validation.root is not None and (self.step % config.validation.every == 0 or last):
-            self._validate(batch, logits)
+            together(self.accelerator, lambda: self._validate(batch, logits))
         if self.step % config.checkpoint_every == 0 or last:
             self._save()
 
     def _validate(self, batch: ClipBatch, logits: Tensor) -> None:
-        if self.accelerator.is_main_process:
-            result: Validation = validate(self.network, self.config.validation)
-            self.accelerator.log({"validation/J": result.mean}, step=self.step)
-            writer = self.accelerator.get_tracker("tensorboard").writer
-            writer.add_image("clip/prediction", sample_picture(batch, logits), self.step)
-            record = {"step": self.step, "J": result.mean, "sequences": result.sequences}
-            append_record(self.output / VALIDATIONS, record)
-            logger.info("step %d: validation J %.4f", self.step, result.mean)
-            if result.mean > self.best:
-                self.best = result.mean
-                save_weights(self.network, self.output / BEST)
-        self.accelerator.wait_for_everyone()
+        result: Validation = validate(self.network, self.config.validation)
+        self.accelerator.log({"validation/J": result.mean}, step=self.step)
+        writer = self.accelerator.get_tracker("tensorboard").writer
+        writer.add_image("clip/prediction", sample_picture(batch, logits), self.step)
+        record = {"step": self.step, "J": result.mean, "sequences": result.sequences}
+        append_record(self.output / VALIDATIONS, record)
+        logger.info("step %d: validation J %.4f", self.step, result.mean)
+        if result.mean > self.best:
+            self.best = result.mean
+            save_weights(self.network, self.output / BEST)
 
     def _save(self) -> None:
         """Write the full state beside the old one, then swap."""
         beside = self.output / f"{STATE}.partial"
-        if self.accelerator.is_main_process:
-            shutil.rmtree(beside, ignore_errors=True)
-        self.accelerator.wait_for_everyone()
-        self.accelerator.save_state(str(beside))
-        self.accelerator.wait_for_everyone()  # every process writes files of its own
-        if self.accelerator.is_main_process:
-            if self.average is not None:
-                torch.save(self.average.state_dict(), beside / "average.pt")
-            progress = {"step": self.step, "best": self.best, "processes": self.accelerator.num_processes}
-            (beside / "progress.json").write_text(json.dumps(progress), encoding="utf-8", newline="\n")
-            old = self.output / f"{STATE}.old"
-            if (self.output / STATE).exists():  # else the old one is all there is: stopped between renames
-                shutil.rmtree(old, ignore_errors=True)
-                (self.output / STATE).replace(old)
-            beside.replace(self.output / STATE)
+        together(self.accelerator, lambda: shutil.rmtree(beside, ignore_errors=True))
+        # Every process writes files of its own.
+        together(self.accelerator, lambda: self.accelerator.save_state(str(beside)), main_only=False)
+        together(self.accelerator, lambda: self._swap(beside))
+
+    def _swap(self, beside: Path) -> None:
+        """Complete the state that was written and put it in the old one's place."""
+        if self.average is not None:
+            torch.save(self.average.state_dict(), beside / "average.pt")
+        progress = {"step": self.step, "best": self.best, "processes": self.accelerator.num_processes}
+        (beside / "progress.json").write_text(json.dumps(progress), encoding="utf-8", newline="\n")
+        old = self.output / f"{STATE}.old"
+        if (self.output / STATE).exists():  # else the old one is all there is: stopped between renames
             shutil.rmtree(old, ignore_errors=True)
-            save_weights(self.network, self.output / LAST)
-        self.accelerator.wait_for_everyone()
+            (self.output / STATE).replace(old)
+        beside.replace(self.output / STATE)
+        shutil.rmtree(old, ignore_errors=True)
+        save_weights(self.network, self.output / LAST)
 
     def _resume(self) -> None:
         folder = self.output / STATE
