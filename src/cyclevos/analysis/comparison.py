@@ -32,7 +32,7 @@ class ComparedFrame:
     """One row of the figure.
 
     Attributes:
-        label: what the row is called.
+        label: title of the row.
         image: uint8 RGB (H,W,3).
         before: ids uint8 (H,W).
         after: ids uint8 (H,W).

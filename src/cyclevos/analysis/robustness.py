@@ -1,4 +1,4 @@
-"""How much poor masks cost, and how much of it correction gets back."""
+"""How much J&F poor masks cost, and how much of it correction recovers."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ RUN = "run"
 
 @dataclass(frozen=True)
 class Study:
-    """What is perturbed, and what is tried against it.
+    """What is perturbed, and the correction tried against it.
 
     Attributes:
         kinds: names of :data:`~cyclevos.analysis.perturbations.PERTURBATIONS`, or ``run``.
-        target: the ``memory``'s masks, those that stay, or the user's own ``first`` one.
+        target: ``memory``, masks that stay in the memory, or ``first``, the annotation of the first frame.
         share: of the memory's masks that are replaced, in (0, 1].
-        correction: what is tried.
+        correction: the correction to try.
         size: shorter side inside the network; None = the frames' own.
         other_run: results whose masks the kind ``run`` takes.
         seed: of the choice of frames and of random perturbations, from 0.
@@ -85,7 +85,7 @@ class Outcome:
 
     Attributes:
         target: what was perturbed.
-        kind: how.
+        kind: name of the perturbation.
         share: of the memory's masks; 1 for the first mask.
         clean: without perturbation or correction.
         perturbed: perturbed, not corrected.
@@ -101,7 +101,7 @@ class Outcome:
 
     @property
     def recovered(self) -> float:
-        """What correction got back."""
+        """J&F recovered by the correction."""
         return self.corrected - self.perturbed
 
 
@@ -121,10 +121,10 @@ def run_study(
         network: frozen.
         dataset: its sequences' first masks start the runs.
         study: what to do.
-        output: folder of the runs' masks; finished sequences are not done again.
+        output: folder of the runs' masks; finished sequences are skipped.
         identity: what else results depend on (the weights), as JSON values.
         advance: called with the name of each sequence done.
-        overwrite: replace earlier results instead of continuing them, or refusing those of another run.
+        overwrite: replace earlier results instead of continuing them.
 
     Returns:
         One outcome per kind.
@@ -220,7 +220,7 @@ def _propagate(
 
 
 def _perturber(study: Study, sequence: layouts.Sequence, kind: str, share: float) -> Disturbance:
-    """Return what makes a frame's mask worse; the same frames and masks each time it is asked."""
+    """Return the function that perturbs a frame's mask, deterministic for each frame."""
 
     def disturb(index: int, ids: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         rng = np.random.default_rng([study.seed, index])

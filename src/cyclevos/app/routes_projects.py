@@ -1,4 +1,4 @@
-"""Routes of the projects: which there are, opening a video, settings, and the stream of news."""
+"""Routes of the projects: listing, opening videos, settings, and the event stream."""
 
 from __future__ import annotations
 

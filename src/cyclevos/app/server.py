@@ -41,12 +41,12 @@ class AppOptions:
     Attributes:
         projects: folder of the projects.
         folders: folders that videos may be opened from and results written to.
-        host: address that is bound.
-        token: asked of every page; None asks none.
+        host: address to bind.
+        token: required of every page; None = no token.
         max_upload: bytes of a video that a page may send.
-        weights: of the network.
-        device: that it runs on.
-        dtype: that it computes in.
+        weights: name or file of the network's weights.
+        device: of the network.
+        dtype: of the network.
     """
 
     projects: Path
@@ -87,7 +87,7 @@ def create_app(options: AppOptions) -> Guard:
 
     @app.post("/api/session")
     def open_session(body: SessionBody) -> JSONResponse:
-        """Trade the token for a cookie, so that it appears in no address."""
+        """Exchange the token for a cookie, so that it does not appear in addresses."""
         if not guard.knows(body.token):
             raise ForbiddenError("The token is wrong.", "Open the whole address that the server printed.")
         response = JSONResponse({"ok": True})

@@ -1,4 +1,4 @@
-"""Where the server may read and write: its projects' folder, and the folders given at start."""
+"""Folders that the server may read and write: its projects, and the folders given at start."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ class Workspace:
             self._open.clear()
 
     def silence(self) -> None:
-        """End the streams of news, so that the server can stop."""
+        """End the event streams, so that the server can stop."""
         for project in list(self._open.values()):
             project.hub.close()
 
     def listing(self) -> list[dict[str, Any]]:
-        """Return the projects there are, the last changed one first."""
+        """Return all projects, the last changed one first."""
         found = []
         for folder in self.projects.iterdir():
             if _ID.match(folder.name) and (folder / PROJECT_FILE).is_file():
@@ -150,7 +150,7 @@ class Workspace:
             return {"path": "", "parent": None, "entries": entries}
         folder = self.confined(text)
         if not folder.is_dir():
-            raise NotFoundError(f"{folder} is no folder.", "Go back and choose another.")
+            raise NotFoundError(f"{folder} is not a folder.", "Go back and choose another.")
         entries = []
         try:
             for entry in sorted(folder.iterdir(), key=lambda entry: natural_key(entry.name))[: 4 * _MOST_ENTRIES]:

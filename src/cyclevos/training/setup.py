@@ -1,4 +1,4 @@
-"""From a configuration to the parts of a run: network, data, optimiser, schedule."""
+"""Builds the parts of a run from its configuration: network, data, optimiser, schedule."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def build_trained_network(config: NetworkConfig, size: int | None) -> SpaceTimeM
         size: shorter side to store with the weights.
 
     Raises:
-        ConfigError: the named network does not exist, or weights to start from are of another.
-        WeightsError: the weights to start from cannot be had.
+        ConfigError: the named network does not exist, or the weights to start from belong to another one.
+        WeightsError: the weights to start from cannot be read.
     """
     if config.spec is None and config.name not in SPECS:
         raise ConfigError(f"network.name {config.name!r} is unknown.", f"Names: {', '.join(SPECS)}.")
@@ -67,7 +67,7 @@ def build_dataset(config: TrainingConfig, processes: int) -> ClipDataset:
 
 
 def build_optimiser(objective: nn.Module, config: OptimiserConfig) -> torch.optim.Optimizer:
-    """Build the optimiser; the trunks form a group with a learning rate of their own."""
+    """Build the optimiser; the trunks are a parameter group with their own learning rate."""
     named = [(name, p) for name, p in objective.named_parameters() if p.requires_grad]
     trunks = [p for name, p in named if "_encoder." in name]
     others = [p for name, p in named if "_encoder." not in name]
@@ -92,7 +92,7 @@ def build_schedule(optimiser: torch.optim.Optimizer, config: OptimiserConfig, st
 
 
 def _start_from(weights: str, spec: NetworkSpec, *, imagenet: bool) -> SpaceTimeMemoryNetwork:
-    """Build a network with weights of one that may have another size and kernel, and no context yet."""
+    """Build a network from weights whose size and kernel may differ and that may lack the context."""
     start = load_network(weights, device="cpu", dtype="float32")
     grows = spec.context and not start.spec.context
     may_differ = {"size": spec.size, "read_sigma": spec.read_sigma, "context": spec.context or start.spec.context}

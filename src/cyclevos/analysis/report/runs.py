@@ -1,4 +1,4 @@
-"""What runs left on disk: masks by sequence and frame, their reliability, the manifest."""
+"""Reads the results of runs: masks by sequence and frame, reliability, manifest."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Run:
     """One run's results.
 
     Attributes:
-        name: the folder's name, with as many of its parents as tell it from the other runs.
+        name: the folder's name, with as many parents as distinguish it from the other runs.
         folder: holds `<sequence>/<frame>.png`.
         masks: mask files by sequence and frame name, frames in time order.
         reliability: by sequence; those without it are absent.
@@ -47,7 +47,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     """Read the runs' folders.
 
     Args:
-        folders: one or more, each as `cyclevos segment-dataset` leaves it; masks of other programs will do.
+        folders: one or more, each as `cyclevos segment-dataset` leaves it; masks of other programs are accepted.
 
     Raises:
         DatasetError: a folder does not exist or holds no masks.
@@ -101,7 +101,7 @@ def _mask_files(folder: Path) -> dict[str, Path]:
 
 
 def _read_reliability(folder: Path, sequences: Iterable[str]) -> tuple[dict[str, Reliability], list[str]]:
-    """Read each sequence's file, and of the joined one what has no file; and say which are broken."""
+    """Read each sequence's file, or its rows in the joined file; also return which files are broken."""
     problems: list[str] = []
 
     def rows(file: Path) -> list[ReliabilityRow]:

@@ -29,7 +29,7 @@ export async function showWelcome() {
 
 function showProjects(projects) {
   if (!projects.length) {
-    $("projects").replaceChildren(el("li.empty", {}, "None yet. What you open is kept here: close the page at any time, and go on later."));
+    $("projects").replaceChildren(el("li.empty", {}, "None yet. Projects are kept: close the page at any time and continue later."));
     return;
   }
   $("projects").replaceChildren(...projects.map(({ id, name, problem, remedy, frames, width, height, objects, changed }) => {
@@ -57,7 +57,7 @@ async function upload(file) {
   $("upload-note").textContent = `Copying ${file.name}`;
   const project = await attempt(() => api.upload(file, (part) => (bar.firstElementChild.style.width = `${100 * part}%`)));
   bar.hidden = true;
-  $("upload-note").textContent = "It is copied into the project on this computer and goes nowhere else.";
+  $("upload-note").textContent = "The file is copied into the project on this computer and sent nowhere else.";
   if (project) enter(project);
 }
 
@@ -67,7 +67,7 @@ async function browse() {
   const show = async (path) => {
     const folder = await attempt(() => api.get(`/folders?path=${encodeURIComponent(path)}`));
     if (!folder) return;
-    where.textContent = folder.path || "Folders that this app was started for";
+    where.textContent = folder.path || "Folders that this app may open";
     const entry = (picture, text, act) => el("button", { type: "button", onclick: act }, icon(picture), text);
     const up = folder.parent === null ? [] : [entry("folder", "..", () => show(folder.parent))];
     const rows = folder.entries.map(({ name, path: place, kind }) =>
