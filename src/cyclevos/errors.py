@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class CycleVOSError(Exception):
-    """Base of every error cyclevos raises on purpose.
+    """Base of every error that cyclevos raises on purpose.
 
     Args:
         problem: what was found and what was expected, in full sentences.

@@ -99,7 +99,7 @@ def test_a_folder_gets_one_picture_per_object_and_frame(client, project, square,
     assert np.array_equal(np.asarray(Image.open(files[0])), square * 255)
     assert not np.asarray(Image.open(files[1])).any()
     again = export(client, project, ["objects"], folder=str(target))
-    assert "holds something already" in again["error"]["error"]
+    assert "holds something already" in again["error"]["problem"]
 
 
 def test_what_is_exported_is_what_was_painted(client, project, tmp_path):

@@ -40,7 +40,7 @@ def test_a_stroke_on_an_old_mask_is_refused_and_changes_nothing(client, project,
     _, old = client.mask(project, 0)
     client.paint(project, 0, square, old)
     answer = client.paint(project, 0, np.zeros_like(square), old, expect=409)
-    assert "changed elsewhere" in answer["error"]
+    assert "changed elsewhere" in answer["problem"]
     assert answer["remedy"]
     assert np.array_equal(client.mask(project, 0)[0], square)
 
@@ -68,8 +68,8 @@ def test_a_mask_of_another_size_or_that_is_no_gzip_is_refused(client, project):
     ):
         assert client.json("PUT", url, 400, content=body, headers=headers)["remedy"]
     bomb = gzip.compress(bytes(50_000_000))
-    assert "one byte for each" in client.json("PUT", url, 400, content=bomb, headers=headers)["error"]
-    assert client.json("PUT", url, 400, content=bytes(960))["error"].startswith("The mask does not say")
+    assert "one byte for each" in client.json("PUT", url, 400, content=bomb, headers=headers)["problem"]
+    assert client.json("PUT", url, 400, content=bytes(960))["problem"].startswith("The mask does not say")
 
 
 def test_forgetting_a_mark_goes_back_to_what_tracking_made(client, project, square):
@@ -94,15 +94,15 @@ def test_an_imported_mask_keeps_its_ids_and_brings_its_colours(client, project, 
 def test_an_imported_mask_of_another_size_is_refused_or_resized_if_asked(client, project, square):
     small = png(square[::2, ::2].copy())
     answer = client.json("POST", f"/projects/{project}/masks/0/import", 422, content=small)
-    assert "20x12" in answer["error"]
-    assert "40x24" in answer["error"]
+    assert "20x12" in answer["problem"]
+    assert "40x24" in answer["problem"]
     assert client.json("POST", f"/projects/{project}/masks/0/import?fit=true", content=small)["areas"] == {"1": 100}
 
 
 @pytest.mark.parametrize("body", [b"", b"GIF89a", b"\x89PNG\r\n\x1a\nrubbish"])
 def test_what_is_no_mask_is_refused_without_naming_our_files(client, project, body):
     answer = client.json("POST", f"/projects/{project}/masks/0/import", 422, content=body)
-    assert "/tmp" not in answer["error"] + answer["remedy"]
+    assert "/tmp" not in answer["problem"] + answer["remedy"]
 
 
 def test_a_bomb_of_a_picture_is_refused(client, project):

@@ -150,5 +150,5 @@ def told(response) -> None:
     assert response.status_code < 500 or response.status_code == 501, (response.status_code, response.text)
     if response.status_code >= 400:
         answer = response.json()
-        assert answer["error"], answer
+        assert answer["problem"], answer
         assert answer["remedy"], answer

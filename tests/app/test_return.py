@@ -49,7 +49,7 @@ def test_a_video_that_is_gone_is_said_and_the_others_still_open(serve, clip, tmp
     serve.stop()
     clip.rename(tmp_path / "elsewhere")
     client = serve()
-    assert "does not exist" in client.json("GET", f"/projects/{name}", 422)["error"]
+    assert "does not exist" in client.json("GET", f"/projects/{name}", 422)["problem"]
     (tmp_path / "elsewhere").rename(clip)
     client.json("GET", f"/projects/{name}")
 
@@ -59,7 +59,7 @@ def test_a_project_file_of_something_else_is_said(client, project, tmp_path, con
     folder = tmp_path / "projects" / "other"
     folder.mkdir()
     (folder / "project.json").write_text(content)
-    assert "cannot be read as a project" in client.json("GET", "/projects/other", 422)["error"]
+    assert "cannot be read as a project" in client.json("GET", "/projects/other", 422)["problem"]
     assert len(client.json("GET", "/projects")) == 2
 
 
@@ -74,6 +74,32 @@ def test_a_log_line_that_was_cut_off_costs_that_line_alone(tmp_path):
     assert again[1] == FrameResult()
     again.add(1, FrameResult({1: 0.75}, {}))
     assert ResultLog(path)[1] == FrameResult({1: 0.75}, {})
+
+
+def test_a_log_cut_at_any_byte_keeps_its_whole_lines(tmp_path):
+    path = tmp_path / "results.jsonl"
+    log = ResultLog(path)
+    for index in range(3):
+        log.add(index, FrameResult({1: 0.5 + index / 8}, {1: 10 + index}))
+    content = path.read_bytes()
+    for size in range(len(content) + 1):
+        path.write_bytes(content[:size])
+        ResultLog(path).add(7, FrameResult({2: 0.5}, {}))
+        assert [index for index, _ in ResultLog(path).items()] == [*range(content[:size].count(b"\n")), 7]
+
+
+def test_a_log_with_garbage_is_read_and_cleaned(tmp_path):
+    path = tmp_path / "results.jsonl"
+    ResultLog(path).add(0, FrameResult({1: 0.5}, {}))
+    whole = path.read_bytes()
+    path.write_bytes(b"\xff\n" + whole + b'{"frame": 1e999, "reliability": {}, "areas": {}}\n{"frame": 1}\n')
+    assert ResultLog(path).items() == [(0, FrameResult({1: 0.5}, {}))]
+    assert path.read_bytes() == whole
+
+
+def test_a_project_is_not_named_as_a_device_of_windows(client, clip):
+    project = client.json("POST", "/projects", 201, json={"path": str(clip), "name": "Con"})
+    assert (project["id"], project["name"]) == ("con-x", "Con")
 
 
 def test_a_long_log_is_shortened_when_it_is_opened(tmp_path):

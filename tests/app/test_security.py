@@ -155,7 +155,7 @@ def test_an_upload_that_only_poses_as_a_video_is_refused_and_removed(client, tmp
 def test_a_broken_video_is_refused_and_removed(client, tmp_path):
     video = (DEMO / "car-shadow.mp4").read_bytes()[:20_000]
     answer = client.json("POST", "/uploads?name=a.mp4", 422, content=video)
-    assert "'a.mp4' has a video stream but no frame that can be decoded" in answer["error"]
+    assert "'a.mp4' has a video stream but no frame that can be decoded" in answer["problem"]
     assert list((tmp_path / "projects").iterdir()) == []
 
 
@@ -185,7 +185,7 @@ def test_an_upload_is_bounded_while_it_comes(options, tmp_path):
     endless = (b"\0\0\0\x18ftyp" + bytes(10_000) for _ in itertools.count())
     status, answer = speak(app, "POST", "/api/uploads?name=a.mp4", endless)
     app.services.close()
-    assert (status, "larger than" in answer["error"]) == (413, True)
+    assert (status, "larger than" in answer["problem"]) == (413, True)
     assert list((tmp_path / "projects").iterdir()) == []
 
 
@@ -227,7 +227,7 @@ def test_two_servers_do_not_share_a_project(client, clip, options):
     with TestClient(create_app(options), base_url="http://127.0.0.1:8420") as other:
         answer = other.get(f"/api/projects/{project}")
     assert answer.status_code == 409
-    assert "another cyclevos app" in answer.json()["error"]
+    assert "another cyclevos app" in answer.json()["problem"]
 
 
 def test_a_disk_that_refuses_is_said_in_a_sentence(client, clip, square, monkeypatch):

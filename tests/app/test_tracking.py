@@ -143,7 +143,7 @@ def test_strokes_made_while_tracking_runs_are_kept(client, project, square, monk
     painted[:5, :5] = 3
     client.paint(project, 6, painted)
     again = client.json("POST", f"/projects/{project}/track", 409, json={})
-    assert "already" in again["error"]
+    assert "already" in again["problem"]
     go.set()
     client.finish(job)
     shown = client.mask(project, 6)[0]
@@ -262,7 +262,7 @@ def test_an_object_is_not_deleted_under_a_job(client, project, square, monkeypat
     monkeypatch.setattr(Job, "progress", wait)
     job = client.json("POST", f"/projects/{project}/track", 202, json={})
     answer = client.json("DELETE", f"/projects/{project}/objects/1", 409)
-    assert "at work" in answer["error"]
+    assert "at work" in answer["problem"]
     go.set()
     client.finish(job)
     client.json("DELETE", f"/projects/{project}/objects/1", 204)
@@ -272,8 +272,9 @@ def test_nothing_marked_is_said_in_a_sentence(client, project):
     job = client.finish(client.json("POST", f"/projects/{project}/track", 202, json={}))
     assert job["status"] == "failed"
     assert job["error"] == {
-        "error": "No frame is marked yet.",
+        "problem": "No frame is marked yet.",
         "remedy": "Paint an object on any frame first, then track.",
+        "kind": "AppError",
     }
 
 
@@ -293,7 +294,7 @@ def test_running_out_of_memory_is_reported_and_survived(client, project, square,
     monkeypatch.setattr(tracking, "segment_frames", broken)
     job = client.finish(client.json("POST", f"/projects/{project}/track", 202, json={}))
     assert job["status"] == "failed"
-    assert ("memory" in job["error"]["error"]) is ("surprise" not in str(error))
+    assert ("memory" in job["error"]["problem"]) is ("surprise" not in str(error))
     monkeypatch.setattr(tracking, "segment_frames", frames)
     client.track(project)
     assert client.json("GET", f"/projects/{project}")["tracked"] == list(range(10))
@@ -371,4 +372,4 @@ def test_a_heat_map_is_drawn_on_demand(client, project, square, monkeypatch):
     response = client.http.get(f"/api/projects/{project}/heat/4/1")
     assert response.headers["content-type"] == "image/jpeg"
     alone = client.finish(client.json("POST", f"/projects/{project}/heat", 202, json={"frame": 0, "object": 1}))
-    assert "marked in no other frame" in alone["error"]["error"]
+    assert "marked in no other frame" in alone["error"]["problem"]

@@ -13,7 +13,7 @@ from PIL import Image
 from cyclevos.media.open_source import open_source
 from cyclevos.media.video_file import VideoFile
 
-_CLIPS = Path(__file__).parents[1] / "video" / "clips.py"
+_CLIPS = Path(__file__).parents[1] / "media" / "clips.py"
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_another_video_in_the_old_ones_place_is_said(serve, clips, folder):
     assert "8 frames now" in client.json("GET", f"/projects/{project}")["problem"]
     serve.stop()
     clips.write_video(path, clips.scene(6, 32, 32))
-    assert "32x32 now" in serve().json("GET", f"/projects/{project}", 422)["error"]
+    assert "32x32 now" in serve().json("GET", f"/projects/{project}", 422)["problem"]
 
 
 def test_a_video_that_breaks_off_is_shown_as_far_as_it_goes(client, clips, folder):
@@ -106,4 +106,4 @@ def test_a_video_that_breaks_off_is_shown_as_far_as_it_goes(client, clips, folde
     assert shown(client, project, 5).shape == (48, 64, 3)
     client.paint(project, 5, np.ones((48, 64), np.uint8))
     refused = client.json("POST", f"/projects/{project}/track", 422, json={})
-    assert str(path) in refused["error"]
+    assert str(path) in refused["problem"]

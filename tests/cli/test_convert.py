@@ -10,6 +10,7 @@ import pytest
 from cli_inputs import HEIGHT, WIDTH, save_mask
 
 from cyclevos.exchange.formats import read_track
+from cyclevos.files.atomic import partial_path
 from cyclevos.pictures.mask_files import read_mask
 
 
@@ -65,11 +66,11 @@ def test_save_writes_folders_of_objects_and_overwrite_removes_them(segment, tmp_
     masks = [frame.ids.tolist() for frame in read_track(out).frames()]
     assert [frame.ids.tolist() for frame in read_track(out / "objects").frames()] == masks
     kept.write_text("mine")
-    shutil.copytree(out / "objects" / "2", out / "objects.unfinished" / "2")  # of a run killed while it wrote them
+    shutil.copytree(out / "objects" / "2", partial_path(out / "objects") / "2")  # of a run killed while it wrote them
     other = save_mask(tmp_path / "other.png", np.where(ids == 2, 2, 0).astype(np.uint8))
     assert segment("--save", "indexed", "--overwrite", masks=other).code == 0
     assert list((out / "objects").rglob("*.*")) == [kept], "what cyclevos did not write stays"
-    assert not (out / "objects.unfinished").exists()
+    assert not partial_path(out / "objects").exists()
 
 
 @pytest.mark.parametrize(("to", "same"), [("indexed", "masks"), ("masks", "indexed")])

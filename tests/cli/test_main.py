@@ -83,6 +83,62 @@ def test_an_unknown_command(call):
     assert "segment" in answer.err
 
 
+@pytest.mark.parametrize("place", ["before", "after", "none"])
+def test_verbose_makes_only_this_program_louder(place, tmp_path):
+    code = (
+        "import logging; from cyclevos.cli import main, report\n"
+        "import cyclevos.analysis.report.pages as pages\n"
+        "def work(*a, **k):\n"
+        "    logging.getLogger('cyclevos.some.part').info('heard')\n"
+        "    logging.getLogger('other').info('library')\n"
+        "pages.write_report = work\nmain.main()"
+    )
+    arguments = ["report", tmp_path, "--output", tmp_path / "out"]
+    arguments = {"before": ["-v", *arguments], "after": [*arguments, "--verbose"], "none": arguments}[place]
+    done = shell(*arguments, code=code)
+    assert done.returncode == 0, done.stderr
+    assert ("cyclevos.some.part: heard" in done.stderr) is (place != "none")
+    assert "library" not in done.stderr
+
+
+def complete(*words):
+    environment = {
+        **ENVIRONMENT,
+        "_CYCLEVOS_COMPLETE": "complete_bash",
+        "COMP_WORDS": " ".join(map(str, ("cyclevos", *words))),
+        "COMP_CWORD": str(len(words)),
+    }
+    code = "import sys; sys.argv = ['cyclevos']; from cyclevos.cli.main import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    return done.stdout.split()
+
+
+def test_the_shell_completes_commands_presets_and_splits(tmp_path):
+    assert set(complete("seg")) == {"segment", "segment-dataset"}
+    assert set(complete("train", "paper")) == {"paper", "paper-static"}
+    (tmp_path / "ImageSets" / "2017").mkdir(parents=True)
+    for name in ("train", "val"):
+        (tmp_path / "ImageSets" / "2017" / f"{name}.txt").touch()
+    assert complete("evaluate", "results", "--dataset", tmp_path, "--split", "v") == ["val"]
+    assert complete("submission", "results", "--dataset", tmp_path / "none", "--split", "v") == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and pipes")
+def test_an_interrupt_and_a_closed_pipe_are_quiet():
+    code = (
+        "import os, signal; from cyclevos.cli import main; import cyclevos.datasets.layouts as layouts\n"
+        "layouts.open_dataset = lambda *a, **k: os.kill(os.getpid(), signal.SIGINT)\nmain.main()"
+    )
+    done = shell("evaluate", "results", "--dataset", "data", code=code)
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "")
+    command = [sys.executable, "-m", "cyclevos", "--help"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, env=ENVIRONMENT, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 def test_an_error_is_one_plain_line_and_its_exit_code():
     done = shell("segment", "[bold]clip.mp4", "--masks", "m.png", "--output", "out", "--size", "[red]")
     assert done.returncode == 6

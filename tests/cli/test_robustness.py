@@ -86,8 +86,8 @@ def test_the_first_mask_and_another_runs_masks(robustness, tmp_path):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (("--kinds", ""), "no perturbation is named; expected any of box, eroded"),
-        (("--kinds", "boxes"), "perturbation 'boxes' is unknown; expected any of box, eroded"),
+        (("--kinds", ""), "No perturbation is named; expected any of box, eroded"),
+        (("--kinds", "boxes"), "Perturbation 'boxes' is unknown; expected any of box, eroded"),
         (("--share", "0"), "share is 0.0; expected a number in (0, 1]"),
         (("--kinds", "run"), "needs the folder of another run"),
         (("--correction", "off"), "choose paper or default"),

@@ -53,6 +53,22 @@ def test_an_interrupted_file_goes_on(tmp_path, cut):
     ]
 
 
+def test_cut_at_any_byte_a_file_keeps_its_whole_lines_and_goes_on(tmp_path):
+    path = tmp_path / "reliability.csv"
+    writer = ReliabilityWriter(path, "clip")
+    for index in (1, 2):
+        write(writer, index, {1: 0.8125, 2: 0.25})
+    writer.abort()
+    content, rows = path.read_bytes(), read_reliability(path)
+    for size in range(len(content) + 1):
+        path.write_bytes(content[:size])
+        whole = rows[: max(0, content[:size].count(b"\n") - 1)]
+        assert read_reliability(path, broken_end=True) == whole
+        with ReliabilityWriter(path, "clip", resume=True) as again:
+            write(again, 3, {1: 0.5})
+        assert read_reliability(path) == [*whole, ReliabilityRow("clip", "f3", 1, 0.5)]
+
+
 @given(st.text(max_size=60))
 def test_any_other_file_is_refused_in_words(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("csv") / "reliability.csv"

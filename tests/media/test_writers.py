@@ -238,6 +238,24 @@ def test_an_interrupted_coco_run_continues(tmp_path):
     assert listing(tmp_path) == ["coco.json", "whole.json"]
 
 
+def test_a_coco_run_cut_at_any_byte_keeps_its_whole_frames(tmp_path):
+    path = tmp_path / "coco.json"
+    whole = tmp_path / "whole.json"
+    write_all(CocoWriter(whole), frames(3), scene_ids(3))
+    first = CocoWriter(path)
+    for frame, ids in zip(frames(3), scene_ids(3), strict=True):
+        first.write(frame, ids)
+    content = first.partial_path.read_bytes()
+    for size in range(len(content) + 1):
+        first.partial_path.write_bytes(b"garbage\n" + content[:size])
+        again = CocoWriter(path, resume=True)
+        assert again.finished_frames == set(range(content[:size].count(b"\n")))
+        if size % 50 == 0:
+            write_all(again, frames(3), scene_ids(3))
+            assert path.read_bytes() == whole.read_bytes()
+            path.unlink()
+
+
 def test_coco_on_a_full_disk_keeps_the_frames(tmp_path, full_disk):
     writer = CocoWriter(tmp_path / "coco.json")
     writer.write(FrameResult(frames()[0], scene_ids(1)[0]))

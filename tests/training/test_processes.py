@@ -44,3 +44,60 @@ def test_two_processes_have_the_curve_of_one_with_the_doubled_batch(train):
     for name, values in one.items():
         assert len(values) == 6
         assert two[name] == pytest.approx(values, abs=1e-4), name
+
+
+FAILING = """
+import sys
+from accelerate import Accelerator
+from cyclevos.training.processes import together
+accelerator = Accelerator(cpu=True)
+done = []
+together(accelerator, lambda: done.append(1))
+together(accelerator, lambda: done.append(2), main_only=False)
+def work():
+    if accelerator.process_index == int(sys.argv[1]):
+        raise ValueError("the disk is full")
+try:
+    together(accelerator, work, main_only=False)
+except Exception as error:
+    print(accelerator.process_index, done, type(error).__name__, error, flush=True)
+"""
+
+
+@pytest.mark.parametrize("broken", [0, 1])
+def test_a_failure_in_one_process_stops_the_others(tmp_path, broken):
+    program = tmp_path / "program.py"
+    program.write_text(FAILING)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*launch, str(program), str(broken)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = {line[0]: line for line in done.stdout.splitlines()}
+    assert set(lines) == {"0", "1"}
+    assert lines["0"].startswith("0 [1, 2]")
+    assert lines["1"].startswith("1 [2]")
+    assert lines[str(broken)].endswith("ValueError the disk is full")
+    assert (
+        f"TrainingError Another training process failed (process {broken}: the disk is full)." in lines[str(1 - broken)]
+    )
+
+
+def test_a_single_process_passes_failures_on():
+    from types import SimpleNamespace
+
+    from cyclevos.training.processes import together
+
+    alone = SimpleNamespace(is_main_process=True, process_index=0, num_processes=1)
+
+    def fail() -> None:
+        raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        together(alone, fail)

@@ -154,6 +154,16 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(whole, tiny_run, tmp_p
     assert not (tmp_path / "run" / "checkpoint.old").exists()
 
 
+@pytest.mark.parametrize("end", ['{"step": 3, "J": 0.', "garbage\n", '{"step": "none"}\n[]\n\x00\x00'])
+def test_a_validation_line_that_was_cut_off_does_not_keep_a_run_from_going_on(whole, tiny_run, tmp_path, end):
+    folder, _, _, _ = whole
+    train(tiny_run, tmp_path / "run", stop_at=3)
+    with (tmp_path / "run" / "validation.jsonl").open("a") as file:
+        file.write(end)
+    train(tiny_run, tmp_path / "run")
+    assert (tmp_path / "run" / "validation.jsonl").read_text() == (folder / "validation.jsonl").read_text()
+
+
 def assert_same_state(one: Path, other: Path) -> None:
     def flat(value: Any) -> list[Any]:
         if isinstance(value, dict):

@@ -32,7 +32,7 @@ class ComparedFrame:
     """One row of the figure.
 
     Attributes:
-        label: what the row is called.
+        label: title of the row.
         image: uint8 RGB (H,W,3).
         before: ids uint8 (H,W).
         after: ids uint8 (H,W).
@@ -51,7 +51,10 @@ class ComparedFrame:
         for name in ("before", "after", "truth"):
             ids = getattr(self, name)
             if ids is not None and ids.shape != size:
-                raise MaskError(f"{self.label}: the mask {name} has shape {ids.shape}, the frame {size}.")
+                raise MaskError(
+                    f"{self.label}: the mask {name} has shape {ids.shape}, the frame {size}.",
+                    "Give masks of the frame's size.",
+                )
 
     @property
     def changed(self) -> int:

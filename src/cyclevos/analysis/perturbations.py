@@ -1,4 +1,4 @@
-"""Masks made worse in the ways in which real ones are bad."""
+"""Perturbations of masks that resemble real errors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def box(ids: Ids, rng: np.random.Generator) -> Ids:
 
 
 def eroded(ids: Ids, rng: np.random.Generator) -> Ids:
-    """Take a margin off every object; one too thin for it keeps its innermost pixels."""
+    """Shrink every object by a margin; an object too thin keeps its innermost pixels."""
     del rng
     worse = np.zeros_like(ids)
     for i in object_ids(ids):
@@ -39,7 +39,7 @@ def eroded(ids: Ids, rng: np.random.Generator) -> Ids:
 
 
 def dilated(ids: Ids, rng: np.random.Generator) -> Ids:
-    """Put a margin around every object, over the background alone."""
+    """Grow every object by a margin, only over the background."""
     del rng
     worse = np.array(ids, np.uint8)
     for i in object_ids(ids):
@@ -48,7 +48,7 @@ def dilated(ids: Ids, rng: np.random.Generator) -> Ids:
 
 
 def shifted(ids: Ids, rng: np.random.Generator) -> Ids:
-    """Move every object in a direction of its own."""
+    """Move every object in its own random direction."""
     worse = np.zeros_like(ids)
     for i in object_ids(ids):
         angle, reach = rng.uniform(0, 2 * np.pi), _reach(ids == i)
@@ -61,7 +61,7 @@ def shifted(ids: Ids, rng: np.random.Generator) -> Ids:
 
 
 def noisy(ids: Ids, rng: np.random.Generator) -> Ids:
-    """Let every object's edge wander in and out."""
+    """Displace every object's edge at random, inwards and outwards."""
     worse = np.zeros_like(ids)
     for i in object_ids(ids):
         reach = _reach(ids == i)

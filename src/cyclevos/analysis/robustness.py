@@ -1,4 +1,4 @@
-"""How much poor masks cost, and how much of it correction gets back."""
+"""How much J&F poor masks cost, and how much of it correction recovers."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ RUN = "run"
 
 @dataclass(frozen=True)
 class Study:
-    """What is perturbed, and what is tried against it.
+    """What is perturbed, and the correction tried against it.
 
     Attributes:
         kinds: names of :data:`~cyclevos.analysis.perturbations.PERTURBATIONS`, or ``run``.
-        target: the ``memory``'s masks, those that stay, or the user's own ``first`` one.
+        target: ``memory``, masks that stay in the memory, or ``first``, the annotation of the first frame.
         share: of the memory's masks that are replaced, in (0, 1].
-        correction: what is tried.
+        correction: the correction to try.
         size: shorter side inside the network; None = the frames' own.
         other_run: results whose masks the kind ``run`` takes.
         seed: of the choice of frames and of random perturbations, from 0.
@@ -66,18 +66,18 @@ class Study:
         """Check the values."""
         known = (*PERTURBATIONS, RUN)
         if not self.kinds:
-            raise ConfigError(f"no perturbation is named; expected any of {', '.join(known)}.")
+            raise ConfigError(f"No perturbation is named; expected any of {', '.join(known)}.", "Name one or more.")
         for kind in self.kinds:
             if kind not in known:
-                raise ConfigError(f"perturbation {kind!r} is unknown; expected any of {', '.join(known)}.")
+                raise ConfigError(f"Perturbation {kind!r} is unknown; expected any of {', '.join(known)}.", "Check it.")
         if self.target not in TARGETS:
-            raise ConfigError(f"target {self.target!r} is unknown; expected {' or '.join(TARGETS)}.")
+            raise ConfigError(f"Target {self.target!r} is unknown; expected {' or '.join(TARGETS)}.", "Check it.")
         if not 0 < self.share <= 1:
-            raise ConfigError(f"share is {self.share}; expected a number in (0, 1].")
+            raise ConfigError(f"The share is {self.share}; expected a number in (0, 1].", "Change it.")
         if self.seed < 0:
-            raise ConfigError(f"seed is {self.seed}; expected a whole number from 0.")
+            raise ConfigError(f"The seed is {self.seed}; expected a whole number from 0.", "Give a larger one.")
         if RUN in self.kinds and self.other_run is None:
-            raise ConfigError("perturbation 'run' needs the folder of another run's results.")
+            raise ConfigError("Perturbation 'run' needs the folder of another run's results.", "Name it.")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Outcome:
 
     Attributes:
         target: what was perturbed.
-        kind: how.
+        kind: name of the perturbation.
         share: of the memory's masks; 1 for the first mask.
         clean: without perturbation or correction.
         perturbed: perturbed, not corrected.
@@ -102,7 +102,7 @@ class Outcome:
 
     @property
     def recovered(self) -> float:
-        """What correction got back."""
+        """J&F recovered by the correction."""
         return self.corrected - self.perturbed
 
 
@@ -122,10 +122,10 @@ def run_study(
         network: frozen.
         dataset: its sequences' first masks start the runs.
         study: what to do.
-        output: folder of the runs' masks; finished sequences are not done again.
+        output: folder of the runs' masks; finished sequences are skipped.
         identity: what else results depend on (the weights), as JSON values.
         advance: called with the name of each sequence done.
-        overwrite: replace earlier results instead of continuing them, or refusing those of another run.
+        overwrite: replace earlier results instead of continuing them.
 
     Returns:
         One outcome per kind.
@@ -221,7 +221,7 @@ def _propagate(
 
 
 def _perturber(study: Study, sequence: layouts.Sequence, kind: str, share: float) -> Disturbance:
-    """Return what makes a frame's mask worse; the same frames and masks each time it is asked."""
+    """Return the function that perturbs a frame's mask, deterministic for each frame."""
 
     def disturb(index: int, ids: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         rng = np.random.default_rng([study.seed, index])
@@ -231,7 +231,9 @@ def _perturber(study: Study, sequence: layouts.Sequence, kind: str, share: float
             return PERTURBATIONS[kind](ids, rng)
         file = Path(study.other_run or "") / sequence.name / f"{sequence.frame_names[index]}.png"
         if not file.is_file():
-            raise MaskError(f"{file}, the other run's mask, does not exist.")
+            raise MaskError(
+                f"{file}, the other run's mask, does not exist.", "Give results that have a mask for every frame."
+            )
         size = (ids.shape[1], ids.shape[0])
         other = np.asarray(Image.fromarray(read_mask(file).ids).resize(size, Image.Resampling.NEAREST))
         return np.where(np.isin(other, np.unique(ids)), other, 0).astype(np.uint8)

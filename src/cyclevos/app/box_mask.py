@@ -1,4 +1,4 @@
-"""A box that becomes a mask: what looks like the inside of the box and unlike its surroundings.
+"""From a box to a mask: the pixels that look like the inside of the box and unlike its surroundings.
 
 The colours inside and around the box are counted, each pixel gets the more likely side, and a minimum cut through the
 pixel grid keeps borders where the picture has edges (after Boykov and Jolly, 2001, and Rother et al., 2004); colours

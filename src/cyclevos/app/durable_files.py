@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cyclevos.files.atomic import output_errors, replacing
+from cyclevos.files.atomic import output_errors, replacing, sync_folder
 
 
 def write_durably(path: Path, data: bytes, *, flush: bool = True) -> None:
@@ -25,10 +25,6 @@ def write_durably(path: Path, data: bytes, *, flush: bool = True) -> None:
         if flush:
             file.flush()
             os.fsync(file.fileno())
-    if flush and os.name == "posix":  # the new name, too
+    if flush:
         with output_errors(path):
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync_folder(path.parent)

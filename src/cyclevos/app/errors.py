@@ -1,24 +1,17 @@
-"""What the app refuses, each with its HTTP status, as a sentence and a remedy."""
+"""What the app refuses, each error with its HTTP status, and what a page is told of any error."""
 
 from __future__ import annotations
 
-from cyclevos.errors import ConfigError, CycleVOSError, MissingExtraError, OutputError
+from cyclevos.errors import CycleVOSError, MaskError, MissingExtraError, OutputError
+
+_REMEDY = "Choose another file or value."  # for errors that name none
 
 
 class AppError(CycleVOSError):
-    """A request that cannot be served.
-
-    Args:
-        sentence: what is wrong.
-        remedy: what to do about it.
-    """
+    """A request that cannot be served."""
 
     exit_code = 12
     status = 400
-
-    def __init__(self, sentence: str, remedy: str) -> None:
-        super().__init__(f"{sentence} {remedy}")
-        self.sentence, self.remedy = sentence, remedy
 
 
 class NotFoundError(AppError):
@@ -28,13 +21,13 @@ class NotFoundError(AppError):
 
 
 class ForbiddenError(AppError):
-    """The request comes from elsewhere, lacks the token, or reaches outside the folders given at start."""
+    """The request comes from another site, lacks the token, or reaches outside the folders given at start."""
 
     status = 403
 
 
 class ConflictError(AppError):
-    """Somebody else changed it first, or a job is at work on it."""
+    """Somebody else changed it first, or a job is working on it."""
 
     status = 409
 
@@ -46,34 +39,39 @@ class TooLargeError(AppError):
 
 
 class OutOfMemoryError(AppError):
-    """The device has no room for the work."""
+    """The device has not enough memory for the work."""
 
     status = 507
 
 
+class MaskSizeError(MaskError):
+    """An imported mask is of another size than the video; the page offers to resize it."""
+
+
 def explain(error: Exception) -> CycleVOSError:
-    """Turn whatever work in the background was stopped by into something that a page can be told."""
+    """Turn whatever stopped work in the background into an error with a problem and a remedy."""
     if isinstance(error, CycleVOSError):
         return error
     text = str(error).lower()
     if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
         return OutOfMemoryError(
             "There is not enough memory for this.",
-            "Choose a smaller size or fewer frames in memory in the settings, then try again: what was done is kept.",
+            "Choose a smaller size or fewer frames in memory in the settings, then try again. Finished frames are "
+            "kept.",
         )
     return AppError(
-        f"Something went wrong inside ({type(error).__name__}).",
-        "What was done before is kept. Try again; if it happens again, start the app with -v and report what it says.",
+        f"Something went wrong inside the app ({type(error).__name__}).",
+        "Finished work is kept. Try again. If it happens again, start the app with -v and report what it prints.",
     )
 
 
-def describe(error: CycleVOSError) -> tuple[int, dict[str, str]]:
-    """Return the HTTP status of an error and what the page is told: the sentence and the remedy."""
+def status_of(error: CycleVOSError) -> int:
+    """Return the HTTP status of an error."""
     if isinstance(error, AppError):
-        return error.status, {"error": error.sentence, "remedy": error.remedy}
-    status = 507 if isinstance(error, OutputError) else 501 if isinstance(error, MissingExtraError) else 422
-    # Messages say what came first and what to do after it.
-    sentence, _, rest = str(error).partition(". ")
-    if isinstance(error, ConfigError) and not rest:
-        rest = "Choose another value."
-    return status, {"error": sentence.rstrip(".") + ".", "remedy": rest}
+        return error.status
+    return 507 if isinstance(error, OutputError) else 501 if isinstance(error, MissingExtraError) else 422
+
+
+def describe(error: CycleVOSError) -> dict[str, str]:
+    """Return what a page is told of an error: its problem, its remedy, and the name of its kind."""
+    return {"problem": error.problem, "remedy": error.remedy or _REMEDY, "kind": type(error).__name__}

@@ -1,4 +1,4 @@
-"""News for the pages: whatever happens in a project goes to everyone who listens to it."""
+"""Server-sent events: every change of a project goes to each page that listens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
-_WAITING = 256  # events a page may be behind before it is told to fetch everything anew
+_WAITING = 256  # events a page may fall behind before it is told to fetch the whole state
 _HEARTBEAT = 15.0  # seconds
 
 
@@ -16,15 +16,15 @@ class Hub:
     """Carries events from any thread to the listeners on the server's loop."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # a signal's handler may come in between
+        self._lock = threading.RLock()  # a signal handler may interrupt a holder
         self._listeners: set[_Listener] = set()
 
     def publish(self, kind: str, data: dict[str, Any]) -> None:
-        """Send an event to everyone who listens now.
+        """Send an event to every current listener.
 
         Args:
             kind: its name.
-            data: what it says, as JSON values.
+            data: its content, as JSON values.
         """
         text = f"event: {kind}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"
         with self._lock:
@@ -33,18 +33,18 @@ class Hub:
             listener.put(text)
 
     def close(self) -> None:
-        """Let every stream end."""
+        """End every stream."""
         with self._lock:
             for listener in self._listeners:
                 listener.put(None)
 
     @property
     def heard(self) -> bool:
-        """Whether anybody listens."""
+        """Whether there are listeners."""
         return bool(self._listeners)
 
     async def listen(self) -> AsyncIterator[str]:
-        """Yield events as server-sent text until the listener goes, and a heartbeat while nothing happens."""
+        """Yield events as server-sent text until the listener leaves, with a heartbeat every 15 s of silence."""
         listener = _Listener(asyncio.get_running_loop())
         with self._lock:
             self._listeners.add(listener)
@@ -71,7 +71,7 @@ class _Listener:
     def put(self, text: str | None) -> None:
         try:
             self._loop.call_soon_threadsafe(self._put, text)
-        except RuntimeError:  # the loop is closed: nobody is there any more
+        except RuntimeError:  # the loop is closed: no listener is left
             return
 
     def _put(self, text: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Any frame of a video as JPEG, fast in both directions: a decoder that stays where it is, and a bounded cache."""
+"""Any frame of a video as JPEG: a decoder that keeps its position, and a cache of bounded size."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from PIL import Image
 
 from cyclevos.app.errors import NotFoundError
+from cyclevos.errors import VideoError
 from cyclevos.media.frames import Frame
 from cyclevos.media.sources import FrameSource
 from cyclevos.pictures.arrays import UInt8Array
 
 _CACHE_BYTES = 192 * 2**20
-_AHEAD = 24  # frames that decoding on costs less than searching anew
-_BEHIND = 12  # frames before the wanted one that are decoded with it, for those who go backward
+_AHEAD = 24  # frames up to which decoding on is faster than seeking
+_BEHIND = 12  # frames decoded before the wanted one when a page steps backward
 
 
 class FrameReader:
@@ -45,12 +46,16 @@ class FrameReader:
             if index in self._cache:
                 self._cache.move_to_end(index)
                 return self._cache[index]
-            for frame in self._from(index):
-                if frame.index not in self._cache:
-                    self._keep(frame.index, _jpeg(frame.image, 90))
-                if frame.index == index:
-                    return self._cache[index]
-        raise NotFoundError(f"There is no frame {index}.", "Frames are counted from 0 to the video's last.")
+            try:
+                found = self._decode_to(index)
+            except VideoError:
+                # A frame before this one may be the broken one. Decoding anew from the wanted frame gives the same
+                # answer however the reader got here.
+                self._stream, self._next = self.source.iterate(start=index), index
+                found = self._decode_to(index)
+        if found is None:
+            raise _no_frame(index)
+        return found
 
     def image(self, index: int) -> UInt8Array:
         """Return a frame as RGB uint8 (H,W,3), exact.
@@ -61,17 +66,30 @@ class FrameReader:
         """
         found = next(self.source.iterate(start=index), None)
         if found is None:
-            raise NotFoundError(f"There is no frame {index}.", "Frames are counted from 0 to the video's last.")
+            raise _no_frame(index)
         return found.image
 
     def offer(self, frame: Frame) -> None:
-        """Take a frame that somebody decoded anyway, as it will be asked for next."""
+        """Keep a frame that was decoded elsewhere, since a page is likely to ask for it next."""
         data = _jpeg(frame.image, 90)
         with self._lock:
             self._keep(frame.index, data)
 
+    def _decode_to(self, index: int) -> bytes | None:
+        """Decode up to a frame and return it as JPEG; None where the video ends before it."""
+        reached = -1
+        try:
+            for frame in self._from(index):
+                reached = frame.index
+                if frame.index not in self._cache:
+                    self._keep(frame.index, _jpeg(frame.image, 90))
+        finally:
+            if reached != index:
+                self._next = -1  # the stream has ended or failed: it has no further frames
+        return self._cache[index] if reached == index else None
+
     def _from(self, index: int) -> Iterator[Frame]:
-        """Yield frames that end with the wanted one, from where decoding is, or going backward from before it."""
+        """Yield frames up to the wanted one: from where the decoder is, or from before it when going backward."""
         if not self._next <= index <= self._next + _AHEAD or self._next < 0:
             backward = index + 1 in self._cache and index - 1 not in self._cache
             self._next = max(0, index - _BEHIND) if backward else index
@@ -81,13 +99,16 @@ class FrameReader:
             yield frame
             if frame.index == index:
                 return
-        self._next = -1
 
     def _keep(self, index: int, data: bytes) -> None:
         self._held += len(data) - len(self._cache.pop(index, b""))
         self._cache[index] = data
         while self._held > _CACHE_BYTES and len(self._cache) > 1:
             self._held -= len(self._cache.popitem(last=False)[1])
+
+
+def _no_frame(index: int) -> NotFoundError:
+    return NotFoundError(f"There is no frame {index}.", "Frames are counted from 0 to the video's last.")
 
 
 def _jpeg(image: UInt8Array, quality: int) -> bytes:

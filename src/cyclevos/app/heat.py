@@ -1,4 +1,4 @@
-"""Cycle-ERF on demand: what in a frame vouches for an object, as a picture."""
+"""Cycle-ERF on demand: a picture of what the network relies on in a frame for an object."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _STEPS = 50
 
 
 def draw_heat(project: Project, holder: NetworkHolder, index: int, object_id: int, job: Job) -> dict[str, Any]:
-    """Draw the heat map of one object in one frame, asked of the nearest other frame where it is marked.
+    """Draw the heat map of one object in one frame; the nearest other frame where it is marked is the reference.
 
     Args:
-        project: keeps the picture.
-        holder: of the network.
-        index: of the frame to look at.
-        object_id: whose pixels are to be found again.
-        job: asked whether to go on.
+        project: stores the picture.
+        holder: provides the network.
+        index: of the frame to explain.
+        object_id: of the object whose mask is reconstructed.
+        job: receives the progress; may be cancelled.
 
     Returns:
         The frame, the object and the reference frame.
@@ -42,7 +42,8 @@ def draw_heat(project: Project, holder: NetworkHolder, index: int, object_id: in
     shown = [i for i, mask in given.items() if i != index and (mask == object_id).any()]
     if not shown:
         raise AppError(
-            f"Object {object_id} is marked in no other frame.", "Mark or accept it in another frame: that one is asked."
+            f"Object {object_id} is marked in no other frame.",
+            "Mark or accept it in another frame, which becomes the reference frame.",
         )
     reference = min(shown, key=lambda i: abs(i - index))
     job.progress(0, None, "loading the network")
@@ -70,10 +71,10 @@ def read_heat(project: Project, index: int, object_id: int) -> bytes:
     """
     path = heat_file(project, index, object_id)
     if not path.is_file():
-        raise NotFoundError(f"No heat map of object {object_id} in frame {index} was drawn.", "Ask for it first.")
+        raise NotFoundError(f"There is no heat map of object {object_id} in frame {index}.", "Start its job first.")
     return path.read_bytes()
 
 
 def heat_file(project: Project, index: int, object_id: int) -> Path:
-    """Where a heat map lies."""
+    """Path of a heat map."""
     return project.folder / "heat" / f"{index_name(index)}-{object_id}.jpg"

@@ -1,4 +1,4 @@
-"""The queue: one job at a time, because there is one device; the others wait, and any can be cancelled."""
+"""The job queue: one job runs at a time, since there is one device; any job can be cancelled."""
 
 from __future__ import annotations
 
@@ -33,14 +33,15 @@ class Job:
     Attributes:
         id: counts up.
         kind: track, heat or export.
-        project: that it belongs to; hears of everything that happens to it.
-        work: does it; what it returns becomes `result`.
-        status: where it is.
-        done: units that are finished, of `total`, None where nobody knows.
-        note: what is going on.
-        error: what went wrong, and the remedy.
-        started: seconds on the clock when it began to work.
-        speed: units a second, over the last ones.
+        project: that it belongs to; its pages are sent every change.
+        work: the function that does it; its return value becomes `result`.
+        status: queued, running or how it ended.
+        done: units finished.
+        total: units in all; None = unknown.
+        note: the step it is at, in words.
+        error: problem, remedy and kind of the error that stopped it.
+        result: what `work` returned.
+        speed: units per second, over the last 20 reports.
     """
 
     id: str
@@ -59,20 +60,20 @@ class Job:
     _times: list[tuple[float, int]] = field(default_factory=list)
 
     def cancel(self) -> None:
-        """Ask it to stop as soon as it can."""
+        """Ask the job to stop at its next check."""
         self._stop.set()
 
     def check(self) -> None:
-        """Return if the work is to go on.
+        """Return unless the job was cancelled.
 
         Raises:
-            CancelledError: it is not.
+            CancelledError: it was.
         """
         if self._stop.is_set():
             raise CancelledError
 
     def progress(self, done: int, total: int | None, note: str = "") -> None:
-        """Say how far it is; raises CancelledError like :meth:`check`."""
+        """Report progress; raises CancelledError like :meth:`check`."""
         self.check()
         now = time.monotonic()
         self._times = [*(self._times if done else []), (now, done)][-20:]
@@ -127,10 +128,10 @@ class JobQueue:
         with self._lock:
             if job_id in self._jobs:
                 return self._jobs[job_id]
-        raise NotFoundError(f"There is no job {job_id}.", "It may have ended before the server was started anew.")
+        raise NotFoundError(f"There is no job {job_id}.", "Reload the page: the server was restarted.")
 
     def cancel(self, job_id: str) -> Job:
-        """Cancel a job that waits, or ask one that works to stop."""
+        """Cancel a queued job, or ask a running one to stop."""
         job = self.get(job_id)
         with self._lock:
             job.cancel()
@@ -142,13 +143,13 @@ class JobQueue:
         return job
 
     def of(self, project: Project, kind: str | None = None) -> list[Job]:
-        """Return a project's jobs that wait or work."""
+        """Return a project's queued and running jobs."""
         with self._lock:
             active = [job for job in self._jobs.values() if job.status in ("queued", "running")]
         return [job for job in active if job.project is project and kind in (None, job.kind)]
 
     def close(self) -> None:
-        """Cancel everything and wait for the end of what works."""
+        """Cancel every job and wait until the running one has stopped."""
         with self._lock:
             self._closed = True
             for job in self._jobs.values():
@@ -173,14 +174,14 @@ class JobQueue:
 
 
 def _work(job: Job) -> None:
-    """Do a job; whatever happens in it, the queue goes on."""
+    """Run a job; whatever it raises, the queue goes on."""
     try:
         job.result = job.work(job)
         job.status = "done"
     except CancelledError:
         job.status = "cancelled"
     except Exception as error:
-        _, job.error = describe(explain(error))
+        job.error = describe(explain(error))
         job.status = "failed"
         logger.warning("job %s failed: %s", job.id, error, exc_info=not isinstance(error, CycleVOSError))
     if job.status == "failed":

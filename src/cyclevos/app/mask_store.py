@@ -1,4 +1,4 @@
-"""The masks of a project, a PNG per frame: what a person marked, and what tracking made.
+"""The masks of a project, a PNG per frame: marks of a person, and masks made by tracking.
 
     marks/00012.png    frames that a person painted or accepted; its text says which objects were marked there
     masks/00012.png    what tracking made of the frame
@@ -31,11 +31,11 @@ Status = Literal["empty", "tracked", "marked", "accepted"]
 
 @dataclass(frozen=True)
 class Mark:
-    """What a person said of a frame.
+    """A person's annotation of a frame.
 
     Attributes:
         objects: ids whose pixels, or absence, were given by hand.
-        accepted: the frame is finished, with all objects as they are: nothing but a person changes it.
+        accepted: the frame is finished with all objects as they are; tracking does not change it.
     """
 
     objects: frozenset[int]
@@ -48,8 +48,8 @@ class FrameMask:
 
     Attributes:
         ids: uint8 (H,W).
-        mark: what a person said of it; None = nothing.
-        tracked: tracking made it.
+        mark: the person's annotation; None = none.
+        tracked: whether there is a tracked mask.
         order: of two states of one frame, the one with the larger number is the later one.
     """
 
@@ -60,14 +60,14 @@ class FrameMask:
 
     @property
     def status(self) -> Status:
-        """In one word."""
+        """The state as one word."""
         if self.mark is not None:
             return "accepted" if self.mark.accepted else "marked"
         return "tracked" if self.tracked else "empty"
 
     @cached_property
     def tag(self) -> str:
-        """Changes whenever the mask or its mark does; also the same after a restart."""
+        """Hash of the mask and its mark; the same after a restart."""
         digest = hashlib.sha1(self.ids.tobytes(), usedforsecurity=False)
         objects = [] if self.mark is None else sorted(self.mark.objects)
         digest.update(f"{self.status} {objects}".encode())
@@ -100,17 +100,17 @@ class MaskStore:
 
     @property
     def marks(self) -> dict[int, Mark]:
-        """What was said of which frames, in their order."""
+        """Marks by frame index, in order."""
         return dict(sorted(self._marks.items()))
 
     @property
     def tracked(self) -> frozenset[int]:
-        """Frames of which tracking made a mask."""
+        """Indices of the frames with a tracked mask."""
         return frozenset(self._tracked)
 
     @property
     def corrected(self) -> frozenset[int]:
-        """Frames whose mask a correction changed."""
+        """Indices of the frames whose mask a correction changed."""
         return frozenset(self._before)
 
     def read(self, index: int) -> FrameMask:
@@ -127,11 +127,11 @@ class MaskStore:
         return FrameMask(np.zeros(self.size, np.uint8), None, False)
 
     def read_before(self, index: int) -> UInt8Array | None:
-        """Return what a frame's mask was before its correction; None where nothing was corrected."""
+        """Return a frame's mask before its correction; None if it was not corrected."""
         return self._read(self._before_folder, index) if index in self._before else None
 
     def given(self) -> dict[int, UInt8Array]:
-        """Return what tracking takes as known: accepted frames, and of marked ones the objects marked there."""
+        """Return the annotations for tracking: accepted frames, and the marked objects of marked frames."""
         masks = {}
         for index, mark in self.marks.items():
             ids = self._read(self._marks_folder, index)
@@ -139,7 +139,7 @@ class MaskStore:
         return masks
 
     def write_mark(self, index: int, ids: UInt8Array, mark: Mark) -> FrameMask:
-        """Store what a person made of a frame, so that not even a power cut loses it."""
+        """Store a person's annotation of a frame; a power cut cannot lose it once this returns."""
         info = PngImagePlugin.PngInfo()
         info.add_text("marked", ",".join(map(str, sorted(mark.objects))))
         info.add_text("accepted", "1" if mark.accepted else "0")
@@ -163,7 +163,7 @@ class MaskStore:
         return FrameMask(np.where(by_hand, own, others).astype(np.uint8), mark, True)
 
     def write_tracked(self, index: int, ids: UInt8Array, before: UInt8Array | None, shown: FrameMask) -> None:
-        """Store what tracking made of a frame.
+        """Store the tracked mask of a frame.
 
         Args:
             index: of the frame.
@@ -183,16 +183,16 @@ class MaskStore:
             self.write_mark(index, shown.ids, shown.mark)
 
     def read_tracked(self, index: int) -> UInt8Array | None:
-        """Return what tracking made of a frame, whatever was marked there; None where it made nothing."""
+        """Return the tracked mask of a frame, whatever was marked there; None without one."""
         return self._read(self._masks_folder, index) if index in self._tracked else None
 
     def forget_mark(self, index: int) -> None:
-        """Go back to what tracking made of a frame, or to nothing."""
+        """Discard a frame's mark."""
         if self._marks.pop(index, None) is not None:
             _path(self._marks_folder, index).unlink(missing_ok=True)
 
     def remove_object(self, object_id: int) -> None:
-        """Take an object out of every frame."""
+        """Remove an object from every frame."""
         for index, mark in self.marks.items():
             ids = self._read(self._marks_folder, index)
             rest = mark.objects - {object_id}
@@ -219,8 +219,8 @@ class MaskStore:
         if ids.shape != self.size:
             came = "x".join(map(str, ids.shape[::-1]))
             raise MaskError(
-                f"{path} is {came} but the video is {size_text(self.size)}. Move this file out of the project: "
-                "its frame then counts as unmarked."
+                f"{path} is {came} but the video is {size_text(self.size)} (width x height).",
+                "Move this file out of the project; its frame then counts as unmarked.",
             )
         return ids
 
@@ -250,7 +250,7 @@ def areas(ids: UInt8Array) -> dict[int, int]:
 
 
 def describe_mask(mask: FrameMask) -> dict[str, Any]:
-    """Say in JSON values what is known of a frame's mask, but for its pixels."""
+    """Describe a frame's mask, without its pixels, as JSON values."""
     objects = [] if mask.mark is None else sorted(mask.mark.objects)
     status = {"status": mask.status, "tracked": mask.tracked, "objects": objects}
     return {"tag": mask.tag, "order": mask.order, **status, "areas": mask.areas}
@@ -286,6 +286,6 @@ def _read_mark(path: Path) -> Mark:
 
 def _broken(path: Path, error: Exception) -> MaskError:
     return MaskError(
-        f"{path} cannot be read ({type(error).__name__}). It belongs to the project and was changed by something "
-        "else: move it away, and its frame counts as unmarked."
+        f"{path} cannot be read ({type(error).__name__}). Another program has changed this file of the project.",
+        "Move this file out of the project; its frame then counts as unmarked.",
     )

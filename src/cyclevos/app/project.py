@@ -1,4 +1,4 @@
-"""An open project: its video, masks, objects and news, behind one lock."""
+"""An open project: its video, masks, objects and events, behind one lock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from cyclevos.app.errors import ConflictError, NotFoundError, explain
+from cyclevos.app.errors import ConflictError, MaskSizeError, NotFoundError, explain
 from cyclevos.app.events import Hub
 from cyclevos.app.folder_lock import FolderLock
 from cyclevos.app.frame_reader import FrameReader
@@ -33,9 +33,11 @@ from cyclevos.pictures.palette import DAVIS_PALETTE
 
 logger = logging.getLogger(__name__)
 
+_PUT_BACK = "Put back the video that the project belongs to."
+
 
 class Project:
-    """A folder with everything that belongs to one video.
+    """An open folder with everything that belongs to one video.
 
     Args:
         folder: holds project.json; its last part is the project's id.
@@ -74,12 +76,12 @@ class Project:
         self._owned.release()
 
     def next_order(self) -> int:
-        """Return the number of what is told next of this project; taken before that is read, it is never too large."""
+        """Return the next event's number; take it before reading the state that is sent."""
         return next(self._orders)
 
     @property
     def frames(self) -> int:
-        """Number of frames, as far as it is known."""
+        """Number of frames; a lower bound until the whole video has been read."""
         return self.file.frames or max(self.read, self.source.len_hint or 1)
 
     def check_frame(self, index: int) -> int:
@@ -106,7 +108,7 @@ class Project:
 
     @property
     def source_tag(self) -> str:
-        """Names the video by where it lies and when it was written, for browsers that keep its frames."""
+        """Hash of the video's path and modification time, the ETag of its frames."""
         place = self.source.path.resolve()
         return hashlib.sha256(f"{place} {place.stat().st_mtime_ns}".encode()).hexdigest()[:16]
 
@@ -124,7 +126,8 @@ class Project:
                 "times": [] if self.index is None else self.index.times,
                 "thumbnails": [] if self.index is None else sorted(self.index.thumbnails),
                 "reading": None if self.index is not None else self.read,
-                "problem": None if self.problem is None else str(self.problem),
+                "problem": None if self.problem is None else self.problem.problem,
+                "remedy": None if self.problem is None else self.problem.remedy,
                 "marks": {
                     index: {"objects": sorted(mark.objects), "accepted": mark.accepted}
                     for index, mark in self.masks.marks.items()
@@ -136,14 +139,14 @@ class Project:
             }
 
     def review(self) -> list[dict[str, Any]]:
-        """Return the frames to look at, the most doubtful first, none that a person has dealt with."""
+        """Return the review list, least reliable first, without the frames that a person marked."""
         with self.lock:
             marks, tracked = self.masks.marks, self.masks.tracked
             rows = self.results.items()
         return doubtful_frames([(index, row) for index, row in rows if index in tracked and index not in marks])
 
     def change(self, edit: Callable[[ProjectFile], None]) -> None:
-        """Change what project.json holds, save it, and tell the pages."""
+        """Edit project.json, save it, and tell the pages."""
         with self.lock:
             changed = self.file.model_copy(deep=True)
             edit(changed)
@@ -170,14 +173,14 @@ class Project:
             return self._mark(index, ids, mark)
 
     def import_mask(self, index: int, image: MaskImage) -> FrameMask:
-        """Take a mask from a file: its objects are marked, its colours kept if they are the first ones."""
+        """Import a mask: its objects become marked; its palette is kept if it is the first mask."""
         if image.size != self.masks.size:
-            raise MaskError(
-                f"The mask is {size_text(image.size)} but the video is {size_text(self.masks.size)} (width x height). "
-                "Export it in the video's size, or let it be resized."
+            raise MaskSizeError(
+                f"The mask is {size_text(image.size)} but the video is {size_text(self.masks.size)} (width x height).",
+                "Export the mask in the video's size, or have it resized.",
             )
         if not image.object_ids:
-            raise MaskError("The mask shows no object: every pixel is background 0. Choose another file.")
+            raise MaskError("The mask shows no object: every pixel is background 0.", "Choose another file.")
         with self.lock:
             if image.palette is not None and image.palette != DAVIS_PALETTE and not self.masks.marks:
                 colours = [f"#{image.palette[3 * k : 3 * k + 3].hex()}" for k in range(256)]
@@ -186,7 +189,7 @@ class Project:
             return self._mark(self.check_frame(index), image.ids, Mark(frozenset(image.object_ids)))
 
     def accept(self, index: int, accepted: bool) -> FrameMask:
-        """Say that a frame is finished, with all objects as they are shown; or that it is not."""
+        """Accept a frame with all objects as they are shown, or reopen it."""
         with self.lock:
             mask = self.masks.read(self.check_frame(index))
             by_hand = frozenset[int]() if mask.mark is None else mask.mark.objects
@@ -201,13 +204,13 @@ class Project:
             return self._mark(index, mask.ids, Mark(by_hand or frozenset(areas(mask.ids)), False))
 
     def forget(self, index: int) -> FrameMask:
-        """Go back to what tracking made of a frame."""
+        """Discard a frame's mark and show the tracked mask again."""
         with self.lock:
             self.masks.forget_mark(self.check_frame(index))
             return self._announce(index, self.masks.read(index))
 
     def track_frame(self, index: int, ids: UInt8Array, result: FrameResult, before: UInt8Array | None) -> None:
-        """Show what tracking made of a frame, unless a person has accepted it, and store it."""
+        """Store the tracked mask of a frame, and show it unless the frame is accepted."""
         with self.lock:
             shown = self.masks.with_tracked(index, ids)
             known = FrameResult({} if shown.mark is not None else result.reliability, shown.areas)
@@ -218,7 +221,7 @@ class Project:
             self.results.add(index, known)
 
     def remove_object(self, object_id: int) -> None:
-        """Take an object out of the list and out of every frame."""
+        """Remove an object from the list and from every frame."""
         with self.lock:
             self.file.object(object_id)
             self.masks.remove_object(object_id)
@@ -231,23 +234,21 @@ class Project:
 
     def _check_size(self) -> None:
         if self.source.size != (self.file.height, self.file.width):
-            came = size_text(self.source.size)
-            raise MaskError(
-                f"{self.source.path} is {came} now, but the project was made for {self.file.width}x{self.file.height}. "
-                "Put back the video that the project belongs to."
-            )
+            made = f"the project was made for {self.file.width}x{self.file.height}"
+            problem = f"{self.source.path} is {size_text(self.source.size)} now, but {made}."
+            raise MaskError(problem, _PUT_BACK)
 
     def _unchanged(self, index: int, tag: str) -> FrameMask:
         mask = self.masks.read(index)
         if mask.tag != tag:
             raise ConflictError(
                 f"Frame {index} was changed elsewhere while you painted, in another tab or by tracking.",
-                "It is shown anew: paint again what is missing.",
+                "The page shows the new mask. Paint again what is missing.",
             )
         return mask
 
     def _know(self, ids: UInt8Array) -> None:
-        """Add objects to the list that a mask shows for the first time."""
+        """Add a mask's new objects to the list."""
         known = {info.id for info in self.file.objects}
         new = [i for i in areas(ids) if i not in known]
         if new:
@@ -273,7 +274,7 @@ class Project:
         self.hub.publish("mask", news)
 
     def _index(self) -> None:
-        """Read the whole video once: only then are its frames counted, and found by searching."""
+        """Read the whole video once, to count its frames and make it seekable."""
 
         def progress(done: int) -> None:
             self.read = done
@@ -285,10 +286,8 @@ class Project:
         try:
             seen = index_video(self.source, progress, self._closing)
             if seen is not None and self.file.frames not in (None, len(seen.times)):
-                raise VideoError(
-                    f"{self.source.path} has {len(seen.times)} frames now, but the project was made when it had "
-                    f"{self.file.frames}. Put back the video that the project belongs to."
-                )
+                made = f"the project was made when it had {self.file.frames}"
+                raise VideoError(f"{self.source.path} has {len(seen.times)} frames now, but {made}.", _PUT_BACK)
             if seen is not None and self.index is None:
                 length = len(seen.times)
                 write_index(self.folder, seen)

@@ -1,16 +1,13 @@
-"""What tracking said of each frame, as lines appended to a file: reliability and area of every object."""
+"""Reliability and area of every object in every tracked frame, kept in an append-only file."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cyclevos.app.durable_files import write_durably
-from cyclevos.files.atomic import output_errors
+from cyclevos.files.records import append_record, read_records, write_records
 from cyclevos.media.review import spread_choice
 
 _REVIEWED = 10
@@ -31,7 +28,7 @@ class FrameResult:
 
 
 class ResultLog:
-    """The last line of a frame counts; a line that was cut off is passed over.
+    """Results by frame, kept in an append-only file: the last line of a frame counts.
 
     Args:
         path: the file, one JSON object a line.
@@ -39,13 +36,9 @@ class ResultLog:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._rows: dict[int, FrameResult] = {}
-        lines, whole = 0, True
-        for row in _read_lines(path):
-            lines, whole = lines + 1, row is not None
-            if row is not None:
-                self._rows[row[0]] = row[1]
-        if lines > 2 * len(self._rows) + 100 or not whole:
+        records, unreadable = read_records(path)
+        self._rows = dict(row for record in records if (row := _parse(record)) is not None)
+        if len(records) > 2 * len(self._rows) + 100 or unreadable:
             self._rewrite()
 
     def __getitem__(self, index: int) -> FrameResult:
@@ -57,17 +50,12 @@ class ResultLog:
         return sorted(self._rows.items())
 
     def add(self, index: int, result: FrameResult) -> None:
-        """Append a line, so that not even a power cut loses it.
+        """Append a line; a power cut cannot lose it once this returns.
 
         Raises:
             OutputError: the disk refuses.
         """
-        with output_errors(self._path):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("ab") as file:
-                file.write(_line(index, result))
-                file.flush()
-                os.fsync(file.fileno())
+        append_record(self._path, _record(index, result))
         self._rows[index] = result
 
     def remove_object(self, object_id: int) -> None:
@@ -84,32 +72,25 @@ class ResultLog:
         self._rewrite()
 
     def _rewrite(self) -> None:
-        write_durably(self._path, b"".join(_line(index, result) for index, result in self._rows.items()))
+        write_records(self._path, (_record(index, result) for index, result in self._rows.items()))
 
 
-def _line(index: int, result: FrameResult) -> bytes:
-    record: dict[str, Any] = {"frame": index, "reliability": result.reliability, "areas": result.areas}
-    return json.dumps(record, separators=(",", ":")).encode() + b"\n"
+def _record(index: int, result: FrameResult) -> dict[str, Any]:
+    return {"frame": index, "reliability": result.reliability, "areas": result.areas}
 
 
-def _read_lines(path: Path) -> Iterator[tuple[int, FrameResult] | None]:
-    if not path.is_file():
-        return
-    with path.open("rb") as file:
-        for line in file:
-            try:
-                if not line.endswith(b"\n"):
-                    raise ValueError("cut off")
-                record = json.loads(line)
-                reliability = {int(i): float(value) for i, value in record["reliability"].items()}
-                areas = {int(i): int(value) for i, value in record["areas"].items()}
-                yield int(record["frame"]), FrameResult(reliability, areas)
-            except (ValueError, KeyError, TypeError, AttributeError):
-                yield None
+def _parse(record: Mapping[str, Any]) -> tuple[int, FrameResult] | None:
+    """Read a record; None where it is not one of a frame's results."""
+    try:
+        reliability = {int(i): float(value) for i, value in record["reliability"].items()}
+        areas = {int(i): int(value) for i, value in record["areas"].items()}
+        return int(record["frame"]), FrameResult(reliability, areas)
+    except (ValueError, OverflowError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def doubtful_frames(results: Sequence[tuple[int, FrameResult]]) -> list[dict[str, Any]]:
-    """Return frames to look at, no neighbours, the most doubtful first; where nothing is in doubt, the worst one."""
+    """Return the review list: no two neighbours, least reliable first; the worst frame alone where all are good."""
     rows = [
         (index, *min(result.reliability.items(), key=lambda item: item[1]))
         for index, result in results

@@ -1,4 +1,4 @@
-"""Routes of the frames: pictures and thumbnails, accepting, and boxes that become masks."""
+"""Routes of the frames: pictures, thumbnails, accepting a frame, and masks from boxes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def frame_routes(services: Services) -> APIRouter:
 
 
 def _picture(read: Callable[[], bytes], tag: str, known: str | None) -> Response:
-    """Answer with a JPEG, or that the one the browser holds is still right."""
+    """Answer with a JPEG, or with 304 where the browser's copy is current."""
     headers = {"Cache-Control": "private, no-cache", "ETag": tag}
     if known == tag:
         return Response(status_code=304, headers=headers)

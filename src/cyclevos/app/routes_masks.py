@@ -1,4 +1,4 @@
-"""Routes of the masks: in and out to the pixel, before their correction, from a file."""
+"""Routes of the masks: reading and painting them, masks before correction, imports."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def mask_routes(services: Services) -> APIRouter:
         request: Request, project_id: str, index: Index, if_match: Annotated[str | None, Header()] = None
     ) -> dict[str, Any]:
         if if_match is None:
-            raise AppError("The mask does not say which one it replaces.", "Send the tag of that one as If-Match.")
+            raise AppError("The mask does not say which one it replaces.", "Send its tag as If-Match.")
         body, encoding, tag = await request.body(), request.headers.get("content-encoding"), if_match.strip('"')
 
         def work() -> FrameMask:
@@ -70,7 +70,7 @@ def mask_routes(services: Services) -> APIRouter:
         project = opened(project_id)
         path = workspace.demo(project.source.name).with_suffix(".png")
         if index or not path.is_file():
-            raise NotFoundError("Only the first frame of a demo clip has a mask that is ready.", "Paint one instead.")
+            raise NotFoundError("Only the first frame of a demo clip comes with a mask.", "Paint one instead.")
         return describe_mask(project.import_mask(index, read_mask(path)))
 
     return routes
@@ -83,7 +83,8 @@ def _import(project: Project, index: int, body: bytes, fit: bool) -> FrameMask:
         try:
             image = read_mask(path, fix_mask=True)
         except MaskError as error:
-            raise MaskError(str(error).replace(f"{path}: ", "").replace(str(path), "The file")) from error
+            problem = error.problem.replace(f"{path}: ", "").replace(str(path), "The file")
+            raise MaskError(problem, error.remedy.replace(str(path), "the file")) from error
     if fit and image.size != project.masks.size:
         height, width = project.masks.size
         resized = Image.fromarray(image.ids).resize((width, height), Image.Resampling.NEAREST)

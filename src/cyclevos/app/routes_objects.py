@@ -1,4 +1,4 @@
-"""Routes of a project's objects: new ones, their names and colours, and deleting one from every frame."""
+"""Routes of a project's objects: adding, renaming, recolouring and deleting them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def object_routes(services: Services) -> APIRouter:
             taken = {info.id for info in opened.file.objects}
             free = next((i for i in range(1, 256) if i not in taken), None)
             if free is None:
-                raise ConflictError("There are 255 objects already, as many as a mask can hold.", "Delete one first.")
+                raise ConflictError("The project has 255 objects, the most that a mask can hold.", "Delete one first.")
             info = ObjectInfo(id=free, name=body.name or f"object {free}")
             _describe(info, body)
 

@@ -1,4 +1,4 @@
-"""Routes of the projects: which there are, opening a video, settings, and the stream of news."""
+"""Routes of the projects: listing, opening videos, settings, and the event stream."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ def project_routes(services: Services) -> APIRouter:
             title = name.rpartition("/")[2].rpartition(".")[0]
             project = await run_in_threadpool(workspace.create, video, title, move=True)
         except VideoError as error:
-            raise VideoError(str(error).replace(str(video), repr(name))) from error
+            problem, remedy = (text.replace(str(video), repr(name)) for text in (error.problem, error.remedy))
+            raise VideoError(problem, remedy) from error
         finally:
             video.unlink(missing_ok=True)
         return project.state()

@@ -1,4 +1,4 @@
-"""Routes of what takes time: tracking, heat maps, exports, and the queue they wait in."""
+"""Routes of long-running work: tracking, heat maps, exports, and the job queue."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def work_routes(services: Services) -> APIRouter:
     return routes
 
 
-# What works is loaded when there is work: torch takes seconds, which opening the page should not.
+# Imported when there is work to do: torch takes seconds to load, which opening the page should not wait for.
 
 
 def _track(project: Project, network: NetworkHolder, direction: Direction, job: Job) -> dict[str, Any]:

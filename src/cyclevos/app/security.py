@@ -1,4 +1,4 @@
-"""Who may drive the server: this machine's own pages, and from elsewhere whoever has the token."""
+"""Who may use the server: pages of this machine, and from other machines whoever has the token."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
 
-from cyclevos.app.errors import AppError, ForbiddenError, TooLargeError, describe
+from cyclevos.app.errors import AppError, ForbiddenError, TooLargeError, describe, status_of
 from cyclevos.app.services import Services
 
 Scope = MutableMapping[str, Any]
@@ -52,25 +52,25 @@ def is_loopback(host: str) -> bool:
 
 
 def new_token() -> str:
-    """Return a token that nobody guesses."""
+    """Return a random token of 32 characters."""
     return secrets.token_urlsafe(24)
 
 
 class Guard:
-    """Middleware that checks every request before anything else sees it.
+    """Middleware that checks every request before the application sees it.
 
-    The Host has to be one of ours, or a page elsewhere could point its own name at this machine. The Origin, where
-    a browser names one, has to be this server. With a token, the session's cookie has to hold it.
+    The Host header must be one of ours, or another site could point its own name at this machine. The Origin header,
+    where a browser sends one, must be this server. If there is a token, the session cookie must match it.
 
     Args:
-        app: what is guarded.
-        services: that it works with, for whoever starts the server.
+        app: the application.
+        services: of the application, for whoever starts the server.
         host: the address that the server binds.
-        token: asked of everyone; None asks nobody.
-        upload_path: whose body is bounded by its own handler.
+        token: required of every page; None = no token.
+        upload_path: path of uploads, whose handler limits the body itself.
 
     Attributes:
-        session: what the session's cookie has to hold: not the token itself, which is asked for once.
+        session: required value of the session cookie: a hash of the token, not the token itself.
     """
 
     def __init__(self, app: Application, services: Services, *, host: str, token: str | None, upload_path: str) -> None:
@@ -111,14 +111,14 @@ class Guard:
         foreign = _authority(origin) != host if origin is not None else site not in ("same-origin", "none")
         reading_page = scope["method"] in _READING and not scope["path"].startswith("/api/")
         if foreign and not (reading_page and origin is None):
-            raise ForbiddenError("Another web page asked for this.", "Open the address that the server printed.")
+            raise ForbiddenError("Another web page sent this request.", "Open the address that the server printed.")
         if self._token is None or not scope["path"].startswith("/api/") or scope["path"] in _OPEN:
             return
         if not hmac.compare_digest(_session(headers.get(b"cookie", "")).encode(), self.session.encode()):
-            raise _UnauthorisedError("This server asks for its token.", "Open the whole address that it printed, once.")
+            raise _UnauthorisedError("This server asks for its token.", "Open the whole address that it printed once.")
 
     def knows(self, token: str) -> bool:
-        """Compare a token without telling by the time taken how much of it is right; without one, any is."""
+        """Compare a token in constant time; every token is right where none is required."""
         return self._token is None or hmac.compare_digest(token.encode(), self._token.encode())
 
     def _is_ours(self, host: str) -> bool:
@@ -137,7 +137,7 @@ class Guard:
         return True  # a name can be pointed at us by somebody else, an address cannot
 
     async def _bounded(self, scope: Scope, headers: dict[bytes, str], receive: Receive) -> Receive:
-        """Take in a request's body, as far as it is allowed, before the application is asked to work on it."""
+        """Read a request's body, up to the allowed size, before the application handles it."""
         if scope["path"] == self._upload_path:
             return receive
         declared = headers.get(b"content-length", "0")
@@ -184,8 +184,7 @@ def _session(header: str) -> str:
 
 
 async def _answer(send: Send, error: AppError) -> None:
-    status, content = describe(error)
-    body = json.dumps(content).encode()
+    body = json.dumps(describe(error)).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": status_of(error), "headers": headers})
     await send({"type": "http.response.body", "body": body})

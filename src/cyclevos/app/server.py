@@ -1,4 +1,4 @@
-"""The server: its parts put together, errors turned into sentences, and the page's own files."""
+"""The server: puts its parts together, answers errors with problem and remedy, and serves the page's files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from cyclevos import __version__
-from cyclevos.app.errors import describe
+from cyclevos.app.errors import ForbiddenError, describe, explain, status_of
 from cyclevos.app.jobs import JobQueue
 from cyclevos.app.network_holder import NetworkHolder
 from cyclevos.app.routes_frames import frame_routes
@@ -42,12 +42,12 @@ class AppOptions:
     Attributes:
         projects: folder of the projects.
         folders: folders that videos may be opened from and results written to.
-        host: address that is bound.
-        token: asked of every page; None asks none.
+        host: address to bind.
+        token: required of every page; None = no token.
         max_upload: bytes of a video that a page may send.
-        weights: of the network.
-        device: that it runs on.
-        dtype: that it computes in.
+        weights: name or file of the network's weights.
+        device: of the network.
+        dtype: of the network.
     """
 
     projects: Path
@@ -88,10 +88,9 @@ def create_app(options: AppOptions) -> Guard:
 
     @app.post("/api/session")
     def open_session(body: SessionBody) -> JSONResponse:
-        """Trade the token for a cookie, so that it appears in no address."""
+        """Exchange the token for a cookie, so that it does not appear in addresses."""
         if not guard.knows(body.token):
-            content = {"error": "This is not the token.", "remedy": "Open the whole address that the server printed."}
-            return JSONResponse(content, 403)
+            raise ForbiddenError("The token is wrong.", "Open the whole address that the server printed.")
         response = JSONResponse({"ok": True})
         if guard.session:
             response.set_cookie(COOKIE, guard.session, httponly=True, samesite="strict", max_age=30 * 24 * 3600)
@@ -104,26 +103,27 @@ def create_app(options: AppOptions) -> Guard:
 
 
 def _handle_errors(app: FastAPI) -> None:
-    """Answer every error with a sentence and a remedy."""
+    """Answer every error with its problem and remedy."""
 
     @app.exception_handler(CycleVOSError)
     def refused(_: Request, error: CycleVOSError) -> JSONResponse:
-        status, content = describe(error)
-        return JSONResponse(content, status)
+        return JSONResponse(describe(error), status_of(error))
 
     @app.exception_handler(RequestValidationError)
     def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:])
-        return JSONResponse({"error": f"{where or 'The request'}: {first['msg']}.", "remedy": "Correct it."}, 422)
+        problem = f"{where or 'The request'} is not valid: {first['msg']}."
+        content = {"problem": problem, "remedy": "Correct the value.", "kind": "RequestValidationError"}
+        return JSONResponse(content, 422)
 
     @app.exception_handler(HTTPException)
     def unknown(_: Request, error: HTTPException) -> JSONResponse:
-        content = {"error": f"{error.detail}.", "remedy": "Reload the page: it may be older than the server."}
+        remedy = "Reload the page: it may be older than the server."
+        content = {"problem": f"{error.detail}.", "remedy": remedy, "kind": "HTTPException"}
         return JSONResponse(content, error.status_code, headers=error.headers)
 
     @app.exception_handler(Exception)
     def broken(_: Request, error: Exception) -> JSONResponse:
         logger.error("%s", error, exc_info=error)
-        content = {"error": "Something went wrong inside the server.", "remedy": "Nothing saved is lost; try again."}
-        return JSONResponse(content, 500)
+        return JSONResponse(describe(explain(error)), 500)

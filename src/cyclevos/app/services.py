@@ -1,4 +1,4 @@
-"""What every route works with: the projects, the queue, the network."""
+"""The parts of the server that every route uses: projects, job queue, network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Services:
     Attributes:
         workspace: its projects.
         queue: its jobs.
-        network: loaded when it is needed.
+        network: loaded on first use.
         max_upload: bytes of a video that a page may send.
     """
 
@@ -26,6 +26,6 @@ class Services:
     max_upload: int
 
     def close(self) -> None:
-        """Stop working and close the projects."""
+        """Stop all jobs and close the projects."""
         self.queue.close()
         self.workspace.close()

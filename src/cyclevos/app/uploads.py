@@ -1,4 +1,4 @@
-"""Videos sent by a page: bounded in size, and nothing but containers of video."""
+"""Videos uploaded by a page: limited in size, and only video containers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cyclevos.files.atomic import output_errors
 
 _HEAD = 512
 
-# How files of each kind begin; a playlist that names other files begins like none of them.
+# First bytes of each kind; a playlist, which names other files, matches none of them.
 _MAGIC = (
     re.compile(rb"....(ftyp|moov|mdat|free|wide|skip)", re.DOTALL),
     re.compile(rb"\x1a\x45\xdf\xa3"),
@@ -28,32 +28,32 @@ _MAGIC = (
 
 
 class UnsupportedError(AppError):
-    """What was sent is no video of a kind that is taken."""
+    """The upload is not a video of an accepted kind."""
 
     status = 415
 
 
 async def receive_video(name: str, body: AsyncIterator[bytes], folder: Path, most: int) -> Path:
-    """Write an upload to a file of its own.
+    """Write an upload to a new file.
 
     Args:
-        name: what the sender calls it; only its ending counts.
+        name: the sender's file name; only its ending is used.
         body: the bytes.
-        folder: where to; made if need be.
-        most: bytes allowed.
+        folder: to write to; created if missing.
+        most: largest size allowed, in bytes.
 
     Returns:
         The file.
 
     Raises:
-        UnsupportedError: its ending or its first bytes are those of no video.
-        TooLargeError: it is longer than allowed; nothing is left of it.
+        UnsupportedError: its ending or its first bytes are not those of a video.
+        TooLargeError: it is larger than allowed; what was written is removed.
         OutputError: the disk refuses.
     """
     suffix = Path(name.replace("\0", "")).suffix.lower()
     if suffix not in VIDEO_SUFFIXES:
         raise UnsupportedError(
-            f"{name!r} is no video by its ending.", f"Send one of {', '.join(sorted(VIDEO_SUFFIXES))}."
+            f"{name!r} does not have the ending of a video.", f"Send one of {', '.join(sorted(VIDEO_SUFFIXES))}."
         )
     path = folder / f"{UPLOADING}{secrets.token_hex(8)}{suffix}"
     size, head = 0, b""

@@ -1,4 +1,4 @@
-"""What one pass over a video tells: how many frames, their times, thumbnails; kept in the project's folder."""
+"""The index of a video, made in one pass and kept in the project's folder: frame times and thumbnails."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _MOST_THUMBNAILS = 240
 
 
 class VideoIndex(NamedTuple):
-    """What one pass over a video tells.
+    """Times and thumbnails of a video's frames.
 
     Attributes:
-        times: seconds of every frame on the video's own clock, from 0; by the frame rate where there is none.
+        times: seconds of every frame from the first, by the video's timestamps, or by its frame rate without them.
         thumbnails: JPEGs by frame index, evenly spaced.
     """
 
@@ -34,15 +34,15 @@ class VideoIndex(NamedTuple):
 
 
 def index_video(source: FrameSource, progress: Callable[[int], None], stop: threading.Event) -> VideoIndex | None:
-    """Stream a video once.
+    """Read a video once and index it.
 
     Args:
         source: the video.
-        progress: told how many frames are done.
-        stop: set to give up.
+        progress: called with the number of frames read.
+        stop: set to cancel.
 
     Returns:
-        What was seen; None where it was given up.
+        The index; None if cancelled.
 
     Raises:
         VideoError: a frame cannot be decoded.
@@ -68,7 +68,7 @@ def index_video(source: FrameSource, progress: Callable[[int], None], stop: thre
 
 
 def write_index(folder: Path, index: VideoIndex) -> None:
-    """Keep it in a project's folder.
+    """Write the index into a project's folder.
 
     Raises:
         OutputError: the disk refuses.
@@ -80,7 +80,7 @@ def write_index(folder: Path, index: VideoIndex) -> None:
 
 
 def read_index(folder: Path) -> VideoIndex | None:
-    """Return what is kept in a project's folder; None where it is not whole."""
+    """Read the index from a project's folder; None if it is missing or incomplete."""
     try:
         stored = json.loads((folder / _FILE).read_bytes())
         times = [float(value) for value in stored["times"]]

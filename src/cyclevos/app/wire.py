@@ -1,4 +1,4 @@
-"""Masks as they travel: one byte a pixel, row by row, compressed; and the bodies of requests, checked."""
+"""Masks on the wire (one byte per pixel, row by row, compressed), and the validated bodies of requests."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ class OpenBody(_Body):
 
 
 class ChangeBody(_Body):
-    """What may be changed of a project."""
+    """Changes of a project."""
 
     name: Name | None = None
     settings: Settings | None = None
 
 
 class ObjectBody(_Body):
-    """A new object, or what is to change of one."""
+    """A new object, or changes of one."""
 
     name: Name | None = None
     colour: Colour | None = None
@@ -75,27 +75,27 @@ class BoxBody(_Body):
 
 
 class TrackBody(_Body):
-    """Where to."""
+    """Direction of tracking."""
 
     direction: Literal["forward", "backward", "both"] = "forward"
 
 
 class HeatBody(_Body):
-    """Whose heat map in which frame."""
+    """Frame and object of a heat map."""
 
     frame: Pixel
     object: ObjectId
 
 
 class ExportBody(_Body):
-    """What to write, and into which folder; without one it is packed."""
+    """What to export, and into which folder; without a folder it is packed as a zip."""
 
     kinds: Annotated[list[Annotated[str, AfterValidator(_check_format)]], Field(min_length=1, max_length=100)]
     folder: PathText | None = None
 
 
 def mask_response(ids: UInt8Array, headers: dict[str, str]) -> Response:
-    """Answer with a mask, one byte a pixel, compressed with gzip."""
+    """Answer with a mask, one byte per pixel, compressed with gzip."""
     data = gzip.compress(ids.tobytes(), 1, mtime=0)
     headers = {"Cache-Control": "no-store", "Content-Encoding": "gzip", **headers}
     return Response(data, media_type="application/octet-stream", headers=headers)
@@ -105,15 +105,15 @@ def unpack(body: bytes, encoding: str | None, size: tuple[int, int]) -> UInt8Arr
     """Read a mask that was sent.
 
     Args:
-        body: one byte a pixel.
+        body: one byte per pixel.
         encoding: ``gzip`` or None.
-        size: (H, W) that it must have; no more than that is ever unpacked.
+        size: required (H, W); never unpacks more than that.
 
     Returns:
         uint8 (H,W).
 
     Raises:
-        AppError: it is no gzip, or has another size.
+        AppError: it is not gzip data, or has another size.
     """
     wanted = size[0] * size[1]
     data = body

@@ -1,4 +1,4 @@
-"""Where the server may read and write: its projects' folder, and the folders given at start."""
+"""Folders that the server may read and write: its projects, and the folders given at start."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from cyclevos.app.project import Project
 from cyclevos.app.project_file import PROJECT_FILE, ProjectFile, load_project_file
 from cyclevos.errors import CycleVOSError
 from cyclevos.files.atomic import output_errors
+from cyclevos.files.names import safe_name
 from cyclevos.media.open_source import open_source
 from cyclevos.naming import IMAGE_SUFFIXES, natural_key
 
@@ -58,12 +59,12 @@ class Workspace:
             self._open.clear()
 
     def silence(self) -> None:
-        """End the streams of news, so that the server can stop."""
+        """End the event streams, so that the server can stop."""
         for project in list(self._open.values()):
             project.hub.close()
 
     def listing(self) -> list[dict[str, Any]]:
-        """Return the projects there are, the last changed one first."""
+        """Return all projects, the last changed one first."""
         found = []
         for folder in self.projects.iterdir():
             if _ID.match(folder.name) and (folder / PROJECT_FILE).is_file():
@@ -149,7 +150,7 @@ class Workspace:
             return {"path": "", "parent": None, "entries": entries}
         folder = self.confined(text)
         if not folder.is_dir():
-            raise NotFoundError(f"{folder} is no folder.", "Go back and choose another.")
+            raise NotFoundError(f"{folder} is not a folder.", "Go back and choose another.")
         entries = []
         try:
             for entry in sorted(folder.iterdir(), key=lambda entry: natural_key(entry.name))[: 4 * _MOST_ENTRIES]:
@@ -173,7 +174,8 @@ class Workspace:
         return DEMO / f"{name}.mp4"
 
     def _new_folder(self, title: str) -> Path:
-        base = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60] or "video"
+        # An id has no underscore, by which a reserved name such as "con" is changed.
+        base = safe_name(re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60], "video").replace("_", "-x")
         with output_errors(self.projects):
             for number in range(1, 10_000):
                 folder = self.projects / (base if number == 1 else f"{base}-{number}")
@@ -216,7 +218,7 @@ def _summary(folder: Path) -> dict[str, Any]:
     try:
         file = load_project_file(folder)
     except CycleVOSError as error:
-        return {"id": folder.name, "name": folder.name, "problem": str(error)}
+        return {"id": folder.name, "name": folder.name, "problem": error.problem, "remedy": error.remedy}
     return {
         "id": folder.name,
         "name": file.name,

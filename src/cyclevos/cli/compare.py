@@ -20,24 +20,24 @@ _Chosen = list[tuple[str, str]]  # names of sequence and frame
 
 def compare(
     before: Annotated[Path, typer.Argument(help="Results before: a folder of masks, or of <sequence> folders.")],
-    after: Annotated[Path, typer.Argument(help="Results after, of the same names.")],
+    after: Annotated[Path, typer.Argument(help="Results after, with the same names.")],
     frames: Annotated[Path, typer.Option(help="The frames: a video, a folder, or <sequence> folders.")],
     output: Annotated[Path, typer.Option(help="The figure, .png or .pdf.")],
-    truth: Annotated[Path | None, typer.Option(help="Ground truth of the same names, drawn as outlines.")] = None,
-    sequences: Annotated[str | None, typer.Option(help="Some sequences, separated by commas.")] = None,
-    at: Annotated[str | None, typer.Option(help="Names or numbers of the frames to show, separated by commas.")] = None,
-    rows: Annotated[int, typer.Option(min=1, help="Rows at most; without --at, where the masks differ most.")] = 4,
+    truth: Annotated[Path | None, typer.Option(help="Ground truth with the same names, drawn as outlines.")] = None,
+    sequences: Annotated[str | None, typer.Option(help="Only these sequences, separated by commas.")] = None,
+    at: Annotated[str | None, typer.Option(help="Names or indices of the frames to show, separated by commas.")] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Rows at most; without --at, where masks differ most.")] = 4,
     titles: Annotated[str, typer.Option(help="Titles of the two columns.")] = "before,after",
 ) -> None:
-    """Draw frames with their masks before and after, say a correction, enlarging where they differ most."""
+    """Draw frames with their masks before and after, for example, correction; details show where they differ most."""
     names = titles.split(",")
     if len(names) != 2:
-        raise ConfigError(f"--titles {titles!r}: expected two titles separated by a comma.")
+        raise ConfigError(f"--titles {titles!r}: expected two titles.", "Separate them by a comma.")
     if output.suffix not in (".png", ".pdf"):
-        raise ConfigError(f"--output {output}: expected a name that ends in .png or .pdf.")
+        raise ConfigError(f"--output {output} has an unknown ending.", "Give a name that ends in .png or .pdf.")
     for folder in (before, after, truth):
         if folder is not None and not folder.is_dir():
-            raise OutputError(f"{folder} is not a folder of results.")
+            raise OutputError(f"{folder} is not a folder.", "Give a folder of results.")
     from cyclevos.analysis.comparison import comparison_figure, save_figure
 
     named = options.parse_names(sequences)
@@ -46,7 +46,7 @@ def compare(
     if len(without) == len(pairs) or (named and without):
         place = f" in {', '.join(without)}" if named else ""
         raise OutputError(
-            f"{before} and {after} have no masks of the same names{place}. Give two results of one video."
+            f"{before} and {after} have no masks of the same names{place}.", "Give two results of one video."
         )
     asked = options.parse_names(at)
     chosen = _asked(pairs, asked, rows) if asked else _most_changed(pairs, rows)
@@ -83,9 +83,11 @@ def _asked(pairs: Mapping[str, _Pairs], asked: tuple[str, ...], rows: int) -> _C
     if missing:
         known = next(list(files) for files in pairs.values() if files)
         span = known[0] if len(known) == 1 else f"{known[0]} to {known[-1]}"
-        raise ConfigError(f"--at: both results have no mask named {', '.join(missing)}. Expected some of {span}.")
+        raise ConfigError(f"--at: both results have no mask named {', '.join(missing)}.", f"Expected some of {span}.")
     if len(chosen) > rows:
-        raise ConfigError(f"--at names {len(chosen)} frames, --rows allows {rows}. Name fewer, or give more --rows.")
+        raise ConfigError(
+            f"--at names {len(chosen)} frames, --rows allows {rows}.", "Name fewer frames, or raise --rows."
+        )
     return chosen
 
 
@@ -114,8 +116,8 @@ def _changed_pixels(before: Path, after: Path) -> int:
     old, new = read_ground_truth(before), read_ground_truth(after)
     if old.size != new.size:
         raise MaskError(
-            f"{before} is {size_text(old.size)}, {after} {size_text(new.size)} (width x height). Give two results of "
-            "one video."
+            f"{before} is {size_text(old.size)}, {after} {size_text(new.size)} (width x height).",
+            "Give two results of one video.",
         )
     return int((old.ids != new.ids).sum())
 
@@ -149,9 +151,11 @@ def _read_rows(chosen: _Chosen, pairs: Mapping[str, _Pairs], frames: Path, truth
                 break
         if wanted:
             raise VideoError(
-                f"{source.path} has no frame {', '.join(sorted(wanted))}, of which there are masks. Give the frames "
-                "that the results were made of."
+                f"{source.path} has no frame {', '.join(sorted(wanted))}, for which there are masks.",
+                "Give the frames that the results were made from.",
             )
     if truth is not None and all(row.truth is None for row in found.values()):
-        raise OutputError(f"{truth} has no mask of the frames shown. Expected ground truth of the same names.")
+        raise OutputError(
+            f"{truth} has no mask of the frames shown.", "Give ground truth with the same sequence and frame names."
+        )
     return [found[each] for each in chosen]

@@ -1,4 +1,4 @@
-"""Owns `cyclevos evaluate`: score predicted masks against a data set's ground truth."""
+"""``cyclevos evaluate``: score predicted masks against a data set's ground truth."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def evaluate(
     split: options.Split = "val",
     protocol: Annotated[
         options.ProtocolOption,
-        typer.Option("--protocol", help="davis: the first mask's objects; the others: also those that appear later."),
+        typer.Option("--protocol", help="davis: objects of the first mask; others: also objects that appear later."),
     ] = options.ProtocolOption.davis,
     categories: Annotated[
         Path | None,
@@ -33,7 +33,7 @@ def evaluate(
     ] = None,
     seen: Annotated[
         Path | None,
-        typer.Option("--seen", help="meta.json of the training split: its categories are the seen ones, else all."),
+        typer.Option("--seen", help="meta.json of the training split: its categories count as seen, else all."),
     ] = None,
     year: options.Year = None,
     layout: options.Layout = "auto",
@@ -47,7 +47,7 @@ def evaluate(
         Path | None, typer.Option("--csv", help="Write a row per object to this CSV file, as fractions.")
     ] = None,
     workers: options.Workers = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print the overall line alone, no table.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the overall line, no table.")] = False,
 ) -> None:
     """Score predicted masks with J and F, by the DAVIS semi-supervised protocol or another."""
     from cyclevos.datasets.layouts import open_dataset
@@ -57,7 +57,9 @@ def evaluate(
     from cyclevos.evaluation.categories import with_categories
 
     if seen is not None and categories is None:
-        raise ConfigError("--seen came without --categories; give the scored split's meta.json as --categories")
+        raise ConfigError(
+            "--seen was given without --categories.", "Give the meta.json of the scored split as --categories."
+        )
     # Both are read first: a mistake in them should not wait for the scores.
     meta = None if categories is None else read_meta(categories)
     seen_categories = None if seen is None else read_meta(seen).categories

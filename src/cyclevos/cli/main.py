@@ -1,10 +1,13 @@
-"""The command line: registers one command per file and turns errors into messages and exit codes."""
+"""The command line: registers the commands, and turns errors into messages and exit codes."""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import logging
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any, get_type_hints
 
 import typer
 from rich.console import Console
@@ -24,26 +27,49 @@ from cyclevos.cli.submission import submission
 from cyclevos.cli.train import train
 from cyclevos.errors import CycleVOSError
 
-app = typer.Typer(
-    help="Video object segmentation: give a video and the masks of one frame, get the masks of every frame.",
-    epilog="Exit codes: 2 usage, 3 video, 4 mask, 5 weights, 6 configuration, 7 output, 8 data set, "
-    "9 training, 10 missing extra, 11 failed clips, 12 app, 130 interrupted.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Log what the program does. Works before and after the command.")
+]
+# Hidden: it is listed once, above the commands, where it takes no room from their own options.
+_CommandVerbose = Annotated[bool, typer.Option("--verbose", "-v", hidden=True)]
+
+# Name, function and panel of the help.
+_COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
+    ("segment", segment, "Segment videos"),
+    ("segment-dataset", segment_dataset, "Segment videos"),
+    ("app", browser_app, "Segment videos"),
+    ("convert", convert, "Segment videos"),
+    ("evaluate", evaluate, "Score results"),
+    ("report", report, "Score results"),
+    ("benchmark", benchmark, "Score results"),
+    ("submission", submission, "Score results"),
+    ("train", train, "Train and analyse networks"),
+    ("erf", erf, "Train and analyse networks"),
+    ("compare", compare, "Train and analyse networks"),
+    ("robustness", robustness, "Train and analyse networks"),
 )
-app.command()(segment)
-app.command("segment-dataset")(segment_dataset)
-app.command()(evaluate)
-app.command()(report)
-app.command()(benchmark)
-app.command()(submission)
-app.command()(convert)
-app.command()(train)
-app.command()(erf)
-app.command()(compare)
-app.command()(robustness)
-app.command("app")(browser_app)
+
+
+def _with_verbose(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the option -v, so that it also works after the command's name."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, verbose: bool = False, **values: Any) -> Any:
+        if verbose:
+            _log_more()
+        return command(*arguments, **values)
+
+    hints = {**get_type_hints(command, include_extras=True), "verbose": _CommandVerbose}
+    signature = inspect.signature(command)
+    known = [parameter.replace(annotation=hints[name]) for name, parameter in signature.parameters.items()]
+    added = inspect.Parameter("verbose", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=_CommandVerbose)
+    run.__signature__ = signature.replace(parameters=[*known, added])  # type: ignore[attr-defined]
+    run.__annotations__ = hints
+    return run
+
+
+def _log_more() -> None:
+    logging.getLogger("cyclevos").setLevel(logging.INFO)  # the libraries stay as quiet as they are
 
 
 def _version(wanted: bool) -> None:
@@ -52,14 +78,27 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+app = typer.Typer(
+    help="Video object segmentation: give a video and the masks of one frame, get the masks of every frame.",
+    epilog="Exit codes: 2 usage, 3 video, 4 mask, 5 weights, 6 configuration, 7 output, 8 data set, "
+    "9 training, 10 missing extra, 11 failed clips, 12 app, 130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for _name, _function, _panel in _COMMANDS:
+    app.command(_name, rich_help_panel=_panel)(_with_verbose(_function))
+
+
 @app.callback()
 def _options(
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is going on.")] = False,
+    verbose: Verbose = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(name)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    if verbose:
+        _log_more()
 
 
 def main() -> None:

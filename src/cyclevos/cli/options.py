@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 import yaml
 
+from cyclevos.cli.completion import complete_split
 from cyclevos.errors import ConfigError
 from cyclevos.exchange.formats import RUN, chosen, names, offered
 
@@ -132,7 +133,12 @@ Review = Annotated[
     int, typer.Option(min=0, help="Number of frames to list, least reliable first.", rich_help_panel=RESULTS)
 ]
 Split = Annotated[
-    str, typer.Option(help="Split of the data set; all or none = every sequence.", rich_help_panel=DATASET)
+    str,
+    typer.Option(
+        help="Split of the data set; all or none = every sequence.",
+        autocompletion=complete_split,
+        rich_help_panel=DATASET,
+    ),
 ]
 Year = Annotated[
     int | None,

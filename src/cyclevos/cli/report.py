@@ -12,11 +12,11 @@ from cyclevos.cli import options
 
 def report(
     runs: Annotated[
-        list[Path], typer.Argument(help="Results of segment-dataset; the others are held against the first.")
+        list[Path], typer.Argument(help="Results of segment-dataset; the others are compared with the first.")
     ],
     output: Annotated[Path, typer.Option(help="Folder of report.html, and of report.md with its pictures.")],
     dataset: Annotated[
-        Path | None, typer.Option("--dataset", help="Root of the data set with the ground truth; none is needed.")
+        Path | None, typer.Option("--dataset", help="Root of the data set with the ground truth; optional.")
     ] = None,
     split: options.Split = "val",
     year: options.Year = None,
@@ -25,7 +25,7 @@ def report(
     annotation_root: options.AnnotationRoot = None,
     sequences: options.Sequences = None,
     pictures: Annotated[
-        int, typer.Option(min=0, help="Frames to show as pictures: so many of the worst, the best, and so on.")
+        int, typer.Option(min=0, help="Pictures per group of frames: the worst, the best, and so on.")
     ] = 4,
     workers: options.Workers = None,
     quiet: options.Quiet = False,

@@ -89,7 +89,7 @@ def robustness(
         )
     report = output / "robustness.json"
     with output_errors(report), replacing(report) as temporary:
-        temporary.write_text(json.dumps(outcomes_to_json(outcomes), indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(outcomes_to_json(outcomes), indent=2) + "\n", encoding="utf-8", newline="\n")
     save_figure(outcomes_figure(outcomes), output / "robustness.png")
     table = Table("perturbed", "kind", "share", "clean J&F", "perturbed", "+ correction", "recovered")
     for o in outcomes:

@@ -1,4 +1,4 @@
-"""Owns `cyclevos submission`: lay results out as the zip that a challenge's server takes."""
+"""``cyclevos submission``: pack results as the zip file that a challenge's server accepts."""
 
 from __future__ import annotations
 
@@ -8,24 +8,27 @@ from typing import Annotated
 import typer
 
 from cyclevos.cli import options
+from cyclevos.cli.completion import complete_split
 
 
 def submission(
     results: Annotated[Path, typer.Argument(help="Folder of predicted masks: <sequence>/<frame>.png.")],
     dataset: Annotated[Path, typer.Option("--dataset", help="Root of the data set, with its frames.")],
     output: Annotated[Path, typer.Option("--output", help="The zip to write.")] = Path("submission.zip"),
-    split: Annotated[str, typer.Option("--split", help="Split that the server scores.")] = "test-dev",
+    split: Annotated[
+        str, typer.Option("--split", help="Split that the server scores.", autocompletion=complete_split)
+    ] = "test-dev",
     challenge: Annotated[
         options.ChallengeOption,
         typer.Option("--challenge", help="davis: sequences at the root; youtube-vos: in Annotations."),
     ] = options.ChallengeOption.davis,
     meta: Annotated[
-        Path | None, typer.Option("--meta", help="YouTube-VOS meta.json: only the frames it asks for are packed.")
+        Path | None, typer.Option("--meta", help="YouTube-VOS meta.json: pack only the frames it lists.")
     ] = None,
     year: Annotated[int | None, typer.Option("--year", help="Year of a DAVIS split.")] = None,
     sequences: Annotated[str | None, typer.Option("--sequences", help="Only these, separated by commas.")] = None,
 ) -> None:
-    """Check results for completeness, sizes and ids, and pack them for a challenge's server."""
+    """Check that results are complete, with the right sizes and ids, and pack them for a challenge's server."""
     from cyclevos.datasets.layouts import open_dataset
     from cyclevos.datasets.youtube_meta import read_meta
     from cyclevos.evaluation.submission import write_submission

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cyclevos.cli.completion import complete_preset
+
 if TYPE_CHECKING:
     from cyclevos.training.schema import TrainingConfig
 
@@ -14,16 +16,22 @@ if TYPE_CHECKING:
 def train(
     config: Annotated[
         str,
-        typer.Argument(help="A YAML file or preset: paper, paper-static, compact, compact-further, compact-context."),
+        typer.Argument(
+            help="A YAML file or preset: paper, paper-static, compact, compact-further, compact-context.",
+            autocompletion=complete_preset,
+        ),
     ],
     output: Annotated[Path | None, typer.Option(help="Folder of the run [default: runs/CONFIG].")] = None,
-    overrides: Annotated[list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="Override a setting: section.key=value. Repeatable.")
+    ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Take a few steps, say what all would take, and write nothing.")
+        bool,
+        typer.Option("--dry-run", help="Take a few steps, estimate time and memory of the whole run, write nothing."),
     ] = False,
     quiet: Annotated[bool, typer.Option(help="No progress bar.")] = False,
 ) -> None:
-    """Train a network; the same command again continues a stopped run.
+    """Train a network; repeat the command to continue a stopped run.
 
     For several GPUs or nodes: accelerate launch -m cyclevos train CONFIG.
     """
@@ -33,7 +41,7 @@ def train(
 
     settings = load_config(config, overrides or [])
     if dry_run:
-        _say(settings)
+        _print_estimate(settings)
         return
     folder = output or Path("runs") / Path(config).stem
     trainer = Trainer(settings, folder)
@@ -48,19 +56,20 @@ def train(
         typer.echo(f"weights: {best}")
 
 
-def _say(settings: TrainingConfig) -> None:
+def _print_estimate(settings: TrainingConfig) -> None:
     from cyclevos.training.dry_run import dry_run
 
     e = dry_run(settings)
     if not e.main:
         return
     kind = "peak GPU memory" if e.device.startswith("cuda") else "peak memory of the process"
+    memory = "unknown" if e.memory_mb is None else f"{e.memory_mb:,.0f} MB"
     lines = [
         *e.sources,
         f"parameters: {e.trained:,} trained, {e.frozen:,} frozen",
         f"{e.clips} clips a step ({settings.batch} in each of {e.processes} processes on {e.device})",
         f"{e.seconds_per_step:.2f} s a step, {settings.steps:,} steps: {e.hours:.1f} hours without checkpoints and "
         "validation",
-        f"{kind}: {e.memory_mb:,.0f} MB; a checkpoint: {e.checkpoint_mb:,.0f} MB",
+        f"{kind}: {memory}; a checkpoint: {e.checkpoint_mb:,.0f} MB",
     ]
     typer.echo("\n".join(lines))

@@ -129,4 +129,4 @@ def _percent(scores: Scores) -> list[str]:
 
 def _write_whole(path: Path, text: str) -> None:
     with replacing(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
+        unfinished.write_text(text, encoding="utf-8", newline="\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -19,6 +18,7 @@ from cyclevos.evaluation.measures import (
 )
 from cyclevos.evaluation.protocols import CountedObjects, Protocol, scored_frames
 from cyclevos.evaluation.scores import Evaluation, ObjectScores, SequenceScores, mean_scores
+from cyclevos.files.host import available_cpus
 
 
 def evaluate(
@@ -52,7 +52,7 @@ def evaluate(
         raise ConfigError(f"expected 1 or more workers, got {workers}")
     results_dir = Path(results_dir)
     _check_complete(results_dir, dataset, protocol)
-    workers = min(workers or os.cpu_count() or 1, len(dataset))
+    workers = min(workers or available_cpus(), len(dataset))
     finished: dict[str, SequenceScores] = {}
     if workers == 1:
         for sequence in dataset:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
 from cyclevos.files.atomic import output_errors, partial_path, replacing
+from cyclevos.files.records import append_record, parse_record, whole_lines
 from cyclevos.media.appearance import PLAIN, Appearance
 from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.frames import Frame
@@ -53,7 +54,6 @@ class CocoWriter(ResultWriter):
         palette = {} if appearance.palette is None else {"palette": appearance.palette.hex()}
         self._info = {"description": _TOOL, **palette}
         self._offsets: dict[int, int] = {}  # frame index -> start of its line in bytes
-        self._file: BinaryIO | None = None
         with output_errors(self.path):
             if resume:
                 self._recover()
@@ -78,48 +78,23 @@ class CocoWriter(ResultWriter):
 
     def close(self) -> None:
         """Turn the lines into the COCO file; without any frame, nothing is changed."""
-        self.abort()
         if not self.partial_path.exists():
             return
-        with replacing(self.path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        with replacing(self.path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
             self._write_coco(file)
         with output_errors(self.path):
             self.partial_path.unlink()
 
-    def abort(self) -> None:
-        """Keep the lines for a run that continues this one."""
-        if self._file is not None:
-            file, self._file = self._file, None
-            with output_errors(self.partial_path):
-                file.close()
-
     def _append(self, entry: dict[str, Any]) -> None:
-        with output_errors(self.partial_path):
-            if self._file is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self.partial_path.open("ab")
-            self._file.seek(0, 2)
-            offset = self._file.tell()
-            try:
-                self._file.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
-                self._file.flush()
-            except OSError:
-                self._file.truncate(offset)  # half a line would corrupt the next one
-                raise
-        self._offsets[entry["image"]["frame_index"]] = offset
+        self._offsets[entry["image"]["frame_index"]] = append_record(self.partial_path, entry, flush=False)
 
     def _recover(self) -> None:
-        """Index the complete lines and cut off an incomplete last one; or take over a finished file."""
+        """Index the lines of an interrupted run, or take over a finished file."""
         if self.partial_path.exists():
-            with self.partial_path.open("r+b") as file:
-                offset = 0
-                for line in file:
-                    index = _frame_index(line)
-                    if index is None:
-                        file.truncate(offset)
-                        break
+            for offset, line in whole_lines(self.partial_path):
+                index = _frame_index(line)
+                if index is not None:
                     self._offsets[index] = offset
-                    offset += len(line)
         elif self.path.exists():
             for entry in _entries_of(self.path):
                 self._append(entry)
@@ -182,10 +157,9 @@ def _entry(frame: Frame, ids: UInt8Array) -> dict[str, Any]:
 
 
 def _frame_index(line: bytes) -> int | None:
-    if not line.endswith(b"\n"):
-        return None
+    record = parse_record(line)
     try:
-        return int(json.loads(line)["image"]["frame_index"])
+        return None if record is None else int(record["image"]["frame_index"])
     except (ValueError, KeyError, TypeError):
         return None
 

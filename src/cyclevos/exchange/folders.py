@@ -127,7 +127,7 @@ def write_objects(track: MaskTrack, folder: Path) -> None:
     if track.object_names:
         with replacing(folder / NAMES) as temporary:
             names = {str(k): name for k, name in sorted(track.object_names.items())}
-            temporary.write_text(json.dumps(names, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps(names, ensure_ascii=False, indent=2) + "\n", encoding="utf-8", newline="\n")
 
 
 class ObjectWriter(ResultWriter):

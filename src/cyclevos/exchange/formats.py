@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cyclevos.errors import ConfigError, MaskError
 from cyclevos.exchange.format import Destination, Format, Need, ReadOptions
+from cyclevos.files.atomic import partial_path
 from cyclevos.naming import index_name
 
 if TYPE_CHECKING:
@@ -184,11 +185,6 @@ def write_track(track: MaskTrack, kind: str, path: Path) -> list[str]:
     return losses(track, found)
 
 
-def unfinished(folder: Path) -> Path:
-    """Return where a format's folder is written before it gets its name."""
-    return folder.with_name(f"{folder.name}.unfinished")
-
-
 def remove_output(folder: Path) -> None:
     """Delete what a format wrote into its folder within a run folder, finished or not; anything else stays.
 
@@ -198,7 +194,7 @@ def remove_output(folder: Path) -> None:
     for each in all_formats():
         if each.remove is not None and each.file == folder.name:
             each.remove(folder)
-            partial = unfinished(folder)
+            partial = partial_path(folder)
             each.remove(partial)
             if partial.is_dir() and not any(partial.iterdir()):
                 partial.rmdir()

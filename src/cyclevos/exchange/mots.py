@@ -85,7 +85,7 @@ def write_mots(track: MaskTrack, path: Path) -> None:
         MaskError: a mask cannot be read.
         OutputError: the system refuses to write.
     """
-    with replacing(path) as temporary, temporary.open("w", encoding="ascii") as file:
+    with replacing(path) as temporary, temporary.open("w", encoding="ascii", newline="\n") as file:
         for frame in track.frames():
             height, width = frame.ids.shape
             for object_id in (int(i) for i in np.unique(frame.ids) if i):

@@ -38,7 +38,7 @@ def write_youtube_vis(track: MaskTrack, path: Path) -> None:
     }
     info = {"description": "cyclevos", **({"palette": track.palette.hex()} if track.palette else {})}
     object_ids = sorted(coded.codes)
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         file.write(f'{{"info":{json.dumps(info)},"videos":[{json.dumps(video)}],"annotations":[')
         for number, object_id in enumerate(object_ids):
             annotation = {

@@ -1,1 +1,1 @@
-"""Files that survive a kill: written beside and renamed, appended line by line, locked while in use."""
+"""Files that survive a kill (written beside and renamed, appended, locked), safe names, and the host's limits."""

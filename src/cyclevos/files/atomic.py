@@ -1,8 +1,9 @@
-"""Files that are whole or not there: written beside and renamed, with the disk's refusals in words."""
+"""Files that are whole or absent: written beside and renamed; errors of the disk become OutputError."""
 
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +16,9 @@ _MARK = ".cyclevos"
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path in the same folder, which becomes `path` when the block ends without an error.
+    """Yield a temporary path in the same folder that is renamed to `path` when the block ends without an error.
 
-    On an error the temporary file goes and what was at `path` stays.
+    On an error the temporary file is removed and `path` stays as it was.
 
     Raises:
         OutputError: the system refuses to write.
@@ -62,6 +63,24 @@ def remove_leftovers(folder: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
+def sync_folder(folder: Path) -> None:
+    """Wait until the names of a folder's files are on disk, where the system supports that.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    if os.name != "posix":  # Windows cannot open a folder, and writes names to disk itself
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network drives only sync files
+            raise
+    finally:
+        os.close(handle)
+
+
 def check_folder(folder: Path) -> None:
     """Refuse a file where a folder for results is wanted.
 
@@ -69,12 +88,12 @@ def check_folder(folder: Path) -> None:
         OutputError: there is a file of this name.
     """
     if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file. Expected a folder for the results: choose another name.")
+        raise OutputError(f"{folder} is a file. Expected a folder for the results.", "Choose another name.")
 
 
 @contextmanager
 def output_errors(path: Path) -> Iterator[None]:
-    """Turn an OSError within the block into an OutputError that names the path and the room left.
+    """Turn an OSError within the block into an OutputError that names the path and the free space.
 
     Raises:
         OutputError: in place of an OSError.
@@ -85,8 +104,8 @@ def output_errors(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise OutputError(
-            f"cannot write {path}: {error.strerror or error} ({_free_space(path)}). {_advice(error)} "
-            "Then run the same command again: it continues where it stopped."
+            f"The system cannot write {path}: {error.strerror or error} ({_free_space(path)}).",
+            f"{_advice(error)} Then run the same command again: it continues where it stopped.",
         ) from error
 
 

@@ -1,36 +1,19 @@
-"""The manifest of many clips' results: JSON lines that are only ever appended."""
+"""The manifest of many clips' results: an append-only file of records, and which of a clip's records counts."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cyclevos.files.records import Records, read_records
+
 MANIFEST = "manifest.jsonl"
 
 
-def read_manifest(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """Read a manifest.
-
-    Returns:
-        Its records, and the number of lines that are not records. A last line that was cut off is not counted.
-    """
-    if not path.is_file():
-        return [], 0
-    records: list[dict[str, Any]] = []
-    unreadable = 0
-    *whole, last = path.read_bytes().decode(errors="replace").split("\n")
-    for line in (*whole, last):
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            record = None
-        if isinstance(record, dict):
-            records.append(record)
-        elif line.strip() and line is not last:
-            unreadable += 1
-    return records, unreadable
+def read_manifest(path: Path) -> Records:
+    """Read a manifest: its records, and how many whole lines are no records."""
+    return read_records(path)
 
 
 def clip_records(records: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -9,8 +9,8 @@ from types import TracebackType
 
 from cyclevos.errors import OutputError
 from cyclevos.exchange.format import Destination
-from cyclevos.exchange.formats import chosen, read_track, unfinished, write_track
-from cyclevos.files.atomic import output_errors
+from cyclevos.exchange.formats import chosen, read_track, write_track
+from cyclevos.files.atomic import output_errors, partial_path
 from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.frames import Frame
 from cyclevos.media.reliability_files import RELIABILITY_FILE, ReliabilityWriter
@@ -112,7 +112,7 @@ def _replacing_folder(path: Path, remove: Callable[[Path], None]) -> Iterator[Pa
     Raises:
         OutputError: `path` holds files that cyclevos did not write, or the system refuses to write.
     """
-    partial = unfinished(path)
+    partial = partial_path(path)
     remove(partial)  # of a run that was stopped here
     yield partial
     remove(path)

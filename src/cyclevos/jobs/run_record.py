@@ -105,7 +105,7 @@ class RunRecord:
         run |= {} if self.may_change is None else {"may_change": self.may_change}
         path = folder / RUN_FILE
         with output_errors(path), replacing(path) as temporary:
-            temporary.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8", newline="\n")
 
 
 @dataclass(frozen=True)

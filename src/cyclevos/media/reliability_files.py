@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from cyclevos.errors import OutputError
 from cyclevos.files.atomic import output_errors, replacing
+from cyclevos.files.records import append_lines, whole_lines
 from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.review import spread_choice
 from cyclevos.media.writers import ResultWriter
@@ -68,13 +69,11 @@ class ReliabilityWriter(ResultWriter):
         reliability = {} if result.annotated else result.reliability
         rows = [ReliabilityRow(self._sequence, result.name, i, value) for i, value in sorted(reliability.items())]
         self._rows[result.name] = rows
-        with output_errors(self.path):
-            if not self._started:
-                self._started = True
-                self._write_whole()
-            else:
-                with self.path.open("a", encoding="utf-8", newline="") as file:
-                    file.write(_lines(rows))
+        if self._started:
+            append_lines(self.path, _lines(rows), flush=False)
+        else:
+            self._started = True
+            self._write_whole()
 
     def close(self) -> None:
         """Write the rows in the order of the frames, each once."""
@@ -93,7 +92,7 @@ def write_reliability(path: Path, rows: Iterable[ReliabilityRow]) -> None:
         OutputError: the system refuses to write.
     """
     with output_errors(path), replacing(path) as temporary:
-        temporary.write_text(",".join(_COLUMNS) + "\n" + _lines(rows), encoding="utf-8")
+        temporary.write_text(",".join(_COLUMNS) + "\n" + _lines(rows), encoding="utf-8", newline="\n")
 
 
 def read_reliability(path: Path, *, broken_end: bool = False) -> list[ReliabilityRow]:
@@ -107,10 +106,13 @@ def read_reliability(path: Path, *, broken_end: bool = False) -> list[Reliabilit
         OutputError: the file cannot be read or is not such a CSV.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            lines = list(csv.reader(file))
+        # Only whole lines: a number that was cut off is a number still.
+        content = b"".join(line for _, line in whole_lines(path)) if broken_end else path.read_bytes()
+        lines = list(csv.reader(io.StringIO(content.decode(), newline="")))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise OutputError(f"{path} cannot be read: {error}.", "Remove it and run again.") from error
+    if broken_end and not content:
+        return []
     if not lines or tuple(lines[0]) != _COLUMNS:
         raise OutputError(f"{path} does not begin with the columns {','.join(_COLUMNS)}.", "Remove it and run again.")
     rows = []
@@ -119,8 +121,6 @@ def read_reliability(path: Path, *, broken_end: bool = False) -> list[Reliabilit
             sequence, frame, object_id, reliability = line
             rows.append(ReliabilityRow(sequence, frame, int(object_id), float(reliability)))
         except ValueError as error:
-            if broken_end and number == len(lines):
-                break
             raise OutputError(
                 f"{path}, line {number}: expected {','.join(_COLUMNS)}, found {','.join(line)!r}.",
                 "Remove the file and run again.",
@@ -152,7 +152,7 @@ def write_review(path: Path, rows: Sequence[ReliabilityRow], count: int) -> list
     review = [frames[k]._asdict() for k in spread_choice([1 - row.reliability for row in frames], count)]
     with output_errors(path), replacing(path) as temporary:
         record = {"count": count, "review": review, "frames": [row._asdict() for row in rows]}
-        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8", newline="\n")
     return review
 
 

@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from cyclevos.errors import ConfigError
+from cyclevos.training.presets import presets
 from cyclevos.training.schema import TrainingConfig
 
 _SCIENTIFIC = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d{1,3}", re.ASCII)
@@ -21,16 +22,16 @@ _SCIENTIFIC = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d{1,3}", re.ASCII)
 def load_config(path: str | Path, overrides: list[str] | None = None) -> TrainingConfig:
     """Read a YAML file or a preset by name and apply ``section.key=value`` overrides.
 
-    Relative paths of data are taken from the working directory. ``base: NAME`` takes over all settings of a preset or
-    of a file beside this one; sections given again are changed key by key, lists and values replaced.
+    Relative paths of data are relative to the working directory. ``base: NAME`` inherits all settings of a preset or of
+    a file beside this one; sections given again are merged key by key, lists and values are replaced.
 
     Args:
         path: a file, or the name of a preset such as ``compact``.
         overrides: values are YAML; list elements are addressed by number (``data.sources.0.weight=2``).
 
     Raises:
-        ConfigError: the file is missing, is not YAML, or a key or value is wrong; a misspelt key is
-            answered with the nearest right one.
+        ConfigError: the file is missing or is not YAML, or a key or value is wrong; for a misspelt key the
+            error names the nearest known one.
     """
     file = _find(Path(path))
     try:
@@ -39,15 +40,10 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Trainin
             _apply(tree, override)
         return TrainingConfig.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(f"{file}: " + "; ".join(_explain(e) for e in error.errors())) from error
+        problem = "; ".join(_explain(e) for e in error.errors())
+        raise ConfigError(f"{file}: {problem}.", "Correct the file or the --set option.") from error
     except RecursionError as error:
-        raise ConfigError(f"{file}: nested too deeply.") from error
-
-
-def presets() -> dict[str, Path]:
-    """Return the presets that come with the package, by name."""
-    folder = Path(__file__).resolve().parents[1] / "configs"
-    return {file.stem: file for file in sorted(folder.glob("*.yaml"), key=lambda file: file.stem)}
+        raise ConfigError(f"{file} is nested too deeply.", "Remove sections that contain themselves.") from error
 
 
 def _find(path: Path) -> Path:
@@ -57,38 +53,44 @@ def _find(path: Path) -> Path:
     name = path.name.removesuffix(".yaml")
     if name in known and path.parent == Path():
         return known[name]
-    raise ConfigError(f"No configuration {str(path)!r}. Give a YAML file or a preset: {', '.join(known)}.")
+    raise ConfigError(f"No configuration {str(path)!r}.", f"Give a YAML file or a preset: {', '.join(known)}.")
 
 
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{str(path)!r} cannot be a file: {error}.") from error
+        raise ConfigError(f"{str(path)!r} cannot be a file: {error}.", "Give a YAML file or a preset.") from error
 
 
 def _read(file: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """Read a file over the base it names, for the files above that stand on it."""
+    """Read a file and merge it over its base; `above` are the files that are based on it."""
     try:
         tree = _parse(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{file} is not readable YAML: {error}") from error
+        raise ConfigError(f"{file} is not readable YAML: {error}.", "Correct the file.") from error
     if not isinstance(tree, dict):
-        raise ConfigError(f"{file} holds {type(tree).__name__}, expected a mapping with keys such as data, steps.")
+        raise ConfigError(
+            f"{file} holds {type(tree).__name__}, expected a mapping.",
+            "Begin it with keys such as data.",
+        )
     if "base" not in tree:
         return tree
     base = tree.pop("base")
     if not isinstance(base, str):
-        raise ConfigError(f"{file}: base is {_short(base)}, expected the name of a preset or a file.")
+        raise ConfigError(
+            f"{file}: base is {_short(base)}, expected the name of a preset or a file.",
+            f"Presets are {', '.join(presets())}.",
+        )
     beside = file.parent / base
     under, above = _find(beside if _is_file(beside) else Path(base)), (*above, file.resolve())
     if under.resolve() in above:
-        raise ConfigError(f"{file}: base {base!r} stands on this file again.")
+        raise ConfigError(f"{file}: base {base!r} stands on this file again.", "Name another base.")
     return _merged(_read(under, above), tree)
 
 
 def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Lay settings over others: sections key by key, all else replaced."""
+    """Merge settings over others: sections key by key; lists and values are replaced."""
     merged = dict(under)
     for key, value in over.items():
         known = under.get(key)
@@ -99,11 +101,15 @@ def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 def _apply(tree: dict[str, Any], override: str) -> None:
     key, separator, text = override.partition("=")
     if not separator or not key:
-        raise ConfigError(f"--set {override!r}: expected section.key=value, for example optimiser.lr=1e-4.")
+        raise ConfigError(
+            f"--set {override!r}: expected section.key=value.", "Give a value, for example optimiser.lr=1e-4."
+        )
     try:
         value = _parse(text)
     except ValueError as error:
-        raise ConfigError(f"--set {override!r}: the value is not YAML ({error}).") from error
+        raise ConfigError(
+            f"--set {override!r}: the value is not YAML ({error}).", "Put text with special characters in quotes."
+        ) from error
     # YAML 1.1 takes 1e-4 for a string; a person means a number.
     if isinstance(value, str) and _SCIENTIFIC.fullmatch(value):
         value = float(value)
@@ -115,7 +121,7 @@ def _apply(tree: dict[str, Any], override: str) -> None:
         child = copy.copy(node[place] if isinstance(node, list) else node.get(place))
         child = {} if child is None else child
         if not isinstance(child, dict | list):
-            raise ConfigError(f"--set {override!r}: {part!r} is a value, not a section.")
+            raise ConfigError(f"--set {override!r}: {part!r} is a value, not a section.", f"Set {part!r} itself.")
         node[place] = child
         node = child
     if isinstance(node, list):
@@ -125,7 +131,7 @@ def _apply(tree: dict[str, Any], override: str) -> None:
 
 
 def _parse(text: str) -> Any:
-    """Read YAML; every way it can fail is a ValueError."""
+    """Read YAML; raise ValueError for everything that can go wrong."""
     try:
         return yaml.safe_load(text)
     except RecursionError as error:
@@ -139,7 +145,9 @@ def _index(node: list[Any], part: str, override: str) -> int:
     if part in numbers:
         return numbers.index(part)
     allowed = f"0..{len(node) - 1}" if node else "none, the list is empty"
-    raise ConfigError(f"--set {override!r}: {part!r} must be a number of the list: {allowed}.")
+    raise ConfigError(
+        f"--set {override!r}: {part!r} must be a number of the list: {allowed}.", "Number its elements from 0."
+    )
 
 
 def _explain(error: Any) -> str:
@@ -153,7 +161,7 @@ def _explain(error: Any) -> str:
 
 
 def _short(value: object) -> str:
-    """Show a value in a line, however large or nested it is."""
+    """Show a value in one short line."""
     shortener = reprlib.Repr()
     shortener.maxlevel, shortener.maxdict, shortener.maxlist, shortener.maxstring = 2, 4, 4, 60
     return shortener.repr(value)

@@ -1,9 +1,7 @@
-"""A dry run: a few real steps of a configuration, to tell what all of them will take."""
+"""A dry run: takes a few real steps of a configuration and estimates the time and memory of the whole run."""
 
 from __future__ import annotations
 
-import resource
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ import torch
 
 from cyclevos.datasets.clips import ClipSource, StillSource, VideoSource
 from cyclevos.errors import TrainingError
+from cyclevos.files.host import peak_memory
 from cyclevos.training.schema import TrainingConfig, ValidationConfig
 from cyclevos.training.trainer import STATE, Trainer
 from cyclevos.training.validation import open_validation
@@ -24,20 +23,20 @@ _STEPS = 7  # the first two warm up, the last one saves
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a training run will take.
+    """Estimated cost of a training run.
 
     Attributes:
         sources: a line for each data set: what was found and its share of the clips.
-        trained: parameters that are trained.
-        frozen: parameters that are not.
-        device: where.
-        processes: so many of them.
+        trained: number of trained parameters.
+        frozen: number of frozen parameters.
+        device: that the steps ran on.
+        processes: number of processes.
         clips: clips per step, over all processes.
-        seconds_per_step: median, warm-up left out, checkpoints and validation too.
-        hours: of all steps.
-        memory_mb: peak of a GPU's memory, or of the process on a CPU.
-        checkpoint_mb: a checkpoint with its full state.
-        main: whether this process speaks for all.
+        seconds_per_step: median, without warm-up, checkpoints and validation.
+        hours: for all steps.
+        memory_mb: peak of a GPU's memory, or of the process on a CPU; None where the system does not report it.
+        checkpoint_mb: size of a checkpoint with its full state.
+        main: whether this is the main process.
     """
 
     sources: tuple[str, ...]
@@ -48,20 +47,20 @@ class Estimate:
     clips: int
     seconds_per_step: float
     hours: float
-    memory_mb: float
+    memory_mb: float | None
     checkpoint_mb: float
     main: bool
 
 
 def dry_run(config: TrainingConfig) -> Estimate:
-    """Open all data, build the network, take a few steps and throw them away.
+    """Open all data, build the network, take a few steps and discard them.
 
     Args:
-        config: the run; nothing is written where it would write.
+        config: the run; its output folder is not touched.
 
     Raises:
         CycleVOSError: as a real run would, at once.
-        TrainingError: a GPU has no room for a step.
+        TrainingError: a step does not fit into the GPU's memory.
     """
     if config.validation.root is not None:
         open_validation(config.validation)
@@ -74,8 +73,8 @@ def dry_run(config: TrainingConfig) -> Estimate:
         except torch.cuda.OutOfMemoryError as error:
             raise TrainingError(
                 f"A step does not fit into the GPU's memory: {config.batch} clips of {config.data.length} frames of "
-                f"{config.data.augmentation.size}. Lower batch, data.length or data.augmentation.size, or set "
-                "objective.cycle_frames=last."
+                f"{config.data.augmentation.size}.",
+                "Lower batch, data.length or data.augmentation.size, or set objective.cycle_frames=last.",
             ) from error
         saved = sum(file.stat().st_size for file in (Path(folder) / "run" / STATE).rglob("*") if file.is_file())
     between = [after - before for before, after in pairwise(ends[1:-1])]
@@ -83,6 +82,7 @@ def dry_run(config: TrainingConfig) -> Estimate:
     trained = sum(p.numel() for p in parameters if p.requires_grad)
     shares = trainer.dataset.shares.tolist()
     seconds = median(between)
+    peak = _peak_memory(trainer.accelerator.device)
     return Estimate(
         sources=tuple(
             f"{source.root}: {_found(opened)}, {share:.1%} of the clips"
@@ -95,7 +95,7 @@ def dry_run(config: TrainingConfig) -> Estimate:
         clips=config.batch * trainer.accelerator.num_processes,
         seconds_per_step=seconds,
         hours=seconds * config.steps / 3600,
-        memory_mb=_peak_memory(trainer.accelerator.device) / 2**20,
+        memory_mb=None if peak is None else peak / 2**20,
         checkpoint_mb=saved / 2**20,
         main=trainer.accelerator.is_main_process,
     )
@@ -110,8 +110,7 @@ def _found(source: ClipSource) -> str:
     return type(source).__name__
 
 
-def _peak_memory(device: torch.device) -> int:
+def _peak_memory(device: torch.device) -> int | None:
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak if sys.platform == "darwin" else peak * 1024)
+    return peak_memory()

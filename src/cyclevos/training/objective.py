@@ -1,4 +1,4 @@
-"""The cyclic objective: propagate a clip forward, then ask each result for the first frame back."""
+"""The cyclic objective: propagate a clip forward, then reconstruct the first mask from each result."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class ObjectiveConfig(BaseModel):
 
     Attributes:
         cycle: add the cyclic terms; false is the baseline.
-        cycle_frames: which frames the first one is rebuilt from: every predicted frame (the authors'
-            release) or the last one alone (cheaper).
+        cycle_frames: frames that the first mask is reconstructed from: every predicted frame (the authors'
+            release) or only the last one (cheaper).
         cycle_weight: factor of the cyclic terms.
         hard_fraction: share of the hardest pixels in the cross-entropy.
     """
@@ -39,7 +39,7 @@ class ObjectiveConfig(BaseModel):
 
 
 class CyclicObjective(nn.Module):
-    """A network and what it is trained for, as one module so that data parallelism wraps both.
+    """A network and its objective as one module, so that data parallelism wraps both.
 
     Args:
         network: any memory network that is a module.
@@ -90,7 +90,7 @@ class CyclicObjective(nn.Module):
             if t < length - 1 or self.config.cycle:
                 memory.append(network.encode_memory(prepared[t], logits.softmax(dim=1), present))
             if self.config.cycle and (self.config.cycle_frames == "all" or t == length - 1):
-                # An object that has left frame t cannot be asked for from it.
+                # An object that has left frame t cannot be reconstructed from it.
                 asked = present & visible[:, t]
                 alone, frames = memory[t].select(asked[present]), _frames(asked)
                 if bool(asked.any()):
@@ -104,7 +104,7 @@ class CyclicObjective(nn.Module):
 
 
 def _frames(counted: Tensor) -> Tensor:
-    """How many frames count, (B,K), on average over the processes: their mean loss is then that of one large batch."""
+    """Number of scored frames (B,K), averaged over the processes, so the mean loss equals that of one large batch."""
     frames = counted.any(dim=1).sum().float()
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.all_reduce(frames)
@@ -119,6 +119,6 @@ def _visible(labels: Tensor, slots: int) -> Tensor:
 
 
 def _one_hot(labels: Tensor, slots: int) -> Tensor:
-    """Known masks as probabilities; ignored pixels belong to nothing."""
+    """Annotations as probabilities; ignored pixels belong to no channel."""
     numbers = torch.arange(0, slots + 1, device=labels.device).view(1, -1, 1, 1)
     return (labels[:, None] == numbers).float()

@@ -1,4 +1,4 @@
-"""A training run's settings: what each is, what it may be, what it is by default."""
+"""The settings of a training run: their meaning, range and default."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class NetworkConfig(_Section):
 
     Attributes:
         name: a named network whose specification is used, unless ``spec`` is given.
-        changes: what is to be otherwise in that specification: the fields set here.
-        spec: a specification of one's own.
-        init_from: weights file or named weights to start from; they may have another size and kernel, and no context.
+        changes: fields of that specification to override.
+        spec: a complete specification.
+        init_from: weights file or named weights to start from; their size, kernel and context may differ.
         imagenet: start both trunks from ImageNet weights; with ``init_from`` only what is new in a network that has
             context where those weights have none.
-        freeze_until_stride: keep the query encoder's stages up to this stride as they are; 0 trains all.
+        freeze_until_stride: freeze the query encoder's stages up to this stride; 0 trains all.
     """
 
     name: str = "default"
@@ -48,10 +48,10 @@ class SourceConfig(_Section):
         kind: ``video`` (a data set of sequences) or ``still`` (images/ and masks/ folders, or two
             named by ``images`` and ``masks``).
         root: the data set's folder.
-        weight: how often it is drawn from, relative to the other sources.
+        weight: sampling weight, relative to the other sources.
         split: split to use; None takes every sequence.
         annotations: folder of the masks inside ``annotation_root``.
-        annotation_root: where that folder is, if not in ``root``.
+        annotation_root: folder that holds it; default ``root``.
         exclude: sequences left out besides the validation ones.
         images: folder of images, still sources only.
         masks: folder of masks, still sources only.
@@ -87,17 +87,17 @@ class GapConfig(_Section):
 
 
 class DataConfig(_Section):
-    """What is trained on.
+    """Training data.
 
     Attributes:
-        sources: where clips come from.
-        motion: how pseudo-clips of stills move.
-        augmentation: how they are varied.
+        sources: of the clips.
+        motion: of pseudo-clips made from still images.
+        augmentation: of every clip.
         length: frames per clip.
         gaps: curriculum of frame gaps.
         max_objects: objects per clip, at most.
-        min_pixels: smallest object worth training on, in pixels of the augmented frame.
-        paste: probability that an object of another clip is put over a clip, so that objects hide one another.
+        min_pixels: smallest object trained on, in pixels of the augmented frame.
+        paste: probability of pasting an object of another clip over a clip, so that objects occlude each other.
         workers: processes that prepare clips; 0 prepares them in the training process.
     """
 
@@ -113,7 +113,7 @@ class DataConfig(_Section):
 
 
 class OptimiserConfig(_Section):
-    """How weights move.
+    """The optimiser and its schedule.
 
     Attributes:
         name: ``adam`` or ``adamw``.
@@ -139,7 +139,7 @@ class OptimiserConfig(_Section):
 
 
 class ValidationConfig(_Section):
-    """How a run is watched.
+    """Validation during a run.
 
     Attributes:
         root: data set of the validation sequences; None = no validation.
@@ -147,7 +147,7 @@ class ValidationConfig(_Section):
         annotations: folder of the masks.
         sequences: sequences held back from every training source of the same root.
         every: steps between validations.
-        size: shorter side validated at.
+        size: shorter side for validation, in pixels.
         max_frames: frames per sequence, at most.
     """
 
@@ -164,18 +164,18 @@ class TrainingConfig(_Section):
     """A whole training run.
 
     Attributes:
-        network: what is trained.
-        objective: what is minimised.
-        data: what is trained on.
-        optimiser: how.
-        validation: how the run is watched.
+        network: the network to train.
+        objective: the loss.
+        data: the training data.
+        optimiser: and its schedule.
+        validation: during the run.
         steps: optimiser steps.
         batch: clips per step and process.
-        seed: of weights, clips and everything else.
+        seed: of all randomness.
         precision: ``no``, ``bf16`` or ``fp16`` mixed precision.
         log_every: steps between scalars.
         checkpoint_every: steps between full-state checkpoints.
-        size: shorter side stored with the weights as their best.
+        size: shorter side stored with the weights as their default, in pixels.
     """
 
     network: NetworkConfig = NetworkConfig()

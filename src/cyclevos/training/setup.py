@@ -1,4 +1,4 @@
-"""From a configuration to the parts of a run: network, data, optimiser, schedule."""
+"""Builds the parts of a run from its configuration: network, data, optimiser, schedule."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def build_trained_network(config: NetworkConfig, size: int | None) -> SpaceTimeM
         size: shorter side to store with the weights.
 
     Raises:
-        ConfigError: the named network does not exist, or weights to start from are of another.
-        WeightsError: the weights to start from cannot be had.
+        ConfigError: the named network does not exist, or the weights to start from belong to another one.
+        WeightsError: the weights to start from cannot be read.
     """
     if config.spec is None and config.name not in SPECS:
-        raise ConfigError(f"network.name {config.name!r} is unknown. Names: {', '.join(SPECS)}.")
+        raise ConfigError(f"network.name {config.name!r} is unknown.", f"Names: {', '.join(SPECS)}.")
     changes = config.changes.model_dump(exclude_unset=True)
     spec = (config.spec or SPECS[config.name]).model_copy(update={**changes, "size": size})
     if config.init_from is None:
@@ -67,7 +67,7 @@ def build_dataset(config: TrainingConfig, processes: int) -> ClipDataset:
 
 
 def build_optimiser(objective: nn.Module, config: OptimiserConfig) -> torch.optim.Optimizer:
-    """Build the optimiser; the trunks form a group with a learning rate of their own."""
+    """Build the optimiser; the trunks are a parameter group with their own learning rate."""
     named = [(name, p) for name, p in objective.named_parameters() if p.requires_grad]
     trunks = [p for name, p in named if "_encoder." in name]
     others = [p for name, p in named if "_encoder." not in name]
@@ -92,12 +92,15 @@ def build_schedule(optimiser: torch.optim.Optimizer, config: OptimiserConfig, st
 
 
 def _start_from(weights: str, spec: NetworkSpec, *, imagenet: bool) -> SpaceTimeMemoryNetwork:
-    """Build a network with weights of one that may have another size and kernel, and no context yet."""
+    """Build a network from weights whose size and kernel may differ and that may lack the context."""
     start = load_network(weights, device="cpu", dtype="float32")
     grows = spec.context and not start.spec.context
     may_differ = {"size": spec.size, "read_sigma": spec.read_sigma, "context": spec.context or start.spec.context}
     if start.spec.model_copy(update=may_differ) != spec:
-        raise ConfigError(f"network.init_from {weights}: made for {start.spec}, the run wants {spec}.")
+        raise ConfigError(
+            f"network.init_from {weights}: made for {start.spec}, the run wants {spec}.",
+            "Give weights of this network, or change network.spec.",
+        )
     network = build_network(spec, imagenet=imagenet and grows)
     network.load_state_dict(start.state_dict(), strict=not grows)
     return network
@@ -116,8 +119,8 @@ def _build_source(config: SourceConfig, held_back: set[str], motion: Motion) -> 
     sequences = [s for s in dataset.sequences if s.name not in left_out and s.annotations]
     if not sequences:
         raise DatasetError(
-            f"{config.root}: no sequence is left to train on after leaving out {sorted(left_out)}. "
-            "Check split, exclude and validation.sequences."
+            f"{config.root}: no sequence is left to train on after leaving out {sorted(left_out)}.",
+            "Check split, exclude and validation.sequences.",
         )
     return VideoSource(sequences)
 
@@ -126,7 +129,9 @@ def _still_pairs(root: Path, images: str, masks: str) -> list[tuple[Path, Path]]
     folders = (root / images, root / masks)
     for folder in folders:
         if not folder.is_dir():
-            raise DatasetError(f"{folder} is not a folder; a still source needs images/ and masks/ of equal names.")
+            raise DatasetError(
+                f"{folder} is not a folder.", "A still source needs two folders, of images and of masks of equal names."
+            )
     found = {p.stem: p for p in sorted(folders[1].iterdir()) if p.suffix.lower() == ".png"}
     pairs = [
         (image, found[image.stem])
@@ -134,5 +139,8 @@ def _still_pairs(root: Path, images: str, masks: str) -> list[tuple[Path, Path]]
         if image.suffix.lower() in _IMAGE_SUFFIXES and image.stem in found and image != found[image.stem]
     ]
     if not pairs:
-        raise DatasetError(f"{root}: no image in {images}/ has a mask of the same name in {masks}/.")
+        raise DatasetError(
+            f"{root}: no image in {images}/ has a mask of the same name in {masks}/.",
+            "Name each mask as its image, with the ending .png.",
+        )
     return pairs

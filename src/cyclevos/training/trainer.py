@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,9 +17,11 @@ from torch.utils.data import DataLoader, Subset
 
 from cyclevos.datasets.clips import ClipBatch, collate
 from cyclevos.errors import MissingExtraError, OutputError, TrainingError
+from cyclevos.files.records import append_record, keep_records
 from cyclevos.network.checkpoints import save_weights
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.training.objective import PARTS, CyclicObjective
+from cyclevos.training.processes import PATIENCE, together
 from cyclevos.training.schema import TrainingConfig
 from cyclevos.training.setup import build_dataset, build_optimiser, build_schedule, build_trained_network
 from cyclevos.training.validation import Validation, open_validation, sample_picture, validate
@@ -53,11 +55,14 @@ class Trainer:
         accelerate = _accelerate()
         self.config, self.output = config, output
         self.accelerator: Any = accelerate.Accelerator(
-            mixed_precision=config.precision, log_with="tensorboard", project_dir=str(output)
+            mixed_precision=config.precision,
+            log_with="tensorboard",
+            project_dir=str(output),
+            kwargs_handlers=[accelerate.utils.InitProcessGroupKwargs(timeout=PATIENCE)],
         )
         _check_claim(output, config)
         if config.validation.root is not None:
-            open_validation(config.validation)  # a wrong name is said now, not after the first thousand steps
+            open_validation(config.validation)  # report a wrong name now, not after the first thousand steps
         self.dataset = build_dataset(config, self.accelerator.num_processes)  # before ImageNet's weights are fetched
         accelerate.utils.set_seed(config.seed)
         network = build_trained_network(config.network, config.size).to(memory_format=torch.channels_last)
@@ -70,9 +75,7 @@ class Trainer:
         self.step = 0
         self.best = -1.0
         # Last: a folder is only taken by a run whose data and network could be had.
-        if self.accelerator.is_main_process:
-            _claim(output, config)
-        self.accelerator.wait_for_everyone()
+        together(self.accelerator, lambda: _claim(output, config))
 
     @property
     def network(self) -> SpaceTimeMemoryNetwork:
@@ -93,7 +96,7 @@ class Trainer:
                 continued used another number of processes.
         """
         self._resume()
-        # What a stopped run logged after its checkpoint is done again, so hide it.
+        # A continued run repeats the steps after its checkpoint: hide what was logged of them before.
         self.accelerator.init_trackers("tensorboard", init_kwargs={"tensorboard": {"purge_step": self.step + 1}})
         try:
             for batch in self._loader():
@@ -113,7 +116,8 @@ class Trainer:
             parts = ", ".join(f"{name}={value:g}" for name, value in values.items())
             raise TrainingError(
                 f"The loss of step {self.step + 1} is not finite: {parts}. The last checkpoint is kept in "
-                f"{self.output / STATE}; lower optimiser.lr, set optimiser.clip_norm, or use precision 'no'."
+                f"{self.output / STATE}.",
+                "Lower optimiser.lr, set optimiser.clip_norm, or use precision 'no'.",
             )
         self.accelerator.backward(losses["total"])
         if self.config.optimiser.clip_norm is not None:
@@ -126,7 +130,7 @@ class Trainer:
         return values, logits
 
     def _mean(self, losses: dict[str, Tensor]) -> dict[str, float]:
-        """Average over the processes, so that all log and judge the same; a part that none has is left out."""
+        """Average over the processes; a part of the loss that no process has is left out."""
         if self.accelerator.num_processes == 1:
             return {name: float(value.detach()) for name, value in losses.items()}
         absent = losses["total"].new_full((), -1.0)
@@ -142,46 +146,43 @@ class Trainer:
             scalars = {f"loss/{name}": value for name, value in losses.items()}
             self.accelerator.log({**scalars, "lr": self.schedule.get_last_lr()[-1]}, step=self.step)
         if config.validation.root is not None and (self.step % config.validation.every == 0 or last):
-            self._validate(batch, logits)
+            together(self.accelerator, lambda: self._validate(batch, logits))
         if self.step % config.checkpoint_every == 0 or last:
             self._save()
 
     def _validate(self, batch: ClipBatch, logits: Tensor) -> None:
-        if self.accelerator.is_main_process:
-            result: Validation = validate(self.network, self.config.validation)
-            self.accelerator.log({"validation/J": result.mean}, step=self.step)
-            writer = self.accelerator.get_tracker("tensorboard").writer
-            writer.add_image("clip/prediction", sample_picture(batch, logits), self.step)
-            line = json.dumps({"step": self.step, "J": result.mean, "sequences": result.sequences})
-            with (self.output / VALIDATIONS).open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
-            logger.info("step %d: validation J %.4f", self.step, result.mean)
-            if result.mean > self.best:
-                self.best = result.mean
-                save_weights(self.network, self.output / BEST)
-        self.accelerator.wait_for_everyone()
+        result: Validation = validate(self.network, self.config.validation)
+        self.accelerator.log({"validation/J": result.mean}, step=self.step)
+        writer = self.accelerator.get_tracker("tensorboard").writer
+        writer.add_image("clip/prediction", sample_picture(batch, logits), self.step)
+        record = {"step": self.step, "J": result.mean, "sequences": result.sequences}
+        append_record(self.output / VALIDATIONS, record)
+        logger.info("step %d: validation J %.4f", self.step, result.mean)
+        if result.mean > self.best:
+            self.best = result.mean
+            save_weights(self.network, self.output / BEST)
 
     def _save(self) -> None:
         """Write the full state beside the old one, then swap."""
         beside = self.output / f"{STATE}.partial"
-        if self.accelerator.is_main_process:
-            shutil.rmtree(beside, ignore_errors=True)
-        self.accelerator.wait_for_everyone()
-        self.accelerator.save_state(str(beside))
-        self.accelerator.wait_for_everyone()  # every process writes files of its own
-        if self.accelerator.is_main_process:
-            if self.average is not None:
-                torch.save(self.average.state_dict(), beside / "average.pt")
-            progress = {"step": self.step, "best": self.best, "processes": self.accelerator.num_processes}
-            (beside / "progress.json").write_text(json.dumps(progress), encoding="utf-8")
-            old = self.output / f"{STATE}.old"
-            if (self.output / STATE).exists():  # else the old one is all there is: stopped between renames
-                shutil.rmtree(old, ignore_errors=True)
-                (self.output / STATE).replace(old)
-            beside.replace(self.output / STATE)
+        together(self.accelerator, lambda: shutil.rmtree(beside, ignore_errors=True))
+        # Every process writes files of its own.
+        together(self.accelerator, lambda: self.accelerator.save_state(str(beside)), main_only=False)
+        together(self.accelerator, lambda: self._swap(beside))
+
+    def _swap(self, beside: Path) -> None:
+        """Complete the state that was written and put it in the old one's place."""
+        if self.average is not None:
+            torch.save(self.average.state_dict(), beside / "average.pt")
+        progress = {"step": self.step, "best": self.best, "processes": self.accelerator.num_processes}
+        (beside / "progress.json").write_text(json.dumps(progress), encoding="utf-8", newline="\n")
+        old = self.output / f"{STATE}.old"
+        if (self.output / STATE).exists():  # else the old one is all there is: stopped between renames
             shutil.rmtree(old, ignore_errors=True)
-            save_weights(self.network, self.output / LAST)
-        self.accelerator.wait_for_everyone()
+            (self.output / STATE).replace(old)
+        beside.replace(self.output / STATE)
+        shutil.rmtree(old, ignore_errors=True)
+        save_weights(self.network, self.output / LAST)
 
     def _resume(self) -> None:
         folder = self.output / STATE
@@ -194,8 +195,8 @@ class Trainer:
         if processes != self.accelerator.num_processes:
             raise TrainingError(
                 f"{self.output} was trained by {processes} processes, now there are "
-                f"{self.accelerator.num_processes}: the clips would differ. Continue it with {processes} or "
-                "start anew in another --output."
+                f"{self.accelerator.num_processes}: the clips would differ.",
+                f"Continue it with {processes}, or start a new run in another --output.",
             )
         self.accelerator.load_state(str(folder))
         self.step, self.best = int(state["step"]), float(state["best"])
@@ -203,7 +204,8 @@ class Trainer:
             average = torch.load(folder / "average.pt", map_location="cpu", weights_only=True)
             self.average.load_state_dict(average)
         if self.accelerator.is_main_process:
-            _forget_later_validations(self.output / VALIDATIONS, self.step)
+            # A continued run writes the later lines again.
+            keep_records(self.output / VALIDATIONS, lambda record: _is_of(record, self.step))
         logger.info("continuing from step %d", self.step)
 
     def _loader(self) -> Any:
@@ -246,18 +248,18 @@ def _check_claim(output: Path, config: TrainingConfig) -> None:
         # Read as a configuration, so that a setting added since with its default is no difference.
         found = TrainingConfig.model_validate_json(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise OutputError(f"{output} cannot hold a training run ({error}). Choose another --output.") from error
+        raise OutputError(f"{output} cannot hold a training run ({error}).", "Choose another --output.") from error
     except ValueError as error:
         raise OutputError(
-            f"{file} is not the configuration of a run ({_first_line(error)}). Choose another --output."
+            f"{file} is not the configuration of a run ({_first_line(error)}).", "Choose another --output."
         ) from error
     # As they are written: what is set to its default is then told from what is not set.
     was, wanted = found.model_dump(), config.model_dump()
     if was != wanted:
         differing = [name for name in was if was[name] != wanted[name]]
         raise OutputError(
-            f"{output} holds a run with another configuration (different: {', '.join(differing)}). Choose another "
-            "--output, or delete the folder to start anew."
+            f"{output} holds a run with another configuration (different: {', '.join(differing)}).",
+            "Choose another --output, or delete the folder to start a new run.",
         )
 
 
@@ -268,17 +270,16 @@ def _claim(output: Path, config: TrainingConfig) -> None:
         output.mkdir(parents=True, exist_ok=True)
         if not file.is_file():
             beside = output / f"{CONFIG}.partial"
-            beside.write_text(config.model_dump_json(indent=2), encoding="utf-8")
+            beside.write_text(config.model_dump_json(indent=2), encoding="utf-8", newline="\n")
             beside.replace(file)
     except OSError as error:
-        raise OutputError(f"{output} cannot hold a training run ({error}). Choose another --output.") from error
+        raise OutputError(f"{output} cannot hold a training run ({error}).", "Choose another --output.") from error
 
 
-def _forget_later_validations(file: Path, step: int) -> None:
-    """Drop the lines that a continued run will write again."""
-    if file.is_file():
-        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-        file.write_text("".join(line for line in lines if json.loads(line)["step"] <= step), encoding="utf-8")
+def _is_of(record: Mapping[str, Any], steps: int) -> bool:
+    """Tell whether a validation was made within the first steps."""
+    step = record.get("step")
+    return isinstance(step, int | float) and step <= steps
 
 
 def _first_line(error: Exception) -> str:
@@ -290,5 +291,7 @@ def _accelerate() -> Any:
         import accelerate
         import tensorboard  # noqa: F401 (Accelerate imports it later and would name no remedy)
     except ImportError as error:
-        raise MissingExtraError(f"Training needs {error.name}. Install it: pip install 'cyclevos[train]'") from error
+        raise MissingExtraError(
+            f"Training needs {error.name}, which is not installed.", "Install it: pip install 'cyclevos[train]'."
+        ) from error
     return accelerate

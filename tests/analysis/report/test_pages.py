@@ -258,10 +258,10 @@ def test_chosen_sequences_and_processes(write, two_runs, dataset, tmp_path):
 @pytest.mark.parametrize(
     ("change", "error", "text"),
     [
-        (lambda run: [run / "no"], DatasetError, r"results folder .*no does not exist"),
+        (lambda run: [run / "no"], DatasetError, r"The results folder .*no does not exist"),
         (lambda run: [run.parent], DatasetError, "holds no masks; expected <sequence>/<frame>.png"),
         (lambda run: [run, run.parent / "." / run.name], ConfigError, "was given twice; expected one or more"),
-        (lambda run: [], ConfigError, "no run was given"),
+        (lambda run: [], ConfigError, "No run was given"),
     ],
 )
 def test_folders_that_are_no_runs(make_run, tmp_path, change, error, text):
@@ -273,9 +273,9 @@ def test_folders_that_are_no_runs(make_run, tmp_path, change, error, text):
 
 def test_other_slips_are_named(make_run, dataset, tmp_path):
     run = make_run("run", {"ape": 0})
-    with pytest.raises(OutputError, match="holds a run's masks; its report goes elsewhere"):
+    with pytest.raises(OutputError, match=r"holds a run's masks.*for the report"):
         write_report([run], tmp_path / "x" / ".." / "run")
-    with pytest.raises(DatasetError, match="no run has the sequence 'eel'; the runs have ape"):
+    with pytest.raises(DatasetError, match="No run has the sequence 'eel'; the runs have ape"):
         write_report([run], tmp_path / "out", sequences=["ape", "eel"])
     with pytest.raises(DatasetError, match="or any other of set; the runs have ape"):
         write_report([run], tmp_path / "out", dataset.select([NASTY]))

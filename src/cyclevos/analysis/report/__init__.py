@@ -1,1 +1,1 @@
-"""The report that compares runs: what they left is read, measured, drawn and put on two pages."""
+"""The report that compares runs: reads their results, measures and draws them, and writes two pages."""

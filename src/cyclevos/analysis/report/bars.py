@@ -17,7 +17,7 @@ class Bar:
     Attributes:
         run: number of the run.
         value: 0..1, the length of the bar; None = there is none.
-        figures: what stands beside it, as many as the chart's header has.
+        figures: texts beside the bar, as many as the chart's header has.
     """
 
     run: int
@@ -32,8 +32,8 @@ class BarChart:
     Attributes:
         measure: what the bars show.
         header: of the figures beside them.
-        rows: sequences of which something is known, and their bars, one per run.
-        note: what has to be known to read it.
+        rows: sequences with values, and their bars, one per run.
+        note: how to read it.
     """
 
     measure: str

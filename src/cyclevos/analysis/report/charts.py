@@ -1,4 +1,4 @@
-"""The report's charts, as PNG files and as SVG that takes on the colours of the page around it."""
+"""The report's charts, as PNG files and as SVG that adapts to the colours of the page around it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MOST_BARS = 60
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours of what is not data.
+    """Colours of everything but the data.
 
     Attributes:
         ink: text.
@@ -69,7 +69,7 @@ def timeline_chart(measured: Measured, sequence: str, theme: Theme) -> Figure | 
         theme: its colours.
 
     Returns:
-        A figure, see :func:`to_svg` and :func:`to_png`; None where nothing is known of the sequence.
+        A figure, see :func:`to_svg` and :func:`to_png`; None without any values for the sequence.
     """
     from matplotlib.figure import Figure
 
@@ -239,7 +239,7 @@ def _scatter(panel: Axes, predicted: npt.NDArray[np.float64], truth: npt.NDArray
 
 
 def _legend(figure: Figure, measured: Measured, theme: Theme) -> None:
-    """Name the runs above the chart, unless the page does."""
+    """Draw the legend of the runs, unless the page has it."""
     from matplotlib.lines import Line2D
 
     if theme.legend and len(measured.runs) > 1:

@@ -1,9 +1,8 @@
-"""Measures runs: scored against ground truth where there is some, and held against each other."""
+"""Measures runs: scores against ground truth, if there is any, and agreement between the runs."""
 
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from cyclevos.errors import ConfigError, CycleVOSError, DatasetError
 from cyclevos.evaluation import scoring
 from cyclevos.evaluation.agreement import object_agreement
 from cyclevos.evaluation.scores import Scores, SequenceScores, mean_scores
+from cyclevos.files.host import available_cpus
 from cyclevos.naming import natural_key
 
 Agreement = dict[int, npt.NDArray[np.float64]]
@@ -48,7 +48,7 @@ class Measured:
     """Several runs and what was measured of them.
 
     Attributes:
-        runs: R of them; the first is the one that others are held against.
+        runs: R of them; the others are compared with the first.
         dataset: with the ground truth; None = there is none.
         sequences: names, in the data set's order, else by name.
         scores: of each run, by sequence.
@@ -125,14 +125,14 @@ def measure(
         dataset: holds the ground truth, and with it the sequences; None takes those of the runs.
         sequences: keep only these; for a data set, choose them when it is opened.
         workers: processes to use; None takes one per CPU. The result is the same for any number.
-        progress: called with what has been done.
+        progress: called with the name of each finished step.
 
     Raises:
         DatasetError: no run has a sequence that was asked for, or none has one of the data set.
         ConfigError: `workers` is below 1.
     """
     if workers is not None and workers < 1:
-        raise ConfigError(f"expected 1 or more workers, got {workers}")
+        raise ConfigError(f"Expected 1 or more workers, got {workers}.", "Give a positive number.")
     names = _sequence_names(runs, dataset, sequences)
     tasks = [
         (r, run.folder, sequence)
@@ -158,9 +158,10 @@ def _sequence_names(runs: Sequence[Run], dataset: Dataset | None, sequences: Seq
     absent = [name for name in wanted if name not in known]
     if len(absent) == len(wanted) or (dataset is None and absent):
         raise DatasetError(
-            f"no run has the sequence '{(absent or ['(none)'])[0]}'"
+            f"No run has the sequence '{(absent or ['(none)'])[0]}'"
             + (f" or any other of {dataset.name}" if dataset is not None else "")
-            + f"; the runs have {', '.join(known[:8])}{', ...' if len(known) > 8 else ''}; check the names"
+            + f"; the runs have {', '.join(known[:8])}{', ...' if len(known) > 8 else ''}.",
+            "Check the names.",
         )
     return tuple(wanted)
 
@@ -168,7 +169,7 @@ def _sequence_names(runs: Sequence[Run], dataset: Dataset | None, sequences: Seq
 def _compare(
     runs: Sequence[Run], names: Sequence[str], workers: int | None, progress: Callable[[str], None]
 ) -> tuple[dict[str, Agreement], dict[str, str]]:
-    """Measure agreement in every sequence that two runs have, and say why there is none."""
+    """Measure agreement in every sequence that two runs have; an error's text where that is not possible."""
     shared = [name for name in names if sum(name in run.masks for run in runs) > 1]
     tasks = [(name, [run.masks.get(name, {}) for run in runs]) for name in shared]
     results = _spread(_agree, tasks, workers, lambda task: progress(f"agreement: {task[0]}"))
@@ -180,8 +181,8 @@ def _compare(
 def _spread(
     work: Callable[[Task], Outcome], tasks: Sequence[Task], workers: int | None, done: Callable[[Task], None]
 ) -> list[Outcome]:
-    """Do tasks in several processes, results in the tasks' order."""
-    workers = min(workers or os.cpu_count() or 1, len(tasks))
+    """Run tasks in several processes; results are in the tasks' order."""
+    workers = min(workers or available_cpus(), len(tasks))
     if workers <= 1:
         return list(_told(map(work, tasks), tasks, done))
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
@@ -195,7 +196,7 @@ def _told(results: Iterable[Outcome], tasks: Sequence[Task], done: Callable[[Tas
 
 
 def _score(task: tuple[int, Path, layouts.Sequence]) -> SequenceScores | str:
-    """Score one sequence of one run; what is wrong with it, in words, where that cannot be done."""
+    """Score one sequence of one run; the error's text where that is not possible."""
     _, folder, sequence = task
     try:
         return scoring.evaluate(folder, Dataset(sequence.name, [sequence]), workers=1).sequences[sequence.name]

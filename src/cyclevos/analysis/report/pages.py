@@ -1,4 +1,4 @@
-"""Puts the report on two pages: Markdown with pictures beside it, and one HTML file that holds everything."""
+"""Writes the report: Markdown with picture files, and one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ def write_report(
     """Compare runs and write `report.md`, its pictures and `report.html`.
 
     Args:
-        folders: of the runs, as `cyclevos segment-dataset` leaves them; the others are held against the first.
+        folders: of the runs, as `cyclevos segment-dataset` leaves them; the others are compared with the first.
         output: folder of the report; made if need be, an earlier report is replaced.
-        dataset: with the ground truth; None reports what can be said without.
+        dataset: with the ground truth; None reports what needs no ground truth.
         sequences: keep only these; for a data set, choose them when it is opened.
         pictures: frames shown for each reason (worst, most different, best); 0 = none.
         workers: processes to use; None takes one per CPU.
-        progress: called with what has been done.
+        progress: called with the name of each finished step.
 
     Returns:
         The figures in the report.
@@ -111,7 +111,7 @@ def write_report(
 def _check_output(folders: Sequence[Path], output: Path) -> None:
     """Refuse a folder in which the report's pictures would be taken for masks."""
     if output.resolve() in [folder.resolve() for folder in folders]:
-        raise OutputError(f"{output} holds a run's masks; its report goes elsewhere: choose another output folder.")
+        raise OutputError(f"{output} holds a run's masks.", "Choose another output folder for the report.")
 
 
 def _telling(bars: BarChart) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Which frames the report shows, and what is drawn on them: each run's masks, the truth as an outline.
+"""Chooses the frames of the report and draws them: each run's masks, ground truth as outlines.
 
 Shapes: H W pixels.
 """
@@ -26,7 +26,7 @@ _WIDTH = 480  # of a picture, in pixels
 _SMALLEST = 0.4  # window, as a share of the frame's sides
 _MARGIN = 0.25  # around the objects, as a share of their extent
 _OUTLINE = (255, 255, 255)
-_HALO = (20, 20, 20)  # around the outline, which would not be seen on white
+_HALO = (20, 20, 20)  # around the outline, which is invisible on white otherwise
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Gallery:
 
     Attributes:
         title: the reason.
-        frames: the most telling first, one per sequence.
+        frames: most relevant first, one per sequence.
     """
 
     title: str
@@ -129,7 +129,7 @@ def _drawn(
 ) -> ShownFrame:
     truth = read_ground_truth(sequence.annotations[frame], binary=True).ids
     own = scores[sequence.name, frame]
-    # 255 in the ground truth of several objects is nobody's.
+    # 255 in the ground truth of several objects is IGNORE.
     truth[~np.isin(truth, [i for run in own for i in measured.scores[run][sequence.name].objects])] = 0
     masks = {run: read_mask(measured.runs[run].masks[sequence.name][frame]).ids for run in own}
     box = _window(np.any([truth > 0, *(ids > 0 for ids in masks.values())], axis=0))

@@ -1,4 +1,4 @@
-"""What a run's manifest says of it: how fast it was, what it took, and what it was made with."""
+"""The summary of a run's manifest: speed, memory and provenance."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from cyclevos.jobs.manifest import clip_records, read_manifest
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run's manifest, summed up; None where it does not say.
+    """The summary of a run's manifest; None = not recorded.
 
     Attributes:
         clips: sequences that were finished.
-        failed: what went wrong, by the sequence.
-        frames: of the finished sequences.
+        failed: error by sequence.
+        frames: number of frames of the finished sequences.
         network_rate: frames per second of propagation alone, synchronised, warm-up left out.
         whole_rate: frames per second with reading and writing.
         peak_memory_mb: the highest of all clips.
         provenance: label and the different values it had, in the order they came.
-        unreadable: lines that are no records.
+        unreadable: number of lines that are not records.
     """
 
     clips: int = 0
@@ -38,7 +38,7 @@ class RunRecord:
 
 
 def read_record(path: Path) -> RunRecord | None:
-    """Sum up a manifest; None where there is none. Of a clip's lines the last one counts."""
+    """Summarise a manifest; None without one."""
     if not path.is_file():
         return None
     lines, unreadable = read_manifest(path)
@@ -64,14 +64,14 @@ def read_record(path: Path) -> RunRecord | None:
 
 
 def _rate(clips: Iterable[Mapping[str, Any]], frames: str, seconds: str) -> float | None:
-    """Frames over seconds of the clips that say both."""
+    """Frames per second of the clips that record both."""
     pairs = [(_number(clip, frames), _number(clip, seconds)) for clip in clips]
     known = [(count, time) for count, time in pairs if count is not None and time]
     return sum(count for count, _ in known) / sum(time for _, time in known) if known else None
 
 
 def _number(record: Mapping[str, Any], key: str) -> float | None:
-    """Return a number that is finite and not negative; whatever else there is counts as nothing."""
+    """Return a finite number from 0; None for anything else."""
     value = record.get(key)
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1e15:
         return None

@@ -1,4 +1,4 @@
-"""What runs left on disk: masks by sequence and frame, their reliability, the manifest."""
+"""Reads the results of runs: masks by sequence and frame, reliability, manifest."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Run:
     """One run's results.
 
     Attributes:
-        name: the folder's name, with as many of its parents as tell it from the other runs.
+        name: the folder's name, with as many parents as distinguish it from the other runs.
         folder: holds `<sequence>/<frame>.png`.
         masks: mask files by sequence and frame name, frames in time order.
         reliability: by sequence; those without it are absent.
@@ -47,7 +47,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     """Read the runs' folders.
 
     Args:
-        folders: one or more, each as `cyclevos segment-dataset` leaves it; masks of other programs will do.
+        folders: one or more, each as `cyclevos segment-dataset` leaves it; masks of other programs are accepted.
 
     Raises:
         DatasetError: a folder does not exist or holds no masks.
@@ -56,8 +56,8 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     places = [folder.resolve() for folder in folders]
     twice = [folder for folder, place in zip(folders, places, strict=True) if places.count(place) > 1]
     if twice or not folders:
-        given = f"{twice[0]} was given twice" if twice else "no run was given"
-        raise ConfigError(f"{given}; expected one or more different folders of results.")
+        given = f"{twice[0]} was given twice" if twice else "No run was given"
+        raise ConfigError(f"{given}; expected one or more different folders of results.", "Give each folder once.")
     return [_read_run(folder, name) for folder, name in zip(folders, _names(places), strict=True)]
 
 
@@ -78,10 +78,10 @@ def _names(places: Sequence[Path]) -> list[str]:
 
 def _read_masks(folder: Path) -> dict[str, dict[str, Path]]:
     if not folder.is_dir():
-        raise DatasetError(f"results folder {folder} does not exist; check the path")
+        raise DatasetError(f"The results folder {folder} does not exist.", "Check the path.")
     if (folder / RUN_FILE).is_file():
         raise DatasetError(
-            f"{folder} holds the masks of one video; expected <sequence>/<frame>.png: give the folder above it"
+            f"{folder} holds the masks of one video; expected <sequence>/<frame>.png.", "Give the folder above it."
         )
     found = {}
     for child in sorted(folder.iterdir(), key=lambda each: natural_key(each.name)):
@@ -89,8 +89,8 @@ def _read_masks(folder: Path) -> dict[str, dict[str, Path]]:
             found[child.name] = masks
     if not found:
         raise DatasetError(
-            f"{folder} holds no masks; expected <sequence>/<frame>.png, as `cyclevos segment-dataset` leaves "
-            "them: check the path, or segment first"
+            f"{folder} holds no masks; expected <sequence>/<frame>.png, as `cyclevos segment-dataset` writes them.",
+            "Check the path, or segment first.",
         )
     return found
 
@@ -101,7 +101,7 @@ def _mask_files(folder: Path) -> dict[str, Path]:
 
 
 def _read_reliability(folder: Path, sequences: Iterable[str]) -> tuple[dict[str, Reliability], list[str]]:
-    """Read each sequence's file, and of the joined one what has no file; and say which are broken."""
+    """Read each sequence's file, or its rows in the joined file; also return which files are broken."""
     problems: list[str] = []
 
     def rows(file: Path) -> list[ReliabilityRow]:

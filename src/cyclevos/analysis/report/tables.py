@@ -24,8 +24,8 @@ class Table:
         title: what it shows.
         header: of each column.
         rows: as many texts each as the header has.
-        note: what has to be known to read it.
-        best: row and column of what is to be set off, the best of its column.
+        note: how to read it.
+        best: rows and columns of the best values, which are highlighted.
     """
 
     title: str
@@ -58,7 +58,7 @@ def overall_table(measured: Measured) -> Table:
 
 
 def reliability_table(measured: Measured) -> Table | None:
-    """What the runs thought of their masks, and how right they were; None where no run says."""
+    """Predicted J of the runs' masks and its error; None where no run has it."""
     if not any(run.reliability for run in measured.runs):
         return None
     header = ["Run", "Masks", "Mean predicted J", "Lowest", f"Below {FAILED:g}"]
@@ -105,7 +105,7 @@ def agreement_table(measured: Measured) -> Table | None:
 
 
 def speed_table(measured: Measured) -> Table | None:
-    """Speed and memory as the runs recorded them; None where none did."""
+    """Speed and memory as the runs recorded them; None without records."""
     if not any(run.record for run in measured.runs):
         return None
     header = (
@@ -134,7 +134,7 @@ def speed_table(measured: Measured) -> Table | None:
 
 
 def notes(measured: Measured) -> list[str]:
-    """Say what is missing, in sentences."""
+    """Describe what is missing, in sentences."""
     said = []
     if measured.dataset is None:
         said.append("No data set was given, so nothing is scored and no frames are shown.")

@@ -1,10 +1,16 @@
-// Requests to the server; every refusal becomes an error with a sentence and a remedy.
+// Requests to the server; every refusal becomes an error with a problem (its message) and a remedy.
 
 export class Refusal extends Error {
-  constructor(sentence, remedy, status) {
-    super(sentence);
+  constructor(problem, remedy, status = 0, kind = "") {
+    super(problem);
     this.remedy = remedy;
     this.status = status;
+    this.kind = kind;
+  }
+
+  /** The refusal that an answer of the server describes. */
+  static from({ problem = "The server refused the request.", remedy = "Reload the page.", kind = "" }, status = 0) {
+    return new Refusal(problem, remedy, status, kind);
   }
 }
 
@@ -20,11 +26,11 @@ async function request(method, path, { json, body, headers = {}, keepalive = fal
   try {
     response = await fetch(`/api${path}`, { method, body, headers, keepalive });
   } catch {
-    throw new Unreachable("The server does not answer.", "Start the app again; this page then goes on.", 0);
+    throw new Unreachable("The server does not answer.", "Start the app again; this page then continues.");
   }
   if (response.ok) return response;
   const told = await response.json().catch(() => ({}));
-  throw new Refusal(told.error ?? "The server refused.", told.remedy ?? "Reload the page.", response.status);
+  throw Refusal.from(told, response.status);
 }
 
 export async function call(method, path, json) {
@@ -90,16 +96,16 @@ export function upload(file, progress) {
     const sending = new XMLHttpRequest();
     sending.open("POST", `/api/uploads?name=${encodeURIComponent(file.name)}`);
     sending.upload.onprogress = (event) => event.lengthComputable && progress(event.loaded / event.total);
-    sending.onerror = () => reject(new Unreachable("The upload broke off.", "Check that the app runs, then try again.", 0));
+    sending.onerror = () => reject(new Unreachable("The upload was interrupted.", "Check that the app is running, then try again."));
     sending.onload = () => {
       let told = {};
       try {
         told = JSON.parse(sending.responseText);
       } catch {
-        // an answer without words
+        // an answer that is no JSON
       }
       if (sending.status === 201) resolve(told);
-      else reject(new Refusal(told.error ?? "The server refused.", told.remedy ?? "Try again.", sending.status));
+      else reject(Refusal.from(told, sending.status));
     };
     sending.send(file);
   });

@@ -10,7 +10,7 @@ import { show, shown } from "./view.js";
 const SAVED_EVERY = 700; // milliseconds, during a long stroke
 let open = null;
 
-/** Begin a change of the frame on screen; false, with a word why, where it cannot be. */
+/** Begin a change of the frame on screen; where that is not possible, say why and return false. */
 export function begin() {
   if (open || !store.project || shown?.frame !== store.frame) return false;
   if (store.before || store.heat) {
@@ -18,7 +18,7 @@ export function begin() {
     return false; // what is painted on has to be seen first
   }
   if (statusOf(store.frame) === "accepted") {
-    toast("This frame is accepted. Press A to open it again, then paint.");
+    toast("This frame is accepted. Press A to reopen it, then paint.");
     return false;
   }
   if (objectInfo(store.object)?.locked) {
@@ -65,7 +65,7 @@ export function end() {
   owner.editing = false;
   if (!count) return;
   if (masks.peek(frame) !== owner) {
-    toast("This frame was changed elsewhere meanwhile. It is shown anew: paint again what is missing.");
+    toast("This frame was changed elsewhere meanwhile. The page shows the new mask. Paint again what is missing.");
     show();
     return;
   }

@@ -1,4 +1,4 @@
-// An open project: its state fetched, its news heard, and what the page says about both.
+// An open project: fetches its state, listens to its events, and shows both.
 
 import * as api from "./api.js";
 import * as masks from "./masks.js";
@@ -95,7 +95,7 @@ function showName() {
   $("reading").hidden = project.reading === null;
   if (project.problem) {
     $("reading").hidden = false;
-    $("reading").textContent = project.problem;
+    $("reading").textContent = `${project.problem} ${project.remedy}`;
   }
 }
 
@@ -110,12 +110,12 @@ async function rename() {
 function showSaved({ unsaved, unreachable }) {
   const box = $("saved");
   box.classList.toggle("waiting", unreachable);
-  const said = unreachable ? "The app does not answer; nothing is lost, it is saved when it is back"
+  const said = unreachable ? "The app does not answer. Nothing is lost: your changes are saved when it is back"
     : unsaved ? "Saving…" : "All saved";
   if (box.textContent !== said) box.textContent = said;
 }
 
-/** Say what to do next, as long as that is not plain. */
+/** Suggest the next step while the project is new. */
 function showHint() {
   const { project, fixed } = store;
   if (!project) return;
@@ -126,12 +126,12 @@ function showHint() {
     hint.replaceChildren(el("span", {}, "Paint the object you want in this frame, then track it."), ...readyMask(action));
   } else if (!project.trackedSet.size && !isTracking()) {
     hint.replaceChildren(
-      el("span", {}, "Good. Add more objects, or carry this through the video."),
+      el("span", {}, "Add more objects, or track these through the video."),
       action("Track forward", () => track("forward"), "button.button.primary.small"),
     );
   } else if (fixed && !isTracking()) {
     hint.replaceChildren(
-      el("span", {}, "Track again to carry this on; accepted frames stay as they are."),
+      el("span", {}, "Track again to update the other frames. Accepted frames stay as they are."),
       action("Track forward", () => track("forward"), "button.button.primary.small"),
       action("Later", () => set({ fixed: false })),
     );

@@ -26,7 +26,7 @@ async function change(id, values) {
 }
 
 async function remove(info) {
-  const question = el("p", {}, "It disappears from every frame, those you painted too. This cannot be undone.");
+  const question = el("p", {}, "The object is removed from every frame, including those you painted. This cannot be undone.");
   const actions = [{ label: "Keep it", value: false }, { label: "Delete", value: true, danger: true }];
   if (!(await dialog(`Delete ${info.name}?`, [question], actions))) return;
   const gone = await attempt(() => api.call("DELETE", path(info.id)));
@@ -79,7 +79,7 @@ function showList() {
   if (!store.project || $("objects").querySelector(".rename:focus")) return;
   const { objects } = store.project;
   if (!objects.length) {
-    $("objects").replaceChildren(el("li.empty-note", {}, "None yet. Just paint one in the frame."));
+    $("objects").replaceChildren(el("li.empty-note", {}, "None yet. Paint one in the frame."));
     return;
   }
   if (!objectInfo(store.object)) set({ object: objects[0].id });
@@ -93,12 +93,12 @@ async function importFile(file) {
   try {
     await masks.importFile(frame, file, false);
   } catch (error) {
-    if (!error.message.includes("but the video is")) {
+    if (error.kind !== "MaskSizeError") {
       toast(error);
       return;
     }
     const actions = [{ label: "Cancel", value: false }, { label: "Resize it", value: true, primary: true }];
-    const words = [el("p", {}, error.message), el("p.quiet", {}, "Resized, each pixel takes the nearest one's object.")];
+    const words = [el("p", {}, error.message), el("p.quiet", {}, "Resizing gives each pixel the object of the nearest pixel.")];
     if (!(await dialog("The mask has another size", words, actions))) return;
     await attempt(() => masks.importFile(frame, file, true));
   }

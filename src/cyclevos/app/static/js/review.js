@@ -1,18 +1,18 @@
-// Frames worth a look, the mask before its correction, and the heat map of what the network goes by.
+// The review list, the mask before its correction, and the heat map of what the network relies on.
 
 import * as api from "./api.js";
 import { emit, goTo, objectInfo, on, set, store } from "./store.js";
 import { isTracking } from "./track.js";
 import { $, attempt, el, pressed, qualityColour, toast } from "./ui.js";
 
-/** What is left to look at: a frame that a person dealt with is not. */
+/** The frames left to review: those that a person marked or accepted are not. */
 const waiting = () => store.project.review.filter(({ frame }) => !store.project.marks[frame]);
 
-/** Go to the next frame worth a look, the most doubtful first, round and round. */
+/** Go to the next frame of the review list, least reliable first, starting over at its end. */
 export function nextReview() {
   const list = waiting();
   if (!list.length) {
-    toast(store.project.trackedSet.size ? "Nothing is left to look at." : "Track first: then the doubtful frames are listed.");
+    toast(store.project.trackedSet.size ? "No frame is left to review." : "Track first. Unreliable frames are listed then.");
     return;
   }
   const at = list.findIndex(({ frame }) => frame === store.frame);
@@ -31,8 +31,8 @@ function showList() {
   if (!list.length) {
     const done = store.project.trackedSet.size > 0 && !isTracking();
     const words = done
-      ? "Nothing left to look at."
-      : "After tracking, the frames whose masks look doubtful are listed here, the worst first.";
+      ? "No frame is left to review."
+      : "After tracking, unreliable frames are listed here, least reliable first.";
     $("review").replaceChildren(el("li.empty-note", {}, words));
     return;
   }
@@ -42,7 +42,7 @@ function showList() {
     const name = objectInfo(entry.object)?.name ?? `object ${entry.object}`;
     const percent = `${Math.round(100 * entry.reliability)} %`;
     return el("li", {}, el("button", {
-      type: "button", title: `Predicted quality (J): ${percent}`, onclick: () => look(entry),
+      type: "button", title: `Reliability (predicted J): ${percent}`, onclick: () => look(entry),
       "aria-current": entry.frame === store.frame ? "true" : null,
     }, stripe, el("strong", {}, String(entry.frame)), el("span", {}, name), el("span.value", {}, percent)));
   }));
@@ -59,14 +59,14 @@ export function toggleBefore() {
 
 let wantedHeat = null;
 
-/** Ask for the heat map of the chosen object in this frame, or put it away. */
+/** Show the heat map of the chosen object in this frame, or hide it. */
 export async function toggleHeat() {
   if (store.heat) {
     set({ heat: null });
     return;
   }
   if (!objectInfo(store.object)) {
-    toast("Choose an object first: the heat map shows what the network finds it by.");
+    toast("Choose an object first. The heat map shows what the network relies on for it.");
     return;
   }
   const { frame, object, project } = store;
@@ -95,7 +95,7 @@ function showState() {
   if (before) badge.textContent = "Before correction";
   if (heat) {
     const name = objectInfo(heat.object)?.name ?? `object ${heat.object}`;
-    badge.textContent = `Where the network finds ${name} again, asked from frame ${heat.reference}`;
+    badge.textContent = `What the network relies on for ${name}, asked from frame ${heat.reference}`;
   }
 }
 

@@ -28,8 +28,8 @@ const ACTIONS = [
   ["Home", "Home", "First frame", () => goTo(0)],
   ["End", "End", "Last frame", () => goTo(Infinity)],
   [" ", "Space", "Play or pause", togglePlay],
-  ["n", "N", "Next frame worth a look", nextReview],
-  ["a", "A", "Accept the frame, or open it again", toggleAccept],
+  ["n", "N", "Next frame of the review list", nextReview],
+  ["a", "A", "Accept the frame, or reopen it", toggleAccept],
   ["t", "T", "Track forward", () => track("forward")],
   ["Shift+T", "Shift T", "Track in both directions", () => track("both")],
   ["o", "O", "New object", addObject],
@@ -44,8 +44,8 @@ const ACTIONS = [
   ["+", "+", "Zoom in", () => view.zoomBy(1.25)],
   ["-", "−", "Zoom out", () => view.zoomBy(0.8)],
   ["0", "0", "Whole frame", view.fit],
-  ["#", "#", "Native size: one pixel on one", view.nativeSize],
-  ["Escape", "Esc", "Give up the shape, stop tracking", () => giveUp() || (isTracking() && stop())],
+  ["#", "#", "Native size: one video pixel per screen pixel", view.nativeSize],
+  ["Escape", "Esc", "Discard the shape, or stop tracking", () => giveUp() || (isTracking() && stop())],
   ["?", "?", "These keys", showShortcuts],
 ];
 const ALSO = { "Ctrl+y": "Ctrl+Z", "=": "+", "Ctrl+Shift+z": "Ctrl+Z", "Shift+t": "Shift+T", N: "n", A: "a" };
@@ -90,9 +90,9 @@ function showShortcuts() {
     ...toolTitles,
     ["1 … 9", "Choose an object"],
     ...ACTIONS.map(([, shown, words]) => [shown, words]),
-    ["Shift wheel", "Step through frames"],
-    ["Wheel", "Zoom about the pointer"],
-    ["Alt arrows", "Move the brush by key, Enter paints"],
+    ["Shift wheel", "Step through the frames"],
+    ["Wheel", "Zoom at the pointer"],
+    ["Alt arrows", "Move the brush; Enter paints"],
   ];
   const list = rows.map(([keys, words]) => el("div", {}, el("span", {}, words), el("kbd", {}, keys)));
   return dialog("Keyboard and mouse", [el("div.shortcuts", {}, ...list)], [{ label: "Close", primary: true }], { wide: true });

@@ -1,4 +1,4 @@
-// What the page knows: the project as the server tells it, and where the person is. Others listen to its changes.
+// The page's state: the project as the server describes it, and the frame, object and tool chosen. Views listen to it.
 
 const listeners = new Map();
 

@@ -103,11 +103,11 @@ const pan = (event) => {
 
 const TOOLS = {
   brush: { key: "B", title: "Brush: paint the chosen object; the right button erases", down: (at) => paintStroke(at) },
-  eraser: { key: "E", title: "Eraser: all objects that are not locked", down: (at) => paintStroke(at, 0) },
+  eraser: { key: "E", title: "Eraser: erases every object that is not locked", down: (at) => paintStroke(at, 0) },
   polygon: { key: "P", title: "Polygon: click its corners, Enter closes it", down: addPoint },
   box: {
     key: "X",
-    title: "Box: a first mask of what is inside, guessed from its colours; with Shift the plain rectangle",
+    title: "Box: a first mask of the object inside, from its colours; with Shift the whole rectangle",
     down: (at, event) => dragBox(at, event.shiftKey),
   },
   fill: { key: "F", title: "Fill: the area of one colour under the pointer, for example a hole", down: fillAt },

@@ -1,4 +1,4 @@
-// Tracking: where to, how, how far it is, and stopping it.
+// Tracking: direction, settings, progress, and stopping it.
 
 import * as api from "./api.js";
 import { on, set, store } from "./store.js";
@@ -33,11 +33,11 @@ function hear(job) {
   else jobs.delete(job.id);
   showJob();
   if (isActive(job) || !known) return;
-  if (job.status === "failed") toast(Object.assign(new Error(job.error.error), { remedy: job.error.remedy }));
+  if (job.status === "failed") toast(api.Refusal.from(job.error));
   if (job.kind !== "track") return;
   set({ follow: false });
-  if (job.status === "done") toast(job.result.frames ? `Tracked ${job.result.frames} frames.` : "All is tracked already.");
-  if (job.status === "cancelled") toast("Stopped. Track again to go on from here.");
+  if (job.status === "done") toast(job.result.frames ? `Tracked ${job.result.frames} frames.` : "Every frame is tracked already.");
+  if (job.status === "cancelled") toast("Stopped. Track again to continue from here.");
 }
 
 function timeLeft({ done, total, speed }) {

@@ -54,7 +54,7 @@ export function icon(name) {
   return svg;
 }
 
-/** Say something for a while; an error with its remedy stays longer. */
+/** Show a message for 5 s; an error with its remedy for 12 s. */
 export function toast(message) {
   const isError = message instanceof Error;
   const words = [el("p", {}, isError ? message.message : message)];
@@ -67,7 +67,7 @@ export function toast(message) {
   setTimeout(() => box.remove(), isError ? 12_000 : 5000);
 }
 
-/** Run something that may be refused; the refusal is said. */
+/** Run something that may be refused; show the refusal. */
 export async function attempt(work) {
   try {
     return await work();

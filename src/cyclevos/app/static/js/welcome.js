@@ -29,11 +29,11 @@ export async function showWelcome() {
 
 function showProjects(projects) {
   if (!projects.length) {
-    $("projects").replaceChildren(el("li.empty", {}, "None yet. What you open is kept here: close the page at any time, and go on later."));
+    $("projects").replaceChildren(el("li.empty", {}, "None yet. Projects are kept: close the page at any time and continue later."));
     return;
   }
-  $("projects").replaceChildren(...projects.map(({ id, name, problem, frames, width, height, objects, changed }) => {
-    const words = problem ?? [
+  $("projects").replaceChildren(...projects.map(({ id, name, problem, remedy, frames, width, height, objects, changed }) => {
+    const words = problem ? `${problem} ${remedy}` : [
       frames ? `${frames} frames` : "", `${width}×${height}`, objects === 1 ? "1 object" : `${objects} objects`,
       new Date(1000 * changed).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }),
     ].filter(Boolean).join(" · ");
@@ -45,11 +45,11 @@ async function upload(file) {
   const { max_upload: most, suffixes } = store.server;
   const suffix = file.name.slice(file.name.lastIndexOf(".")).toLowerCase();
   if (!suffixes.includes(suffix)) {
-    toast(Object.assign(new Error(`${file.name} is not a video this app knows.`), { remedy: `Choose one of ${suffixes.join(", ")}.` }));
+    toast(new api.Refusal(`${file.name} is not a video that this app can read.`, `Choose one of ${suffixes.join(", ")}.`));
     return;
   }
   if (file.size > most) {
-    toast(Object.assign(new Error(`${file.name} is larger than ${Math.floor(most / 2 ** 20)} MB.`), { remedy: "Open it by its path instead." }));
+    toast(new api.Refusal(`${file.name} is larger than ${Math.floor(most / 2 ** 20)} MB.`, "Open it by its path instead."));
     return;
   }
   const bar = $("upload-progress");
@@ -57,7 +57,7 @@ async function upload(file) {
   $("upload-note").textContent = `Copying ${file.name}`;
   const project = await attempt(() => api.upload(file, (part) => (bar.firstElementChild.style.width = `${100 * part}%`)));
   bar.hidden = true;
-  $("upload-note").textContent = "It is copied into the project on this computer and goes nowhere else.";
+  $("upload-note").textContent = "The file is copied into the project on this computer and sent nowhere else.";
   if (project) enter(project);
 }
 
@@ -67,7 +67,7 @@ async function browse() {
   const show = async (path) => {
     const folder = await attempt(() => api.get(`/folders?path=${encodeURIComponent(path)}`));
     if (!folder) return;
-    where.textContent = folder.path || "Folders that this app was started for";
+    where.textContent = folder.path || "Folders that this app may open";
     const entry = (picture, text, act) => el("button", { type: "button", onclick: act }, icon(picture), text);
     const up = folder.parent === null ? [] : [entry("folder", "..", () => show(folder.parent))];
     const rows = folder.entries.map(({ name, path: place, kind }) =>

@@ -1,0 +1,70 @@
+"""Names of files and folders made from a user's words: valid on Linux, macOS and Windows, and distinct there."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
+# Names of devices on Windows, whatever their ending.
+_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])", re.IGNORECASE)
+
+
+def safe_name(text: str, fallback: str = "unnamed", *, longest: int = 120) -> str:
+    """Turn any text into the name of a file or folder.
+
+    Args:
+        text: what a user called something.
+        fallback: the name of a text of which nothing is left.
+        longest: bytes in UTF-8 at most; file systems allow 255, and endings are added to a name.
+
+    Returns:
+        The text itself where it is valid everywhere.
+
+    Example:
+        >>> safe_name("Käse 1"), safe_name("a/b: c?"), safe_name("con.txt"), safe_name("..")
+        ('Käse 1', 'a_b_ c_', 'con_.txt', 'unnamed')
+    """
+    # A name that a file system would normalise has to come back as it was written.
+    plain = unicodedata.normalize("NFC", text.encode(errors="replace").decode())
+    name = _trimmed(_FORBIDDEN.sub("_", plain), longest)
+    stem, dot, rest = name.partition(".")
+    if _RESERVED.fullmatch(stem.rstrip(" ")):
+        name = _trimmed(f"{stem.rstrip(' ')}_{dot}{rest}", longest)
+    return name or fallback
+
+
+def distinct_names(texts: Iterable[str], fallback: str = "unnamed", *, longest: int = 120) -> list[str]:
+    """Turn texts into names of which no two are one on a file system that ignores case.
+
+    Args:
+        texts: what a user called several things.
+        fallback: as in `safe_name`.
+        longest: as in `safe_name`.
+
+    Example:
+        >>> distinct_names(["Dog", "dog", "cat"])
+        ['Dog', 'dog-2', 'cat']
+    """
+    names: list[str] = []
+    taken: set[str] = set()
+    for text in texts:
+        name, number = safe_name(text, fallback, longest=longest), 1
+        while _folded(name) in taken:
+            number += 1
+            mark = f"-{number}"
+            name = f"{safe_name(text, fallback, longest=longest - len(mark))}{mark}"
+        taken.add(_folded(name))
+        names.append(name)
+    return names
+
+
+def _trimmed(name: str, longest: int) -> str:
+    """Cut a name to its bytes; Windows drops full stops and spaces at the end, leading ones hide or mislead."""
+    name = name.lstrip(" .")
+    return name.encode()[:longest].decode(errors="ignore").rstrip(" .")
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name.casefold())

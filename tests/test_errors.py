@@ -1,0 +1,119 @@
+"""Every error that a user can cause is raised with a problem and a remedy."""
+
+from __future__ import annotations
+
+import ast
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import cyclevos
+from cyclevos.errors import CycleVOSError, MaskError, MissingExtraError, OutputError
+
+SOURCE = Path(cyclevos.__file__).parent
+
+# Parts of the package whose errors all have both; in the end this list is [""], which means all of it.
+CONVERTED = [
+    "analysis/comparison.py",
+    "analysis/perturbations.py",
+    "analysis/report/",
+    "analysis/robustness.py",
+    "app/",
+    "cli/compare.py",
+    "cli/evaluate.py",
+    "cli/main.py",
+    "cli/report.py",
+    "cli/submission.py",
+    "cli/train.py",
+    "errors.py",
+    "files/",
+    "training/",
+]
+# What is left to others within those: file, and why.
+EXCEPTIONS = {
+    "app/launch.py": "converted with the start of the app",
+    "files/locks.py": "converted with the run folder",
+    "training/validation.py": "converted with the reading of masks",
+}
+
+
+def parse(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def name_of(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
+
+
+def error_names(trees: list[ast.Module]) -> set[str]:
+    """Names of CycleVOSError and of every class in the source that derives from it."""
+    bases = {
+        node.name: {name_of(base) for base in node.bases}
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+    found = {"CycleVOSError"}
+    while more := {name for name, above in bases.items() if above & found} - found:
+        found |= more
+    return found
+
+
+def one_sided(tree: ast.Module, names: set[str]) -> Iterator[ast.Call]:
+    """Calls that make such an error of fewer than two arguments, or of a remedy that is empty."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and name_of(node.func) in names:
+            given = [*node.args, *(keyword.value for keyword in node.keywords)]
+            empty = any(isinstance(each, ast.Constant) and not each.value for each in given)
+            starred = any(isinstance(each, ast.Starred) for each in given)
+            if len(given) != 2 or empty or starred:
+                yield node
+
+
+TREES = {file.relative_to(SOURCE).as_posix(): parse(file) for file in sorted(SOURCE.rglob("*.py"))}
+NAMES = error_names(list(TREES.values()))
+
+
+def test_the_errors_of_every_room_are_found():
+    assert {"MaskError", "OutputError", "AppError", "UnsupportedError", "_UnauthorisedError", "OtherRunError"} <= NAMES
+    assert not NAMES & {"ValueError", "CancelledError"}
+
+
+@pytest.mark.parametrize(
+    ("call", "right"),
+    [
+        ("MaskError(a, b)", True),
+        ("errors.MaskError(a, remedy=b)", True),
+        ("MaskError(a)", False),
+        ("MaskError(a, '')", False),
+        ("MaskError(*both)", False),
+        ("ValueError(a)", True),
+    ],
+)
+def test_the_check_finds_what_it_is_for(call, right):
+    assert (not [*one_sided(ast.parse(f"raise {call}"), NAMES)]) is right
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in TREES if path.startswith(tuple(CONVERTED)) and path not in EXCEPTIONS]
+)
+def test_errors_have_a_problem_and_a_remedy(path):
+    assert [f"line {call.lineno}: {ast.unparse(call)}" for call in one_sided(TREES[path], NAMES)] == []
+
+
+def test_an_exception_that_is_not_needed_goes():
+    assert [path for path in EXCEPTIONS if path not in TREES or not [*one_sided(TREES[path], NAMES)]] == []
+
+
+@pytest.mark.parametrize("kind", [MaskError, OutputError, MissingExtraError])
+def test_an_error_survives_the_way_between_processes(kind):
+    """OSError and ImportError have ideas of their own about two arguments."""
+    again = pickle.loads(pickle.dumps(kind("A problem.", "A remedy.")))
+    assert (type(again), again.problem, again.remedy) == (kind, "A problem.", "A remedy.")
+    assert str(again) == "A problem. A remedy."
+
+
+def test_a_remedy_may_be_left_out():
+    assert str(CycleVOSError("A problem.")) == "A problem."
