@@ -401,7 +401,7 @@ def test_both_carries_an_object_back_over_a_frame_that_is_annotated_with_another
 
 @pytest.mark.parametrize("direction", ["backward", "both"])
 def test_a_stream_cannot_be_read_from_its_end(lively_network, images, square, direction):
-    with pytest.raises(VideoError, match="give a path, a list or an array, not a generator"):
+    with pytest.raises(VideoError, match=r"got a generator\. Give a path, a list or an array"):
         run(lively_network, (image for image in images), square, direction=direction)
 
 
@@ -473,7 +473,7 @@ def test_masks_are_copied_so_that_the_caller_may_go_on_painting(lively_network, 
     [
         ({"memory_every": 0}, "memory_every must be at least 1, got 0"),
         ({"max_memory_frames": 1}, "max_memory_frames must be at least 2"),
-        ({"direction": "backwards"}, "'backwards' is unknown; use forward, backward or both"),
+        ({"direction": "backwards"}, "'backwards' is unknown. Use forward, backward or both"),
         ({"size": "none"}, "size 'none' is unknown"),
         ({"size": 15}, "size 15 is too small"),
     ],

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from cyclevos.network.features import MemoryFeatures, MemoryInput, QueryFeatures
 from cyclevos.network.spec import NetworkSpec
-from cyclevos.network.stm import MemoryFeatures, MemoryInput, QueryFeatures
 
 __all__ = ["MemoryFeatures", "MemoryInput", "MemoryNetwork", "QueryFeatures"]
 
