@@ -23,7 +23,7 @@ import torch
 from segmentation import plain_read
 from torch import Tensor
 
-from cyclevos.cycle import rebuild_reference
+from cyclevos.cycle import reconstruct_reference
 from cyclevos.losses import mask_loss
 from cyclevos.media.open_source import open_source
 from cyclevos.network import stm
@@ -133,7 +133,7 @@ def plain(network: SpaceTimeMemoryNetwork, frames: Tensor, ids: Tensor, how: Cor
         for _ in range(how.steps):
             leaf = mask.clone().requires_grad_()
             memory = network.encode_memory(network.prepare_memory(frames[1:]), leaf[None], present)
-            logits = rebuild_reference(network, memory, network.encode_query(frames[:1]), present)
+            logits = reconstruct_reference(network, memory, network.encode_query(frames[:1]), present)
             (gradient,) = torch.autograd.grad(mask_loss(logits, labels, present).total, leaf)
             mask = mask - how.rate * gradient  # the background has no gradient: it is what the objects leave
     finally:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from cyclevos.network import weights
 from cyclevos.network.spec import NetworkSpec
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 
@@ -29,6 +31,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(GROUPS[folder]))
         if folder in SLOW:
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run show that no test depends on what this processor's fast dtype is."""
+    parser.addoption(
+        "--dtype", choices=("auto", "float32"), default="auto", help='what dtype="auto" means on a CPU in this run'
+    )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _auto_dtype(request: pytest.FixtureRequest) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        if request.config.getoption("--dtype") == "float32":
+            patched.setattr(weights, "_cpu_has_bfloat16", lambda: False)
+        yield
 
 
 @pytest.fixture(autouse=True)

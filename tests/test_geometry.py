@@ -47,7 +47,7 @@ def test_no_shape_takes_more_pixels_than_one_three_times_as_wide(height, width, 
 
 @pytest.mark.parametrize("shorter", [15, 0, -240])
 def test_a_size_too_small_is_refused_by_value(shorter):
-    with pytest.raises(ConfigError, match=f"size {shorter} is too small: give a shorter side of 16"):
+    with pytest.raises(ConfigError, match=f"size {shorter} is too small. Give a shorter side of 16"):
         network_size((480, 854), shorter)
 
 

@@ -1,6 +1,6 @@
-"""The cycle: from a frame and a mask of it, ask the network for the reference frame's mask.
+"""The cycle: reconstruct the reference frame's mask from another frame and its mask.
 
-This one piece serves the cyclic training term, gradient correction, reliability and cycle-ERF.
+The cyclic training term, gradient correction, reliability and cycle-ERF all use these functions.
 """
 
 from __future__ import annotations
@@ -13,34 +13,34 @@ from cyclevos.network.protocol import MemoryFeatures, MemoryNetwork, QueryFeatur
 # Shapes: B clips, K object slots, O objects present over all clips, H W pixels.
 
 
-def rebuild_reference(
+def reconstruct_reference(
     network: MemoryNetwork, memory: MemoryFeatures, reference: QueryFeatures, present: Tensor
 ) -> Tensor:
-    """Segment the reference frame with one other frame alone in memory (the inner part of Eq. 5).
+    """Segment the reference frame with one other frame as the only memory frame (the inner part of Eq. 5).
 
     Args:
         network: any memory network.
         memory: features of (X_t, Y_t) for the O objects present.
         reference: query features of the reference frame X_1; they do not depend on Y_t, so compute
             them once per reference.
-        present: bool (B,K).
+        present: bool (B,K), the objects present; best on the host, where reading it waits for no device.
 
     Returns:
-        Logits (B,K+1,H,W) of the rebuilt reference mask.
+        Logits (B,K+1,H,W) of the reconstructed reference mask.
     """
     return network.segment(reference, memory.key.flatten(2), memory.value.flatten(2), present)
 
 
-def rebuilt_iou(logits: Tensor, labels: Tensor, present: Tensor) -> Tensor:
-    """How well the reference's known mask is rebuilt.
+def reconstruction_iou(logits: Tensor, labels: Tensor, present: Tensor) -> Tensor:
+    """Soft IoU of the reconstructed reference mask with the annotation.
 
     Args:
-        logits: (B,K+1,H,W) from :func:`rebuild_reference`.
-        labels: int64 (B,H,W), the known mask in slots, 255 to ignore.
+        logits: (B,K+1,H,W) from :func:`reconstruct_reference`.
+        labels: int64 (B,H,W), the annotation in slots 0..K, ``IGNORE`` left out.
         present: bool (B,K), the objects asked for.
 
     Returns:
-        Soft IoU of each slot (B,K); it means something for the objects asked for alone.
+        Soft IoU of each slot (B,K) in [0, 1], valid for the objects asked for only.
     """
     return soft_iou(logits.softmax(dim=1)[:, 1:], counted_labels(labels, present))
 
@@ -54,16 +54,16 @@ def cycle_loss(
     hard_fraction: float = 0.4,
     frames: Tensor | None = None,
 ) -> MaskLoss:
-    """How badly the reference's known mask is rebuilt.
+    """Loss of the reconstructed reference mask.
 
     Args:
         network: any memory network.
         memory: features of (X_t, Y_t).
         reference: query features of the reference frame.
-        labels: int64 (B,H,W), the known mask in slots, 255 to ignore.
+        labels: int64 (B,H,W), the annotation in slots 0..K, ``IGNORE`` left out.
         present: bool (B,K), the objects to ask for.
         hard_fraction: see :func:`cyclevos.losses.mask_loss`.
         frames: see there.
     """
-    logits = rebuild_reference(network, memory, reference, present)
+    logits = reconstruct_reference(network, memory, reference, present)
     return mask_loss(logits, labels, present, hard_fraction, frames)

@@ -17,11 +17,11 @@ from cyclevos.errors import ConfigError
 Size = tuple[int, int]
 
 MINIMUM_SIZE = 16
-_WIDEST = 3.0  # a longer frame is shrunk to the area of one this wide, or a strip would fill the memory
+_WIDEST = 3.0  # aspect ratio; a longer frame is shrunk to the area of this one, or it would fill the memory
 
 
 def network_size(source: Size, shorter_side: int | None) -> Size:
-    """Size at which a frame is segmented.
+    """Return the size at which a frame is segmented.
 
     Args:
         source: (H, W) of the frame in pixels.
@@ -40,7 +40,9 @@ def network_size(source: Size, shorter_side: int | None) -> Size:
     if shorter_side is None:
         return source
     if shorter_side < MINIMUM_SIZE:
-        raise ConfigError(f"size {shorter_side} is too small: give a shorter side of {MINIMUM_SIZE} pixels or more.")
+        raise ConfigError(
+            f"size {shorter_side} is too small.", f"Give a shorter side of {MINIMUM_SIZE} pixels or more."
+        )
     height, width = source
     scale = shorter_side / min(source)
     if max(source) > _WIDEST * min(source):
@@ -72,7 +74,7 @@ def shrink_probabilities(probabilities: Tensor, size: Size) -> Tensor:
         size: (H, W) wanted.
 
     Returns:
-        (C,H,W) summing to 1: areas averaged where it shrinks, bilinear where it grows.
+        (C,H,W) summing to 1: area average where it shrinks, bilinear where it grows.
     """
     if tuple(probabilities.shape[-2:]) == size:
         return probabilities
@@ -88,8 +90,8 @@ def grow_probabilities(probabilities: Tensor, size: Size) -> Tensor:
 
 
 def frame_tensor(image: NDArray[np.uint8]) -> Tensor:
-    """View a uint8 RGB array (H,W,3) as a tensor (3,H,W), copying only what torch cannot view.
+    """View a uint8 RGB array (H,W,3) as a tensor (3,H,W), copying only arrays that torch cannot view.
 
-    Torch takes neither flipped arrays (BGR turned to RGB by ``[..., ::-1]``) nor read-only ones (Pillow's).
+    Torch views neither flipped arrays (BGR turned to RGB by ``[..., ::-1]``) nor read-only ones (Pillow's).
     """
     return torch.from_numpy(np.require(image, requirements=["C", "W"])).permute(2, 0, 1)

@@ -1,4 +1,4 @@
-"""Losses of a predicted segmentation: cross-entropy of the hardest pixels and soft IoU."""
+"""Losses of a segmentation: cross-entropy of the hardest pixels and soft IoU."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# Shapes: B frames, K object slots, H W pixels. Label 255 is ignored.
+# Shapes: B frames, K object slots, H W pixels.
 
 IGNORE = 255
+"""Label of pixels that count neither as object nor as background."""
 
 
 class MaskLoss(NamedTuple):
@@ -37,11 +38,12 @@ def mask_loss(
 
     Args:
         logits: (B,K+1,H,W) as :meth:`SpaceTimeMemoryNetwork.segment` gives.
-        labels: int64 (B,H,W), slots 0..K, 255 to ignore.
-        counted: bool (B,K), the objects that count; a pixel of another is background here, because
-            the network could not have known of it. A frame where none counts adds nothing.
+        labels: int64 (B,H,W), slots 0..K or ``IGNORE``.
+        counted: bool (B,K), the objects that count; pixels of the others are background, because
+            the network cannot know them. A frame where no object counts adds nothing.
         hard_fraction: share of the pixels, those of highest cross-entropy, that is averaged.
-        frames: how many frames to divide by, where others hold more of the batch; None = those that count.
+        frames: how many frames to divide by, where other processes hold part of the batch; None = the frames that
+            count.
 
     Returns:
         Both parts; zero (with a gradient of zero) where no frame counts.
@@ -56,6 +58,7 @@ def mask_loss(
         )
     if not 0 < hard_fraction <= 1:
         raise ValueError(f"expected hard_fraction in (0, 1], got {hard_fraction}")
+    counted = counted.to(logits.device, non_blocking=True)
     counts = counted.any(dim=1)  # (B,)
     weights = counts.to(logits.dtype) / (counts.sum().clamp(min=1) if frames is None else frames)
     target = counted_labels(labels, counted)
@@ -66,13 +69,17 @@ def mask_loss(
 
 
 def counted_labels(labels: Tensor, counted: Tensor) -> Tensor:
-    """Turn the pixels of objects that do not count into background, keeping 255.
+    """Turn the pixels of objects that do not count into background; ``IGNORE`` stays.
 
     Args:
         labels: int64 (B,H,W).
         counted: bool (B,K).
+
+    Returns:
+        int64 (B,H,W).
     """
     b, k = counted.shape
+    counted = counted.to(labels.device, non_blocking=True)
     table = torch.zeros(b, IGNORE + 1, dtype=labels.dtype, device=labels.device)
     table[:, IGNORE] = IGNORE
     slots = torch.arange(1, k + 1, device=labels.device, dtype=labels.dtype)
@@ -85,11 +92,11 @@ def hard_cross_entropy(logits: Tensor, labels: Tensor, fraction: float) -> Tenso
 
     Args:
         logits: (B,K+1,H,W).
-        labels: int64 (B,H,W), 255 ignored.
-        fraction: share of the frame's pixels that is kept.
+        labels: int64 (B,H,W), ``IGNORE`` left out.
+        fraction: share of the frame's pixels that is averaged, in (0, 1].
 
     Returns:
-        (B,).
+        (B,), non-negative.
     """
     entropy = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="none").flatten(1)
     kept = max(1, round(entropy.shape[1] * fraction))
@@ -103,7 +110,7 @@ def soft_iou(foreground: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         foreground: probabilities (B,K,H,W).
-        labels: int64 (B,H,W), pixels of 255 left out.
+        labels: int64 (B,H,W), pixels of ``IGNORE`` left out.
 
     Returns:
         (B,K) in [0, 1]; 1 where prediction and truth are both empty.
@@ -111,8 +118,8 @@ def soft_iou(foreground: Tensor, labels: Tensor) -> Tensor:
     k = foreground.shape[1]
     slots = torch.arange(1, k + 1, device=labels.device).view(1, k, 1, 1)
     truth = (labels[:, None] == slots).to(foreground.dtype)
-    known = (labels != IGNORE)[:, None].to(foreground.dtype)
-    predicted = foreground * known
+    scored = (labels != IGNORE)[:, None].to(foreground.dtype)
+    predicted = foreground * scored
     intersection = torch.minimum(predicted, truth).sum(dim=(-2, -1))
     union = torch.maximum(predicted, truth).sum(dim=(-2, -1))
     return (intersection + 1e-6) / (union + 1e-6)

@@ -44,9 +44,11 @@ def ids_to_probabilities(ids: NDArray[np.uint8], objects: Sequence[int]) -> Tens
         [[1.0, 0.0], [0.0, 1.0]]
     """
     if ids.ndim != 2:
-        raise MaskError(f"A mask must be (H,W) integers, got shape {ids.shape}.")
+        raise MaskError(f"A mask must be (H,W) integers, got shape {ids.shape}.", "Give one id for each pixel.")
     if len(set(objects)) != len(objects) or any(not 1 <= i <= 255 for i in objects):
-        raise MaskError(f"Object ids must be distinct and in 1..255, got {list(objects)}.")
+        raise MaskError(
+            f"Object ids must be distinct and in 1..255, got {list(objects)}.", "Renumber the objects from 1."
+        )
     labels = torch.from_numpy(np.require(ids, requirements=["C", "W"]))  # torch views no read-only array
     foreground = torch.stack([labels == i for i in objects]) if objects else labels.new_zeros(0, *ids.shape)
     foreground = foreground.float()
@@ -73,7 +75,8 @@ def probabilities_to_ids(probabilities: Tensor, objects: Sequence[int]) -> NDArr
     if probabilities.ndim != 3 or probabilities.shape[0] != len(objects) + 1:
         raise MaskError(
             f"Expected probabilities ({len(objects) + 1},H,W) for {len(objects)} objects, "
-            f"got {tuple(probabilities.shape)}."
+            f"got {tuple(probabilities.shape)}.",
+            "Give one channel for the background and one for each object.",
         )
     return np.asarray(most_probable(probabilities, objects).cpu())
 
@@ -97,20 +100,22 @@ def most_probable(probabilities: Tensor, labels: Sequence[int] | None = None) ->
     return found
 
 
-def put_over(predicted: Tensor, objects: Sequence[int], given: NDArray[np.uint8]) -> tuple[Tensor, tuple[int, ...]]:
-    """Put given masks over predicted ones.
+def put_over(
+    predicted: Tensor, objects: Sequence[int], annotation: NDArray[np.uint8]
+) -> tuple[Tensor, tuple[int, ...]]:
+    """Put an annotation over predicted masks.
 
     Args:
         predicted: probabilities (K+1,H,W).
         objects: the id of each channel 1..K.
-        given: (H,W) ids; its objects own their pixels and have no others.
+        annotation: (H,W) ids; its objects own exactly their pixels.
 
     Returns:
-        Probabilities of all objects, those not known before at the end, summing to 1, and their ids.
+        Probabilities of all objects, new ones at the end, summing to 1, and their ids.
     """
-    shown = object_ids(given)
+    shown = object_ids(annotation)
     everyone = (*objects, *(i for i in shown if i not in objects))
-    hard = ids_to_probabilities(given, everyone).to(predicted.device)
+    hard = ids_to_probabilities(annotation, everyone).to(predicted.device)
     merged = torch.zeros_like(hard)
     merged[: len(predicted)] = predicted
     for slot, i in enumerate(objects, start=1):

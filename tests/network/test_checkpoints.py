@@ -16,7 +16,7 @@ from cyclevos.errors import ConfigError, WeightsError
 from cyclevos.network.checkpoints import convert_released, load_state, save_weights
 from cyclevos.network.spec import SPECS
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
-from cyclevos.network.weights import _from_file, resolve_dtype
+from cyclevos.network.weights import _from_file, resolve_device, resolve_dtype
 
 _path = Path(__file__).with_name("released_oracle.py")
 _spec = importlib.util.spec_from_file_location("released_oracle", _path)
@@ -161,6 +161,39 @@ def test_unknown_device_or_dtype_is_named(option, value, tmp_path, tiny_network)
     save_weights(tiny_network, tmp_path / "w.safetensors")
     with pytest.raises(ConfigError, match=value):
         cyclevos.load_network(tmp_path / "w.safetensors", **{option: value})
+
+
+NOT_HERE = [
+    "warp-drive",
+    "cuda:99",
+    torch.device("cuda", 99),
+    torch.device("meta"),
+    "",
+    "cpu:x",
+    object(),
+    None,
+    *([] if torch.backends.mps.is_available() else ["mps", torch.device("mps")]),
+    *([] if torch.cuda.is_available() else ["cuda", torch.device("cuda")]),
+]
+
+
+@pytest.mark.parametrize("device", NOT_HERE, ids=str)
+def test_any_device_that_is_not_here_is_refused_with_a_remedy(device, tmp_path, tiny_network):
+    save_weights(tiny_network, tmp_path / "w.safetensors")
+    with pytest.raises(ConfigError, match="cannot be used here") as caught:
+        cyclevos.load_network(tmp_path / "w.safetensors", device=device)
+    assert caught.value.problem.startswith("Device ")
+    assert caught.value.problem.endswith(".")
+    assert caught.value.remedy.startswith("Use auto, cpu")
+
+
+def test_a_device_that_is_here_is_taken_as_it_is():
+    assert resolve_device(torch.device("cpu")) == resolve_device("cpu") == torch.device("cpu")
+
+
+def test_a_dtype_without_fractions_is_refused():
+    with pytest.raises(ConfigError, match=r"torch.int64 holds no fractions\. Use auto, float32"):
+        resolve_dtype(torch.int64, torch.device("cpu"))
 
 
 def test_a_name_does_not_pass_for_another_networks_file(tmp_path, tiny_network, tiny_spec):

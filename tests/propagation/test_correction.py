@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from copy import deepcopy
 from dataclasses import replace
 
@@ -15,7 +14,7 @@ import torch
 import cyclevos
 import cyclevos.propagation.propagator as propagator_module
 from cyclevos import Correction
-from cyclevos.cycle import rebuild_reference, rebuilt_iou
+from cyclevos.cycle import reconstruct_reference, reconstruction_iou
 from cyclevos.errors import ConfigError
 from cyclevos.losses import mask_loss
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
@@ -35,7 +34,7 @@ def tensor(image: np.ndarray) -> torch.Tensor:
 
 
 def question(network, images, ids):
-    """A frame, a soft mask of it, and the reference it is to rebuild."""
+    """A frame, a soft mask of it, and the reference it is to reconstruct."""
     references = References(network)
     references.add(0, tensor(images[0]), torch.from_numpy(ids))
     objects = tuple(int(i) for i in np.unique(ids) if i)
@@ -44,15 +43,15 @@ def question(network, images, ids):
     return network.prepare_memory(tensor(images[2])), soft, references.reached(), objects
 
 
-def rebuilt(network, prepared, mask, reference, objects):
-    """Logits of the reference's mask, rebuilt from a mask (K+1,H,W), and the objects asked for."""
+def reconstructed(network, prepared, mask, reference, objects):
+    """Logits of the reference's mask, reconstructed from a mask (K+1,H,W), and the objects asked for."""
     present = torch.ones(1, len(objects), dtype=torch.bool)
     memory = network.encode_memory(prepared, mask[None], present)
-    return rebuild_reference(network, memory, reference.query, present), present
+    return reconstruct_reference(network, memory, reference.query, present), present
 
 
 def loss_of(network, prepared, mask, reference, objects):
-    logits, present = rebuilt(network, prepared, mask, reference, objects)
+    logits, present = reconstructed(network, prepared, mask, reference, objects)
     return mask_loss(logits, reference.labels(objects), present).total
 
 
@@ -112,14 +111,14 @@ def test_better_never_ends_below_where_it_began(exact, images, square):
         torch.testing.assert_close(corrected.memory, features)
 
 
-def rebuilt_witness(network, prepared, mask, witness, objects):
-    """Soft J (K,) of the witness's mask."""
+def reconstructed_previous(network, prepared, mask, previous, objects):
+    """Soft J (K,) of the previous frame's mask."""
     with torch.no_grad():
-        logits, present = rebuilt(network, prepared, mask, witness, objects)
-        return rebuilt_iou(logits, witness.labels(objects), present)[0]
+        logits, present = reconstructed(network, prepared, mask, previous, objects)
+        return reconstruction_iou(logits, previous.labels(objects), present)[0]
 
 
-def witnesses(network, images, ids):
+def previous_frames(network, images, ids):
     """A frame's masks as they were shown, right ones and wrong ones."""
     for moved in (ids, np.roll(ids, 6, axis=0), np.roll(ids, -6, axis=1)):
         held = References(network)
@@ -127,7 +126,9 @@ def witnesses(network, images, ids):
         yield held.reached()[0]
 
 
-def test_consistent_takes_for_each_object_the_last_mask_that_the_witness_bears_out(exact, images, square, strip):
+def test_consistent_takes_for_each_object_the_last_mask_that_reconstructs_the_previous_frame(
+    exact, images, square, strip
+):
     prepared, mask, references, objects = question(exact, images, square + strip)
     seen = set()
     for rate in (0.5, 5.0, 50.0, 1e4):
@@ -135,10 +136,10 @@ def test_consistent_takes_for_each_object_the_last_mask_that_the_witness_bears_o
             correct(exact, prepared, mask, references, objects, Correction(steps=n, rate=rate)).probabilities
             for n in (1, 2)
         ]
-        for witness in witnesses(exact, images, square + strip):
-            scores = [rebuilt_witness(exact, prepared, m, witness, objects) for m in path]
+        for previous in previous_frames(exact, images, square + strip):
+            scores = [reconstructed_previous(exact, prepared, m, previous, objects) for m in path]
             how = Correction(steps=2, rate=rate, accept="consistent")
-            corrected = correct(exact, prepared, mask, references, objects, how, witness=witness)
+            corrected = correct(exact, prepared, mask, references, objects, how, previous=previous)
             chosen = [max(n for n in range(3) if n == 0 or scores[n][k] >= scores[0][k]) for k in range(len(objects))]
             for k, n in enumerate(chosen):
                 torch.testing.assert_close(corrected.probabilities[k + 1], path[n][k + 1])
@@ -150,11 +151,11 @@ def test_consistent_takes_for_each_object_the_last_mask_that_the_witness_bears_o
     assert any(a != b for a, b in seen)  # objects are judged one by one
 
 
-def test_what_the_witness_never_bears_out_is_taken_back(exact, images, square):
+def test_what_never_reconstructs_the_previous_frame_is_taken_back(exact, images, square):
     prepared, mask, references, objects = question(exact, images, square)
     results = [
-        correct(exact, prepared, mask, references, objects, how, witness=witness)
-        for witness in witnesses(exact, images, square)
+        correct(exact, prepared, mask, references, objects, how, previous=previous)
+        for previous in previous_frames(exact, images, square)
         for how in (Correction(steps=2, rate=rate, accept="consistent") for rate in (1.0, 1e4))
     ]
     reverted = [c for c in results if not c.kept]
@@ -167,16 +168,16 @@ def test_what_the_witness_never_bears_out_is_taken_back(exact, images, square):
 
 def test_a_step_that_leaves_no_numbers_is_taken_back(exact, images, square):
     prepared, mask, references, objects = question(exact, images, square)
-    witness = next(iter(witnesses(exact, images, square)))
+    previous = next(iter(previous_frames(exact, images, square)))
     how = Correction(steps=2, rate=1e308, rate_unit="pixel")
     wild = correct(exact, prepared, mask, references, objects, how)
     assert not torch.isfinite(wild.probabilities).all()
     how = replace(how, accept="consistent")
-    tame = correct(exact, prepared, mask, references, objects, how, witness=witness)
+    tame = correct(exact, prepared, mask, references, objects, how, previous=previous)
     assert torch.isfinite(tame.probabilities).all()
 
 
-def test_without_a_witness_consistent_keeps_the_last_step(exact, images, square):
+def test_without_a_previous_frame_consistent_keeps_the_last_step(exact, images, square):
     asked = question(exact, images, square)
     how = Correction(steps=2, rate=3.0)
     always = correct(exact, *asked, how)
@@ -184,21 +185,21 @@ def test_without_a_witness_consistent_keeps_the_last_step(exact, images, square)
     assert torch.equal(always.probabilities, consistent.probabilities)
 
 
-def test_the_witness_is_the_previous_frame_as_it_was_shown(lively_network, images, square, monkeypatch):
+def test_the_previous_frame_is_judged_as_it_was_output(lively_network, images, square, monkeypatch):
     seen = []
     plain = propagator_module.correct
 
-    def spy(*args, witness=None, **rest):
-        seen.append(witness)
-        return plain(*args, witness=witness, **rest)
+    def spy(*args, previous=None, **rest):
+        seen.append(previous)
+        return plain(*args, previous=previous, **rest)
 
     monkeypatch.setattr(propagator_module, "correct", spy)
     shown = predictions(lively_network, images, square, correction=Correction(every=2, accept="consistent"))
     corrected = range(2, len(images), 2)
     assert len(seen) == len(corrected)
-    for index, witness in zip(corrected, seen, strict=True):
-        assert np.array_equal(witness.ids.numpy(), shown[index - 1].ids)
-        assert torch.equal(witness.frame, tensor(images[index - 1]).float())
+    for index, previous in zip(corrected, seen, strict=True):
+        assert np.array_equal(previous.ids.numpy(), shown[index - 1].ids)
+        assert torch.equal(previous.frame, tensor(images[index - 1]).float())
 
 
 def test_growth_is_in_proportion_to_what_was_there(exact, images, square):
@@ -219,7 +220,7 @@ def test_the_hardest_pixels_are_as_many_as_asked_for(exact, images, square):
     moves = []
     for share in (0.1, 1.0):
         leaf = mask.clone().requires_grad_()
-        logits, present = rebuilt(exact, prepared, leaf, references[0], objects)
+        logits, present = reconstructed(exact, prepared, leaf, references[0], objects)
         loss = mask_loss(logits, references[0].labels(objects), present, share).total
         (gradient,) = torch.autograd.grad(loss, leaf)
         how = Correction(steps=1, rate=3.0, hard_fraction=share)
@@ -240,7 +241,7 @@ def test_each_object_is_asked_of_its_own_last_reference_or_of_all(exact, images,
     losses = []
     first = [True, choice == "all"]
     for reference, who in zip(references.reached(), torch.tensor([first, [False, True]]), strict=True):
-        logits = rebuild_reference(exact, memory.select(who), reference.query, who[None])
+        logits = reconstruct_reference(exact, memory.select(who), reference.query, who[None])
         losses.append(mask_loss(logits, reference.labels(objects), who[None]).total)
     (gradient,) = torch.autograd.grad(sum(losses) / 2, leaf)
     how = Correction(steps=1, rate=3.0, reference=choice)
@@ -269,14 +270,14 @@ def test_steps_end_where_the_reference_comes_back_well_enough(exact, images, squ
     torch.testing.assert_close(stopped.probabilities, scores[1].probabilities)
 
 
-def test_objects_that_the_witness_does_not_show_keep_the_last_step(exact, images, square, strip):
+def test_objects_that_the_previous_frame_does_not_show_keep_the_last_step(exact, images, square, strip):
     prepared, mask, references, objects = question(exact, images, square + strip)
     for rate in (0.5, 5.0, 50.0, 1e4):
         last = correct(exact, prepared, mask, references, objects, Correction(steps=2, rate=rate)).probabilities
         how = Correction(steps=2, rate=rate, accept="consistent")
-        for witness in (*witnesses(exact, images, square), *witnesses(exact, images, strip)):
-            kept = correct(exact, prepared, mask, references, objects, how, witness=witness).probabilities
-            other = 2 if witness.objects == (1,) else 1
+        for previous in (*previous_frames(exact, images, square), *previous_frames(exact, images, strip)):
+            kept = correct(exact, prepared, mask, references, objects, how, previous=previous).probabilities
+            other = 2 if previous.objects == (1,) else 1
             torch.testing.assert_close(kept[other], last[other])
 
 
@@ -422,18 +423,33 @@ def test_a_snapshot_continues_exactly(lively_network, images, square, accept):
 @pytest.mark.parametrize(
     "correction", [Correction(accept="better", project=True), Correction.preset("default"), Correction.preset("paper")]
 )
-def test_each_corrected_frame_says_what_was_done(lively_network, images, square, caplog, correction):
+def test_each_corrected_frame_says_what_was_done(lively_network, images, square, caplog, monkeypatch, correction):
+    done = []
+    plain = propagator_module.correct
+
+    def spy(network, prepared, mask, *args, **rest):
+        done.append((mask, plain(network, prepared, mask, *args, **rest)))
+        return done[-1][1]
+
+    monkeypatch.setattr(propagator_module, "correct", spy)
     with caplog.at_level(logging.INFO, logger="cyclevos"):
         told = predictions(lively_network, images, square, correction=correction)
     (line,) = [r.message for r in caplog.records if r.message.startswith("frame 5")]
-    numbers = re.fullmatch(
-        r"frame 5: reference (0\.\d+) -> (0\.\d+), (\d+) steps, \d+ pixels changed, (kept|reverted)", line
+    ((mask, result),) = done
+    assert 0 <= result.before <= 1
+    assert 0 <= result.after <= 1
+    assert result.steps == correction.steps
+    assert result.kept or torch.equal(result.probabilities[1:], mask[1:])
+    if correction.accept == "always":
+        assert result.kept
+    if correction.accept == "better":
+        assert result.kept == (result.after > result.before)
+    changed = int((result.probabilities.argmax(dim=0) != mask.argmax(dim=0)).sum())
+    verdict = "kept" if result.kept else "reverted"
+    assert line == (
+        f"frame 5: reference {result.before:.3f} -> {result.after:.3f}, {correction.steps} steps, "
+        f"{changed} pixels changed, {verdict}"
     )
-    assert numbers is not None, line
-    before, after, steps, verdict = numbers.groups()
-    assert int(steps) == correction.steps
-    assert float(after) >= float(before)
-    assert verdict == ("kept" if correction.accept == "always" or after > before else "reverted")
     silent = predictions(lively_network, images, square, correction=correction)
     assert all(torch.equal(a.probabilities, b.probabilities) for a, b in zip(told, silent, strict=True))
 

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import cyclevos
-from cyclevos.cycle import rebuild_reference, rebuilt_iou
+from cyclevos.cycle import reconstruct_reference, reconstruction_iou
 from cyclevos.errors import WeightsError
 from cyclevos.network.protocol import QueryFeatures
 from cyclevos.propagation.memory_bank import MemoryPolicy
@@ -40,12 +40,17 @@ def odds(share):
     return np.log((share + 0.01) / (1.01 - share))
 
 
+def keep(reliability, *seen):
+    """Do what a step does with one frame's masks."""
+    return reliability.keep(reliability.judge(reliability.observe(*seen)))
+
+
 def observed(reliability, mask, sureness=0.9):
     query = QueryFeatures(torch.empty(0), (torch.empty(0),) * 3, (64, 96))
     foreground = torch.where(mask > 0, sureness, 1 - sureness)
     probabilities = torch.stack([1 - foreground, foreground])
     known = [Reference(query, torch.empty(0), square_at(16), (7,))]
-    return reliability.observe(None, probabilities, (7,), known)
+    return keep(reliability, None, probabilities, (7,), known)
 
 
 def test_signals_of_a_sure_mask_and_of_an_unsure_one():
@@ -130,7 +135,7 @@ def test_an_object_is_held_against_the_last_reference_that_shows_it():
     half[32:] = 0
     known = [Reference(query, torch.empty(0), shown, (7,)) for shown in (square_at(16), half)]
     probabilities = torch.stack([square_at(32) == 0, square_at(32) > 0]).float()
-    reliability.observe(None, probabilities, (7,), known)
+    keep(reliability, None, probabilities, (7,), known)
     assert signals(reliability, 7)["area"] == pytest.approx(np.log(2), abs=1e-3)
 
 
@@ -144,12 +149,12 @@ def test_a_reference_is_asked_for_its_own_objects_alone(lively_network, images, 
         prepared = lively_network.prepare_memory(frames[2])
         memory = lively_network.encode_memory(prepared, hard[None], torch.ones(1, 2, dtype=torch.bool))
     reliability = Reliability(lively_network)
-    reliability.observe(memory, hard, (1, 5), references.reached())
+    keep(reliability, memory, hard, (1, 5), references.reached())
     for k, (i, reference) in enumerate(zip((1, 5), references.reached(), strict=True)):
         who = torch.arange(2) == k
         with torch.no_grad():
-            logits = rebuild_reference(lively_network, memory.select(who), reference.query, who[None])
-        alone = rebuilt_iou(logits, reference.labels((1, 5)), who[None])[0, k]
+            logits = reconstruct_reference(lively_network, memory.select(who), reference.query, who[None])
+        alone = reconstruction_iou(logits, reference.labels((1, 5)), who[None])[0, k]
         assert signals(reliability, i)["cycle"] == pytest.approx(odds(float(alone)), abs=1e-4)
 
 

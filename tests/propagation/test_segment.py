@@ -401,7 +401,7 @@ def test_both_carries_an_object_back_over_a_frame_that_is_annotated_with_another
 
 @pytest.mark.parametrize("direction", ["backward", "both"])
 def test_a_stream_cannot_be_read_from_its_end(lively_network, images, square, direction):
-    with pytest.raises(VideoError, match="give a path, a list or an array, not a generator"):
+    with pytest.raises(VideoError, match=r"got a generator\. Give a path, a list or an array"):
         run(lively_network, (image for image in images), square, direction=direction)
 
 

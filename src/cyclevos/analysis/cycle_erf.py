@@ -1,4 +1,4 @@
-"""Cycle-ERF (Eq. 6): the pixels of a frame that would have to be marked for the network to find the object again."""
+"""Cycle-ERF (Eq. 6): the pixels of a frame from which the network can reconstruct the object in the reference."""
 
 from __future__ import annotations
 
@@ -39,33 +39,34 @@ def cycle_erf(
 
     Args:
         network: any memory network, frozen.
-        frame: the frame that is looked at, uint8 RGB (H,W,3).
-        reference: the frame whose mask is known, of the same size.
+        frame: the frame to analyse, uint8 RGB (H,W,3).
+        reference: the annotated frame, of the same size.
         mask: its object ids, integers 0..255 (H,W); 0 is the background.
         steps: M, of the gradient descent.
         rate: alpha, for the loss as a mean over pixels.
         size: shorter side inside the network; ``"auto"`` = what the weights were found best at,
             None = the frames' own.
-        before_step: told the number of each step before it is taken; what it raises ends the work.
+        before_step: called with the number of each step before it is taken; what it raises ends the work.
 
     Returns:
         float32 (K,H,W), one non-negative map for each object of the mask, ids in ascending order.
 
     Raises:
-        MaskError: the mask is empty, not of the frames' size, or its values are no ids.
+        MaskError: the mask is empty, not of the frames' size, or holds values that are no ids.
         ConfigError: there is no step to take, or the rate is not positive.
     """
     ids = np.asarray(mask)
     if ids.shape != reference.shape[:2] or frame.shape != reference.shape:
         raise MaskError(
             f"Expected two frames (H,W,3) and a mask (H,W) of one size, got {frame.shape}, {reference.shape} and "
-            f"{ids.shape}."
+            f"{ids.shape}.",
+            "Give frames and mask in one size.",
         )
     (ids,) = check_masks({0: ids}).values()
     objects = object_ids(ids)
     how = Correction(steps=steps, rate=rate)
     if not steps:
-        raise ConfigError("cycle-ERF starts from an empty mask: steps must be at least 1.")
+        raise ConfigError("cycle-ERF starts from an empty mask: steps must be at least 1.", "Give 1 step or more.")
     inside = network_size((ids.shape[0], ids.shape[1]), network.spec.size if size == "auto" else size)
     parameter = next(iter(network.parameters()))
 
@@ -73,12 +74,12 @@ def cycle_erf(
         return resize_frame(frame_tensor(image).to(parameter.device), inside)[None].to(parameter.dtype)
 
     references = References(network)
-    references.add(0, encoded(reference), shrink_ids(ids, inside).to(parameter.device))
-    (known,) = references.reached()
+    references.add(0, encoded(reference), shrink_ids(ids, inside))
+    (annotated,) = references.reached()
     with torch.no_grad():
         prepared = network.prepare_memory(encoded(frame))
     empty = torch.zeros(len(objects) + 1, *inside, device=parameter.device)
-    asked = [(known, known.shows(objects))]
+    asked = [(annotated, annotated.shows(objects))]
     field = descend(network, prepared, empty, asked, objects, how, before_step).probabilities[1:].relu()
     grown = F.interpolate(field[None], size=ids.shape, mode="bilinear", align_corners=False)[0]
     return np.asarray(grown.cpu().numpy(), dtype=np.float32)

@@ -42,7 +42,7 @@ def save_weights(network: SpaceTimeMemoryNetwork, path: Path, *, half: bool = Fa
 
 
 def write_safetensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write tensors as safetensors, beside and renamed.
+    """Write tensors as safetensors, to a temporary file that is then renamed.
 
     Raises:
         OutputError: the file cannot be written.
@@ -50,8 +50,8 @@ def write_safetensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str
     try:
         with replacing(path) as unfinished:
             save_file(tensors, unfinished, metadata=metadata)
-    except SafetensorError as error:  # how safetensors reports the disk's refusals
-        raise OutputError(f"cannot write {path} ({error}). Free space or choose another place.") from error
+    except SafetensorError as error:  # how safetensors reports errors of the disk
+        raise OutputError(f"{path} cannot be written ({error}).", "Free space or choose another place.") from error
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], NetworkSpec | None]:
@@ -65,7 +65,9 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], NetworkSpec | None]
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is not a safetensors file ({error}). Download it again or name another.") from error
+        raise WeightsError(
+            f"{path} is not a safetensors file ({error}).", "Download it again or name another file."
+        ) from error
     return tensors, _spec(metadata, path)
 
 
@@ -90,7 +92,9 @@ def _spec(metadata: dict[str, str], path: Path) -> NetworkSpec | None:
     try:
         return NetworkSpec.model_validate_json(metadata[_SPEC_KEY])
     except (ValidationError, json.JSONDecodeError) as error:
-        raise WeightsError(f"{path} holds a broken network specification: {error}") from error
+        raise WeightsError(
+            f"{path} holds a broken network specification: {error}", "Download the file again or save it anew."
+        ) from error
 
 
 def read_pickle(path: Path) -> dict[str, Tensor]:
@@ -109,12 +113,16 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
             f"{path} is not a weights file, or it holds objects other than tensors, which are never loaded "
-            f"because they could run code ({reason}). Give a file of tensors: safetensors, or a plain state dict."
+            f"because they could run code ({reason}).",
+            "Give a file of tensors: safetensors, or a plain state dict.",
         ) from error
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise WeightsError(f"{path} holds no state dict of tensors; expected one, bare or under 'state_dict'.")
+        raise WeightsError(
+            f"{path} holds no state dict of tensors; expected one, bare or under 'state_dict'.",
+            "Save the network's state_dict() and give that file.",
+        )
     return {str(name).removeprefix("module."): value for name, value in content.items()}
 
 
@@ -214,7 +222,8 @@ def load_state(network: SpaceTimeMemoryNetwork, tensors: Mapping[str, Tensor], o
     if problems:
         raise WeightsError(
             f"{origin} does not match the network (trunk {network.spec.trunk}, second mask channel "
-            f"{network.spec.second_mask!r}): {'; '.join(problems)}. Name the network the weights were made for."
+            f"{network.spec.second_mask!r}): {'; '.join(problems)}.",
+            "Name the network that the weights were made for.",
         )
     with torch.no_grad():
         for name, value in tensors.items():

@@ -1,4 +1,4 @@
-"""Objects in chunks: how many a network takes at a time, and what happens when a GPU has no room for them."""
+"""Objects in chunks: how many a network processes at a time, fewer after a GPU has run out of memory."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ logger = logging.getLogger(__name__)
 
 OutOfMemoryError = torch.cuda.OutOfMemoryError
 
-_PIXELS = 1_200_000  # of all objects that a CPU takes at a time
+_PIXELS = 1_200_000  # of all objects in one chunk on a CPU
 
 
 class ObjectChunks:
-    """Works through objects a few at a time.
+    """Processes objects a few at a time.
 
-    A CPU takes as many as have about a million pixels together: several small maps keep its cores busier, large ones
-    only take memory. A GPU takes all, and half as many after it has run out of memory. Where gradients are wanted all
-    go together.
+    On a CPU a chunk has about a million pixels: several small maps keep the cores busier, large ones only use more
+    memory. On a GPU a chunk has all objects, and half as many after each time it has run out of memory. With gradients
+    all objects are processed together.
 
     Attributes:
         at_once: objects at a time; None = all on a GPU, as many as the frame's size allows on a CPU.
@@ -33,16 +33,16 @@ class ObjectChunks:
     def run(
         self, work: Callable[[slice], tuple[Tensor, ...]], objects: int, pixels: int, device: torch.device
     ) -> tuple[Tensor, ...]:
-        """Do the work for all objects and join what it gives along the first dimension.
+        """Do the work for all objects and concatenate the results along the first dimension.
 
         Args:
-            work: takes a range of objects.
+            work: processes a range of objects.
             objects: how many there are.
             pixels: of a frame.
             device: where the work is done.
 
         Raises:
-            torch.cuda.OutOfMemoryError: there is no room for one alone.
+            torch.cuda.OutOfMemoryError: the memory does not suffice for a single object.
         """
         if torch.is_grad_enabled():
             return work(slice(0, objects))

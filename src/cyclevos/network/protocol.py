@@ -1,4 +1,4 @@
-"""What any memory network has to offer to be propagated, corrected and trained."""
+"""The methods that a memory network needs for propagation, correction and training."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from cyclevos.network.features import MemoryFeatures, MemoryInput, QueryFeatures
 from cyclevos.network.spec import NetworkSpec
-from cyclevos.network.stm import MemoryFeatures, MemoryInput, QueryFeatures
 
 __all__ = ["MemoryFeatures", "MemoryInput", "MemoryNetwork", "QueryFeatures"]
 
@@ -25,7 +25,7 @@ class MemoryNetwork(Protocol):
         """Encode RGB frames (B,3,H,W) in [0, 1] that are to be segmented."""
 
     def prepare_memory(self, frames: Tensor, query: QueryFeatures | None = None) -> MemoryInput:
-        """Encode what remembering RGB frames (B,3,H,W) does not owe to their masks."""
+        """Encode the mask-independent memory features of RGB frames (B,3,H,W) in [0, 1]."""
 
     def encode_memory(self, prepared: MemoryInput, probabilities: Tensor, present: Tensor) -> MemoryFeatures:
         """Encode prepared frames with their soft masks (B,K+1,H,W), once per present object (B,K)."""

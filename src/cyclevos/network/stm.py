@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from cyclevos.masks import soft_aggregation
 from cyclevos.network.decoder import Decoder
+from cyclevos.network.features import MemoryFeatures, MemoryInput, QueryFeatures
 from cyclevos.network.memory_read import ReadKernel, memory_read
 from cyclevos.network.object_chunks import ObjectChunks
 from cyclevos.network.spec import NetworkSpec
@@ -24,77 +25,14 @@ _SHORTCUT_CELLS = 4  # a side: the mask shortcut sees a cell's mask at stride 4
 _JOINING_CELLS = 2  # a side: where masks join features of stride 4, they are seen at stride 2
 
 
-class QueryFeatures(NamedTuple):
-    """What a frame asks with, and what decoding it needs.
-
-    Attributes:
-        key: (B,Ck,h,w).
-        prepared: the decoder's object-independent maps at strides 16, 8, 4.
-        size: (H, W) of the frame before padding.
-        shallow: features at stride 4 that remembering the frame starts from, (B,C,H/4,W/4), where the network
-            shares its encoder.
-    """
-
-    key: Tensor
-    prepared: tuple[Tensor, Tensor, Tensor]
-    size: tuple[int, int]
-    shallow: Tensor | None = None
-
-    def select(self, rows: slice | Tensor) -> QueryFeatures:
-        """Return the features of some of the frames."""
-        if isinstance(rows, Tensor) and torch.equal(rows, torch.arange(len(self.key), device=rows.device)):
-            return self  # one object per frame: nothing to gather
-        a, b, c = self.prepared
-        if isinstance(rows, Tensor) and len(self.key) == 1:  # all of the one frame: a view will do
-            n = len(rows)
-            maps = a.expand(n, -1, -1, -1), b.expand(n, -1, -1, -1), c.expand(n, -1, -1, -1)
-            return QueryFeatures(self.key.expand(n, -1, -1, -1), maps, self.size)
-        shallow = None if self.shallow is None else self.shallow[rows]
-        return QueryFeatures(self.key[rows], (a[rows], b[rows], c[rows]), self.size, shallow)
-
-
-class MemoryInput(NamedTuple):
-    """What remembering frames does not owe to their masks.
-
-    Attributes:
-        images: (B,C,h',w'), what the memory encoder starts from.
-        key: (B,Ck,h,w), the memory's key, where the network shares its encoder.
-    """
-
-    images: Tensor
-    key: Tensor | None = None
-
-    def select(self, rows: slice) -> MemoryInput:
-        """Return that of some of the frames."""
-        return MemoryInput(self.images[rows], None if self.key is None else self.key[rows])
-
-
-class MemoryFeatures(NamedTuple):
-    """What is remembered of each object in one frame.
-
-    Attributes:
-        key: (O,Ck,h,w).
-        value: (O,Cv,h,w).
-    """
-
-    key: Tensor
-    value: Tensor
-
-    def select(self, rows: Tensor) -> MemoryFeatures:
-        """Return the features of some of the objects, bool (O,)."""
-        if bool(rows.all()):
-            return self
-        return MemoryFeatures(self.key[rows], self.value[rows])
-
-
 class SpaceTimeMemoryNetwork(nn.Module):
     """STM (Oh et al., ICCV 2019) over any timm trunk.
 
     Args:
-        spec: what the network is made of.
+        spec: the parts of the network.
 
     Attributes:
-        chunks: how many objects it takes at a time; ``chunks.at_once = 4`` bounds its memory.
+        chunks: how many objects are encoded and decoded at a time; ``chunks.at_once = 4`` bounds the memory used.
     """
 
     def __init__(self, spec: NetworkSpec) -> None:
@@ -128,6 +66,9 @@ class SpaceTimeMemoryNetwork(nn.Module):
 
         Args:
             frames: RGB (B,3,H,W) in [0, 1].
+
+        Returns:
+            Their features, of the network's dtype.
         """
         images = self._normalise(_pad(frames, self.spec.pad_multiple))
         f4, f8, f16 = self.query_encoder(images)
@@ -136,11 +77,11 @@ class SpaceTimeMemoryNetwork(nn.Module):
         return QueryFeatures(self._key(self.query_key(f16)), prepared, _size(frames), shallow)
 
     def prepare_memory(self, frames: Tensor, query: QueryFeatures | None = None) -> MemoryInput:
-        """Encode what remembering a frame does not owe to its masks.
+        """Encode the mask-independent memory features of frames.
 
         Args:
             frames: RGB (B,3,H,W) in [0, 1].
-            query: their query features, if they are at hand: a network that shares its encoder has it all there.
+            query: their query features, if available: a network that shares its encoder takes everything from them.
 
         Returns:
             The ``prepared`` of :meth:`encode_memory`.
@@ -154,19 +95,20 @@ class SpaceTimeMemoryNetwork(nn.Module):
         """Encode frames with their masks, once per object.
 
         Args:
-            prepared: what :meth:`prepare_memory` made of the frames.
+            prepared: mask-independent features of the frames, from :meth:`prepare_memory`.
             probabilities: soft masks (B,K+1,H,W), channel 0 the background.
-            present: bool (B,K), which slots hold an object to remember.
+            present: bool (B,K), which slots hold an object to remember; best on the host, where reading it waits
+                for no device.
         """
         owner = present.nonzero()[:, 0]  # (O,)
         foreground = probabilities[:, 1:]
         if len(owner) == present.numel():
             own = foreground.flatten(0, 1)[:, None]  # (O,1,H,W)
         else:
-            foreground = foreground * present[..., None, None]
+            foreground = foreground * present[..., None, None].to(foreground.device, non_blocking=True)
             own = foreground[present][:, None]
         if self.spec.second_mask == "others":
-            second = (foreground.sum(dim=1)[owner][:, None] - own).clamp(0, 1)
+            second = (_of_owners(foreground.sum(dim=1, keepdim=True), owner) - own).clamp(0, 1)
         else:
             second = 1 - own
         masks = _pad(torch.cat([own, second], dim=1), self.spec.pad_multiple).to(prepared.images.dtype)
@@ -201,7 +143,7 @@ class SpaceTimeMemoryNetwork(nn.Module):
             query: features of B frames.
             memory_key: (O,Ck,N) over all memory cells of each object.
             memory_value: (O,Cv,N).
-            present: bool (B,K), which slots the O objects fill.
+            present: bool (B,K), which slots the O objects fill; best on the host, see :meth:`encode_memory`.
             known: bool (O,N), the cells each object may read; None = all.
 
         Returns:
@@ -231,7 +173,8 @@ class SpaceTimeMemoryNetwork(nn.Module):
         if len(owner) == present.numel():
             return soft_aggregation(foreground.unflatten(0, present.shape))
         nobody = difference.new_zeros(*present.shape, *query.size)
-        return soft_aggregation(nobody.masked_scatter(present[..., None, None], foreground))
+        slots = present[..., None, None].to(foreground.device, non_blocking=True)
+        return soft_aggregation(nobody.masked_scatter(slots, foreground))
 
     def _key(self, key: Tensor) -> Tensor:
         """Scale a cosine network's keys (B,Ck,h,w) to where the memory read gives sharpness times cosine."""

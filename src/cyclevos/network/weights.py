@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 PACKAGED = {"default": Path(__file__).resolve().parents[1] / "weights" / "default.safetensors"}
 """Weights that come with the package."""
 
+_DEVICES = "Use auto, cpu, cuda, cuda:N with the number of a card that is there, or mps on a Mac."
+
 _BFLOAT16_CARDS = 8  # compute capability from which on a CUDA card has bfloat16, not an emulation
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -47,7 +49,7 @@ def load_network(
         dtype: ``auto`` (see :func:`resolve_dtype`), ``float32``, ``bfloat16``, ``float16``.
 
     Returns:
-        The network in evaluation mode; its parameters want no gradient.
+        The network in evaluation mode; its parameters require no gradient.
 
     Raises:
         WeightsError: the name or file is unknown, or the tensors do not match.
@@ -64,7 +66,7 @@ def build_network(spec: NetworkSpec, *, imagenet: bool = False) -> SpaceTimeMemo
 
     Raises:
         ConfigError: the trunk is unknown.
-        WeightsError: its ImageNet weights cannot be had.
+        WeightsError: its ImageNet weights cannot be loaded.
     """
     network = SpaceTimeMemoryNetwork(spec)
     if imagenet:
@@ -74,41 +76,42 @@ def build_network(spec: NetworkSpec, *, imagenet: bool = False) -> SpaceTimeMemo
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
-    """Turn ``auto`` into CUDA where there is one, else the CPU.
+    """Return a device that can be used here, CUDA where there is one for ``auto``, else the CPU.
 
     Raises:
         ConfigError: torch knows no such device or cannot use it here.
     """
-    if isinstance(device, torch.device):
-        return device
-    if device == "auto":
+    if isinstance(device, str) and device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         place = torch.device(device)
+        if place.type == "meta":
+            raise ValueError("meta holds no values")
         torch.zeros(1, device=place)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ConfigError(
-            f"Device {device!r} cannot be used here ({str(error).splitlines()[0]}). Use auto, cpu, cuda or mps."
-        ) from error
+    except Exception as error:  # torch raises a different kind for each device and for nonsense
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"Device {str(device)!r} cannot be used here ({reason}).", _DEVICES) from error
     return place
 
 
 def resolve_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
-    """Turn ``auto`` into what is fastest and precise enough.
+    """Return the dtype of a name; ``auto`` is the fastest one of sufficient precision.
 
     That is bfloat16 on CUDA cards and CPUs that have the instructions, float16 on older cards, else float32.
 
     Raises:
-        ConfigError: the name is none of ours.
+        ConfigError: the name is unknown, or the dtype holds no fractions.
     """
     if isinstance(dtype, torch.dtype):
+        if not dtype.is_floating_point:
+            raise ConfigError(f"dtype {dtype} holds no fractions.", f"Use auto, {', '.join(DTYPES)}.")
         return dtype
     if dtype == "auto":
         if device.type == "cuda":
             return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= _BFLOAT16_CARDS else torch.float16
         return torch.bfloat16 if device.type == "cpu" and _cpu_has_bfloat16() else torch.float32
     if dtype not in DTYPES:
-        raise ConfigError(f"dtype {dtype!r} is unknown. Use auto, {', '.join(DTYPES)}.")
+        raise ConfigError(f"dtype {dtype!r} is unknown.", f"Use auto, {', '.join(DTYPES)}.")
     return DTYPES[dtype]
 
 
@@ -124,11 +127,11 @@ def _load(name: str, weights: str | None) -> SpaceTimeMemoryNetwork:
         if name in PACKAGED and PACKAGED[name].is_file():
             return _from_file(PACKAGED[name], None)
         raise WeightsError(
-            f"The weights of {name!r} do not come with the package. Download the authors' file and pass it: "
-            f"load_network({name!r}, weights='FILE') or --weights {name}=FILE."
+            f"The weights of {name!r} do not come with the package.",
+            f"Download the authors' file and pass it: load_network({name!r}, weights='FILE') or --weights {name}=FILE.",
         )
     if weights is not None:
-        raise WeightsError(f"{name!r} is not a named network. Names: {', '.join(SPECS)}.")
+        raise WeightsError(f"{name!r} is not a named network.", f"Use one of the names {', '.join(SPECS)}.")
     if "=" in name and name.split("=", 1)[0] in SPECS:
         known, file = name.split("=", 1)
         return _from_file(_local(file), SPECS[known])
@@ -148,7 +151,7 @@ def _from_file(path: Path, spec: NetworkSpec | None) -> SpaceTimeMemoryNetwork:
         _refuse_another(stored, spec, path)
     spec = stored or spec
     if spec is None:
-        raise WeightsError(f"{path} does not say which network it is for. Name it: --weights NAME={path}.")
+        raise WeightsError(f"{path} does not say which network it is for.", f"Name it: --weights NAME={path}.")
     network = SpaceTimeMemoryNetwork(spec)
     load_state(network, tensors, str(path))
     logger.info("loaded %s (trunk %s)", path, spec.trunk)
@@ -161,8 +164,8 @@ def _refuse_another(stored: NetworkSpec, wanted: NetworkSpec, path: Path) -> Non
     differing = [name for name, value in ours.items() if value != theirs[name]]
     if differing:
         raise WeightsError(
-            f"{path} holds another network than the one named: {', '.join(f'{n} is {ours[n]!r}' for n in differing)}. "
-            "The file says itself which network it is for: give it without a name."
+            f"{path} holds another network than the one named: {', '.join(f'{n} is {ours[n]!r}' for n in differing)}.",
+            "Give the file without a name: it records which network it is for.",
         )
 
 
@@ -179,15 +182,20 @@ def _local(address: str) -> Path:
         path = Path(address).expanduser()
         if not path.is_file():
             raise WeightsError(
-                f"No weights {address!r}: neither a named network ({', '.join(SPECS)}) nor a file nor hf://owner/repository/file."
+                f"No weights {address!r}: neither a named network ({', '.join(SPECS)}) nor a file nor hf://owner/repository/file.",
+                "Check the spelling of the name or path.",
             )
         return path
     parts = address.removeprefix("hf://").split("/")
     if len(parts) < 3:
-        raise WeightsError(f"{address!r}: expected hf://owner/repository/path/to/file.")
+        raise WeightsError(
+            f"{address!r}: expected hf://owner/repository/path/to/file.", "Name the owner, the repository and the file."
+        )
     from huggingface_hub import hf_hub_download
 
     try:
         return Path(hf_hub_download("/".join(parts[:2]), "/".join(parts[2:])))
     except Exception as error:
-        raise WeightsError(f"{address} could not be downloaded: {error}") from error
+        raise WeightsError(
+            f"{address} could not be downloaded: {error}", "Check the address and the connection, or pass a local file."
+        ) from error

@@ -25,17 +25,17 @@ class Correction:
         rate_unit: what the rate multiplies: the gradient of the loss as it is, a mean over pixels
             (``mean``, the authors' convention: the same number does less on larger frames), or of the
             sum over the hardest pixels (``pixel``, the same at every size).
-        project: clamp the mask to [0, 1] after each step and objects that overlap to a sum of 1.
+        project: after each step, clamp the mask to [0, 1] and scale overlapping objects to a sum of 1.
         apply_to: where the corrected mask goes: the ``output``, the ``memory``, or ``both``.
-        reference: ask for the ``latest`` annotated frame of each object, or for ``all`` of them, later
-            ones too.
-        stop_at: stop as soon as the reference is rebuilt with this soft J; a frame that starts there is
+        reference: reconstruct the ``latest`` annotated frame of each object, or ``all`` annotated frames, those not
+            reached yet included.
+        stop_at: stop as soon as the reconstructed reference reaches this soft J; a frame that starts there is
             not corrected. None never stops early.
-        grow_from: a step raises a pixel in full where its mask was at least this probable, and less in
-            proportion below, so that nothing grows far from the mask. None raises every pixel alike.
-        accept: ``always`` keeps the last step, ``better`` the one that rebuilt the reference best,
-            which may be none, ``consistent`` for each object the last one from which the previous
-            frame's mask comes back no worse than from the original, which may be none.
+        grow_from: a step raises a pixel in full where its mask was at least this probable, and in
+            proportion below, so that nothing grows far from the mask. None raises every pixel in full.
+        accept: ``always`` keeps the last step; ``better`` keeps the step that reconstructs the reference best, or the
+            original mask; ``consistent`` keeps, for each object, the last step that reconstructs the previous frame's
+            mask at least as well as the original mask does, or the original mask.
         hard_fraction: share of the hardest pixels in the loss's cross-entropy.
 
     Raises:
@@ -70,25 +70,32 @@ class Correction:
             ),
         ):
             if not fits:
-                raise ConfigError(f"correction {name} is {getattr(self, name)!r}; expected {allowed}.")
+                raise ConfigError(
+                    f"correction {name} is {getattr(self, name)!r}; expected {allowed}.", f"Set {name} to {allowed}."
+                )
 
     @classmethod
     def preset(cls, name: str, **overrides: Any) -> Correction:
         """Return a named correction with some values changed.
 
         Args:
-            name: ``paper``, what the authors' program does, or ``default``, ours.
+            name: ``paper``, the settings of the authors' program, or ``default``, ours.
             **overrides: values by name.
 
         Raises:
             ConfigError: there is no such preset or value.
         """
         if name not in PRESETS:
-            raise ConfigError(f"correction preset {name!r} is unknown; expected one of {', '.join(PRESETS)}.")
-        known = [field.name for field in fields(cls)]
-        unknown = [key for key in overrides if key not in known]
+            raise ConfigError(
+                f"correction preset {name!r} is unknown; expected one of {', '.join(PRESETS)}.",
+                f"Use {' or '.join(PRESETS)}.",
+            )
+        names = [field.name for field in fields(cls)]
+        unknown = [key for key in overrides if key not in names]
         if unknown:
-            raise ConfigError(f"correction has no {unknown[0]!r}; expected any of {', '.join(known)}.")
+            raise ConfigError(
+                f"correction has no {unknown[0]!r}; expected any of {', '.join(names)}.", "Check the spelling."
+            )
         return replace(PRESETS[name], **overrides)
 
 

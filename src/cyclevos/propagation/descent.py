@@ -1,4 +1,4 @@
-"""Gradient correction (Eq. 5): move a mask so that the known mask of the reference frame comes out better."""
+"""Gradient correction (Eq. 5): descend along the gradient of the reconstruction's loss with respect to the mask."""
 
 from __future__ import annotations
 
@@ -9,26 +9,32 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cyclevos.cycle import rebuild_reference, rebuilt_iou
+from cyclevos.cycle import reconstruct_reference
 from cyclevos.losses import mask_loss
 from cyclevos.masks import most_probable
 from cyclevos.network.protocol import MemoryFeatures, MemoryInput, MemoryNetwork
+from cyclevos.propagation.acceptance import Candidate, consistent_choice, merged_mask, retain
 from cyclevos.propagation.correction import Correction
+from cyclevos.propagation.mask_steps import MaskSteps, with_background
 from cyclevos.propagation.references import Reference, answering
+from cyclevos.propagation.transfer import download
 
 # Shapes: K object slots, O objects present, H W pixels inside the network, h w cells at stride 16.
 
+Asked = Sequence[tuple[Reference, Tensor]]
+"""Reference frames, each with the objects that are reconstructed in it, bool (K,) on the host."""
+
 
 class Corrected(NamedTuple):
-    """What became of a mask.
+    """The result of correcting one mask.
 
     Attributes:
         probabilities: (K+1,H,W).
-        memory: features of the frame with that mask; None if nothing could be asked.
-        before: soft J of the rebuilt reference masks before any step; nan if nothing could be asked.
-        after: the same for the mask that was kept; nan if nobody asked.
+        memory: features of the frame with that mask; None if there was nothing to reconstruct.
+        before: soft J of the reconstructed references before any step; nan if there was nothing to reconstruct.
+        after: the same for the mask that was kept; nan if it was not measured.
         steps: steps taken.
-        kept: the mask is another than the original.
+        kept: the mask differs from the original.
     """
 
     probabilities: Tensor
@@ -39,22 +45,13 @@ class Corrected(NamedTuple):
     kept: bool
 
     def summary(self, original: Tensor) -> str:
-        """Say in words what happened to the original mask (K+1,H,W)."""
+        """Describe in words what happened to the original mask (K+1,H,W)."""
         if not self.steps:
             return "nothing to correct" if math.isnan(self.before) else f"reference {self.before:.3f}, left as it is"
         changed = int((most_probable(self.probabilities) != most_probable(original)).sum())
         after = "" if math.isnan(self.after) else f" -> {self.after:.3f}"
         verdict = "kept" if self.kept else "reverted"
         return f"reference {self.before:.3f}{after}, {self.steps} steps, {changed} pixels changed, {verdict}"
-
-
-class _Candidate(NamedTuple):
-    """A mask on the way, (K,H,W): its features, the soft J of what it rebuilds (nan: not asked), steps to it."""
-
-    mask: Tensor
-    memory: MemoryFeatures
-    score: float
-    step: int
 
 
 def correct(
@@ -65,179 +62,148 @@ def correct(
     objects: Sequence[int],
     correction: Correction,
     *,
-    witness: Reference | None = None,
+    previous: Reference | None = None,
     measure: bool = False,
 ) -> Corrected:
     """Correct the mask of one frame.
 
-    Objects that a reference does not show or that the frame has lost are left as they are.
+    Objects that no reference shows, or that have no pixel in the frame, are left as they are.
 
     Args:
         network: any memory network; none of its parameters gets a gradient.
-        prepared: what its ``prepare_memory`` made of the frame.
+        prepared: mask-independent features of the frame, from the network's ``prepare_memory``.
         probabilities: the frame's predicted soft mask (K+1,H,W).
-        references: annotated frames to ask for, in their order; with ``latest`` an object is asked of the
-            last one that shows it alone.
+        references: annotated frames in the order in which they were reached; with ``latest``, an object is
+            reconstructed only in the last one that shows it.
         objects: the user's id of each slot.
-        correction: how.
-        witness: the previous frame with the mask that was shown, for ``consistent`` acceptance; objects
+        correction: the settings.
+        previous: the previous frame with the mask that was output, for ``consistent`` acceptance; objects
             that it does not show, or all of them without it, keep the last step.
-        measure: ask how good the mask became even where that decides nothing, at one forward pass.
+        measure: measure the mask that is kept even where nothing depends on it, at the cost of one forward pass.
     """
-    visible = torch.bincount(most_probable(probabilities).flatten(), minlength=len(probabilities))[1:] > 0  # (K,)
+    best = most_probable(probabilities)
+    (visible,) = download(torch.stack([(best == slot).any() for slot in range(1, len(probabilities))]))  # (K,)
     if correction.reference == "latest":
-        shown = answering(references, objects)
+        pairs = answering(references, objects)
     else:
-        shown = [(reference, reference.shows(objects)) for reference in reversed(references)]
-    asked = [(reference, who & visible) for reference, who in shown if bool((who & visible).any())]
+        pairs = [(reference, reference.shows(objects)) for reference in reversed(references)]
+    asked = [(reference, who & visible) for reference, who in pairs if bool((who & visible).any())]
     if not asked or not correction.steps:
         return Corrected(probabilities, None, math.nan, math.nan, 0, kept=False)
-    return descend(network, prepared, probabilities, asked, objects, correction, witness=witness, measure=measure)
+    return descend(network, prepared, probabilities, asked, objects, correction, previous=previous, measure=measure)
 
 
 def descend(
     network: MemoryNetwork,
     prepared: MemoryInput,
     probabilities: Tensor,
-    asked: Sequence[tuple[Reference, Tensor]],
+    asked: Asked,
     objects: Sequence[int],
     correction: Correction,
     before_step: Callable[[int], object] | None = None,
     *,
-    witness: Reference | None = None,
+    previous: Reference | None = None,
     measure: bool = False,
 ) -> Corrected:
-    """Take the steps of Equation 5 from any mask, be it empty.
+    """Take the steps of Equation 5 from any mask, even an empty one.
 
     Args:
         network: any memory network; none of its parameters gets a gradient.
-        prepared: what its ``prepare_memory`` made of the frame.
+        prepared: mask-independent features of the frame, from the network's ``prepare_memory``.
         probabilities: the mask to start from (K+1,H,W).
-        asked: each reference with the objects asked of it, bool (K,), at least one.
+        asked: each reference with the objects to reconstruct in it, bool (K,), at least one.
         objects: the user's id of each slot.
-        correction: how, with one step at least.
-        before_step: told the number of each step before it is taken; what it raises ends the work.
-        witness: see :func:`correct`.
+        correction: the settings, with one step at least.
+        before_step: called with the number of each step before it is taken; what it raises ends the work.
+        previous: see :func:`correct`.
         measure: see :func:`correct`.
     """
-    moved = torch.stack([who for _, who in asked]).any(dim=0)  # (K,)
-    rate = correction.rate
-    if correction.rate_unit == "pixel":
-        rate *= max(1, round(correction.hard_fraction * probabilities[0].numel()))
+    cycle = _Cycle(network, prepared, asked, objects, correction.hard_fraction)
+    take_step = MaskSteps(correction, probabilities, torch.stack([who for _, who in asked]).any(dim=0))
     mask = probabilities[1:].detach().clone()  # (K,H,W)
-    growth = None if correction.grow_from is None else (mask / correction.grow_from).clamp(0, 1)
-    candidates: list[_Candidate] = []
-    before = math.nan
-
-    def finish(mask: Tensor) -> tuple[MemoryFeatures, float]:
-        if measure:
-            _, score, memory, _ = _ask(network, prepared, mask, asked, objects, correction, gradient=False)
-            return memory, score
-        with torch.no_grad():  # nobody asks how good it became
-            return network.encode_memory(prepared, _with_background(mask)[None], _everyone(mask)), math.nan
-
-    for step in range(correction.steps + 1):
-        last = step == correction.steps
-        if last and correction.accept != "better":
-            candidates.append(_Candidate(mask, *finish(mask), step))
-            break
+    candidates: list[Candidate] = []
+    before: Tensor | None = None
+    for step in range(correction.steps):
         if before_step is not None:
             before_step(step)
-        loss, score, memory, leaf = _ask(network, prepared, mask, asked, objects, correction, gradient=not last)
-        before = score if step == 0 else before
-        candidate = _Candidate(mask, memory, score, step)
-        if correction.accept == "consistent":
-            candidates.append(candidate)
-        elif correction.accept == "always" or step == 0 or score > candidates[0].score:
-            candidates = [candidate]
-        if last or (correction.stop_at is not None and score >= correction.stop_at):
+        reconstruction = cycle.reconstruct(mask)
+        before = reconstruction.distance if before is None else before
+        newest = Candidate(mask, reconstruction.memory, reconstruction.distance, step)
+        candidates = retain(candidates, newest, correction.accept)
+        if correction.stop_at is not None and 1 - float(reconstruction.distance) >= correction.stop_at:
+            steps = step
             break
-        (gradient,) = torch.autograd.grad(loss, leaf)
-        move = -rate * gradient * moved[:, None, None]
-        mask = mask + (move if growth is None else torch.where(move > 0, move * growth, move))
-        if correction.project:
-            mask = _project(mask, moved)
+        (gradient,) = torch.autograd.grad(reconstruction.loss, reconstruction.leaf)
+        mask = take_step(mask, gradient)
+    else:
+        steps = correction.steps
+        last = cycle.candidate(mask, steps, measure=measure or correction.accept == "better")
+        candidates = retain(candidates, last, correction.accept)
     kept = candidates[-1]
-    if correction.accept == "consistent" and witness is not None:
-        chosen = _consistent(network, candidates, witness, objects, moved)
-        kept = candidates[int(chosen[moved].max())]
-        if bool((chosen[moved] != chosen[moved][0]).any()):
-            mask = torch.stack([candidates[at].mask[slot] for slot, at in enumerate(chosen.tolist())])
-            kept = _Candidate(mask, *finish(mask), kept.step)
-    return Corrected(_with_background(kept.mask), kept.memory, before, kept.score, step, kept=kept.step > 0)
+    if correction.accept == "consistent" and previous is not None:
+        chosen = consistent_choice(network, candidates, previous, objects, take_step.moved)
+        of_moved = chosen[take_step.moved]
+        kept = candidates[int(of_moved.max())]
+        if bool((of_moved != of_moved[0]).any()):
+            kept = cycle.candidate(merged_mask(candidates, chosen), kept.step, measure=measure)
+    distances = [distance for distance in (before, kept.distance) if distance is not None]
+    scores = [1 - distance for distance in download(torch.stack(distances))[0].tolist()]
+    after = math.nan if kept.distance is None else scores[-1]
+    return Corrected(with_background(kept.mask), kept.memory, scores[0], after, steps, kept=kept.step > 0)
 
 
-def as_probabilities(corrected: Tensor) -> Tensor:
-    """Make what unprojected steps left (K+1,H,W) fit to be shown: in [0, 1], summing to 1."""
-    mask = corrected[1:]
-    return _with_background(_project(mask, torch.ones(len(mask), dtype=torch.bool, device=mask.device)))
+class _Reconstruction(NamedTuple):
+    """The references reconstructed from one mask.
+
+    Attributes:
+        loss: their mean loss, a scalar with a gradient to ``leaf`` where one was asked for.
+        distance: 1 - their mean soft J, a scalar without a gradient.
+        leaf: the foreground mask (K,H,W) to differentiate by.
+        memory: features of the frame with that mask, without a gradient.
+    """
+
+    loss: Tensor
+    distance: Tensor
+    leaf: Tensor
+    memory: MemoryFeatures
 
 
-@torch.no_grad()
-def _consistent(
-    network: MemoryNetwork,
-    candidates: Sequence[_Candidate],
-    witness: Reference,
-    objects: Sequence[int],
-    moved: Tensor,
-) -> Tensor:
-    """Choose for each object, int64 (K,), the last candidate that rebuilds the witness no worse than the first."""
-    judged = moved & witness.shows(objects)
-    chosen = torch.full_like(judged, len(candidates) - 1, dtype=torch.int64)
-    if not bool(judged.any()):
-        return chosen
-    labels = witness.labels(objects)
+class _Cycle:
+    """Reconstructs the references from masks of one frame."""
 
-    def rebuilt(candidate: _Candidate) -> Tensor:
-        logits = rebuild_reference(network, candidate.memory.select(judged), witness.query, judged[None])
-        return rebuilt_iou(logits, labels, judged[None])[0]
+    def __init__(
+        self,
+        network: MemoryNetwork,
+        prepared: MemoryInput,
+        asked: Asked,
+        objects: Sequence[int],
+        hard_fraction: float,
+    ) -> None:
+        self._network, self._prepared, self._hard_fraction = network, prepared, hard_fraction
+        self._asked = [(reference, who, reference.labels(objects)) for reference, who in asked]
 
-    needed = rebuilt(candidates[0])
-    worse = judged
-    for at in range(len(candidates) - 1, 0, -1):
-        worse = worse & ~(rebuilt(candidates[at]) >= needed)  # what is not a number is no better
-        chosen[worse] = at - 1
-        if not bool(worse.any()):
-            break
-    return chosen
-
-
-def _ask(
-    network: MemoryNetwork,
-    prepared: MemoryInput,
-    mask: Tensor,
-    asked: Sequence[tuple[Reference, Tensor]],
-    objects: Sequence[int],
-    correction: Correction,
-    *,
-    gradient: bool,
-) -> tuple[Tensor, float, MemoryFeatures, Tensor]:
-    """Rebuild the references: their loss, their mean soft J, the memory asked, and what to differentiate by."""
-    with torch.set_grad_enabled(gradient):
-        leaf = mask.detach().requires_grad_(gradient)
-        memory = network.encode_memory(prepared, _with_background(leaf)[None], _everyone(leaf))
-        losses = []
-        for reference, who in asked:
-            labels = reference.labels(objects)
-            logits = rebuild_reference(network, memory.select(who), reference.query, who[None])
-            losses.append(mask_loss(logits, labels, who[None], correction.hard_fraction))
-        score = 1 - float(torch.stack([loss.iou.detach() for loss in losses]).mean())
+    def reconstruct(self, mask: Tensor, *, gradient: bool = True) -> _Reconstruction:
+        """Reconstruct every reference from a foreground mask (K,H,W)."""
+        with torch.set_grad_enabled(gradient):
+            leaf = mask.detach().requires_grad_(gradient)
+            memory = self._encode(leaf)
+            losses = []
+            for reference, who, labels in self._asked:
+                logits = reconstruct_reference(self._network, memory.select(who), reference.query, who[None])
+                losses.append(mask_loss(logits, labels, who[None], self._hard_fraction))
+            loss = torch.stack([each.total for each in losses]).mean()
+            distance = torch.stack([each.iou.detach() for each in losses]).mean()
         detached = MemoryFeatures(memory.key.detach(), memory.value.detach())
-        return torch.stack([loss.total for loss in losses]).mean(), score, detached, leaf
+        return _Reconstruction(loss, distance, leaf, detached)
 
+    def candidate(self, mask: Tensor, step: int, *, measure: bool) -> Candidate:
+        """Encode a mask that no step follows; measuring it costs one reconstruction of each reference."""
+        if measure:
+            reconstruction = self.reconstruct(mask, gradient=False)
+            return Candidate(mask, reconstruction.memory, reconstruction.distance, step)
+        with torch.no_grad():
+            return Candidate(mask, self._encode(mask), None, step)
 
-def _project(mask: Tensor, moved: Tensor) -> Tensor:
-    """Bring the moved (K,) of the foreground masks (K,H,W) back to probabilities that fit beside the others."""
-    clamped = torch.where(moved[:, None, None], mask.clamp(0, 1), mask)
-    room = (1 - clamped[~moved].sum(dim=0)).clamp(min=0)  # (H,W)
-    wanted = clamped[moved].sum(dim=0)
-    share = torch.where(wanted > room, room / wanted, 1.0)
-    return torch.where(moved[:, None, None], clamped * share, clamped)
-
-
-def _with_background(mask: Tensor) -> Tensor:
-    return torch.cat([1 - mask.sum(dim=0, keepdim=True), mask])
-
-
-def _everyone(mask: Tensor) -> Tensor:
-    return torch.ones(1, len(mask), dtype=torch.bool, device=mask.device)
+    def _encode(self, mask: Tensor) -> MemoryFeatures:
+        everyone = torch.ones(1, len(mask), dtype=torch.bool)
+        return self._network.encode_memory(self._prepared, with_background(mask)[None], everyone)

@@ -1,4 +1,4 @@
-"""The memory bank: keys and values of the frames worth remembering, preallocated and bounded."""
+"""The memory bank: keys and values of the memory frames, preallocated and bounded."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from torch import Tensor
 
 from cyclevos.errors import ConfigError
 from cyclevos.network.protocol import MemoryFeatures
+from cyclevos.propagation.transfer import upload
 
 # Shapes: O objects, Ck Cv key and value channels, h w cells at stride 16, F frames held, N = F*h*w.
 
-_FIRST_FRAMES = 16  # room made at first; a larger bound is grown into, as it may never be reached
+_FIRST_FRAMES = 16  # allocated at first; larger bounds are grown into, since a short video never reaches them
 
 
 class Kind(IntEnum):
-    """Why a frame is remembered; the lower, the sooner it is forgotten."""
+    """Why a frame is in memory; the lower, the sooner it is dropped."""
 
     PREVIOUS = 0
     SAMPLED = 1
@@ -26,12 +27,15 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True)
 class MemoryPolicy:
-    """Which frames are remembered: annotated ones, every n-th one and the previous one.
+    """Which frames are memory frames: annotated ones, every n-th one and the previous one.
 
     Attributes:
-        every: a frame is kept for good when its distance from the start is a multiple of this.
-        max_frames: frames held at most, all kinds together; the oldest sampled one goes first. None
+        every: a frame is sampled when its distance from the first annotated one is a multiple of this.
+        max_frames: frames held at most, of all kinds together; the oldest sampled one is dropped first. None
             holds all.
+
+    Raises:
+        ConfigError: ``every`` is below 1 or ``max_frames`` below 2.
     """
 
     every: int = 5
@@ -40,10 +44,13 @@ class MemoryPolicy:
     def __post_init__(self) -> None:
         """Check the numbers."""
         if self.every < 1:
-            raise ConfigError(f"memory_every must be at least 1, got {self.every}.")
+            raise ConfigError(
+                f"memory_every must be at least 1, got {self.every}.", "Give a whole number of frames from 1."
+            )
         if self.max_frames is not None and self.max_frames < 2:
             raise ConfigError(
-                f"max_memory_frames must be at least 2 (reference and previous frame), got {self.max_frames}."
+                f"max_memory_frames must be at least 2 (reference and previous frame), got {self.max_frames}.",
+                "Give 2 or more, or no bound.",
             )
 
 
@@ -52,6 +59,7 @@ class _Slot:
     frame: int
     kind: Kind
     serial: int
+    objects: int  # how many were known in that frame: the first ones, since objects are only added at the end
 
 
 class MemoryBank:
@@ -59,7 +67,7 @@ class MemoryBank:
 
     Args:
         policy: the bound.
-        shared_key: a frame's key is the same for all its objects and is held once.
+        shared_key: all objects of a frame have the same key, which is held once.
     """
 
     def __init__(self, policy: MemoryPolicy, *, shared_key: bool = False) -> None:
@@ -70,7 +78,6 @@ class MemoryBank:
         # Cell-major, so that a prefix of the frames is one view and the read's products need no copy.
         self._key = torch.empty(0)  # (O or 1,F*h*w,Ck)
         self._value = torch.empty(0)  # (O,F*h*w,Cv)
-        self._known = torch.empty(0, dtype=torch.bool)  # (O,F): was the object known in that frame?
 
     @property
     def frames(self) -> list[int]:
@@ -83,35 +90,34 @@ class MemoryBank:
 
     def read(self) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return keys (O,Ck,N), values (O,Cv,N) and, where objects differ, bool (O,N) of known cells."""
-        held = len(self._slots)
-        n = held * self._cells
-        known = self._known[:, :held]
-        mask = None if bool(known.all()) else known.repeat_interleave(self._cells, dim=1)
+        n = len(self._slots) * self._cells
         key, value = self._key[:, :n].transpose(1, 2), self._value[:, :n].transpose(1, 2)
-        return key.expand(len(value), -1, -1), value, mask
+        known = self._known()
+        cells = None if bool(known.all()) else upload(known, value.device).repeat_interleave(self._cells, dim=1)
+        return key.expand(len(value), -1, -1), value, cells
 
     def write(self, frame: int, features: MemoryFeatures, kind: Kind) -> None:
-        """Remember a frame in place of the last previous one or, when full, of the least worthy.
+        """Hold a frame in place of the last previous one or, when full, of the one to be dropped first.
+
+        A write that raises leaves the bank's contents as they were.
 
         Args:
             frame: its index.
             features: of all objects known now; objects are only ever added at the end.
-            kind: why it is remembered.
+            kind: why it is a memory frame.
         """
         key, value = (f.flatten(2).transpose(1, 2) for f in features)  # (O,h*w,C)
         key = key[:1] if self.shared_key else key
-        self._cells = key.shape[1]
         place = self._place()
+        self._cells = self._cells or key.shape[1]
+        if key.shape[1] != self._cells:
+            raise ValueError(f"expected {self._cells} cells in every frame, got {key.shape[1]}")
         self._reserve(key, value, place + 1)
         cells = slice(place * self._cells, (place + 1) * self._cells)
         self._key[:, cells], self._value[:, cells] = key, value
-        self._known[:, place] = True
-        slot = _Slot(frame, kind, self._written)
+        slot = _Slot(frame, kind, self._written, len(value))
+        self._slots[place : place + 1] = [slot]
         self._written += 1
-        if place == len(self._slots):
-            self._slots.append(slot)
-        else:
-            self._slots[place] = slot
 
     def snapshot(self) -> dict[str, Tensor]:
         """Return the frames held as tensors of their own."""
@@ -122,21 +128,31 @@ class MemoryBank:
             "slots": torch.tensor(slots, dtype=torch.int64).view(-1, 3),
             "key": self._key[:, :n].cpu().clone() if held else torch.empty(0),
             "value": self._value[:, :n].cpu().clone() if held else torch.empty(0),
-            "known": self._known[:, :held].cpu().clone() if held else torch.empty(0),
+            "known": self._known() if held else torch.empty(0),
         }
 
     def restore(self, snapshot: dict[str, Tensor], device: torch.device) -> None:
-        """Hold what a snapshot held, and nothing else."""
-        self._slots = [_Slot(frame, Kind(kind), serial) for frame, kind, serial in snapshot["slots"].tolist()]
-        self._key, self._value, self._known = torch.empty(0), torch.empty(0), torch.empty(0, dtype=torch.bool)
+        """Hold the frames of a snapshot and no others."""
+        slots = snapshot["slots"].tolist()
+        objects = snapshot["known"].sum(dim=0).tolist() if slots else []
+        self._slots = [
+            _Slot(frame, Kind(kind), serial, int(count))
+            for (frame, kind, serial), count in zip(slots, objects, strict=True)
+        ]
+        self._key, self._value, self._cells, self._written = torch.empty(0), torch.empty(0), 0, 0
         if not self._slots:
             return
-        key, value, known = (snapshot[name].to(device) for name in ("key", "value", "known"))
+        key, value = (snapshot[name].to(device) for name in ("key", "value"))
         self._cells = key.shape[1] // len(self._slots)
         self._written = 1 + max(slot.serial for slot in self._slots)
         self._reserve(key, value, len(self._slots))
         n = key.shape[1]
-        self._key[:, :n], self._value[:, :n], self._known[:, : len(self._slots)] = key, value, known
+        self._key[:, :n], self._value[:, :n] = key, value
+
+    def _known(self) -> Tensor:
+        """Return whether each object was known in each frame held, bool (O,F) on the host."""
+        objects = torch.arange(len(self._value))
+        return objects[:, None] < torch.tensor([slot.objects for slot in self._slots], dtype=torch.int64)
 
     def _place(self) -> int:
         for i, slot in enumerate(self._slots):
@@ -145,24 +161,23 @@ class MemoryBank:
         held = len(self._slots)
         if self.policy.max_frames is None or held < self.policy.max_frames:
             return held
-        # The very first frame is what everything hangs on: it goes last.
+        # Every later mask follows from the very first frame, so it is dropped last.
         candidates = range(1, held) if held > 1 else range(held)
         return min(candidates, key=lambda i: (self._slots[i].kind, self._slots[i].serial))
 
     def _reserve(self, key: Tensor, value: Tensor, frames: int) -> None:
-        """Make room for the objects and frames, keeping what is held."""
-        objects, capacity = self._known.shape if self._known.ndim == 2 else (0, 0)
+        """Allocate room for the objects and frames, keeping what is held."""
+        objects = len(self._value)
+        capacity = self._value.shape[1] // self._cells if objects else 0
         if objects >= len(value) and capacity >= frames:
             return
         if capacity < frames:
             limit = self.policy.max_frames
             capacity = max(_FIRST_FRAMES, 2 * capacity, frames)
             capacity = capacity if limit is None else min(capacity, limit)
-        old_key, old_value, old_known = self._key, self._value, self._known
-        self._key = key.new_zeros(len(key), capacity * self._cells, key.shape[2])
-        self._value = value.new_zeros(len(value), capacity * self._cells, value.shape[2])
-        self._known = torch.zeros(len(value), capacity, dtype=torch.bool, device=key.device)
+        larger_key = key.new_zeros(len(key), capacity * self._cells, key.shape[2])
+        larger_value = value.new_zeros(len(value), capacity * self._cells, value.shape[2])
         if objects:
-            n = old_key.shape[1]
-            self._key[: len(old_key), :n], self._value[:objects, :n] = old_key, old_value
-            self._known[:objects, : old_known.shape[1]] = old_known
+            n = self._key.shape[1]
+            larger_key[: len(self._key), :n], larger_value[:objects, :n] = self._key, self._value
+        self._key, self._value = larger_key, larger_value  # not before both are there

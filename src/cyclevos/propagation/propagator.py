@@ -1,4 +1,4 @@
-"""The propagator: one frame in, its masks out, with the memory in between."""
+"""The propagator: segments one frame after another from the memory of the frames before."""
 
 from __future__ import annotations
 
@@ -11,22 +11,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cyclevos.errors import MaskError, VideoError
-from cyclevos.geometry import (
-    Size,
-    frame_tensor,
-    grow_probabilities,
-    network_size,
-    resize_frame,
-    shrink_probabilities,
-)
-from cyclevos.masks import ids_to_probabilities, most_probable, object_ids, probabilities_to_ids, put_over
-from cyclevos.network.protocol import MemoryFeatures, MemoryInput, MemoryNetwork, QueryFeatures
+from cyclevos.errors import VideoError
+from cyclevos.geometry import Size, grow_probabilities, network_size
+from cyclevos.masks import ids_to_probabilities, most_probable, object_ids, probabilities_to_ids
+from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.propagation.correction import Correction
-from cyclevos.propagation.descent import Corrected, as_probabilities, correct
+from cyclevos.propagation.descent import Corrected, correct
+from cyclevos.propagation.mask_steps import as_probabilities
 from cyclevos.propagation.memory_bank import Kind, MemoryBank, MemoryPolicy
+from cyclevos.propagation.network_frame import NetworkFrame, encode_frames, fit_frame
+from cyclevos.propagation.outcome import MaskOutcome, Outcome, annotated_masks, blank_masks
 from cyclevos.propagation.references import Reference, References, shrink_ids
 from cyclevos.propagation.reliability import Reliability
+from cyclevos.propagation.transfer import download, upload
 
 logger = logging.getLogger(__name__)
 
@@ -44,10 +41,10 @@ class Prediction:
         object_ids: the user's id of each channel 1..K.
         probabilities: float32 (K+1,H,W) at the source's size, channel 0 the background, summing to 1.
         ids: uint8 (H,W) at the source's size, the most probable object of each pixel.
-        annotated: a mask was given for this frame.
-        reliability: by object id the J in [0, 1] that its mask is thought to have here; 1 where it was
-            given. Objects that have not been seen yet are left out, and in annotated frames all others.
-        uncorrected: float (K+1,H',W') at the network's size, what a correction started from where it
+        annotated: the frame has an annotation.
+        reliability: predicted J in [0, 1] of each mask, by object id; 1 for annotated objects. Objects that no
+            reference shows yet are left out, and in annotated frames all that are not annotated.
+        uncorrected: float (K+1,H',W') at the network's size, the mask before the correction, where a correction
             changed the output; None elsewhere.
     """
 
@@ -63,13 +60,16 @@ class Prediction:
 class Propagator:
     """Carries masks from frame to frame; frames may come from anywhere, in any order of indices.
 
+    A step that raises leaves the propagator as it was and can be repeated.
+
     Args:
         network: any memory network, frozen.
         size: shorter side inside the network in pixels; None = the frames' own size.
-        policy: what is remembered.
-        correction: how masks are corrected; None = not.
-        disturb: for studies: given a frame's index and predicted ids at the network's size, the mask to
-            remember for good instead, or None; corrections start from it, the output is left alone.
+        policy: which frames are memory frames.
+        correction: how masks are corrected; None = not at all.
+        disturb: for studies: called with a frame's index and its predicted ids at the network's size, returns the
+            mask to hold in sampled memory frames instead, or None. Corrections start from that mask; the output does
+            not change.
 
     Raises:
         ConfigError: the size is below 16 pixels.
@@ -83,42 +83,41 @@ class Propagator:
         correction: Correction | None = None,
         disturb: Disturbance | None = None,
     ) -> None:
-        network_size((1, 1), size)  # refuses what is too small, before there is a frame
+        network_size((1, 1), size)  # refuses a size that is too small before there is a frame
         self.network, self.size, self.policy = network, size, policy
         self.correction = correction if correction is not None and correction.steps else None
         self.disturb = disturb
         self._references = References(network, keep=self.looks_ahead)
         self.reliability = Reliability(network)
         self.objects: tuple[int, ...] = ()
-        self._source: Size | None = None  # of the frames seen
+        self._source: Size | None = None  # of the frames segmented so far
         self._bank = MemoryBank(policy, shared_key=network.spec.shared_encoder)
-        self._previous: Reference | None = None  # the last frame as it was shown, see _witness
+        self._previous: Reference | None = None  # the last frame with its output, see _next_previous
         self._steps = 0
-        parameter = next(iter(network.parameters()))
-        self._device, self._dtype = parameter.device, parameter.dtype
+        self._device = next(iter(network.parameters())).device
 
     def fresh(self) -> Propagator:
-        """Return a propagator with the same settings that has seen nothing yet."""
+        """Return a propagator with the same settings and no memory."""
         return Propagator(self.network, self.size, self.policy, self.correction, self.disturb)
 
     def snapshot(self) -> dict[str, Tensor]:
-        """Return all that was seen, as tensors of its own; :meth:`restore` continues from it exactly."""
+        """Return the whole state as tensors of its own; :meth:`restore` continues from it exactly."""
         numbers = torch.tensor([self._steps, *self.objects])
-        seen = {**self._bank.snapshot(), **self._references.snapshot(), **self.reliability.snapshot()}
+        state = {**self._bank.snapshot(), **self._references.snapshot(), **self.reliability.snapshot()}
         if self._source is not None:
-            seen["source"] = torch.tensor(self._source)
+            state["source"] = torch.tensor(self._source)
         if self._previous is not None:
-            seen |= {
+            state |= {
                 "previous_frame": self._previous.frame.cpu().contiguous(),
                 "previous_ids": self._previous.ids.cpu(),
             }
-        return {"propagator": numbers, **seen}
+        return {"propagator": numbers, **state}
 
     def restore(self, snapshot: dict[str, Tensor]) -> None:
         """Continue from a snapshot.
 
         Raises:
-            KeyError, ValueError: it is not one, or one of another version.
+            KeyError, ValueError: the tensors are no snapshot, or one of another version.
         """
         steps, *objects = snapshot["propagator"].tolist()
         self._steps, self.objects = int(steps), tuple(int(i) for i in objects)
@@ -130,39 +129,38 @@ class Propagator:
             height, width = snapshot["source"].tolist()
             self._source = int(height), int(width)
         if "previous_frame" in snapshot:
-            frame, ids = (snapshot[name].to(self._device) for name in ("previous_frame", "previous_ids"))
+            frame = snapshot["previous_frame"].to(self._device)
             with torch.no_grad():
-                self._previous = Reference.of(self.network.encode_query(frame), frame, ids)
+                self._previous = Reference.of(self.network.encode_query(frame), frame, snapshot["previous_ids"])
 
     @property
     def looks_ahead(self) -> bool:
         """Whether annotated frames should be :meth:`announced <announce>` before they are reached."""
         return self.correction is not None and self.correction.reference == "all"
 
+    @torch.no_grad()
     def announce(self, index: int, image: NDArray[np.uint8], annotation: NDArray[np.uint8]) -> None:
-        """Make an annotated frame known that has not been reached yet, for corrections to ask for.
+        """Add an annotated frame that has not been reached yet to the references of corrections.
 
         Args:
-            index: number of the frame.
+            index: of the frame, from 0.
             image: uint8 RGB (H,W,3).
-            annotation: known ids (H,W).
+            annotation: the user's ids uint8 (H,W).
 
         Raises:
             MaskError: the annotation's size is not the frame's.
         """
-        source = _source_size(index, image, annotation)
-        size = network_size(source, self.size)
-        self._refer(index, self._frame(image, size), annotation, size, ahead=True)
+        frame = fit_frame(index, image, annotation, self.size, self.network)
+        self._references.add(index, frame.pixels, shrink_ids(annotation, frame.size), ahead=True)
 
-    @torch.no_grad()
     def step(self, index: int, image: NDArray[np.uint8], annotation: NDArray[np.uint8] | None = None) -> Prediction:
         """Segment the next frame.
 
         Args:
-            index: number of the frame.
+            index: of the frame, from 0.
             image: uint8 RGB (H,W,3).
-            annotation: known ids (H,W). Its objects are taken as given; objects known before that it
-                does not show are still predicted on the pixels it leaves to the background.
+            annotation: the user's ids uint8 (H,W). Its objects own exactly their pixels; objects known before
+                that it does not show are still predicted on the pixels it leaves to the background.
 
         Returns:
             The frame's segmentation at the source's size.
@@ -171,116 +169,127 @@ class Propagator:
             MaskError: the annotation's size is not the frame's.
             VideoError: the frame's size is not that of the frames before.
         """
-        source = _source_size(index, image, annotation)
-        if self._source not in (None, source):
-            raise VideoError(f"Frame {index} is {source} (height, width), those before {self._source}: give one size.")
-        size = network_size(source, self.size)
-        frame = self._frame(image, size)
-        query = self.network.encode_query(frame) if self.objects else None
-        small = None if query is None else self._predict(query)  # (K+1,H',W')
-        annotated = annotation is not None and bool(annotation.any())
-        remembered = small if small is None or annotated else self._disturbed(index, small)
-        corrected = None if remembered is None or annotated else self._correct(index, frame, query, remembered)
-        seen = query  # features of the frame, had even where there is nothing to predict
-        shown, uncorrected, objects = small, None, self.objects
-        if corrected is not None and corrected.kept and self._corrects("output") and remembered is small:
-            shown, uncorrected = as_probabilities(corrected.probabilities), small
-        full = self._background(source) if shown is None else grow_probabilities(shown, source)
-        if annotation is not None and annotated:
-            full, objects = put_over(full, self.objects, annotation)
-            remembered = shrink_probabilities(full, size)
-            seen = self._refer(index, frame, annotation, size, query)
-            self.reliability.mark(object_ids(annotation))
-        features = None
-        if remembered is not None and objects:
-            prepared = self.network.prepare_memory(frame, seen)
-            features = self._remember(index, prepared, remembered, corrected, annotated=annotated)
-        self.objects = objects  # not before: a frame that fails, for want of memory say, may be given again
-        scores = dict.fromkeys(object_ids(annotation), 1.0) if annotation is not None else {}
-        if small is not None and not annotated:
-            asked = features if self.reliability.due(self._steps - 1) else None
-            known = self._references.reached()
-            # A correction leaves less certain probabilities where it does no harm: they are not held against it.
-            scores = self.reliability.observe(asked, small, self.objects, known)
-        self._witness(frame, seen, remembered if annotated else shown)
-        self._source = source
-        ids = probabilities_to_ids(full, self.objects)
-        return Prediction(index, self.objects, full, ids, annotated, scores, uncorrected)
+        frame = self.fit(index, image, annotation)
+        if self.needs_query(frame):
+            (frame,) = encode_frames(self.network, [frame])
+        return self.commit(self.segment(frame))
 
-    def _frame(self, image: NDArray[np.uint8], size: Size) -> Tensor:
-        return resize_frame(frame_tensor(image).to(self._device), size)[None].to(self._dtype)
+    def fit(self, index: int, image: NDArray[np.uint8], annotation: NDArray[np.uint8] | None = None) -> NetworkFrame:
+        """Return a frame at the network's size, the first part of :meth:`step`, which has the arguments and errors."""
+        frame = fit_frame(index, image, annotation, self.size, self.network)
+        if self._source not in (None, frame.source):
+            raise VideoError(
+                f"Frame {index} is {frame.source} (height, width), those before {self._source}.",
+                "Give frames of one size.",
+            )
+        return frame
 
-    def _predict(self, query: QueryFeatures) -> Tensor:
+    def needs_query(self, frame: NetworkFrame) -> bool:
+        """Return whether :meth:`segment` wants the frame encoded: some object is known or annotated in it."""
+        return bool(self.objects) or frame.annotation is not None
+
+    @torch.no_grad()
+    def segment(self, frame: NetworkFrame) -> Outcome:
+        """Predict and correct an encoded frame's masks and encode them for memory, changing no state."""
+        predicted = self._predict(frame)
+        if frame.annotation is not None:
+            masks = annotated_masks(self.network, frame, predicted, self.objects)
+        else:
+            masks = blank_masks(frame) if predicted is None else self._corrected_masks(frame, predicted)
+        memory = masks.memory
+        if memory is None and masks.remembered is not None:
+            present = torch.ones(1, len(masks.objects), dtype=torch.bool)
+            prepared = self.network.prepare_memory(frame.pixels, frame.query)
+            memory = self.network.encode_memory(prepared, masks.remembered[None], present)
+        observation = None
+        if predicted is not None and frame.annotation is None:
+            # The mask before the correction is observed: a correction leaves less certain probabilities where it
+            # does no harm.
+            asked = memory if self.reliability.due(self._steps) else None
+            observation = self.reliability.observe(asked, predicted, self.objects, self._references.reached())
+        return Outcome(frame, masks, memory, observation)
+
+    @torch.no_grad()
+    def commit(self, outcome: Outcome) -> Prediction:
+        """Fetch a step's results from the device, remember the frame, and return its segmentation.
+
+        All that can fail comes before the first change of state.
+        """
+        frame, masks = outcome.frame, outcome.masks
+        annotated = frame.annotation is not None
+        given = () if frame.annotation is None else object_ids(frame.annotation)
+        previous_ids, counts = self._next_previous(masks, remembered=outcome.memory is not None)
+        observation = outcome.observation
+        values = masks.output.new_empty(0) if observation is None else observation.values
+        ids, values, counts = download(most_probable(masks.output, masks.objects), values, counts)
+        verdict = None if observation is None else self.reliability.judge(observation._replace(values=values))
+        previous = None
+        if previous_ids is not None and frame.query is not None:
+            shown = tuple(sorted(i for i, count in zip(masks.objects, counts.tolist(), strict=True) if count))
+            previous = Reference(frame.query, frame.pixels, previous_ids, shown)
+        if outcome.memory is not None:
+            self._bank.write(frame.index, outcome.memory, self._kind(annotated=annotated))
+            self._steps += 1
+        self.objects, self._source, self._previous = masks.objects, frame.source, previous
+        if masks.reference is not None:
+            self._references.hold(frame.index, masks.reference)
+        self.reliability.mark(given)
+        scores = dict.fromkeys(given, 1.0) if verdict is None else self.reliability.keep(verdict)
+        return Prediction(
+            frame.index, masks.objects, masks.output, np.asarray(ids), annotated, scores, masks.uncorrected
+        )
+
+    def _predict(self, frame: NetworkFrame) -> Tensor | None:
+        """Return the masks that the network reads from memory, (K+1,H',W'); None while no object is known."""
+        if not self.objects or frame.query is None:
+            return None
         key, value, known = self._bank.read()
-        present = torch.ones(1, len(self.objects), dtype=torch.bool, device=key.device)
-        return self.network.segment(query, key, value, present, known).softmax(dim=1)[0]
+        present = torch.ones(1, len(self.objects), dtype=torch.bool)
+        return self.network.segment(frame.query, key, value, present, known).softmax(dim=1)[0]
 
-    def _correct(self, index: int, frame: Tensor, query: QueryFeatures | None, small: Tensor) -> Corrected | None:
+    def _corrected_masks(self, frame: NetworkFrame, predicted: Tensor) -> MaskOutcome:
+        """Correct the predicted masks where it is their turn, and say what goes to the output and to memory."""
+        start = self._disturbed(frame.index, predicted)
+        corrected = self._correct(frame, start)
+        output, uncorrected, remembered, memory = predicted, None, start, None
+        if corrected is not None and self._corrects("memory"):
+            remembered, memory = corrected.probabilities, corrected.memory
+        if corrected is not None and corrected.kept and self._corrects("output") and start is predicted:
+            output, uncorrected = as_probabilities(corrected.probabilities), predicted
+        full = grow_probabilities(output, frame.source)
+        return MaskOutcome(self.objects, full, output, remembered, memory, uncorrected)
+
+    def _correct(self, frame: NetworkFrame, start: Tensor) -> Corrected | None:
         how = self.correction
         if how is None or self._steps % how.every:
             return None
         references = self._references.all() if how.reference == "all" else self._references.reached()
-        prepared = self.network.prepare_memory(frame, query)
-        told = logger.isEnabledFor(logging.INFO)  # what is told of a correction takes its time
+        prepared = self.network.prepare_memory(frame.pixels, frame.query)
+        told = logger.isEnabledFor(logging.INFO)  # measuring a correction takes time
         corrected = correct(
-            self.network, prepared, small, references, self.objects, how, witness=self._previous, measure=told
+            self.network, prepared, start, references, self.objects, how, previous=self._previous, measure=told
         )
         if told:
-            logger.info("frame %d: %s", index, corrected.summary(small))
+            logger.info("frame %d: %s", frame.index, corrected.summary(start))
         return corrected
 
-    def _witness(self, frame: Tensor, query: QueryFeatures | None, mask: Tensor | None) -> None:
-        """Hold the frame as it was shown if the next one is to be corrected and its correction asks for it."""
-        how, self._previous = self.correction, None
-        if how is None or how.accept != "consistent" or self._steps % how.every or query is None or mask is None:
-            return
-        self._previous = Reference.of(query, frame, most_probable(mask, self.objects))
+    def _next_previous(self, masks: MaskOutcome, *, remembered: bool) -> tuple[Tensor | None, Tensor]:
+        """Return the output's ids (H',W') and each object's pixels (K,), if the next frame's correction needs them."""
+        how, step = self.correction, self._steps + remembered
+        if how is None or how.accept != "consistent" or step % how.every or masks.inside is None:
+            return None, torch.empty(0, dtype=torch.int64, device=self._device)
+        ids = most_probable(masks.inside, masks.objects)
+        return ids, torch.stack([(ids == i).sum() for i in masks.objects])
 
     def _corrects(self, what: str) -> bool:
         return self.correction is not None and self.correction.apply_to in (what, "both")
 
-    def _disturbed(self, index: int, small: Tensor) -> Tensor:
+    def _disturbed(self, index: int, predicted: Tensor) -> Tensor:
         if self.disturb is None or self._steps % self.policy.every:
-            return small
-        ids = self.disturb(index, probabilities_to_ids(small, self.objects))
-        return small if ids is None else ids_to_probabilities(ids, self.objects).to(small.device)
+            return predicted
+        ids = self.disturb(index, probabilities_to_ids(predicted, self.objects))
+        return predicted if ids is None else upload(ids_to_probabilities(ids, self.objects), predicted.device)
 
-    def _refer(
-        self,
-        index: int,
-        frame: Tensor,
-        annotation: NDArray[np.uint8],
-        size: Size,
-        query: QueryFeatures | None = None,
-        *,
-        ahead: bool = False,
-    ) -> QueryFeatures:
-        return self._references.add(index, frame, shrink_ids(annotation, size).to(self._device), query, ahead=ahead)
-
-    def _remember(
-        self, index: int, prepared: MemoryInput, small: Tensor, corrected: Corrected | None, *, annotated: bool
-    ) -> MemoryFeatures:
+    def _kind(self, *, annotated: bool) -> Kind:
         sampled = self._steps % self.policy.every == 0
-        kind = Kind.REFERENCE if annotated else Kind.SAMPLED if sampled else Kind.PREVIOUS
-        present = torch.ones(1, len(small) - 1, dtype=torch.bool, device=small.device)
-        features = None
-        if corrected is not None and self._corrects("memory"):
-            small, features = corrected.probabilities, corrected.memory
-        if features is None:
-            features = self.network.encode_memory(prepared, small[None], present)
-        self._bank.write(index, features, kind)
-        self._steps += 1
-        return features
-
-    def _background(self, source: Size) -> Tensor:
-        return torch.ones(1, *source, device=self._device)
-
-
-def _source_size(index: int, image: NDArray[np.uint8], annotation: NDArray[np.uint8] | None) -> Size:
-    source: Size = (int(image.shape[0]), int(image.shape[1]))
-    if annotation is not None and annotation.shape != source:
-        raise MaskError(
-            f"The mask of frame {index} has shape {annotation.shape}, the frame {source} (height, width). "
-            "Give it in the frame's size."
-        )
-    return source
+        return Kind.REFERENCE if annotated else Kind.SAMPLED if sampled else Kind.PREVIOUS

@@ -1,4 +1,4 @@
-"""The frames whose masks are known: what a result is asked to rebuild."""
+"""Reference frames: the annotated frames that the cycle reconstructs, and which of them an object is compared with."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from torch import Tensor
 from cyclevos.geometry import Size, shrink_probabilities
 from cyclevos.masks import ids_to_probabilities, most_probable, object_ids
 from cyclevos.network.protocol import MemoryNetwork, QueryFeatures
+from cyclevos.propagation.transfer import upload
 
 # Shapes: K object slots, H W pixels inside the network.
 
 
 class Reference(NamedTuple):
-    """An annotated frame as the network sees it.
+    """An annotated frame at the network's size.
 
     Attributes:
-        query: its query features, which no mask changes: encoded once.
+        query: its query features; they do not depend on a mask and are encoded once.
         frame: RGB (1,3,H,W) in [0, 1].
-        ids: uint8 (H,W), the user's ids.
-        objects: the ids that it shows.
+        ids: uint8 (H,W), the user's ids, on the frame's device.
+        objects: the ids that the frame shows, in ascending order.
     """
 
     query: QueryFeatures
@@ -34,31 +35,32 @@ class Reference(NamedTuple):
 
     @classmethod
     def of(cls, query: QueryFeatures, frame: Tensor, ids: Tensor) -> Reference:
-        """Make one whose objects are those that the ids show."""
-        return cls(query, frame, ids, object_ids(ids.cpu().numpy()))
+        """Return a reference whose objects are those in ``ids``; ids on the host spare a wait for the device."""
+        shown = object_ids(ids.cpu().numpy())
+        return cls(query, frame, upload(ids, frame.device), shown)
 
     def labels(self, objects: Sequence[int]) -> Tensor:
         """Return int64 (1,H,W): each pixel's slot among ``objects``, 0 for the background and for other ids."""
-        table = torch.zeros(256, dtype=torch.int64, device=self.ids.device)
+        table = torch.zeros(256, dtype=torch.int64)
         for slot, i in enumerate(objects, start=1):
             table[i] = slot
-        return table[self.ids.long()][None]
+        return upload(table, self.ids.device)[self.ids.long()][None]
 
     def shows(self, objects: Sequence[int]) -> Tensor:
-        """Return bool (K,): which objects are marked in it."""
-        seen = torch.bincount(self.ids.flatten().long(), minlength=256) > 0
-        return seen[torch.tensor(objects, dtype=torch.int64, device=seen.device)]
+        """Return which objects the frame shows, bool (K,) on the host."""
+        return torch.tensor([i in self.objects for i in objects], dtype=torch.bool)
 
 
 def answering(references: Sequence[Reference], objects: Sequence[int]) -> list[tuple[Reference, Tensor]]:
-    """Tell which reference answers for which objects: the last one that shows them.
+    """Pair each object with the last reference that shows it.
 
     Args:
-        references: in their order.
+        references: in the order in which they were reached.
         objects: the user's id of each slot.
 
     Returns:
-        References, the last one first, each with its objects, bool (K,); those that answer for none are left out.
+        References, the last one first, each with its objects, bool (K,) on the host. References that no object is
+        paired with are left out.
     """
     found: list[tuple[Reference, Tensor]] = []
     for reference in reversed(references):
@@ -71,9 +73,10 @@ def answering(references: Sequence[Reference], objects: Sequence[int]) -> list[t
 
 
 def shrink_ids(ids: NDArray[np.uint8], size: Size) -> Tensor:
-    """Bring known ids (H,W) to the network's size, uint8 (H',W').
+    """Shrink an annotation (H,W) to the network's size, uint8 (H',W') on the host.
 
-    An object too small to be the most probable one anywhere keeps the pixel that is most its own: it can be asked for.
+    An object too small to be the most probable one anywhere keeps its most probable pixel, so that it can still be
+    reconstructed.
     """
     shown = object_ids(ids)
     small = shrink_probabilities(ids_to_probabilities(ids, shown), size)  # (K+1,H',W')
@@ -87,11 +90,11 @@ def shrink_ids(ids: NDArray[np.uint8], size: Size) -> Tensor:
 
 
 class References:
-    """Annotated frames by index, in the order in which they were met.
+    """Annotated frames by index, in the order in which they were reached.
 
     Args:
         network: encodes them.
-        keep: hold all of them; otherwise those go whose objects a later one shows too.
+        keep: hold all of them; otherwise a frame is dropped once later ones show all its objects.
     """
 
     def __init__(self, network: MemoryNetwork, *, keep: bool = True) -> None:
@@ -100,45 +103,42 @@ class References:
         self._reached: list[int] = []
 
     @torch.no_grad()
-    def add(
-        self, index: int, frame: Tensor, ids: Tensor, query: QueryFeatures | None = None, *, ahead: bool = False
-    ) -> QueryFeatures:
-        """Hold an annotated frame and return its query features.
+    def add(self, index: int, frame: Tensor, ids: Tensor, *, ahead: bool = False) -> None:
+        """Encode an annotated frame and hold it.
 
         Args:
             index: of the frame; an earlier one of the same index is replaced.
             frame: RGB (1,3,H,W) in [0, 1].
             ids: uint8 (H,W).
-            query: its query features, if they are at hand.
             ahead: the frame has not been reached yet.
         """
-        held = self._held.get(index)
-        if query is None:
-            query = self._network.encode_query(frame) if held is None else held.query
-        self._held[index] = Reference.of(query, frame, ids)
+        self.hold(index, Reference.of(self._network.encode_query(frame), frame, ids), ahead=ahead)
+
+    def hold(self, index: int, reference: Reference, *, ahead: bool = False) -> None:
+        """Hold an encoded annotated frame; see :meth:`add`."""
+        self._held[index] = reference
         if ahead:
-            return query
+            return
         self._reached = [*(i for i in self._reached if i != index), index]
         if not self._keep:
-            seen: set[int] = set()
+            later: set[int] = set()
             for i in reversed(self._reached):
                 shown = self._held[i].objects
-                if seen.issuperset(shown):
+                if later.issuperset(shown):
                     del self._held[i]
-                seen.update(shown)
+                later.update(shown)
             self._reached = [i for i in self._reached if i in self._held]
-        return query
 
     def reached(self) -> list[Reference]:
-        """Return the annotated frames reached so far, in their order."""
+        """Return the annotated frames reached so far, in the order in which they were reached."""
         return [self._held[index] for index in self._reached]
 
     def all(self) -> list[Reference]:
-        """Return every annotated frame, those still to be reached among them."""
+        """Return every annotated frame, those not reached yet included."""
         return list(self._held.values())
 
     def snapshot(self) -> dict[str, Tensor]:
-        """Return what was added, as tensors."""
+        """Return the frames held, as tensors."""
         if not self._held:
             return {}
         return {
@@ -149,7 +149,7 @@ class References:
         }
 
     def restore(self, snapshot: dict[str, Tensor], device: torch.device) -> None:
-        """Hold what a snapshot held, and nothing else."""
+        """Hold the frames of a snapshot and no others."""
         self._held, self._reached = {}, []
         if "reference_indices" not in snapshot:
             return

@@ -1,7 +1,7 @@
-"""Reliability: how good each mask is thought to be, without ground truth.
+"""Reliability: the predicted J of each mask, without ground truth.
 
-Signals of two kinds are taken: the mask's own certainty and size in every frame and, every few frames, how well the
-reference is rebuilt from it (the cycle). A small predictor that ships with the package turns them into a predicted J.
+The signals are of two kinds: the mask's own certainty and size, in every frame, and the J of the reconstructed
+reference (the cycle), every few frames. A small predictor that ships with the package turns them into a predicted J.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from cyclevos.cycle import rebuild_reference, rebuilt_iou
+from cyclevos.cycle import reconstruct_reference, reconstruction_iou
 from cyclevos.errors import WeightsError
 from cyclevos.masks import most_probable
 from cyclevos.network.protocol import MemoryFeatures, MemoryNetwork
@@ -28,14 +28,14 @@ from cyclevos.propagation.references import Reference, answering
 PREDICTOR = Path(__file__).resolve().parents[1] / "weights" / "reliability.safetensors"
 
 SIGNALS = (
-    "expected",  # J of the mask if its probabilities are right
+    "expected",  # J of the mask if its probabilities are calibrated
     "size",  # log of the mask's share of the frame
     "confidence",  # mean probability inside the mask, over the last ten frames or so
     "area",  # log of the mask's area over the reference's
-    "misfit",  # size of that
-    "cycle",  # J of the rebuilt reference, when last asked
+    "misfit",  # absolute value of area
+    "cycle",  # J of the reconstructed reference, in the last frame where it was computed
 )
-_OF_THE_MASK = 2  # that many tell of the mask alone
+_OF_THE_MASK = 2  # the first signals, which describe the mask alone
 _SHARES = ("expected", "confidence", "cycle")  # as log-odds: 0.99 is not near 0.95
 
 _MEMORY = 0.9  # of the running mean
@@ -44,8 +44,8 @@ _MEMORY = 0.9  # of the running mean
 class Predictor(NamedTuple):
     """From signals to J: the J of a mask of the right object, times how likely it is that object.
 
-    The first is read off the signals of the mask alone; a network of one hidden layer doubts the second from the
-    others.
+    The first factor follows from the signals of the mask alone; a network of one hidden layer predicts the second from
+    the other signals.
 
     Attributes:
         mean: (S,) of the signals, subtracted.
@@ -74,11 +74,14 @@ def load_predictor(path: Path = PREDICTOR) -> Predictor:
     """Load the packaged predictor.
 
     Raises:
-        WeightsError: the file does not hold one for these signals.
+        WeightsError: the file does not hold a predictor for these signals.
     """
     tensors = load_file(path)
     if set(tensors) != set(Predictor._fields) or tensors["mean"].shape != (len(SIGNALS),):
-        raise WeightsError(f"{path} holds no reliability predictor for the signals {', '.join(SIGNALS)}.")
+        raise WeightsError(
+            f"{path} holds no reliability predictor for the signals {', '.join(SIGNALS)}.",
+            "Fit one with scripts/fit_reliability.py, or reinstall cyclevos.",
+        )
     return Predictor(**tensors)
 
 
@@ -89,12 +92,45 @@ class _State(NamedTuple):
     cycle: float = 1.0
 
 
+class Observation(NamedTuple):
+    """What was measured on a frame's masks, still on the device.
+
+    Attributes:
+        values: float (R,M,K), for each reference the measures named in ``names`` of each object.
+        names: M names: ``share``, ``confidence``, ``expected``, ``marked`` and, where the reference was reconstructed,
+            ``cycle``.
+        objects: the user's id of each slot.
+        compared: for each reference which objects are compared with it, R times bool (K,) on the host.
+    """
+
+    values: Tensor
+    names: tuple[str, ...]
+    objects: tuple[int, ...]
+    compared: tuple[Tensor, ...]
+
+
+class Verdict(NamedTuple):
+    """What follows from an observation.
+
+    Attributes:
+        scores: predicted J in [0, 1] by the user's id, of the objects that a reference shows.
+        signals: by the user's id, (S,).
+        states: by the user's id, what later frames need.
+    """
+
+    scores: dict[int, float]
+    signals: dict[int, Tensor]
+    states: dict[int, _State]
+
+
 class Reliability:
-    """Predicts J of each object, frame by frame.
+    """Predicts J of each object, frame by frame: :meth:`observe`, :meth:`judge`, :meth:`keep`.
+
+    Only :meth:`keep`, :meth:`mark` and :meth:`restore` change what later frames start from.
 
     Args:
         network: the one that makes the masks.
-        every: the reference is rebuilt every n-th frame.
+        every: the reference is reconstructed every n-th frame.
     """
 
     def __init__(self, network: MemoryNetwork, every: int = 3) -> None:
@@ -104,11 +140,11 @@ class Reliability:
         self.signals: dict[int, Tensor] = {}
 
     def use(self, predictor: Predictor) -> None:
-        """Predict with another network than the packaged one."""
+        """Predict with another predictor than the packaged one."""
         self._predictor = predictor
 
     def mark(self, objects: Sequence[int]) -> None:
-        """Start objects anew whose masks are given in a frame."""
+        """Start objects anew that are annotated in a frame."""
         for i in objects:
             self._states[i] = _State()
 
@@ -119,44 +155,59 @@ class Reliability:
         probabilities: Tensor,
         objects: Sequence[int],
         references: Sequence[Reference],
-    ) -> dict[int, float]:
-        """Predict the J of a frame's masks.
+    ) -> Observation:
+        """Measure a frame's masks, without waiting for the device.
 
         Args:
             memory: features of the frame with its masks, of all objects, in frames where the reference is
-                to be rebuilt; None elsewhere.
+                to be reconstructed; None elsewhere.
             probabilities: its masks (K+1,H,W).
             objects: the user's id of each slot.
-            references: annotated frames; an object is held against the last one that shows it.
-
-        Returns:
-            Predicted J by the user's id, of the objects that a reference shows.
+            references: annotated frames; an object is compared with the last one that shows it.
         """
         certainty = _certainty(probabilities)
-        rows: dict[int, Tensor] = {}
-        for reference, who in answering(references, objects):
+        names = (*certainty, "marked", *(() if memory is None else ("cycle",)))
+        pairs = answering(references, objects)
+        rows = []
+        for reference, who in pairs:
             labels = reference.labels(objects)
             marked = torch.stack([labels[0] == slot for slot in range(1, len(objects) + 1)]).float()
-            seen = [certainty, {"marked": marked.mean(dim=(1, 2))}]
+            measures = [*certainty.values(), marked.mean(dim=(1, 2))]
             if memory is not None:
-                seen.append({"cycle": self._rebuild(memory, reference, labels, who)})
-            columns = {name: column.tolist() for signals in seen for name, column in signals.items()}
-            for k, i in enumerate(objects):
+                logits = reconstruct_reference(self._network, memory.select(who), reference.query, who[None])
+                measures.append(reconstruction_iou(logits, labels, who[None])[0])
+            rows.append(torch.stack(measures))  # (M,K)
+        values = torch.stack(rows) if rows else probabilities.new_zeros(0)
+        return Observation(values, names, tuple(objects), tuple(who for _, who in pairs))
+
+    @torch.no_grad()
+    def judge(self, observation: Observation) -> Verdict:
+        """Predict the J of a frame's masks from an observation, whose values are best on the host by now."""
+        signals: dict[int, Tensor] = {}
+        states: dict[int, _State] = {}
+        for columns, who in zip(observation.values.tolist(), observation.compared, strict=True):
+            for k, i in enumerate(observation.objects):
                 if bool(who[k]):
-                    rows[i] = self._signals(i, {name: column[k] for name, column in columns.items()})
-        self.signals = rows
-        if not rows:
-            return {}
+                    seen = {name: column[k] for name, column in zip(observation.names, columns, strict=True)}
+                    signals[i], states[i] = self._signals(i, seen)
+        if not signals:
+            return Verdict({}, signals, states)
         predictor = load_predictor() if self._predictor is None else self._predictor
-        predicted = predictor(torch.stack(list(rows.values())))
-        return dict(zip(rows, (float(value) for value in predicted), strict=True))
+        predicted = predictor(torch.stack(list(signals.values())))
+        return Verdict(dict(zip(signals, predicted.tolist(), strict=True)), signals, states)
+
+    def keep(self, verdict: Verdict) -> dict[int, float]:
+        """Carry a verdict on to later frames and return its scores."""
+        self.signals = verdict.signals
+        self._states.update(verdict.states)
+        return verdict.scores
 
     def due(self, step: int) -> bool:
-        """Tell whether the reference is to be rebuilt in the n-th frame."""
+        """Return whether the reference is to be reconstructed in the n-th frame."""
         return step % self._every == 0
 
     def snapshot(self) -> dict[str, Tensor]:
-        """Return all that was seen, as tensors."""
+        """Return the state of every object, as tensors."""
         rows = [[i, *state] for i, state in self._states.items()]
         return {"reliability": torch.tensor(rows, dtype=torch.float64).view(-1, 1 + len(_State._fields))}
 
@@ -164,37 +215,32 @@ class Reliability:
         """Continue from a snapshot.
 
         Raises:
-            KeyError, ValueError: it is not one, or one of another version.
+            KeyError, ValueError: the tensors are no snapshot, or one of another version.
         """
         rows = snapshot["reliability"]
         if rows.shape[1:] != (1 + len(_State._fields),):
             raise ValueError(f"expected {1 + len(_State._fields)} numbers per object, got {tuple(rows.shape)}")
         self._states = {int(row[0]): _State(*row[1:]) for row in rows.tolist()}
 
-    def _rebuild(self, memory: MemoryFeatures, reference: Reference, labels: Tensor, who: Tensor) -> Tensor:
-        logits = rebuild_reference(self._network, memory.select(who), reference.query, who[None])
-        return rebuilt_iou(logits, labels, who[None])[0]  # (K,)
-
-    def _signals(self, i: int, seen: Mapping[str, float]) -> Tensor:
-        """Join what is seen of one object into its signals (S,) and carry on what later frames need."""
+    def _signals(self, i: int, seen: Mapping[str, float]) -> tuple[Tensor, _State]:
+        """Return the signals (S,) of one object and its state after this frame."""
         before = self._states.get(i, _State())
         state = _State(
             _MEMORY * before.confidence + (1 - _MEMORY) * seen["confidence"],
             seen.get("cycle", before.cycle),
         )
-        self._states[i] = state
         area = math.log((seen["share"] + 1e-5) / (seen["marked"] + 1e-5))
         size = math.log(seen["share"] + 1e-5)
         signals = {**seen, **state._asdict(), "area": area, "misfit": abs(area), "size": size}
         signals.update({name: math.log((signals[name] + 0.01) / (1.01 - signals[name])) for name in _SHARES})
-        return torch.tensor([signals[name] for name in SIGNALS])
+        return torch.tensor([signals[name] for name in SIGNALS]), state
 
 
 def _certainty(probabilities: Tensor) -> dict[str, Tensor]:
     """Share of the frame, mean probability inside and expected J of masks (K+1,H,W), (K,) each."""
     best, slots = most_probable(probabilities), len(probabilities)
     top = probabilities.amax(dim=0)
-    count = torch.bincount(best.flatten(), minlength=slots)[1:]
+    count = torch.stack([(best == slot).sum() for slot in range(1, slots)])  # a bincount would wait for the device
     within = torch.stack([(top * (best == slot)).sum() for slot in range(1, slots)]).float()
     outside = probabilities[1:].float().sum(dim=(1, 2)) - within
     return {

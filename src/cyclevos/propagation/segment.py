@@ -58,7 +58,7 @@ def segment(
         max_memory_frames: frames in memory at most, the annotated and the previous one included;
             None = no bound.
         direction: ``forward`` from each mask to later frames, ``backward`` to earlier ones (frames
-            come last first), or ``both``: every frame from the masks on either side, merged by
+            come last first), or ``both``: every frame from the annotations on either side, weighted by
             distance. Going backward needs a path or a sequence.
         correction: how masks are corrected: a :class:`Correction`, the name of a preset (``paper``,
             ``default``), or None. With ``reference="all"`` later annotated frames are references too, where the
@@ -107,11 +107,12 @@ def check_masks(masks: Mapping[int, Any]) -> dict[int, NDArray[np.uint8]]:
             values = f", values {array.min()}..{array.max()}" if integers and array.size else ""
             raise MaskError(
                 f"The mask of frame {index!r} is {array.dtype} of shape {array.shape}{values}; expected integers "
-                "0..255 of shape (H,W) for a frame index from 0."
+                "0..255 of shape (H,W) for a frame index from 0.",
+                "Give object ids as an integer array (H,W), by frame index.",
             )
         checked[int(index)] = array.astype(np.uint8)
     if not any(mask.any() for mask in checked.values()):
-        raise MaskError("No mask shows an object: every pixel is background 0. Give a mask with ids 1..255.")
+        raise MaskError("No mask shows an object: every pixel is background 0.", "Give a mask with object ids 1..255.")
     return checked
 
 
@@ -140,16 +141,32 @@ def segment_frames(
     opened = open_source(frames) if isinstance(frames, str | Path) else frames
     if direction == "both":
         return _both(propagator, opened, masks)
+    return _steps(propagator, one_pass(propagator, opened, masks, direction, start, last))
+
+
+def one_pass(
+    propagator: Propagator,
+    frames: Frames,
+    masks: Masks,
+    direction: Literal["forward", "backward"] = "forward",
+    start: int = 0,
+    last: int | None = None,
+) -> Iterator[tuple[Frame, NDArray[np.uint8] | None]]:
+    """Announce annotated frames, then give each frame of one direction with its annotation.
+
+    Arguments and errors are those of :func:`segment_frames`.
+    """
+    opened = open_source(frames) if isinstance(frames, str | Path) else frames
     _announce(propagator, opened, masks)
     if direction == "backward":
         ahead = {i: m for i, m in masks.items() if last is None or i <= last}
-        return _pass_over(propagator, _iterate(opened, reverse=True, start=last), ahead)
+        return _with_masks(_iterate(opened, reverse=True, start=last), ahead)
     ahead = {i: m for i, m in masks.items() if i >= start}
-    return _pass_over(propagator, _iterate(opened, start=start), ahead)
+    return _with_masks(_iterate(opened, start=start), ahead)
 
 
 def _announce(propagator: Propagator, frames: OpenFrames, masks: Masks) -> None:
-    """Show the propagator later annotated frames, if it asks for them and they can be had without waiting."""
+    """Announce annotated frames to a propagator that looks ahead, where the frames can be read in any order."""
     if not propagator.looks_ahead:
         return
     for index, mask in masks.items():
@@ -164,20 +181,27 @@ def _announce(propagator: Propagator, frames: OpenFrames, masks: Masks) -> None:
             propagator.announce(index, image, mask)
 
 
-def _pass_over(propagator: Propagator, frames: Iterator[Frame], masks: Masks) -> Iterator[tuple[Frame, Prediction]]:
-    """Go once over the frames in the order they come."""
+def _steps(
+    propagator: Propagator, frames: Iterator[tuple[Frame, NDArray[np.uint8] | None]]
+) -> Iterator[tuple[Frame, Prediction]]:
+    for frame, mask in frames:
+        yield frame, propagator.step(frame.index, frame.image, mask)
+
+
+def _with_masks(frames: Iterator[Frame], masks: Masks) -> Iterator[tuple[Frame, NDArray[np.uint8] | None]]:
+    """Pair each frame with its annotation, in the order in which the frames come."""
     missing = set(masks)
     last = 0
     for number, frame in enumerate(frames):
-        if number == 0:  # not when a mask's turn comes, which may be hours later
+        if number == 0:  # at once, not when the mask's frame is reached, which may be hours later
             _check_sizes(masks, frame.size)
         missing.discard(frame.index)
         last = max(last, frame.index)
-        yield frame, propagator.step(frame.index, frame.image, masks.get(frame.index))
+        yield frame, masks.get(frame.index)
     if missing:
         raise MaskError(
-            f"Masks were given for frames {sorted(missing)}, but the video ends with frame {last} (counted from 0). "
-            "Remove them or check the frame numbers."
+            f"Masks were given for frames {sorted(missing)}, but the video ends with frame {last} (counted from 0).",
+            "Remove these masks, or check their frame numbers.",
         )
 
 
@@ -186,7 +210,8 @@ def _check_sizes(masks: Masks, size: tuple[int, int]) -> None:
         if mask.shape != size:
             raise MaskError(
                 f"The mask of frame {index} is {size_text((mask.shape[0], mask.shape[1]))} but the frames are "
-                f"{size_text(size)} (width x height). Give it in the frames' size; --fit-mask resizes it."
+                f"{size_text(size)} (width x height).",
+                "Give the mask in the frames' size; --fit-mask resizes it.",
             )
 
 
@@ -198,8 +223,8 @@ def _iterate(frames: OpenFrames, *, reverse: bool = False, start: int | None = N
         return frames_from_arrays(frames)
     if not isinstance(frames, Sequence) and not isinstance(frames, np.ndarray):
         raise VideoError(
-            "Going backward needs frames that can be read from their end: give a path, a list or an array, "
-            f"not a {type(frames).__name__}."
+            f"Going backward needs frames that can be read from their end, got a {type(frames).__name__}.",
+            "Give a path, a list or an array.",
         )
     count = len(frames)
     turned: Iterator[Any] = (frames[count - 1 - i] for i in range(count))
@@ -207,14 +232,12 @@ def _iterate(frames: OpenFrames, *, reverse: bool = False, start: int | None = N
 
 
 def _both(propagator: Propagator, frames: OpenFrames, masks: Masks) -> Iterator[tuple[Frame, Prediction]]:
-    """Run backward first, keep what it saw on disk, then merge it into the forward pass."""
+    """Run backward first, keep its predictions on disk, then merge them into the forward pass."""
     backward = propagator.fresh()
-    _announce(backward, frames, masks)
-    _announce(propagator, frames, masks)
     with tempfile.TemporaryDirectory(prefix="cyclevos-") as folder:
         seen = BackwardPass(Path(folder), masks)
-        for _, p in _pass_over(backward, _iterate(frames, reverse=True), masks):
+        for _, p in _steps(backward, one_pass(backward, frames, masks, "backward")):
             seen.keep(p)
-        for frame, p in _pass_over(propagator, _iterate(frames), masks):
+        for frame, p in _steps(propagator, one_pass(propagator, frames, masks)):
             yield frame, seen.merge(p)
             seen.drop(p.index)

@@ -1,4 +1,4 @@
-"""Merging both directions: what a backward pass saw is kept on disk until the forward pass comes by."""
+"""Merging both directions: backward predictions wait on disk for the forward pass."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class BackwardPass:
 
     Args:
         folder: of the files; it exists.
-        masks: the given masks by frame index, which say how near each object's are.
+        masks: the annotations by frame index; each object's nearest ones weight the two directions.
     """
 
     def __init__(self, folder: Path, masks: Mapping[int, NDArray[np.uint8]]) -> None:
@@ -33,7 +33,7 @@ class BackwardPass:
         """Store a prediction of the backward pass.
 
         Raises:
-            OutputError: the disk refuses.
+            OutputError: the file cannot be written.
         """
         if not p.object_ids:
             return
@@ -45,9 +45,9 @@ class BackwardPass:
             np.savez_compressed(opened, probabilities=quantised, objects=np.array(p.object_ids), reliability=scores)
 
     def merge(self, p: Prediction) -> Prediction:
-        """Average a prediction of the forward pass with what was kept for its frame.
+        """Average a prediction of the forward pass with the backward one of its frame.
 
-        Object by object, each direction is weighted by how near its mask is.
+        Object by object, each direction is weighted by how near its annotation is.
         """
         file = self._file(p.index)
         if not file.is_file():
@@ -59,7 +59,7 @@ class BackwardPass:
         return _merge(p, probabilities, objects, reliability, self._shown)
 
     def drop(self, index: int) -> None:
-        """Forget a frame."""
+        """Delete the prediction of a frame."""
         self._file(index).unlink(missing_ok=True)
 
     def _file(self, index: int) -> Path:
@@ -73,7 +73,7 @@ def _merge(
     backward_reliability: Mapping[int, float],
     shown: Mapping[int, tuple[int, ...]],
 ) -> Prediction:
-    """Average both directions, object by object, each weighted by how near its mask is."""
+    """Average both directions, object by object, each weighted by how near its annotation is."""
     union = (*p.object_ids, *(i for i in objects if i not in p.object_ids))
     backward = backward.to(p.probabilities.device)
     merged = p.probabilities.new_zeros(len(union) + 1, *p.ids.shape)
@@ -81,7 +81,9 @@ def _merge(
     for slot, i in enumerate(union, start=1):
         weight = _backward_share(p.index, i, shown)
         scores = [
-            (w, known[i]) for w, known in ((1 - weight, p.reliability), (weight, backward_reliability)) if i in known
+            (w, predicted[i])
+            for w, predicted in ((1 - weight, p.reliability), (weight, backward_reliability))
+            if i in predicted
         ]
         if sum(w for w, _ in scores):
             reliability[i] = sum(w * score for w, score in scores) / sum(w for w, _ in scores)

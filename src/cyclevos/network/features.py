@@ -1,0 +1,73 @@
+"""What a network computes of frames: query features, mask-independent memory features, memory features."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+# Shapes: B frames, O objects present over all frames, Ck Cv key and value channels, H W pixels, h w cells at stride 16.
+
+
+class QueryFeatures(NamedTuple):
+    """Features of a frame to be segmented: the key that reads the memory, and the maps that the decoder needs.
+
+    Attributes:
+        key: (B,Ck,h,w).
+        prepared: the decoder's object-independent maps at strides 16, 8, 4.
+        size: (H, W) of the frame before padding.
+        shallow: features at stride 4 from which the memory encoder starts, (B,C,H/4,W/4), where the network
+            shares its encoder; else None.
+    """
+
+    key: Tensor
+    prepared: tuple[Tensor, Tensor, Tensor]
+    size: tuple[int, int]
+    shallow: Tensor | None = None
+
+    def select(self, rows: slice | Tensor) -> QueryFeatures:
+        """Return the features of some of the frames."""
+        if isinstance(rows, Tensor) and torch.equal(rows, torch.arange(len(self.key), device=rows.device)):
+            return self  # one object per frame: nothing to gather
+        a, b, c = self.prepared
+        if isinstance(rows, Tensor) and len(self.key) == 1:  # all of the one frame: a view will do
+            n = len(rows)
+            maps = a.expand(n, -1, -1, -1), b.expand(n, -1, -1, -1), c.expand(n, -1, -1, -1)
+            return QueryFeatures(self.key.expand(n, -1, -1, -1), maps, self.size)
+        shallow = None if self.shallow is None else self.shallow[rows]
+        return QueryFeatures(self.key[rows], (a[rows], b[rows], c[rows]), self.size, shallow)
+
+
+class MemoryInput(NamedTuple):
+    """Mask-independent memory features of frames.
+
+    Attributes:
+        images: (B,C,h',w'), the input of the memory encoder.
+        key: (B,Ck,h,w), the memory's key, where the network shares its encoder.
+    """
+
+    images: Tensor
+    key: Tensor | None = None
+
+    def select(self, rows: slice) -> MemoryInput:
+        """Return the features of some of the frames."""
+        return MemoryInput(self.images[rows], None if self.key is None else self.key[rows])
+
+
+class MemoryFeatures(NamedTuple):
+    """Memory features of each object in one frame.
+
+    Attributes:
+        key: (O,Ck,h,w).
+        value: (O,Cv,h,w).
+    """
+
+    key: Tensor
+    value: Tensor
+
+    def select(self, rows: Tensor) -> MemoryFeatures:
+        """Return the features of some of the objects, bool (O,), best on the host."""
+        if bool(rows.all()):
+            return self
+        return MemoryFeatures(self.key[rows], self.value[rows])
