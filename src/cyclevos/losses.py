@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# Shapes: B frames, K object slots, H W pixels. Label 255 is ignored.
+from cyclevos.labels import IGNORE
 
-IGNORE = 255
+# Shapes: B frames, K object slots, H W pixels. Label 255 is ignored.
 
 
 class MaskLoss(NamedTuple):

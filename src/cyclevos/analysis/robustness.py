@@ -17,7 +17,7 @@ from cyclevos.datasets.first_masks import first_masks
 from cyclevos.errors import ConfigError, MaskError
 from cyclevos.evaluation.scoring import evaluate
 from cyclevos.jobs.run_folder import mark_finished, prepare_output
-from cyclevos.media.open_source import open_source
+from cyclevos.media.image_folder import ImageFiles
 from cyclevos.media.writers import MaskWriter
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.pictures.mask_files import read_mask
@@ -215,7 +215,7 @@ def _propagate(
         disturb = _perturber(study, sequence, kind, study.share)
     propagator = Propagator(network, study.size, MemoryPolicy(), correction, disturb)
     with MaskWriter(place) as writer:
-        for frame, p in segment_frames(propagator, open_source(sequence.frames[0].parent), masks):
+        for frame, p in segment_frames(propagator, ImageFiles(sequence.frames), masks):
             writer.write(frame, p.ids)
 
 

@@ -16,7 +16,7 @@ from cyclevos.app.project_file import PROJECT_FILE, ProjectFile, load_project_fi
 from cyclevos.errors import CycleVOSError
 from cyclevos.files.atomic import output_errors
 from cyclevos.media.open_source import open_source
-from cyclevos.naming import IMAGE_SUFFIXES, natural_key
+from cyclevos.naming import is_frame_file, natural_key
 
 DEMO = Path(__file__).resolve().parents[1] / "demo"
 VIDEO_SUFFIXES = frozenset(
@@ -205,7 +205,7 @@ def _kind(entry: Path) -> str | None:
         return None
     if entry.is_dir():
         try:
-            frames = any(f.suffix.lower() in IMAGE_SUFFIXES for _, f in zip(range(50), entry.iterdir(), strict=False))
+            frames = any(is_frame_file(f) for _, f in zip(range(50), entry.iterdir(), strict=False))
         except OSError:
             return None
         return "frames" if frames else "folder"

@@ -46,7 +46,7 @@ def erf(
     from PIL import Image
 
     from cyclevos.analysis.cycle_erf import cycle_erf
-    from cyclevos.exchange.given_masks import read_source_masks
+    from cyclevos.exchange.given_masks import MaskReading, read_source_masks
     from cyclevos.files.atomic import check_folder, output_errors
     from cyclevos.jobs.progress import progress_bar
     from cyclevos.media.contact_sheet import contact_sheet
@@ -58,7 +58,7 @@ def erf(
     check_folder(output)
     Correction(steps=steps, rate=rate)  # refuses what cycle_erf would, before the network is loaded
     opened = open_source(source)
-    given = read_source_masks(masks, opened, fit_mask=fit_mask, fix_mask=fix_mask)
+    given = read_source_masks(masks, opened, MaskReading(fit=fit_mask, fix=fix_mask))
     known = _reference_mask(given, reference)
     image = _frame(opened, reference)
     images: dict[int, Any] = {frame: _frame(opened, frame)}  # of all frames the one that may not be there

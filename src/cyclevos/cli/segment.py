@@ -41,6 +41,7 @@ def segment(
     # Checked before torch is loaded, so that a slip is answered at once.
     wanted = options.parse_save(save)
     side = options.parse_size(size)
+    from cyclevos.exchange.given_masks import MaskReading
     from cyclevos.jobs.segment_job import SegmentJob, run_job
 
     job = SegmentJob(
@@ -58,8 +59,7 @@ def segment(
         objects_at_once=objects_at_once,
         save=wanted,
         review=review,
-        fit_mask=fit_mask,
-        fix_mask=fix_mask,
+        reading=MaskReading(fit=fit_mask, fix=fix_mask),
         overwrite=overwrite,
         quiet=quiet,
     )

@@ -15,9 +15,10 @@ from cyclevos.exchange.track import MaskFrame, MaskTrack, merge_objects
 from cyclevos.files.atomic import replacing
 from cyclevos.media.frames import Frame
 from cyclevos.media.writers import MaskWriter
-from cyclevos.naming import natural_key, size_text
+from cyclevos.naming import list_masks, natural_key, size_text
 from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.pictures.mask_files import read_ground_truth
+from cyclevos.pictures.sequence_masks import SequenceMasks
 
 NAMES = "names.json"
 """Names of the objects by folder, beside the folders of objects that have one."""
@@ -29,17 +30,17 @@ def read_indexed(folder: Path) -> MaskTrack:
     Raises:
         MaskError: no PNG; a broken one when it comes to it.
     """
-    files = _pngs(folder)
+    files = list_masks(folder)
     if not files:
         raise MaskError(f"{folder} holds no PNG. Expected masks named after frames, e.g. 00000.png.")
 
-    binary = not any(set(read_ground_truth(file).object_ids) - {255} for file in files)
+    masks = SequenceMasks(files)
 
     def frames() -> Iterator[MaskFrame]:
         for index, file in enumerate(files):
-            yield MaskFrame(index, file.stem, read_ground_truth(file, binary=binary).ids)
+            yield MaskFrame(index, file.stem, masks.read(file).ids)
 
-    return MaskTrack(folder.resolve().name, frames, {}, read_ground_truth(files[0], binary=binary).palette)
+    return MaskTrack(folder.resolve().name, frames, {}, masks.read(files[0]).palette)
 
 
 def write_indexed(track: MaskTrack, folder: Path) -> None:
@@ -73,7 +74,9 @@ def read_objects(folder: Path, overlap: str = "error") -> MaskTrack:
     if len(set(ids)) < len(ids):
         raise MaskError(f"{folder}: two folders stand for one object, say 1 and 01. Rename one of them.")
     names = _read_names(folder) if numbered else {k: each.name for k, each in zip(ids, folders, strict=True)}
-    files = {object_id: {file.stem: file for file in _pngs(each)} for object_id, each in zip(ids, folders, strict=True)}
+    files = {
+        object_id: {file.stem: file for file in list_masks(each)} for object_id, each in zip(ids, folders, strict=True)
+    }
     frame_names = sorted({name for each in files.values() for name in each}, key=natural_key)
 
     def frames() -> Iterator[MaskFrame]:
@@ -115,7 +118,9 @@ def write_objects(track: MaskTrack, folder: Path) -> None:
 
 def object_folders(folder: Path) -> list[Path]:
     """Return the folders in a folder that hold PNGs, hidden ones left out, in natural order."""
-    holding = (each for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".") and _pngs(each))
+    holding = (
+        each for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".") and list_masks(each)
+    )
     return sorted(holding, key=lambda each: natural_key(each.name))
 
 
@@ -123,11 +128,6 @@ def blank_frame(frame: MaskFrame) -> Frame:
     """Return a frame of that name and size whose pixels nobody looks at."""
     pixels: UInt8Array = np.broadcast_to(np.uint8(0), (*frame.ids.shape, 3))
     return Frame(frame.index, frame.name, pixels, None)
-
-
-def _pngs(folder: Path) -> list[Path]:
-    files = (f for f in folder.iterdir() if f.suffix.lower() == ".png" and not f.name.startswith("."))
-    return sorted(files, key=lambda file: natural_key(file.name))
 
 
 def _read_names(folder: Path) -> dict[int, str]:

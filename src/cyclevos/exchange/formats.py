@@ -23,7 +23,7 @@ from cyclevos.exchange.folders import (
 from cyclevos.exchange.mots import read_mots, write_mots
 from cyclevos.exchange.track import MaskTrack
 from cyclevos.files.atomic import replacing
-from cyclevos.naming import index_name
+from cyclevos.naming import index_name, is_mask_file
 
 Format = Literal["indexed", "objects", "coco", "youtube-vis", "mots"]
 FORMATS: tuple[str, ...] = get_args(Format)
@@ -37,7 +37,7 @@ def detect(path: Path) -> Format:
         MaskError: it is none of them.
     """
     if path.is_dir():
-        if any(file.suffix.lower() == ".png" for file in path.iterdir() if not file.name.startswith(".")):
+        if any(map(is_mask_file, path.iterdir())):
             return "indexed"
         if object_folders(path):
             return "objects"

@@ -26,6 +26,7 @@ from cyclevos.errors import ConfigError, CycleVOSError, MissingExtraError, Outpu
 from cyclevos.jobs.progress import OpenBar
 from cyclevos.jobs.run_folder import OtherRunError, check_settings, finished_count
 from cyclevos.jobs.segment_job import JobResult, SegmentJob, run_job, settings_signature, weights_file
+from cyclevos.media.image_folder import ImageFiles
 from cyclevos.media.reliability_files import RELIABILITY_FILE, read_reliability
 from cyclevos.network.checkpoints import checksum
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
@@ -120,7 +121,7 @@ class ClipRunner:
         try:
             job = replace(
                 self._job,
-                source=clip.sequence.frames[0].parent,
+                source=ImageFiles(clip.sequence.frames),
                 masks=first_masks(clip.sequence, later=self._later),
                 output=self._job.output / name,
                 quiet=self._job.quiet or open_bar is None,

@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from cyclevos.errors import ConfigError, OutputError, VideoError
+from cyclevos.exchange.given_masks import STRICT, MaskReading, read_reaching_masks
 from cyclevos.files.locks import sole_writer
-from cyclevos.jobs.given_masks import read_given
 from cyclevos.jobs.progress import OpenBar, progress_bar
 from cyclevos.jobs.results import EXPORTS, NAMES, Results
 from cyclevos.jobs.resume import STATE, restored, whole_count
@@ -44,7 +44,7 @@ _Item = TypeVar("_Item")
 class SegmentJob:
     """What is to be segmented, how, and where to; fields as the options of ``cyclevos segment``."""
 
-    source: Path
+    source: Path | FrameSource
     masks: Path | Mapping[int, MaskImage]
     output: Path
     weights: str = "default"
@@ -58,8 +58,7 @@ class SegmentJob:
     objects_at_once: int | None = None
     save: tuple[str, ...] = ("masks", "overlay")
     review: int = 10
-    fit_mask: bool = False
-    fix_mask: bool = False
+    reading: MaskReading = STRICT
     overwrite: bool = False
     quiet: bool = False
     title: str = "segmenting"
@@ -117,13 +116,13 @@ def run_job(
     exported = [kind for kind in job.save if kind in EXPORTS]
     if exported and "masks" not in job.save:
         raise ConfigError(f"{', '.join(exported)}: made from the masks at the end. Add masks to --save.")
-    source = open_source(job.source)
-    if job.output.resolve() == job.source.resolve():
+    source = job.source if isinstance(job.source, FrameSource) else open_source(job.source)
+    if job.output.resolve() == source.path.resolve():
         raise OutputError(f"{job.output} holds the frames themselves. Choose another folder for the results.")
     images = (
         job.masks
         if isinstance(job.masks, Mapping)
-        else read_given(job.masks, source, job.direction, fit_mask=job.fit_mask, fix_mask=job.fix_mask)
+        else read_reaching_masks(job.masks, source, job.direction, job.reading)
     )
     masks = check_masks({index: image.ids for index, image in images.items()})
     open_bar = open_bar or partial(progress_bar, unit="frames", quiet=job.quiet)
@@ -188,12 +187,11 @@ def _segment(
     objects = set(propagator.objects)
     saved = time.monotonic()
     late_overlay = start > 0 or job.direction == "backward"
-    name = job.source.stem if job.source.is_file() else job.source.resolve().name
     with open_bar(job.title, total) as advance:
         predictions = _begun(segment_frames(propagator, source, masks, job.direction, start))
         prepare()  # a first mask is there, so nothing is wrong with the inputs: only now may earlier results go
         results = Results(
-            job.output, name, job.save, source.frame_rate, palette, resumed=start > 0, late_overlay=late_overlay
+            job.output, source.name, job.save, source.frame_rate, palette, resumed=start > 0, late_overlay=late_overlay
         )
         with results:
             for frame, p in predictions:
@@ -226,8 +224,8 @@ def _signature(job: SegmentJob, source: FrameSource, masks: Mapping[int, NDArray
         digest.update(f"{index} {mask.shape}".encode())
         digest.update(mask.tobytes())
     return {
-        "source": str(job.source.resolve()),
-        _CONTENT: source_identity(source.path),
+        "source": str(source.path.resolve()),
+        _CONTENT: source_identity(source.path, source.files),
         "resolution": list(source.size),
         "masks": digest.hexdigest(),
         **settings_signature(job),
