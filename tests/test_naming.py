@@ -17,9 +17,9 @@ def test_the_order_is_total(one, other):
 
 
 def test_numbers_by_value_letters_without_case_and_ties_by_the_exact_name():
-    names = ["b1", "Frame1", "frame01", "frame1", "frame10", "frame2", "frame\u00b2", f"frame{10**40}"]
+    names = [f"frame{10**40}", "frame\u00b2", "frame2", "frame10", "frame1", "frame01", "Frame1", "b1"]
     expected = ["b1", "Frame1", "frame01", "frame1", "frame2", "frame10", f"frame{10**40}", "frame\u00b2"]
-    assert sorted(names[::-1], key=natural_key) == expected
+    assert sorted(names, key=natural_key) == expected
 
 
 def test_frames_and_masks_of_a_folder(tmp_path):

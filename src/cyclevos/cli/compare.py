@@ -65,7 +65,8 @@ def _sequences(before: Path, after: Path) -> tuple[str, ...]:
 
 def _pairs(name: str, before: Path, after: Path) -> _Pairs:
     """Return the files of one sequence's masks whose names both have."""
-    old, new = (by_frame_name(list_masks(folder / name), MaskError) for folder in (before, after))
+    folders = [folder / name for folder in (before, after)]
+    old, new = (by_frame_name(list_masks(each) if each.is_dir() else [], MaskError) for each in folders)
     return {stem: (old[stem], new[stem]) for stem in old if stem in new}
 
 
