@@ -28,10 +28,9 @@ from cyclevos.datasets.first_masks import first_masks
 from cyclevos.datasets.layouts import Sequence, open_dataset
 from cyclevos.evaluation.calibration import calibrate
 from cyclevos.masks import jaccard
-from cyclevos.media.open_source import open_source
+from cyclevos.media.image_folder import ImageFiles
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.network.weights import load_network
-from cyclevos.pictures.mask_files import read_ground_truth
 from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Propagator
@@ -151,14 +150,14 @@ def collect(sequence: Sequence, how: Kind, frames: int | None, weights: str, see
     propagator.reliability.use(Predictor(*(torch.zeros(shape) for shape in shapes)))
     masks = {index: image.ids for index, image in first_masks(sequence).items()}
     rows = []
-    for frame in open_source(sequence.frames[0].parent).iterate():
+    for frame in ImageFiles(sequence.frames):
         if frame.index % how.stride and frame.index not in masks:
             continue
         if frames is not None and frame.index >= frames * how.stride:
             break
         p = propagator.step(frame.index, frame.image, masks.get(frame.index))
         if not p.annotated and frame.name in sequence.annotations:
-            truth = read_ground_truth(sequence.annotations[frame.name]).ids
+            truth = sequence.masks.read(sequence.annotations[frame.name]).ids
             for i, row in propagator.reliability.signals.items():
                 rows.append([*row.tolist(), jaccard(p.ids == i, truth == i), (truth == i).mean()])
     return np.array(rows, np.float32)

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# Shapes: B frames, K object slots, H W pixels.
+from cyclevos.labels import IGNORE
 
-IGNORE = 255
-"""Label of pixels that count neither as object nor as background."""
+# Shapes: B frames, K object slots, H W pixels.
 
 
 class MaskLoss(NamedTuple):

@@ -1,50 +1,132 @@
-"""How frames are named: their natural order, the endings of image files, names made of an index, sizes in words."""
+"""How frames are named: their natural order, the endings of their files, and which frame a mask belongs to."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from cyclevos.errors import VideoError
+from cyclevos.errors import CycleVOSError, VideoError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+MASK_SUFFIXES = frozenset({".png"})
 
 
 def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
     """Sort key that orders the numbers in names by value.
 
+    Letters are compared without their case; equal names are ordered by their exact characters, so the order is
+    total. Only the digits 0-9 count as numbers.
+
     >>> sorted(["frame10", "frame2", "Frame1"], key=natural_key)
     ['Frame1', 'frame2', 'frame10']
     """
     parts = re.findall(r"[0-9]+|[^0-9]+", name)
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part.casefold()) for part in parts], name
+    return [(0, int(part), "") if "0" <= part[0] <= "9" else (1, 0, part.casefold()) for part in parts], name
+
+
+def is_frame_file(path: Path) -> bool:
+    """Tell by its name whether a file is an image that is not hidden."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+
+
+def is_mask_file(path: Path) -> bool:
+    """Tell by its name whether a file is a PNG that is not hidden."""
+    return path.suffix.lower() in MASK_SUFFIXES and not path.name.startswith(".")
+
+
+def list_frames(folder: Path) -> list[Path]:
+    """Return the image files of a folder in natural order of their frame names; there may be none."""
+    return in_natural_order(file for file in folder.iterdir() if is_frame_file(file) and file.is_file())
+
+
+def list_masks(folder: Path) -> list[Path]:
+    """Return the mask files of a folder in natural order of their frame names; there may be none."""
+    return in_natural_order(file for file in folder.iterdir() if is_mask_file(file) and file.is_file())
+
+
+def in_natural_order(files: Iterable[Path]) -> list[Path]:
+    """Order files by their frame names, and those of one frame name by their whole names."""
+    return sorted(files, key=lambda file: (natural_key(file.stem), file.name))
+
+
+def by_frame_name(files: Iterable[Path], error: type[CycleVOSError] = VideoError) -> dict[str, Path]:
+    """Return files by their frame names (their names without the ending), in the order given.
+
+    Args:
+        files: the files of one folder.
+        error: the kind of error to raise.
+
+    Raises:
+        CycleVOSError: of the kind `error`, if two files have one frame name.
+    """
+    named: dict[str, Path] = {}
+    for file in files:
+        other = named.setdefault(file.stem, file)
+        if other is not file:
+            raise error(
+                f"{file.parent} holds two files of one name: {other.name} and {file.name} are both frame "
+                f"'{file.stem}'. Results are named after the frame's file without its ending.",
+                "Rename or remove one of the two.",
+            )
+    return named
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Return the images of a folder in natural order.
+    """Return the images of a folder that is a video, in natural order.
 
     Raises:
-        VideoError: there is none, or two have one stem.
+        VideoError: the folder holds no image, or two images with the same frame name.
     """
-    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-    files = [entry for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES and entry.is_file()]
+    files = list_frames(folder)
     if not files:
-        found = ", ".join(sorted(entry.name for entry in entries)[:5]) or "nothing"
+        names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
         raise VideoError(
-            f"{folder} holds no image. Found: {found}. Expected files ending in "
-            f"{' '.join(sorted(IMAGE_SUFFIXES))}: give the folder that holds the frames themselves, "
-            "or a video file by its own name."
+            f"{folder} holds no image. Found: {', '.join(names[:5]) or 'nothing'}. Expected files ending in "
+            f"{' '.join(sorted(IMAGE_SUFFIXES))}.",
+            "Give the folder that holds the frames themselves, or the path of a video file.",
         )
-    files.sort(key=lambda file: natural_key(file.stem))
-    by_stem: dict[str, Path] = {}
-    for file in files:
-        other = by_stem.setdefault(file.stem, file)
-        if other is not file:
-            raise VideoError(
-                f"two images of {folder} have one name: {other.name} and {file.name}. Each frame's results "
-                "are named after its file without the ending: rename one, or move it elsewhere."
-            )
-    return files
+    return list(by_frame_name(files).values())
+
+
+@dataclass(frozen=True)
+class FrameNames:
+    """The names that masks of a source may have.
+
+    Attributes:
+        names: names of all frames in order; None for a video, whose frames are named by their index.
+        count: number of frames of such a video, None if unknown.
+    """
+
+    names: Sequence[str] | None
+    count: int | None = None
+
+    def index(self, name: str) -> int | None:
+        """Return the index of the frame that a mask's name (without its ending) means, None if it means none.
+
+        >>> FrameNames(None, 20).index("12"), FrameNames(None, 20).index("00020"), FrameNames(["a", "b"]).index("b")
+        (12, None, 1)
+        """
+        if self.names is not None:
+            return self._positions.get(name)
+        if not (name.isascii() and name.isdigit()):
+            return None
+        index = int(name)
+        return index if self.count is None or index < self.count else None
+
+    def expected(self) -> str:
+        """Return a sentence that says how masks have to be named."""
+        if self.names is None:
+            last = f" up to {index_name(self.count - 1)}" if self.count else ""
+            return f"A video's masks are named by frame index, e.g. 00000.png or 12.png{last}."
+        shown = [*self.names[:3], "...", self.names[-1]] if len(self.names) > 4 else self.names
+        return f"The frames are named {', '.join(shown)}."
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {name: index for index, name in enumerate(self.names or ())}
 
 
 def index_name(index: int) -> str:
@@ -57,7 +139,7 @@ def index_name(index: int) -> str:
 
 
 def size_text(size: tuple[int, int]) -> str:
-    """Write a (height, width) the way people do.
+    """Write a (height, width) as width x height.
 
     >>> size_text((480, 854))
     '854x480'

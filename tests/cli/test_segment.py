@@ -158,7 +158,7 @@ def test_a_broken_frame_midway_is_named_and_earlier_masks_stay(segment, tmp_path
     (clip / "shot_003.png").write_bytes((clip / "shot_003.png").read_bytes()[:200])
     answer = segment()
     assert answer.code == 3
-    assert "frame 3 cannot be decoded" in answer.err
+    assert "Frame 3 cannot be decoded" in answer.err
     assert "shot_003.png" in answer.err
     assert list(masks_in(tmp_path / "out")) == NAMES[:3]
     Image.fromarray(images[3]).save(clip / "shot_003.png")
@@ -236,7 +236,7 @@ def test_a_mask_that_reaches_no_other_frame_is_refused(segment, tmp_path, clip, 
         assert answer.code == 0, "which frame is the last one nobody knows before"
         return
     assert answer.code == 4
-    assert f"--direction {direction} carries it to" in answer.err
+    assert f"--direction {direction} propagates it to" in answer.err
     assert not (tmp_path / "out").exists()
     save_mask(masks / ("shot_002.png" if kind == "folder" else "2.png"), ids)
     assert segment("--direction", direction, "--save", "masks", source=source, masks=masks).code == 0
@@ -253,7 +253,7 @@ def test_a_blank_mask_among_others_is_said_to_change_nothing(segment, tmp_path, 
     assert "show no object" not in caplog.text
     save_mask(tmp_path / "masks" / "shot_002.png", ids * 0)
     assert segment("--save", "masks", masks=tmp_path / "masks").code == 0
-    assert "the masks of frames 2 show no object, so they change nothing" in caplog.text
+    assert "The masks of frames 2 show no object, so they have no effect" in caplog.text
     assert masks_in(tmp_path / "out") == masks_in(tmp_path / "without")
 
 

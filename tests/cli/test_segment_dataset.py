@@ -82,8 +82,8 @@ def test_reliability_of_all_sequences_lies_in_one_table(dataset, tmp_path):
     ("options", "text"),
     [
         (("--split", "vall"), "no split 'vall'"),
-        (("--sequences", "apes"), "did you mean ape?"),
-        (("--sequences", ""), "no sequence was asked for"),
+        (("--sequences", "apes"), "Did you mean ape?"),
+        (("--sequences", ""), "No sequence was requested"),
         (("--year", "2018"), "expected 2016 or 2017"),
         (("--annotations", "Masks"), "Masks does not exist"),
     ],
@@ -274,6 +274,33 @@ def test_first_masks_give_each_object_once(davis):
     assert (first[0], first[1].ids[0, :3].tolist()) == (1, [1, 0, 0])
     later = first_masks(sequence, later=True)
     assert {index: image.ids[0, :3].tolist() for index, image in later.items()} == {1: [1, 0, 0], 2: [0, 2, 0]}
+
+
+def test_first_masks_decide_what_255_means_once_for_the_sequence(davis):
+    sequence = masks_of(davis, [[[0, 255, 0]], [[2, 255, 0]], [[0, 0, 0]]])
+    assert {index: image.ids[0, :3].tolist() for index, image in first_masks(sequence).items()} == {1: [2, 0, 0]}
+    sequence = masks_of(davis, [[[0, 255, 0]], [[255, 255, 0]], [[0, 0, 0]]])
+    assert {index: image.ids[0, :3].tolist() for index, image in first_masks(sequence).items()} == {0: [0, 1, 0]}
+
+
+def test_masks_reach_their_frames_whatever_the_case_of_the_names(dataset, tmp_path, ids):
+    root = tmp_path / "mixed"
+    frames, masks = root / "JPEGImages" / "fox", root / "Annotations" / "fox"
+    frames.mkdir(parents=True)
+    masks.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name in ("Shot1_000", "Shot1_001", "shot0_000"):
+        Image.fromarray(rng.integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)).save(frames / f"{name}.png")
+    save_mask(masks / "Shot1_000.png", ids, DAVIS_PALETTE)
+    answer = dataset("--split", "none", root=root)
+    assert answer.code == 0, answer.err
+    out = tmp_path / "out"
+    np.testing.assert_array_equal(read_mask(out / "fox" / "Shot1_000.png").ids, ids)
+    (record,) = clips_on_record(out)
+    assert record["status"] == "done"
+    rows = [row.frame for row in read_reliability(out / "fox" / "reliability.csv")]
+    assert "Shot1_000" not in rows, "the frame with the mask is not predicted"
+    assert "Shot1_001" in rows
 
 
 def test_first_masks_of_another_size_name_no_option(davis):

@@ -238,7 +238,7 @@ def test_binary_masks_of_0_and_255_are_one_object(tmp_path):
 
 @pytest.mark.parametrize("pixels", [np.zeros((4, 4, 3), np.uint8), np.full((4, 4), 300, np.uint16)])
 def test_masks_other_than_eight_bit_ids_are_refused(tmp_path, pixels):
-    with pytest.raises(DatasetError, match=r"m\.png.*indexed or grey"):
+    with pytest.raises(DatasetError, match=r"m\.png.*indexed or 8-bit grey"):
         read_ids(save(tmp_path / "m.png", pixels))
 
 
@@ -250,7 +250,7 @@ def test_a_broken_image_is_named(tmp_path):
 
 def test_a_mask_of_another_size_is_refused(tmp_path):
     source = VideoSource([write_sequence(tmp_path, "odd", masks=lambda i: np.ones((H, W - 2), np.uint8))])
-    with pytest.raises(DatasetError, match=r"54x40 pixels.*56x40"):
+    with pytest.raises(DatasetError, match=r"is 54x40.*56x40"):
         dataset(source)[0]
 
 
@@ -275,3 +275,53 @@ def test_real_frames(shared_data):
     assert frames.shape == (3, 3, 64, 96)
     assert set(labels.unique().tolist()) <= {0, 1, 2, 3, 4, 5, 255}
     assert (labels[0] == 1).any()
+
+
+def of_ids(*frames: set[int]):
+    """Masks with a square for each id."""
+
+    def draw(index: int) -> np.ndarray:
+        ids = np.zeros((H, W), np.uint8)
+        for place, i in enumerate(sorted(frames[index % len(frames)])):
+            ids[5:20, 2 + 18 * place : 16 + 18 * place] = i
+        return ids
+
+    return draw
+
+
+def test_a_training_frame_with_255_alone_gets_no_object_if_the_sequence_has_ids(tmp_path):
+    mixed = VideoSource([write_sequence(tmp_path, "mixed", masks=of_ids({3, 255}, {255}))])
+    for number in range(10):
+        for ids in mixed.draw(3, 2, np.random.default_rng(number)).ids:
+            assert set(ids.unique().tolist()) in ({0, 3, 255}, {0, 255})
+    binary = VideoSource([write_sequence(tmp_path, "binary", masks=of_ids({255}, set()))])
+    seen = [set(ids.unique().tolist()) for n in range(10) for ids in binary.draw(3, 2, np.random.default_rng(n)).ids]
+    assert {1} in [ids - {0} for ids in seen]
+    assert all(ids <= {0, 1} for ids in seen)
+
+
+def test_stills_are_decided_once_for_the_source(tmp_path):
+    picture = save(tmp_path / "a.png", np.zeros((H, W, 3), np.uint8))
+    masks = [save(tmp_path / f"m{k}.png", of_ids(ids)(0)) for k, ids in enumerate(({255}, {4}))]
+    for chosen, expected in ((masks, [{0, 255}, {0, 4}]), (masks[:1], [{0, 1}])):
+        source = StillSource([(picture, mask) for mask in chosen], Motion())
+        source.decide()
+        drawn = [set(source.draw(1, 1, np.random.default_rng(n)).ids.unique().tolist()) for n in range(12)]
+        assert all(any(ids <= each for each in expected) for ids in drawn)
+        assert [each for each in expected if each in drawn] == expected
+
+
+def test_a_photograph_taken_upright_needs_an_upright_mask(tmp_path):
+    frame = Image.fromarray(np.random.default_rng(0).integers(0, 255, (H, W, 3), dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees when it is shown
+    frame.save(tmp_path / "00000.jpg", exif=exif, quality=100)
+    assert read_image(tmp_path / "00000.jpg").shape == (3, W, H)
+    for shape, fits in (((W, H), True), ((H, W), False)):
+        mask = save(tmp_path / "masks" / "00000.png", np.ones(shape, np.uint8))
+        source = VideoSource([Sequence("turned", [tmp_path / "00000.jpg"], {"00000": mask})])
+        if fits:
+            assert source.draw(1, 1, np.random.default_rng(0)).frames.shape == (1, 3, W, H)
+        else:
+            with pytest.raises(DatasetError, match=r"56x40, its image .* is 40x56"):
+                source.draw(1, 1, np.random.default_rng(0))

@@ -136,7 +136,7 @@ def test_other_annotation_folder_and_root(davis, tmp_path):
     swan, camel = dataset.sequences
     assert swan.first_annotated == "00001"
     assert camel.annotations == {}
-    with pytest.raises(DatasetError, match="sequence 'camel' has no mask"):
+    with pytest.raises(DatasetError, match="Sequence 'camel' has no mask"):
         _ = camel.first_annotated
 
 
@@ -155,11 +155,11 @@ def test_select_keeps_the_data_sets_order(davis):
 
 
 def test_unknown_sequence_names_the_nearest(davis):
-    with pytest.raises(DatasetError, match=r"no sequence 'swam' in DAVIS/val; did you mean swan\?"):
+    with pytest.raises(DatasetError, match=r"no sequence 'swam' in DAVIS/val\. Did you mean swan\?"):
         open_dataset(davis, "val", sequences=["swam"])
-    with pytest.raises(DatasetError, match="no sequence 'zzz' in DAVIS; it has bear, camel, swan"):
+    with pytest.raises(DatasetError, match=r"no sequence 'zzz' in DAVIS\. It has bear, camel, swan"):
         open_dataset(davis, sequences=["zzz"])
-    with pytest.raises(DatasetError, match="no sequence was asked for"):
+    with pytest.raises(DatasetError, match="No sequence was requested"):
         open_dataset(davis, sequences=[])
 
 
@@ -168,46 +168,46 @@ def test_unknown_split_lists_what_there_is(davis, youtube, tmp_path):
         open_dataset(davis, "test")
     with pytest.raises(DatasetError, match="no split 'train' of 2017"):
         open_dataset(davis, "train", year=2017)
-    with pytest.raises(DatasetError, match=r"no split 'val' in .*did you mean valid\?"):
+    with pytest.raises(DatasetError, match=r"no split 'val' in .*Did you mean valid\?"):
         open_dataset(youtube, "val")
-    with pytest.raises(DatasetError, match="has the splits train, valid; name one"):
+    with pytest.raises(DatasetError, match=r"has the splits train, valid\. Name one"):
         open_dataset(youtube)
     fill(tmp_path / "plain", "a")
-    with pytest.raises(DatasetError, match=r"no ImageSets lists.*use split 'all'"):
+    with pytest.raises(DatasetError, match=r"no ImageSets lists.*Use split 'all'"):
         open_dataset(tmp_path / "plain", "val")
 
 
 def test_wrong_arguments(davis):
-    with pytest.raises(DatasetError, match="unknown layout 'coco'; expected one of auto, davis"):
+    with pytest.raises(DatasetError, match=r"layout 'coco' is unknown\. Use one of auto, davis"):
         open_dataset(davis, layout="coco")
-    with pytest.raises(DatasetError, match=r"unknown DAVIS year 2018; expected 2016 or 2017"):
+    with pytest.raises(DatasetError, match=r"DAVIS year 2018 is unknown; expected 2016 or 2017"):
         open_dataset(davis, "val", year=2018)
-    with pytest.raises(DatasetError, match=r"no resolution '720p'.* it has 1080p, 480p"):
+    with pytest.raises(DatasetError, match=r"no resolution '720p'.* It has 1080p, 480p"):
         open_dataset(davis, resolution="720p")
     with pytest.raises(DatasetError, match="Annotations_sparse does not exist"):
         open_dataset(davis, annotations="Annotations_sparse")
-    with pytest.raises(DatasetError, match="does not exist; check the path"):
+    with pytest.raises(DatasetError, match=r"does not exist\. Check the path"):
         open_dataset(davis / "nowhere")
 
 
 def test_several_resolutions_without_480p_are_ambiguous(tmp_path):
     fill(tmp_path, "a", "1080p")
     fill(tmp_path, "a", "720p")
-    with pytest.raises(DatasetError, match="has the resolutions 1080p, 720p; name one"):
+    with pytest.raises(DatasetError, match=r"has the resolutions 1080p, 720p\. Name one"):
         open_dataset(tmp_path)
 
 
 def test_incomplete_data_sets(davis, tmp_path):
     write_list(davis / "ImageSets" / "2017" / "bad.txt", "lost")
-    with pytest.raises(DatasetError, match="sequence 'lost' has no frames"):
+    with pytest.raises(DatasetError, match="Sequence 'lost' has no frames"):
         open_dataset(davis, "bad")
     touch(davis / "Annotations" / "480p" / "swan" / "00009.png")
     with pytest.raises(DatasetError, match=r"mask for frame '00009'.*its frames are '00000' to '00003'"):
         open_dataset(davis, "val")
     touch(davis / "JPEGImages" / "480p" / "bear" / "00001.png")
-    with pytest.raises(DatasetError, match=r"are both frame '00001'; remove one"):
+    with pytest.raises(DatasetError, match=r"are both frame '00001'"):
         open_dataset(davis, "train")
-    with pytest.raises(DatasetError, match=r"is no data set: expected JPEGImages .* found 2016/, 2017/"):
+    with pytest.raises(DatasetError, match=r"is not a data set: expected JPEGImages .* found 2016/, 2017/"):
         open_dataset(davis / "ImageSets")
     (tmp_path / "empty" / "JPEGImages").mkdir(parents=True)
     (tmp_path / "empty" / "Annotations").mkdir()

@@ -111,7 +111,7 @@ def test_sequences_without_anything_to_score(appearing, write_mask, draw_objects
 
 
 def test_an_unknown_protocol(appearing):
-    with pytest.raises(ConfigError, match="unknown protocol 'sum'; expected one of davis, per-appearance, youtube-vos"):
+    with pytest.raises(ConfigError, match=r"protocol 'sum' is unknown\. Use one of davis, per-appearance, youtube-vos"):
         score(appearing, "sum")
 
 

@@ -101,4 +101,4 @@ def test_command_raises_the_projects_own_errors(folders, command):
     truth, results = folders
     outcome = command(results, "--dataset", truth, "--split", "all", "--sequences", "tow")
     assert isinstance(outcome.exception, DatasetError)
-    assert "did you mean two?" in str(outcome.exception)
+    assert "Did you mean two?" in str(outcome.exception)

@@ -187,7 +187,7 @@ def test_unusable_ground_truth_is_refused(folders, write_mask, draw_objects):
     with pytest.raises(DatasetError, match=r"first mask of sequence 'two' .* shows no object"):
         score(folders)
     write_mask(frame(annotations, "two", 0), draw_objects([255]))
-    with pytest.raises(DatasetError, match="has ids beside 0 and 255"):
+    with pytest.raises(DatasetError, match=r"first mask of sequence 'two' .* shows no object"):
         score(folders)
     for index in range(4):
         frame(annotations, "two", index).unlink()
@@ -243,3 +243,26 @@ def test_real_object_ids_against_each_other(tmp_path):
         assert max(scores.J_values[39:]) < 0.5
         assert scores.J.recall == 0.5
         assert scores.J.decay > 0.5
+
+
+def test_255_is_ignored_in_all_frames_of_a_sequence_with_other_ids(folders, write_mask, draw_objects):
+    truth, results = folders
+    for index in (2, 3):  # 255 alone, then beside the object
+        write_mask(frame(truth / "Annotations", "one", index), draw_objects([255] if index == 2 else [1, 255]))
+        write_mask(frame(results, "one", index), draw_objects([1]))
+    sequence = score(folders).sequences["one"]
+    assert list(sequence.objects) == [1]
+    # In frame 2 the result lies where nothing is scored; in frame 3 it is right.
+    assert sequence.objects[1].J_values == (1.0, 1.0, 1.0, 1.0)
+
+
+def test_255_is_the_object_where_the_first_mask_is_empty(folders, write_mask, draw_objects):
+    truth, results = folders
+    for index in range(6):
+        ids = [] if index == 0 else [255]
+        write_mask(frame(truth / "Annotations", "one", index), draw_objects(ids))
+        write_mask(frame(results, "one", index), draw_objects(ids))
+    dataset = open_dataset(truth, need_frames=False, sequences=["one"])
+    objects = evaluate(results, dataset, protocol="per-appearance", workers=1).sequences["one"].objects
+    assert list(objects) == [1]
+    assert objects[1].J_values == (1.0,) * 4

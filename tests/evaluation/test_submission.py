@@ -78,11 +78,11 @@ def test_what_the_server_would_refuse_is_named_and_an_earlier_zip_stays(pack, yo
     path = results / "b" / "00007.png"
     whole = path.read_bytes()
     wrong = [
-        (path.unlink, r"lacks 1 of the 30 masks that are asked for: b/00007\.png"),
+        (path.unlink, r"lacks 1 of the 30 masks that the server scores: b/00007\.png"),
         (lambda: path.write_bytes(whole[:60]), r"00007\.png cannot be read"),
         (lambda: write_mask(path, draw_objects([2]), "L"), "has mode L; expected an indexed PNG"),
         (lambda: write_mask(path, np.zeros((20, 30))), "is 30x20 but its frame is 60x40"),
-        (lambda: write_mask(path, draw_objects([2, 5])), "holds the ids 5, which no given mask of 'b' has"),
+        (lambda: write_mask(path, draw_objects([2, 5])), "holds the ids 5, which no annotation of 'b' has"),
     ]
     for spoil, message in wrong:
         spoil()
@@ -94,7 +94,7 @@ def test_what_the_server_would_refuse_is_named_and_an_earlier_zip_stays(pack, yo
 
 def test_a_meta_file_of_another_split_is_refused(pack, tmp_path):
     path = tmp_path / "meta.json"
-    for frame, message in (("00099", "asks for frame '00099' of sequence 'a'"), (None, "asks for no frame")):
+    for frame, message in (("00099", "lists frame '00099' of sequence 'a'"), (None, "lists no frame")):
         objects = {"1": {"frames": [frame] if frame else []}}
         path.write_text(json.dumps({"videos": {"a": {"objects": objects}}}))
         with pytest.raises(DatasetError, match=message):
@@ -105,7 +105,7 @@ def test_a_sequence_without_given_masks(pack, youtube):
     root, _ = youtube
     for path in (root / "valid" / "Annotations" / "b").iterdir():
         path.unlink()
-    with pytest.raises(DatasetError, match="'b' has no given mask"):
+    with pytest.raises(DatasetError, match="'b' has no annotation"):
         pack()
 
 

@@ -4,8 +4,10 @@ from clips import SHARED, images_of, scene, write_images
 from PIL import Image
 
 from cyclevos.errors import VideoError
+from cyclevos.media.image_folder import ImageFiles, ImageFolder
 from cyclevos.media.open_source import open_source
-from cyclevos.pictures.images import read_image
+from cyclevos.media.source_identity import source_identity
+from cyclevos.pictures.images import read_image, upright_size
 
 
 def collect(frames, into):
@@ -87,7 +89,7 @@ def test_a_broken_image_in_the_middle_is_named_after_the_good_ones(tmp_path, dam
     broken = folder / "00003.jpg"
     broken.write_bytes(broken.read_bytes()[:300] if damage == "truncate" else b"not a picture")
     got = []
-    with pytest.raises(VideoError, match=r"frame 3 cannot be decoded: .*00003\.jpg"):
+    with pytest.raises(VideoError, match=r"Frame 3 cannot be decoded: .*00003\.jpg"):
         collect(open_source(folder), got)
     assert got == ["00000", "00001", "00002"]
 
@@ -130,3 +132,29 @@ def test_real_frames():
     assert source.name == "bear"
     assert source.frame_names[:2] == ("00000", "00001")
     assert next(iter(source)).size == source.size
+
+
+def test_listed_files_are_the_frames_in_the_order_given(tmp_path):
+    for name in ("a", "b", "c"):
+        Image.fromarray(np.full((4, 6, 3), ord(name), np.uint8)).save(tmp_path / f"{name}.png")
+    files = [tmp_path / "c.png", tmp_path / "a.png"]
+    source = ImageFiles(files)
+    assert source.frame_names == ("c", "a")
+    assert (source.path, source.name, source.size, source.len_hint) == (tmp_path, tmp_path.name, (4, 6), 2)
+    assert [(frame.name, int(frame.image[0, 0, 0])) for frame in source] == [("c", ord("c")), ("a", ord("a"))]
+    assert source_identity(tmp_path, source.files) != source_identity(tmp_path)
+    whole = ImageFolder(tmp_path)
+    assert source_identity(tmp_path, whole.files) == source_identity(tmp_path)
+    assert ImageFolder(files[0]).files is None
+    with pytest.raises(VideoError, match="empty"):
+        ImageFiles([])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
+def test_the_upright_size_is_that_of_the_image_read(tmp_path, orientation, suffix):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(np.zeros((4, 6, 3), np.uint8)).save(path, exif=exif)
+    assert upright_size(path) == read_image(path).shape[:2]

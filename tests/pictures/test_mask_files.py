@@ -10,6 +10,7 @@ from PIL import Image, ImageFilter
 
 from cyclevos.errors import MaskError
 from cyclevos.exchange.given_masks import read_masks
+from cyclevos.exchange.mask_reading import MaskReading
 from cyclevos.pictures.mask_files import MaskImage, read_ground_truth, read_mask
 from cyclevos.pictures.palette import DAVIS_PALETTE, palette_colours
 
@@ -202,7 +203,7 @@ def test_jpeg_is_refused_by_name(tmp_path):
     Image.fromarray(scene(1)[0]).save(buffer, "JPEG")
     path = tmp_path / "mask.png"
     path.write_bytes(buffer.getvalue())
-    with pytest.raises(MaskError, match=r"mask\.png: the file is JPEG, expected PNG"):
+    with pytest.raises(MaskError, match=r"mask\.png is a JPEG file\. Expected PNG"):
         read_mask(path)
 
 
@@ -300,7 +301,7 @@ def test_another_size_is_refused_or_fitted(tmp_path):
     path = saved(indexed(scene_ids(1)[0]), tmp_path)
     with pytest.raises(MaskError, match=r"64x48 but the video is 128x96 .*--fit-mask"):
         read_masks(path, None, fit_to=(96, 128))
-    fitted = read_masks(path, None, fit_to=(96, 128), fit_mask=True)[0]
+    fitted = read_masks(path, None, fit_to=(96, 128), reading=MaskReading(fit=True))[0]
     np.testing.assert_array_equal(fitted.ids, scene_ids(1)[0].repeat(2, 0).repeat(2, 1))
     assert fitted.palette == DAVIS_PALETTE
 

@@ -486,8 +486,8 @@ def test_options_out_of_range_are_refused_at_the_call(lively_network, images, sq
 @pytest.mark.parametrize(
     ("frames", "text"),
     [
-        ([], "no image was given"),
-        (["not an image"], "image 0"),
+        ([], "No image was given"),
+        (["not an image"], "Image 0"),
         ([np.zeros((24, 40, 3), np.float32)], "dtype float32"),
         ([np.zeros((24, 40), np.uint8)], r"shape \(24, 40\)"),
     ],

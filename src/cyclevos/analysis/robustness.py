@@ -18,7 +18,7 @@ from cyclevos.errors import ConfigError, MaskError
 from cyclevos.evaluation.scoring import evaluate
 from cyclevos.jobs.run_folder import Identity, RunFolder
 from cyclevos.media.frame_result import FrameResult
-from cyclevos.media.open_source import open_source
+from cyclevos.media.image_folder import ImageFiles
 from cyclevos.media.writers import MaskWriter
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.pictures.mask_files import read_mask
@@ -216,7 +216,7 @@ def _propagate(
         disturb = _perturber(study, sequence, kind, study.share)
     propagator = Propagator(network, study.size, MemoryPolicy(), correction, disturb)
     with MaskWriter(place) as writer:
-        for frame, p in segment_frames(propagator, open_source(sequence.frames[0].parent), masks):
+        for frame, p in segment_frames(propagator, ImageFiles(sequence.frames), masks):
             writer.write(FrameResult(frame, p.ids))
 
 

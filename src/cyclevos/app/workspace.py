@@ -17,7 +17,7 @@ from cyclevos.errors import CycleVOSError
 from cyclevos.files.atomic import output_errors
 from cyclevos.files.names import safe_name
 from cyclevos.media.open_source import open_source
-from cyclevos.naming import IMAGE_SUFFIXES, natural_key
+from cyclevos.naming import is_frame_file, natural_key
 
 DEMO = Path(__file__).resolve().parents[1] / "demo"
 VIDEO_SUFFIXES = frozenset(
@@ -207,7 +207,7 @@ def _kind(entry: Path) -> str | None:
         return None
     if entry.is_dir():
         try:
-            frames = any(f.suffix.lower() in IMAGE_SUFFIXES for _, f in zip(range(50), entry.iterdir(), strict=False))
+            frames = any(is_frame_file(f) for _, f in zip(range(50), entry.iterdir(), strict=False))
         except OSError:
             return None
         return "frames" if frames else "folder"

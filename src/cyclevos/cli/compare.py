@@ -10,6 +10,7 @@ import typer
 
 from cyclevos.cli import options
 from cyclevos.errors import ConfigError, MaskError, OutputError, VideoError
+from cyclevos.naming import by_frame_name, list_masks
 
 if TYPE_CHECKING:
     from cyclevos.analysis.comparison import ComparedFrame
@@ -57,15 +58,16 @@ def compare(
 
 def _sequences(before: Path, after: Path) -> tuple[str, ...]:
     """Return the sequence folders that both have; the folder itself, as ``.``, where masks lie in it."""
-    if any(before.glob("*.png")):
+    if list_masks(before):
         return (".",)
     return tuple(sorted(p.name for p in before.iterdir() if p.is_dir() and (after / p.name).is_dir()))
 
 
 def _pairs(name: str, before: Path, after: Path) -> _Pairs:
     """Return the files of one sequence's masks whose names both have."""
-    old, new = ({path.stem: path for path in (folder / name).glob("*.png")} for folder in (before, after))
-    return {stem: (old[stem], new[stem]) for stem in sorted(old.keys() & new.keys())}
+    folders = [folder / name for folder in (before, after)]
+    old, new = (by_frame_name(list_masks(each) if each.is_dir() else [], MaskError) for each in folders)
+    return {stem: (old[stem], new[stem]) for stem in old if stem in new}
 
 
 def _asked(pairs: Mapping[str, _Pairs], asked: tuple[str, ...], rows: int) -> _Chosen:

@@ -10,7 +10,8 @@ import typer
 
 from cyclevos.cli.settings import Only, with_settings
 from cyclevos.errors import ConfigError, MaskError, VideoError
-from cyclevos.jobs.settings import MaskSettings, OutputSettings
+from cyclevos.exchange.mask_reading import MaskReading
+from cyclevos.jobs.settings import OutputSettings
 from cyclevos.network.settings import NetworkSettings
 from cyclevos.propagation.settings import SegmentationSettings
 
@@ -27,7 +28,7 @@ def erf(
     ],
     output: Annotated[Path, typer.Option(help="Folder of the pictures and arrays.")],
     frame: Annotated[int, typer.Option(min=0, help="Index of the frame to analyse, from 0.")],
-    reading: MaskSettings,
+    reading: MaskReading,
     network: Annotated[NetworkSettings, Only("weights", "device", "dtype")],
     segmentation: Annotated[SegmentationSettings, Only("size")],
     results: Annotated[OutputSettings, Only("quiet")],
@@ -59,7 +60,7 @@ def erf(
     check_folder(output)
     Correction(steps=steps, rate=rate)  # refuses what cycle_erf would, before the network is loaded
     opened = open_source(source)
-    given = read_source_masks(masks, opened, fit_mask=reading.fit_mask, fix_mask=reading.fix_mask)
+    given = read_source_masks(masks, opened, reading)
     annotation = _reference_mask(given, reference)
     image = _frame(opened, reference)
     images: dict[int, Any] = {frame: _frame(opened, frame)}  # first of all, since it may not exist

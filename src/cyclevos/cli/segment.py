@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from cyclevos.cli.settings import with_settings
-from cyclevos.jobs.settings import MaskSettings, OutputSettings
+from cyclevos.exchange.mask_reading import MaskReading
+from cyclevos.jobs.settings import OutputSettings
 from cyclevos.network.settings import NetworkSettings
 from cyclevos.propagation.settings import SegmentationSettings
 
@@ -26,7 +27,7 @@ def segment(
     segmentation: SegmentationSettings,
     network: NetworkSettings,
     results: OutputSettings,
-    reading: MaskSettings,
+    reading: MaskReading,
 ) -> None:
     """Segment a video from the masks of some of its frames.
 

@@ -15,12 +15,13 @@ from typing import Any, get_args
 
 from cyclevos.cli import options
 from cyclevos.cli.dataset_settings import DatasetSettings
-from cyclevos.jobs.settings import MaskSettings, OutputSettings
+from cyclevos.exchange.mask_reading import MaskReading
+from cyclevos.jobs.settings import OutputSettings
 from cyclevos.network.settings import NetworkSettings
 from cyclevos.propagation.correction import PRESETS, Correction
 from cyclevos.propagation.settings import SegmentationSettings
 
-SETTINGS = (SegmentationSettings, NetworkSettings, OutputSettings, MaskSettings, DatasetSettings)
+SETTINGS = (SegmentationSettings, NetworkSettings, OutputSettings, MaskReading, DatasetSettings)
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,8 @@ FIELDS: dict[str, Declaration] = {
     **_declare("review", options.Review),
     **_declare("overwrite", options.Overwrite),
     **_declare("quiet", options.Quiet),
-    **_declare("fit_mask", options.FitMask),
-    **_declare("fix_mask", options.FixMask),
+    "fit": Declaration({"fit_mask": options.FitMask}, _as_is, _alone),
+    "fix": Declaration({"fix_mask": options.FixMask}, _as_is, _alone),
     **_declare("split", options.Split),
     **_declare("year", options.Year),
     **_declare("layout", options.Layout),

@@ -13,7 +13,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as TF
 
-from cyclevos.losses import IGNORE
+from cyclevos.labels import IGNORE
 
 # Shapes: T frames, H W pixels of the source, S S' of the result.
 

@@ -1,30 +1,31 @@
-"""Clip sampling: which frames of which source make training sample number n.
+"""Clip sampling: which frames of which source make up training sample n.
 
-Sample n is a function of (seed, n) alone, so a resumed run sees exactly what it would have seen.
+Sample n depends on (seed, n) alone, so a resumed run sees the same samples as an uninterrupted one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
 from cyclevos.datasets.augmentation import Augmentation, ClipTensors, Motion, augment, paste, pseudo_clip
 from cyclevos.datasets.layouts import Sequence
-from cyclevos.errors import DatasetError
-from cyclevos.losses import IGNORE
+from cyclevos.errors import DatasetError, MaskError
+from cyclevos.labels import IGNORE
+from cyclevos.naming import size_text
+from cyclevos.pictures import images
+from cyclevos.pictures.sequence_masks import SequenceMasks
 
 # Shapes: B clips, T frames, H W pixels.
-
-VOID = IGNORE
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,9 @@ class VideoSource:
         annotated = [i for i, path in enumerate(sequence.frames) if path.stem in sequence.annotations]
         chosen = _choose_frames(annotated, length, max_gap, rng)
         frames = [sequence.frames[i] for i in chosen]
-        pairs = [_read_pair(frame, sequence.annotations[frame.stem]) for frame in frames]
+        pairs = [_read_pair(frame, sequence.annotations[frame.stem], sequence.masks) for frame in frames]
         if len({image.shape for image, _ in pairs}) > 1:
-            raise DatasetError(f"sequence '{sequence.name}' has frames of different sizes; scale them alike.")
+            raise DatasetError(f"Sequence '{sequence.name}' has frames of different sizes.", "Scale them to one size.")
         return ClipTensors(
             tv_tensors.Image(torch.stack([image for image, _ in pairs])),
             tv_tensors.Mask(torch.stack([ids for _, ids in pairs])),
@@ -78,15 +79,31 @@ class VideoSource:
 
 @dataclass(frozen=True)
 class StillSource:
-    """Pseudo-clips of still images with object masks."""
+    """Pseudo-clips of still images with object masks; what 255 means is decided once for all of them."""
 
     pairs: Seq[tuple[Path, Path]]
     motion: Motion
 
+    @cached_property
+    def masks(self) -> SequenceMasks:
+        """Reader of the masks."""
+        return SequenceMasks(mask for _, mask in self.pairs)
+
+    def decide(self) -> None:
+        """Decide what 255 means now, so that loader processes copy the answer instead of reading every mask.
+
+        Raises:
+            DatasetError: a mask that has to be read for it is not one.
+        """
+        try:
+            self.masks.is_one_object(exact=True)
+        except MaskError as error:
+            raise DatasetError(f"Training mask: {error.problem}", error.remedy) from error
+
     def draw(self, length: int, max_gap: int, rng: np.random.Generator) -> ClipTensors:
         """Draw an image and move it differently in each frame."""
         image, mask = self.pairs[int(rng.integers(len(self.pairs)))]
-        pixels, ids = _read_pair(image, mask)
+        pixels, ids = _read_pair(image, mask, self.masks)
         return pseudo_clip(tv_tensors.Image(pixels), tv_tensors.Mask(ids), length, self.motion, rng)
 
 
@@ -113,7 +130,7 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
         length: frames per clip.
         samples: how many samples there are.
         gaps: curriculum of frame gaps.
-        max_objects: more objects than this are thinned at random (the others become background).
+        max_objects: largest number of objects; of more, this many are drawn at random (the others become background).
         seed: of all draws.
         min_pixels: a first frame with no object of this many pixels is drawn again.
         paste: probability that an object of another clip is put over a clip.
@@ -133,7 +150,7 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
         paste: float = 0.0,
     ) -> None:
         if not sources or sum(weight for _, weight in sources) <= 0:
-            raise DatasetError("No source with a positive weight to draw clips from; list some under data.")
+            raise DatasetError("There is no source with a positive weight to draw clips from.", "List some under data.")
         self.sources = [source for source, _ in sources]
         weights = np.array([weight for _, weight in sources], dtype=float)
         self.shares = weights / weights.sum()
@@ -157,8 +174,8 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
             if labels is not None:
                 return torch.as_tensor(clip.frames), labels
         raise DatasetError(
-            f"Sample {index}: 20 draws in a row had no object of {self.min_pixels} pixels in the first frame. "
-            "Lower data.min_pixels or check the masks of the sources."
+            f"Sample {index}: 20 draws in a row had no object of {self.min_pixels} pixels in the first frame.",
+            "Lower data.min_pixels, or check the masks of the sources.",
         )
 
     def _draw(self, index: int, rng: np.random.Generator) -> ClipTensors:
@@ -168,12 +185,12 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
     def _slots(self, ids: Tensor, rng: np.random.Generator) -> Tensor | None:
         """Number the objects of the first frame 1..K in random order; all others become background."""
         values, counts = ids[0].unique(return_counts=True)
-        keep = (values > 0) & (values < VOID) & (counts >= self.min_pixels)
+        keep = (values > 0) & (values < IGNORE) & (counts >= self.min_pixels)
         objects = rng.permutation(values[keep].numpy())[: self.max_objects]
         if not len(objects):
             return None
         table = torch.zeros(256, dtype=torch.uint8)
-        table[VOID] = VOID
+        table[IGNORE] = IGNORE
         for slot, i in enumerate(objects, start=1):
             table[int(i)] = slot
         return table[ids.long()]
@@ -182,34 +199,36 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
 def collate(samples: list[tuple[Tensor, Tensor]]) -> ClipBatch:
     """Stack clips; empty slots of clips with fewer objects have no pixels."""
     labels = torch.stack([label for _, label in samples])
-    slots = int(labels[labels != VOID].max().clamp(min=1)) if bool((labels != VOID).any()) else 1
+    slots = int(labels[labels != IGNORE].max().clamp(min=1)) if bool((labels != IGNORE).any()) else 1
     return ClipBatch(torch.stack([frames for frames, _ in samples]), labels, slots)
 
 
 def read_image(path: Path) -> Tensor:
-    """Read an image as uint8 RGB (3,H,W).
+    """Read an image upright as uint8 RGB (3,H,W).
 
     Raises:
-        DatasetError: the file is no image.
+        DatasetError: the file is not an image.
     """
-    return torch.from_numpy(_pixels(path, "RGB")).permute(2, 0, 1)
+    try:
+        return torch.from_numpy(images.read_image(path)).permute(2, 0, 1)
+    except Exception as error:  # Pillow's decoders raise nearly everything on broken data
+        raise DatasetError(f"{path} cannot be read as an image ({error}).", "Replace it or leave it out.") from error
 
 
-def read_ids(path: Path) -> Tensor:
-    """Read a mask as uint8 ids (H,W), 255 to ignore; a mask of 0 and 255 alone is binary and gives 0 and 1.
+def read_ids(path: Path, masks: SequenceMasks | None = None) -> Tensor:
+    """Read a training mask as uint8 ids (H,W) and `IGNORE`.
+
+    Args:
+        path: the file.
+        masks: reader of the sequence that the mask belongs to; None if it is the only mask.
 
     Raises:
-        DatasetError: the file is no indexed or grey image of 8 bits.
+        DatasetError: the file is not an indexed or grey PNG of 8 bits.
     """
-    ids = _pixels(path, None)
-    if ids.ndim != 2 or ids.dtype not in (np.uint8, np.bool_):
-        raise DatasetError(
-            f"{path}: training masks must be indexed or grey PNGs of 8 bits, this one has shape {ids.shape} and "
-            f"type {ids.dtype}; convert it."
-        )
-    if set(np.unique(ids).tolist()) == {0, VOID}:  # a binary mask, not one with a void label alone
-        return torch.from_numpy((ids > 0).astype(np.uint8))
-    return torch.from_numpy(ids.astype(np.uint8))
+    try:
+        return torch.from_numpy((masks or SequenceMasks([path])).read(path, exact=True).ids.copy())
+    except MaskError as error:
+        raise DatasetError(f"Training mask: {error.problem}", error.remedy) from error
 
 
 def _choose_frames(annotated: Seq[int], length: int, max_gap: int, rng: np.random.Generator) -> list[int]:
@@ -227,20 +246,14 @@ def _choose_frames(annotated: Seq[int], length: int, max_gap: int, rng: np.rando
     return chosen
 
 
-def _read_pair(image: Path, mask: Path) -> tuple[Tensor, Tensor]:
+def _read_pair(image: Path, mask: Path, masks: SequenceMasks) -> tuple[Tensor, Tensor]:
     """Read an image (3,H,W) and its ids (H,W)."""
-    pixels, ids = read_image(image), read_ids(mask)
+    pixels, ids = read_image(image), read_ids(mask, masks)
     if pixels.shape[-2:] != ids.shape:
+        height, width = pixels.shape[-2:]
         raise DatasetError(
-            f"{mask} is {ids.shape[1]}x{ids.shape[0]} pixels, its image {image} is "
-            f"{pixels.shape[2]}x{pixels.shape[1]}; masks must have their images' sizes."
+            f"{mask} is {size_text((ids.shape[0], ids.shape[1]))}, its image {image} is {size_text((height, width))} "
+            "(width x height). Masks must have the sizes of their images as displayed.",
+            "Export the mask again.",
         )
     return pixels, ids
-
-
-def _pixels(path: Path, mode: str | None) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    try:
-        with Image.open(path) as image:
-            return np.array(image if mode is None else image.convert(mode))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise DatasetError(f"{path} cannot be read as an image ({error}); replace it or leave it out.") from error

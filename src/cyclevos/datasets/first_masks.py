@@ -1,4 +1,4 @@
-"""What a semi-supervised run may know of a sequence: each object's first mask."""
+"""The masks that a run of a sequence starts from: each object's first mask."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 
 from cyclevos.datasets.layouts import Sequence
 from cyclevos.errors import DatasetError, MaskError
-from cyclevos.losses import IGNORE
-from cyclevos.media.open_source import open_source
+from cyclevos.labels import IGNORE
+from cyclevos.media.image_folder import ImageFiles
 from cyclevos.naming import size_text
-from cyclevos.pictures.mask_files import MaskImage, read_mask
+from cyclevos.pictures.mask_files import MaskImage
 
 
 def first_masks(sequence: Sequence, *, later: bool = False) -> dict[int, MaskImage]:
@@ -17,11 +17,11 @@ def first_masks(sequence: Sequence, *, later: bool = False) -> dict[int, MaskIma
 
     Args:
         sequence: the sequence.
-        later: also give objects that appear after the first annotated frame, each with its first mask
-            alone (YouTube-VOS); otherwise only those of the first annotated frame (DAVIS).
+        later: include objects that appear after the first annotated frame, each with its first mask only
+            (YouTube-VOS); otherwise only those of the first annotated frame that shows an object (DAVIS).
 
     Returns:
-        Masks by frame index; void pixels count as background.
+        Masks by frame index; pixels to ignore count as background.
 
     Raises:
         DatasetError: no mask of the sequence shows an object.
@@ -29,24 +29,25 @@ def first_masks(sequence: Sequence, *, later: bool = False) -> dict[int, MaskIma
         VideoError: the frames cannot be read.
     """
     masks: dict[int, MaskImage] = {}
-    known: set[int] = set()
-    size = open_source(sequence.frames[0].parent).size
+    found: set[int] = set()
+    size = ImageFiles(sequence.frames[:1]).size
     for index, name in enumerate(sequence.frame_names):
         if name not in sequence.annotations:
             continue
-        image = read_mask(sequence.annotations[name])
+        image = sequence.masks.read(sequence.annotations[name])
         if image.size != size:
             raise MaskError(
                 f"{sequence.annotations[name]} is {size_text(image.size)}, the frames of sequence {sequence.name} are "
-                f"{size_text(size)} (width x height). Expected masks of the frames' size."
+                f"{size_text(size)} (width x height). Expected masks of the frames' size.",
+                "Export the mask again in the size of the frames as they are displayed.",
             )
-        new = set(image.object_ids) - known - {IGNORE}
+        new = set(image.object_ids) - found - {IGNORE}
         if new:
             ids = np.where(np.isin(image.ids, sorted(new)), image.ids, 0).astype(np.uint8)
             masks[index] = MaskImage(ids, image.palette)
-            known |= new
-        if known and not later:
+            found |= new
+        if found and not later:
             break
     if not masks:
-        raise DatasetError(f"Sequence {sequence.name}: none of its masks shows an object. Remove it from the split.")
+        raise DatasetError(f"Sequence {sequence.name}: none of its masks shows an object.", "Remove it from the split.")
     return masks

@@ -1,6 +1,6 @@
-"""Owns where a data set's frames, masks and split lists lie: DAVIS, YouTube-VOS and plain folders.
+"""Where the frames, masks and split lists of a data set are: DAVIS, YouTube-VOS and plain folders.
 
-Three layouts are known, all of them `JPEGImages` beside `Annotations`:
+There are three layouts, all with `JPEGImages` beside `Annotations`:
     davis        JPEGImages/<resolution>/<sequence>/*.jpg, ImageSets/<year>/<split>.txt
     youtube-vos  <split>/JPEGImages/<sequence>/*.jpg
     plain        JPEGImages/<sequence>/*.jpg
@@ -9,16 +9,16 @@ Three layouts are known, all of them `JPEGImages` beside `Annotations`:
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from cyclevos.errors import DatasetError
+from cyclevos.naming import IMAGE_SUFFIXES, by_frame_name, list_frames, list_masks
+from cyclevos.pictures.sequence_masks import SequenceMasks
 
 LAYOUTS = ("auto", "davis", "youtube-vos", "plain")
-FRAME_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-MASK_SUFFIXES = (".png",)
 FRAMES_FOLDER = "JPEGImages"
 LISTS_FOLDER = "ImageSets"
 PREFERRED_RESOLUTION = "480p"
@@ -43,6 +43,11 @@ class Sequence:
         """Names of the frames in time order: their file names without the ending."""
         return [frame.stem for frame in self.frames]
 
+    @cached_property
+    def masks(self) -> SequenceMasks:
+        """Reader of the masks, which decides once what 255 means in this sequence."""
+        return SequenceMasks(self.annotations.values())
+
     @property
     def first_annotated(self) -> str:
         """Name of the first frame that has a mask.
@@ -52,8 +57,8 @@ class Sequence:
         """
         if not self.annotations:
             raise DatasetError(
-                f"sequence '{self.name}' has no mask for any of its frames; expected at least one, "
-                "check the annotations folder or leave the sequence out"
+                f"Sequence '{self.name}' has no mask for any of its frames; expected at least one.",
+                "Check the annotations folder, or leave the sequence out.",
             )
         return next(iter(self.annotations))
 
@@ -63,7 +68,7 @@ class Dataset:
     """A data set's sequences, as found on disk.
 
     Attributes:
-        name: the root folder's name and the split's, for reports.
+        name: the names of the root folder and the split, for reports.
         sequences: in the split list's order, or by name where there is no list.
     """
 
@@ -86,9 +91,11 @@ class Dataset:
         known = [sequence.name for sequence in self.sequences]
         for name in wanted:
             if name not in known:
-                raise DatasetError(f"no sequence '{name}' in {self.name}; {_nearest(name, known)}")
+                raise DatasetError(f"There is no sequence '{name}' in {self.name}.", _nearest(name, known))
         if not wanted:
-            raise DatasetError(f"no sequence was asked for; {self.name} has {_listing(known)}")
+            raise DatasetError(
+                "No sequence was requested; expected at least one.", f"{self.name} has {_listing(known)}."
+            )
         return replace(self, sequences=[each for each in self.sequences if each.name in wanted])
 
 
@@ -145,24 +152,26 @@ def open_dataset(
         names = _read_split(root, split, year, listed_folder.name)
     else:
         raise DatasetError(
-            f"split '{split}' was asked for, but {root} has no {LISTS_FOLDER} lists and no split folders; "
-            "use split 'all' to take every sequence"
+            f"Split '{split}' was requested, but {root} has no {LISTS_FOLDER} lists and no split folders.",
+            "Use split 'all' to take every sequence.",
         )
     dataset = Dataset(
         name=f"{root.name}/{split}" if split else root.name,
         sequences=[_read_sequence(name, frame_folder, mask_folder) for name in names],
     )
     if not dataset.sequences:
-        raise DatasetError(f"{listed_folder} holds no sequence; expected a folder of frames for each")
+        raise DatasetError(
+            f"{listed_folder} holds no sequence; expected a folder of frames for each.", "Check the data set's root."
+        )
     return dataset if sequences is None else dataset.select(sequences)
 
 
 def _resolve_layout(root: Path, layout: str, contents: list[str]) -> str:
     """Decide which layout a root has; every layout shows one of the folders `contents`."""
     if layout not in LAYOUTS:
-        raise DatasetError(f"unknown layout '{layout}'; expected one of {', '.join(LAYOUTS)}")
+        raise DatasetError(f"The layout '{layout}' is unknown.", f"Use one of {', '.join(LAYOUTS)}.")
     if not root.is_dir():
-        raise DatasetError(f"data set folder {root} does not exist; check the path")
+        raise DatasetError(f"The data set folder {root} does not exist.", "Check the path.")
     if layout != "auto":
         return layout
     if present := _present(root, contents):
@@ -172,8 +181,9 @@ def _resolve_layout(root: Path, layout: str, contents: list[str]) -> str:
         return "youtube-vos"
     wanted = " or ".join(contents)
     raise DatasetError(
-        f"{root} is no data set: expected {wanted} in it (DAVIS or plain folders) or in its split folders "
-        f"(YouTube-VOS), found {_listing([folder.name + '/' for folder in _subfolders(root)])}"
+        f"{root} is not a data set: expected {wanted} in it (DAVIS or plain folders) or in its split folders "
+        f"(YouTube-VOS), found {_listing([folder.name + '/' for folder in _subfolders(root)])}.",
+        "Give the folder that holds them.",
     )
 
 
@@ -189,9 +199,9 @@ def _split_folder(root: Path, split: str | None, contents: list[str]) -> Path:
     if split is None and len(found) == 1:
         return found[0]
     if split is None:
-        raise DatasetError(f"{root} has the splits {_listing(names)}; name one of them")
+        raise DatasetError(f"{root} has the splits {_listing(names)}.", "Name one of them.")
     if split not in names:
-        raise DatasetError(f"no split '{split}' in {root}; {_nearest(split, names)}")
+        raise DatasetError(f"There is no split '{split}' in {root}.", _nearest(split, names))
     return root / split
 
 
@@ -203,22 +213,22 @@ def _resolution_folders(folder: Path) -> list[Path]:
 def _resolution_folder(folder: Path, resolution: str | None) -> Path:
     """Step into the resolution folder where the layout has one."""
     if not folder.is_dir():
-        raise DatasetError(f"folder {folder} does not exist; check the data set's root and folder names")
+        raise DatasetError(f"The folder {folder} does not exist.", "Check the data set's root and folder names.")
     found = {child.name: child for child in _resolution_folders(folder)}
     if not found:
         return folder
     if resolution is not None and resolution not in found:
-        raise DatasetError(f"no resolution '{resolution}' in {folder}; it has {_listing(list(found))}")
+        raise DatasetError(f"There is no resolution '{resolution}' in {folder}.", f"It has {_listing(list(found))}.")
     chosen = resolution or (PREFERRED_RESOLUTION if PREFERRED_RESOLUTION in found else None)
     if chosen is None and len(found) > 1:
-        raise DatasetError(f"{folder} has the resolutions {_listing(list(found))}; name one of them")
+        raise DatasetError(f"{folder} has the resolutions {_listing(list(found))}.", "Name one of them.")
     return found[chosen] if chosen else next(iter(found.values()))
 
 
 def _read_split(root: Path, split: str, year: int | None, resolution: str) -> list[str]:
     """Read a split list: a sequence per line, or DAVIS-2016's pairs of image and mask paths."""
     if year not in (None, 2016, 2017):
-        raise DatasetError(f"unknown DAVIS year {year}; expected 2016 or 2017")
+        raise DatasetError(f"The DAVIS year {year} is unknown; expected 2016 or 2017.", "Use one of these.")
     # DAVIS-2016 as first published files its lists under the resolution.
     folders = ["2017"] if year == 2017 else ["2016", resolution]
     if year is None:
@@ -230,7 +240,8 @@ def _read_split(root: Path, split: str, year: int | None, resolution: str) -> li
     found = [f"{p.parent.name}/{p.stem}" for p in sorted((root / LISTS_FOLDER).glob("**/*.txt"))]
     asked = f"'{split}'" if year is None else f"'{split}' of {year}"
     raise DatasetError(
-        f"no split {asked} in {root / LISTS_FOLDER}; it has {_listing(found)}; use split 'all' to take every sequence"
+        f"There is no split {asked} in {root / LISTS_FOLDER}; it has {_listing(found)}.",
+        "Use one of these, or split 'all' to take every sequence.",
     )
 
 
@@ -245,41 +256,28 @@ def _parse_split(path: Path) -> list[str]:
 
 
 def _read_sequence(name: str, frame_folder: Path | None, mask_folder: Path) -> Sequence:
-    """List one sequence's files and hold its masks against its frames."""
-    frames = {} if frame_folder is None else _files_by_stem(frame_folder / name, FRAME_SUFFIXES)
+    """List one sequence's files and match its masks to its frames."""
+    frames = {} if frame_folder is None else _files(frame_folder / name, list_frames)
     if frame_folder is not None and not frames:
         raise DatasetError(
-            f"sequence '{name}' has no frames: {frame_folder / name} is missing or holds no "
-            f"{', '.join(FRAME_SUFFIXES)} file; complete the data set or leave the sequence out"
+            f"Sequence '{name}' has no frames: {frame_folder / name} is missing or holds no "
+            f"{', '.join(sorted(IMAGE_SUFFIXES))} file.",
+            "Complete the data set, or leave the sequence out.",
         )
-    masks = _files_by_stem(mask_folder / name, MASK_SUFFIXES)
+    masks = _files(mask_folder / name, list_masks)
     stray = [stem for stem in masks if stem not in frames]
     if frames and stray:
         raise DatasetError(
-            f"sequence '{name}' has a mask for frame '{stray[0]}' ({masks[stray[0]]}) but no such frame; "
-            f"its frames are '{next(iter(frames))}' to '{next(reversed(frames))}'"
+            f"Sequence '{name}' has a mask for frame '{stray[0]}' ({masks[stray[0]]}) but no such frame; "
+            f"its frames are '{next(iter(frames))}' to '{next(reversed(frames))}'.",
+            "Add the frame, or remove the mask.",
         )
     return Sequence(name=name, frames=list(frames.values()), annotations=masks)
 
 
-def _files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    """Files of one kind by their name without the ending, in natural order (2 before 10)."""
-    if not folder.is_dir():
-        return {}
-    files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir(), key=lambda each: (_natural_key(each.stem), each.name)):
-        if path.suffix.lower() not in suffixes or path.name.startswith("."):
-            continue
-        if path.stem in files:
-            raise DatasetError(f"{files[path.stem]} and {path} are both frame '{path.stem}'; remove one")
-        files[path.stem] = path
-    return files
-
-
-def _natural_key(name: str) -> list[tuple[int, str]]:
-    """Sort key that reads runs of digits as numbers."""
-    parts = re.split(r"(\d+)", name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+def _files(folder: Path, listed: Callable[[Path], list[Path]]) -> dict[str, Path]:
+    """Files of one kind by their frame names, in natural order; none where there is no folder."""
+    return by_frame_name(listed(folder), DatasetError) if folder.is_dir() else {}
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -294,6 +292,6 @@ def _listing(names: list[str], limit: int = 12) -> str:
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    """Say which known names are meant, or list them."""
+    """Suggest the known names nearest to a misspelt one, or list them, as a sentence."""
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    return f"did you mean {', '.join(close)}?" if close else f"it has {_listing(known)}"
+    return f"Did you mean {', '.join(close)}?" if close else f"It has {_listing(known)}."

@@ -1,4 +1,4 @@
-"""Owns reading YouTube-VOS's `meta.json`: each object's category, and the frames in which it is asked for."""
+"""Reading YouTube-VOS's `meta.json`: each object's category, and the frames in which it is scored."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from cyclevos.errors import DatasetError
 
 
 class MetaObject(BaseModel):
-    """One object of a video; what else the file says of it is left alone.
+    """One object of a video; its other fields are ignored.
 
     Attributes:
-        category: its class; empty in splits that do not tell.
-        frames: names of the frames that show it, or that a result is asked for.
+        category: its class; empty in splits without categories.
+        frames: names of the frames that show it, or in which it is scored.
     """
 
     category: str = ""
@@ -52,11 +52,14 @@ def read_meta(path: str | Path) -> YouTubeMeta:
     try:
         return YouTubeMeta.model_validate_json(Path(path).read_bytes())
     except OSError as error:
-        raise DatasetError(f"meta file {path} cannot be read ({error.strerror or error}); check the path") from error
+        raise DatasetError(
+            f"The meta file {path} cannot be read ({error.strerror or error}).", "Check the path."
+        ) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise DatasetError(
-            f"meta file {path}: {where}: {first['msg']}; expected YouTube-VOS's "
-            '{"videos": {name: {"objects": {id: {"category": text, "frames": [names]}}}}}'
+            f"The meta file {path} is malformed at {where}: {first['msg']}. Expected YouTube-VOS's "
+            '{"videos": {name: {"objects": {id: {"category": text, "frames": [names]}}}}}.',
+            "Download it again.",
         ) from error

@@ -1,4 +1,4 @@
-"""How far several results of one video agree with each other, where nobody knows which of them is right.
+"""How far several results of one video agree with each other, without ground truth.
 
 Shapes: H W pixels, R results.
 """
@@ -65,6 +65,7 @@ def _overlaps(one: UInt8Array, other: UInt8Array) -> tuple[npt.NDArray[np.int64]
 def _check_sizes(one: UInt8Array, other: UInt8Array, path: Path, other_path: Path) -> None:
     if one.shape != other.shape:
         raise DatasetError(
-            f"{path} is {size_text(one.shape)} but {other_path} is {size_text(other.shape)} (width x height); "
-            "only masks of one size can be compared: write both results at the size of the frames"
+            f"{path} is {size_text(one.shape)} but {other_path} is {size_text(other.shape)} (width x height). "
+            "Only masks of one size can be compared.",
+            "Write both results in the size of the frames.",
         )

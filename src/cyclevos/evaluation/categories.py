@@ -35,8 +35,8 @@ def _category(meta: YouTubeMeta, name: str, object_id: int) -> str:
     known = None if video is None else video.objects.get(object_id)
     if known is None or not known.category:
         raise DatasetError(
-            f"the meta file gives no category for object {object_id} of sequence '{name}', which is scored; "
-            "give the meta.json of the scored split"
+            f"The meta file gives no category for object {object_id} of sequence '{name}', which is scored.",
+            "Give the meta.json of the scored split.",
         )
     return known.category
 

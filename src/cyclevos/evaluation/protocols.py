@@ -1,4 +1,4 @@
-"""Owns the protocols: which frames of a sequence are scored, and which objects count in each of them.
+"""Scoring protocols: which frames of a sequence are scored, and which objects count in each of them.
 
 - `davis` (the DAVIS-2017 evaluation; with one object DAVIS-2016): the objects are those of the first annotated
   frame, whatever comes later; that frame and the last annotated one are left out.
@@ -22,7 +22,7 @@ from cyclevos.errors import DatasetError
 
 
 class Protocol(str, Enum):
-    """Whose rules decide what is scored."""
+    """The benchmark whose rules decide what is scored."""
 
     DAVIS = "davis"
     PER_APPEARANCE = "per-appearance"
@@ -30,7 +30,7 @@ class Protocol(str, Enum):
 
 
 class CountedObjects:
-    """Tells frame after frame which objects are scored.
+    """Tells for each frame which objects are scored.
 
     Args:
         protocol: whose rules.
@@ -46,8 +46,8 @@ class CountedObjects:
         """Return the ids that count in the next scored frame, ascending.
 
         Args:
-            truth: (H, W) ids without void.
-            prediction: (H, W) ids, 0 where the ground truth is void.
+            truth: (H, W) ids, 0 where pixels are ignored.
+            prediction: (H, W) ids, 0 where the ground truth is ignored.
         """
         if self._protocol is Protocol.DAVIS:
             return sorted(self._in_truth)
@@ -76,8 +76,9 @@ def scored_frames(sequence: Sequence, protocol: Protocol = Protocol.DAVIS) -> li
         scored, needed, left_out = names[1:], 2, "the first is"
     if not scored:
         raise DatasetError(
-            f"sequence '{sequence.name}' has ground truth for {len(names)} frames; expected "
-            f"{needed} or more, as {left_out} not scored; leave the sequence out"
+            f"Sequence '{sequence.name}' has ground truth for {len(names)} frames; expected "
+            f"{needed} or more, because {left_out} not scored.",
+            "Leave the sequence out.",
         )
     return scored
 

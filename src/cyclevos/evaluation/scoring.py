@@ -1,4 +1,4 @@
-"""Owns scoring a folder of results: every sequence by a protocol, over as many processes as there are CPUs."""
+"""Scoring a folder of results: every sequence by a protocol, over as many processes as there are CPUs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def evaluate(
     """
     protocol = _protocol(protocol)
     if workers is not None and workers < 1:
-        raise ConfigError(f"expected 1 or more workers, got {workers}")
+        raise ConfigError(f"Expected 1 or more workers, got {workers}.", "Give at least 1.")
     results_dir = Path(results_dir)
     _check_complete(results_dir, dataset, protocol)
     workers = min(workers or available_cpus(), len(dataset))
@@ -79,8 +79,9 @@ def evaluate_sequence(results_dir: Path, sequence: Sequence, protocol: Protocol 
     pairs = MaskPairs(results_dir, sequence)
     if protocol is Protocol.DAVIS and not pairs.first_ids:
         raise DatasetError(
-            f"the first mask of sequence '{sequence.name}' ({sequence.annotations[sequence.first_annotated]}) shows "
-            "no object; expected at least one id above 0; leave the sequence out or score it per appearance"
+            f"The first mask of sequence '{sequence.name}' ({sequence.annotations[sequence.first_annotated]}) shows "
+            "no object; expected at least one id above 0.",
+            "Leave the sequence out, or score it with the protocol per-appearance.",
         )
     counted = CountedObjects(protocol, pairs.first_ids)
     values: dict[int, list[tuple[str, float, float]]] = {}
@@ -95,8 +96,9 @@ def evaluate_sequence(results_dir: Path, sequence: Sequence, protocol: Protocol 
     objects = {each: _object_scores(each, values[each]) for each in sorted(values) if counted.is_reported(each)}
     if not objects:
         raise DatasetError(
-            f"the ground truth of sequence '{sequence.name}' shows no object that the protocol {protocol.value} "
-            "scores; leave the sequence out"
+            f"The ground truth of sequence '{sequence.name}' shows no object that the protocol {protocol.value} "
+            "scores.",
+            "Leave the sequence out.",
         )
     mean = mean_scores(objects.values())
     return SequenceScores(J=mean.J, F=mean.F, name=sequence.name, objects=objects)
@@ -119,7 +121,7 @@ def _protocol(name: Protocol | str) -> Protocol:
     try:
         return Protocol(name)
     except ValueError as error:
-        raise ConfigError(f"unknown protocol '{name}'; expected one of {', '.join(Protocol)}") from error
+        raise ConfigError(f"The protocol '{name}' is unknown.", f"Use one of {', '.join(Protocol)}.") from error
 
 
 def _evaluate_in_processes(
@@ -153,13 +155,14 @@ def _evaluate_in_processes(
 def _check_complete(results_dir: Path, dataset: Dataset, protocol: Protocol) -> None:
     """Look for every file that will be scored before any of the work is done."""
     if not results_dir.is_dir():
-        raise DatasetError(f"results folder {results_dir} does not exist; check the path")
+        raise DatasetError(f"The results folder {results_dir} does not exist.", "Check the path.")
     absent = [each.name for each in dataset if not (results_dir / each.name).is_dir()]
     if absent:
         raise DatasetError(
             f"{results_dir} lacks the folders of {len(absent)} of {len(dataset)} sequences: "
             f"{', '.join(absent[:8])}{', ...' if len(absent) > 8 else ''}; expected "
-            "<results>/<sequence>/<frame>.png; segment them or name the sequences to score"
+            "<results>/<sequence>/<frame>.png.",
+            "Segment them, or name the sequences to score.",
         )
     for sequence in dataset:
         folder = results_dir / sequence.name
@@ -167,6 +170,7 @@ def _check_complete(results_dir: Path, dataset: Dataset, protocol: Protocol) -> 
         missing = [name for name in scored_frames(sequence, protocol) if f"{name}.png" not in present]
         if missing:
             raise DatasetError(
-                f"sequence '{sequence.name}' lacks the results of {len(missing)} frames, "
-                f"the first is {folder / missing[0]}.png; every frame with ground truth needs one"
+                f"Sequence '{sequence.name}' lacks the results of {len(missing)} frames, "
+                f"the first is {folder / missing[0]}.png. Every frame with ground truth needs a result.",
+                "Segment the sequence again.",
             )

@@ -1,7 +1,7 @@
-"""Owns the zip that a challenge's server takes: what has to be in it, checked before anything is written.
+"""The zip for a challenge's server: what it must contain, checked before anything is written.
 
-DAVIS wants `<sequence>/<frame>.png` for every frame; YouTube-VOS `Annotations/<sequence>/<frame>.png` for the frames
-that its `meta.json` asks for.
+DAVIS expects `<sequence>/<frame>.png` for every frame; YouTube-VOS expects `Annotations/<sequence>/<frame>.png`
+for the frames that its `meta.json` lists.
 """
 
 from __future__ import annotations
@@ -14,31 +14,34 @@ from PIL import Image
 from cyclevos.datasets.layouts import Dataset, Sequence
 from cyclevos.datasets.youtube_meta import YouTubeMeta
 from cyclevos.errors import DatasetError
-from cyclevos.evaluation.mask_pairs import IGNORE, read_ids
+from cyclevos.evaluation.mask_pairs import read_ids, read_truth
 from cyclevos.evaluation.protocols import ids_in
 from cyclevos.files.atomic import replacing
+from cyclevos.labels import IGNORE
+from cyclevos.naming import size_text
+from cyclevos.pictures.images import upright_size
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can tell: equal masks give equal bytes
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can store: equal masks give equal bytes
 
 
 def write_submission(
     results_dir: str | Path, dataset: Dataset, output: str | Path, *, folder: str = "", meta: YouTubeMeta | None = None
 ) -> int:
-    """Check a folder of results and lay it out as a zip, whole or not at all.
+    """Check a folder of results and write it as a zip, completely or not at all.
 
     Args:
         results_dir: holds `<sequence>/<frame>.png`.
         dataset: the split that the server scores, with its frames and the first masks of its objects.
         output: the zip.
         folder: the zip's folder that holds the sequences; "" puts them at its root.
-        meta: the frames that are asked for; None takes every frame of the data set.
+        meta: the frames that the server scores; None takes every frame of the data set.
 
     Returns:
-        How many masks it holds.
+        The number of masks in it.
 
     Raises:
         DatasetError: a mask is missing, broken, not indexed, of another size than its frame or holds an
-            id that no given mask has; or `meta` does not fit the data set.
+            id that no annotation has; or `meta` does not fit the data set.
         OutputError: the zip cannot be written.
     """
     results_dir = Path(results_dir)
@@ -63,20 +66,20 @@ def _asked_frames(sequence: Sequence, meta: YouTubeMeta | None) -> list[str]:
     asked = [] if video is None else video.frames
     if not asked:
         raise DatasetError(
-            f"the meta file asks for no frame of sequence '{sequence.name}'; give the meta.json of this split"
+            f"The meta file lists no frame of sequence '{sequence.name}'.", "Give the meta.json of this split."
         )
     known = set(sequence.frame_names)
     absent = [name for name in asked if name not in known]
     if absent:
         raise DatasetError(
-            f"the meta file asks for frame '{absent[0]}' of sequence '{sequence.name}', which has no such frame; "
-            "give the meta.json of this split"
+            f"The meta file lists frame '{absent[0]}' of sequence '{sequence.name}', which has no such frame.",
+            "Give the meta.json of this split.",
         )
     return asked
 
 
 def _check_complete(results_dir: Path, wanted: dict[str, list[str]]) -> None:
-    """Name the masks that are missing, of all sequences at once."""
+    """List the missing masks of all sequences at once."""
     missing = [
         f"{name}/{frame}.png"
         for name, frames in wanted.items()
@@ -86,37 +89,42 @@ def _check_complete(results_dir: Path, wanted: dict[str, list[str]]) -> None:
     if missing:
         total = sum(map(len, wanted.values()))
         raise DatasetError(
-            f"{results_dir} lacks {len(missing)} of the {total} masks that are asked for: "
-            f"{', '.join(missing[:8])}{', ...' if len(missing) > 8 else ''}; segment the missing sequences"
+            f"{results_dir} lacks {len(missing)} of the {total} masks that the server scores: "
+            f"{', '.join(missing[:8])}{', ...' if len(missing) > 8 else ''}.",
+            "Segment the missing sequences.",
         )
 
 
 def _check_masks(results_dir: Path, sequence: Sequence, wanted: list[str]) -> None:
-    """Refuse masks that the server would refuse, or score as something else."""
+    """Refuse masks that the server would refuse or would score as something else."""
     known: set[int] = set()
-    for path in sequence.annotations.values():
-        known |= ids_in(read_ids(path)) - {IGNORE}
+    for name in sequence.annotations:
+        known |= ids_in(read_truth(sequence, name)) - {IGNORE}
     if not known:
         raise DatasetError(
-            f"sequence '{sequence.name}' has no given mask that shows an object, so its results cannot be checked; "
-            "complete the data set's annotations"
+            f"Sequence '{sequence.name}' has no annotation that shows an object, so its results cannot be checked.",
+            "Complete the data set's annotations.",
         )
     frames = dict(zip(sequence.frame_names, sequence.frames, strict=True))
     for name in wanted:
         path = results_dir / f"{name}.png"
         ids = read_ids(path)
-        with Image.open(frames[name]) as frame, Image.open(path) as mask:
-            size, mode = frame.size, mask.mode
+        size = upright_size(frames[name])
+        with Image.open(path) as mask:
+            mode = mask.mode
         if mode != "P":
-            raise DatasetError(f"{path} has mode {mode}; expected an indexed PNG with a palette, as cyclevos writes")
-        if ids.shape != size[::-1]:
             raise DatasetError(
-                f"{path} is {ids.shape[1]}x{ids.shape[0]} but its frame is {size[0]}x{size[1]}; "
-                "write results at the size of the frames"
+                f"{path} has mode {mode}; expected an indexed PNG with a palette.", "Write it with cyclevos."
+            )
+        if ids.shape != size:
+            raise DatasetError(
+                f"{path} is {size_text(ids.shape)} but its frame is {size_text(size)}.",
+                "Write results in the size of the frames.",
             )
         unknown = sorted(ids_in(ids) - known)
         if unknown:
             raise DatasetError(
-                f"{path} holds the ids {', '.join(map(str, unknown))}, which no given mask of '{sequence.name}' has; "
-                f"expected 0 and {', '.join(map(str, sorted(known)))}"
+                f"{path} holds the ids {', '.join(map(str, unknown))}, which no annotation of '{sequence.name}' has; "
+                f"expected 0 and {', '.join(map(str, sorted(known)))}.",
+                "Write results with the ids of the annotations.",
             )

@@ -17,9 +17,10 @@ from cyclevos.files.atomic import output_errors, replacing
 from cyclevos.media.appearance import Appearance
 from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.writers import ResultWriter
-from cyclevos.naming import natural_key, size_text
+from cyclevos.naming import list_masks, natural_key, size_text
 from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.pictures.mask_files import read_ground_truth
+from cyclevos.pictures.sequence_masks import SequenceMasks
 
 NAMES = "names.json"
 """File beside the objects' folders that maps folder names to object names; only written where objects have names."""
@@ -37,17 +38,17 @@ def read_indexed(folder: Path) -> MaskTrack:
     Raises:
         MaskError: there is no PNG, or one of them is broken.
     """
-    files = pngs(folder)
+    files = list_masks(folder)
     if not files:
         raise MaskError(f"{folder} holds no PNG.", "Give a folder of masks named after their frames, e.g. 00000.png.")
 
-    binary = not any(set(read_ground_truth(file).object_ids) - {255} for file in files)
+    masks = SequenceMasks(files)
 
     def frames() -> Iterator[MaskFrame]:
         for index, file in enumerate(files):
-            yield MaskFrame(index, file.stem, read_ground_truth(file, binary=binary).ids)
+            yield MaskFrame(index, file.stem, masks.read(file).ids)
 
-    palette = read_ground_truth(files[0], binary=binary).palette
+    palette = masks.read(files[0]).palette
     return MaskTrack(folder.resolve().name, frames, Appearance(palette))
 
 
@@ -78,7 +79,9 @@ def read_objects(folder: Path, overlap: str = "error") -> MaskTrack:
     if len(set(ids)) < len(ids):
         raise MaskError(f"{folder}: two folders name the same object, for example 1 and 01.", "Rename one of them.")
     names = _read_names(folder) if numbered else {k: each.name for k, each in zip(ids, folders, strict=True)}
-    files = {object_id: {file.stem: file for file in pngs(each)} for object_id, each in zip(ids, folders, strict=True)}
+    files = {
+        object_id: {file.stem: file for file in list_masks(each)} for object_id, each in zip(ids, folders, strict=True)
+    }
     frame_names = sorted({name for each in files.values() for name in each}, key=natural_key)
 
     def frames() -> Iterator[MaskFrame]:
@@ -161,7 +164,7 @@ def remove_objects(folder: Path) -> None:
     with output_errors(folder):
         for each in object_folders(folder) if folder.is_dir() else ():
             if _is_id(each.name):
-                for file in pngs(each):
+                for file in list_masks(each):
                     if _is_black_and_white(file):
                         file.unlink()
                 if not any(each.iterdir()):
@@ -172,14 +175,10 @@ def remove_objects(folder: Path) -> None:
 
 def object_folders(folder: Path) -> list[Path]:
     """Return the folders in a folder that hold PNGs, except hidden ones, in natural order."""
-    holding = (each for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".") and pngs(each))
+    holding = (
+        each for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".") and list_masks(each)
+    )
     return sorted(holding, key=lambda each: natural_key(each.name))
-
-
-def pngs(folder: Path) -> list[Path]:
-    """Return the PNGs in a folder, except hidden ones, in natural order."""
-    files = (f for f in folder.iterdir() if f.suffix.lower() == ".png" and not f.name.startswith("."))
-    return sorted(files, key=lambda file: natural_key(file.name))
 
 
 def _is_id(name: str) -> bool:

@@ -29,6 +29,7 @@ from cyclevos.jobs.job import SegmentJob, resolve, settings_identity
 from cyclevos.jobs.progress import OpenBar
 from cyclevos.jobs.run_folder import OtherRunError, RunFolder, ended_count
 from cyclevos.jobs.segment_job import JobResult, run_job
+from cyclevos.media.image_folder import ImageFiles
 from cyclevos.media.reliability_files import RELIABILITY_FILE, read_reliability
 from cyclevos.network.checkpoints import checksum
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
@@ -122,7 +123,7 @@ class ClipRunner:
         try:
             job = replace(
                 self._job,
-                source=clip.sequence.frames[0].parent,
+                source=ImageFiles(clip.sequence.frames),
                 masks=first_masks(clip.sequence, later=self._later),
                 output=self._job.output / name,
                 results=replace(results, quiet=results.quiet or open_bar is None),

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cyclevos.exchange.mask_reading import STRICT, MaskReading
 from cyclevos.jobs.run_record import Identity
-from cyclevos.jobs.settings import MaskSettings, OutputSettings
+from cyclevos.jobs.settings import OutputSettings
 from cyclevos.media.source_identity import source_identity
 from cyclevos.media.sources import FrameSource
 from cyclevos.network.settings import NetworkSettings
@@ -45,7 +46,7 @@ class SegmentJob:
     segmentation: SegmentationSettings = field(default_factory=SegmentationSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
     results: OutputSettings = field(default_factory=OutputSettings)
-    reading: MaskSettings = field(default_factory=MaskSettings)
+    reading: MaskReading = STRICT
     title: str = "segmenting"
 
 
@@ -114,7 +115,7 @@ def content_identity(source: FrameSource, masks: Mapping[int, NDArray[np.uint8]]
         digest.update(mask.tobytes())
     return {
         "source": str(source.path.resolve()),
-        CONTENT: source_identity(source.path),
+        CONTENT: source_identity(source.path, source.files),
         "resolution": list(source.size),
         "masks": digest.hexdigest(),
     }

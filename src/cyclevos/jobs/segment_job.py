@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, islice
 from typing import TypeVar
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cyclevos.errors import ConfigError, OutputError, VideoError
 from cyclevos.exchange.format import Destination
-from cyclevos.jobs.given_masks import read_given
+from cyclevos.exchange.given_masks import read_reaching_masks
 from cyclevos.jobs.job import CONTENT, Resolved, SegmentJob, content_identity, resolve, settings_identity
 from cyclevos.jobs.progress import OpenBar, progress_bar
 from cyclevos.jobs.results import Results, made_from_masks, result_names
@@ -93,7 +93,7 @@ def run_job(
     images = (
         job.masks
         if isinstance(job.masks, Mapping)
-        else read_given(job.masks, source, job.segmentation.direction, **asdict(job.reading))
+        else read_reaching_masks(job.masks, source, job.segmentation.direction, job.reading)
     )
     masks = check_masks({index: image.ids for index, image in images.items()})
     run = _Run(job, source, images, masks, resolve(job, network), open_bar)
@@ -179,9 +179,8 @@ class _Run:
         return JobResult(start + count, count, tuple(sorted(objects)), tuple(propagator.seconds))
 
     def _results(self, *, resumed: bool) -> Results:
-        path, output = self.source.path, self.job.output
-        name = path.stem if path.is_file() else path.resolve().name
-        run = Destination(output, output.name, name, self.appearance, self.source.frame_rate, resume=resumed)
+        output, source = self.job.output, self.source
+        run = Destination(output, output.name, source.name, self.appearance, source.frame_rate, resume=resumed)
         return Results(run, self.job.results.save, late=resumed or self.direction == "backward")
 
     def _report(self) -> None:

@@ -1,4 +1,4 @@
-"""What a job writes and how it reads the user's masks: the settings that commands and cluster share."""
+"""What a job writes: the settings that commands and cluster share."""
 
 from __future__ import annotations
 
@@ -20,16 +20,3 @@ class OutputSettings:
     review: int = 10
     overwrite: bool = False
     quiet: bool = False
-
-
-@dataclass(frozen=True)
-class MaskSettings:
-    """How the user's masks are read.
-
-    Attributes:
-        fit_mask: resize masks of another size to the frames'.
-        fix_mask: map colours that are not in the palette to the nearest one that is.
-    """
-
-    fit_mask: bool = False
-    fix_mask: bool = False

@@ -42,11 +42,11 @@ class Frame:
 
 
 def frames_from_arrays(images: Iterable[Any]) -> Iterator[Frame]:
-    """Wrap images that are already in memory, one at a time, as frames.
+    """Wrap images in memory as frames, one at a time.
 
     Args:
         images: anything that yields uint8 RGB arrays (H, W, 3) of one size; tensors on the CPU are
-            accepted too. Only the image that is asked for is taken from it.
+            accepted too. Images are taken from it one by one, as frames are requested.
 
     Yields:
         Frames named by their index, without a time.
@@ -65,8 +65,8 @@ def frames_from_arrays(images: Iterable[Any]) -> Iterator[Frame]:
         yield frame
     if first is None:
         raise VideoError(
-            "no image was given: expected at least one uint8 RGB array of shape (H, W, 3); "
-            "check that the iterable has not been used up already."
+            "No image was given: expected at least one uint8 RGB array of shape (H, W, 3).",
+            "Check that the iterable has not been consumed already.",
         )
 
 
@@ -76,9 +76,9 @@ def check_same_size(
     """Raise VideoError unless a frame has the size of the first one; sizes are (height, width)."""
     if size != first_size:
         raise VideoError(
-            f"frames of differing sizes in {source}: {first_name} is {size_text(first_size)} but {name} is "
-            f"{size_text(size)} (width x height). All frames of one source must have one size: "
-            "resize them or split the source where the size changes."
+            f"There are frames of differing sizes in {source}: {first_name} is {size_text(first_size)} but {name} is "
+            f"{size_text(size)} (width x height). All frames of one source must have one size.",
+            "Resize them, or split the source where the size changes.",
         )
 
 
@@ -87,17 +87,18 @@ def _checked_image(image: Any, index: int) -> UInt8Array:
         array = np.asarray(image)
     except Exception as error:  # whatever an array-like's __array__ raises, a device tensor's TypeError too
         raise VideoError(
-            f"image {index} ({type(image).__name__}) cannot be read as an array: {error}. "
-            "Expected uint8 (H, W, 3) on the CPU; move it there with .cpu() first."
+            f"Image {index} ({type(image).__name__}) cannot be read as an array: {error}. "
+            "Expected uint8 (H, W, 3) on the CPU.",
+            "Move a tensor there with .cpu() first.",
         ) from error
     if array.dtype != np.uint8:
         raise VideoError(
-            f"image {index} has dtype {array.dtype}; expected uint8 with values 0..255. "
-            "Scale and convert it, e.g. (image * 255).round().astype('uint8') for floats in 0..1."
+            f"Image {index} has dtype {array.dtype}; expected uint8 with values 0..255.",
+            "Scale and convert it, e.g. (image * 255).round().astype('uint8') for floats in 0..1.",
         )
     if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
         raise VideoError(
-            f"image {index} has shape {array.shape}; expected (H, W, 3), RGB, at least one pixel. "
-            "Move the channels last and drop any batch or alpha dimension."
+            f"Image {index} has shape {array.shape}; expected (H, W, 3), RGB, at least one pixel.",
+            "Move the channels last and drop any batch or alpha dimension.",
         )
     return array

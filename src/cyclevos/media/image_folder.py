@@ -1,4 +1,4 @@
-"""A folder of images as a video: its listing, its order and what each image becomes."""
+"""Image files as a video: a folder's in natural order, or a list of files in its own order."""
 
 from __future__ import annotations
 
@@ -9,26 +9,37 @@ from pathlib import Path
 from cyclevos.errors import VideoError
 from cyclevos.media.frames import Frame, check_same_size
 from cyclevos.media.sources import FrameSource
-from cyclevos.naming import list_images
+from cyclevos.naming import by_frame_name, list_images
 from cyclevos.pictures.images import read_image
 
 
-class ImageFolder(FrameSource):
-    """The images of a folder (or one single image file) in natural order.
+class ImageFiles(FrameSource):
+    """Image files as the frames of a video, in the order given.
 
     Args:
-        path: the folder; hidden files and files that are no images are passed over.
+        files: the frames, which lie in one folder, as a data set's layout lists them.
 
     Raises:
-        VideoError: no image, two images with one stem, or a first image that cannot be decoded.
+        VideoError: there is no file, two have the same frame name, or the first cannot be decoded.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self.name = self.path.stem if self.path.is_file() else self.path.resolve().name
-        self._files = [self.path] if self.path.is_file() else list_images(self.path)
-        self._names = tuple(file.stem for file in self._files)
+    def __init__(self, files: Sequence[Path]) -> None:
+        if not files:
+            raise VideoError("The list of image files is empty. Expected at least one.", "Give the frames' files.")
+        self._open(files[0].parent, files)
+
+    def _open(self, path: Path, files: Sequence[Path]) -> None:
+        self.path = path
+        self.name = path.stem if path.is_file() else path.resolve().name
+        self._by_name = by_frame_name(files)
+        self._files = list(self._by_name.values())
+        self._names = tuple(self._by_name)
         self._size = self._read(0).size
+
+    @property
+    def files(self) -> Sequence[Path] | None:
+        """The frames' files in order; None for a single image file, which `path` names."""
+        return None if self.path.is_file() else tuple(self._files)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -66,7 +77,23 @@ class ImageFolder(FrameSource):
             image = read_image(file)
         except Exception as error:  # Pillow's decoders raise nearly everything on broken data
             raise VideoError(
-                f"frame {index} cannot be decoded: {file} ({type(error).__name__}: {error}). Expected "
-                "a whole 8- or 16-bit image (jpg, png, bmp, webp, tif): replace the file, or take it out."
+                f"Frame {index} cannot be decoded: {file} ({type(error).__name__}: {error}). Expected "
+                "a whole 8- or 16-bit image (jpg, png, bmp, webp, tif).",
+                "Replace the file or remove it.",
             ) from error
         return Frame(index, self._names[index], image, None, file)
+
+
+class ImageFolder(ImageFiles):
+    """The images of a folder (or one single image file) in natural order.
+
+    Args:
+        path: the folder; hidden files and files that are not images are skipped.
+
+    Raises:
+        VideoError: no image, two images with the same stem, or a first image that cannot be decoded.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        path = Path(path)
+        self._open(path, [path] if path.is_file() else list_images(path))

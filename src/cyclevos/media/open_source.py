@@ -14,7 +14,7 @@ from cyclevos.naming import IMAGE_SUFFIXES
 def open_source(path: str | Path) -> FrameSource:
     """Open a video file, a folder of images or a single image.
 
-    The first frame is decoded at once, so that what is no video fails here.
+    The first frame is decoded at once, so that a file that is not a video fails here.
 
     Args:
         path: a file that FFmpeg can read, or a folder of jpg, png, bmp, webp or tif images, which are
@@ -26,8 +26,9 @@ def open_source(path: str | Path) -> FrameSource:
     path = Path(path)
     if not path.exists():
         raise VideoError(
-            f"{path} does not exist. Expected a video file or a folder of images; check the spelling"
-            + (f" (the folder {path.parent} exists)." if path.parent.is_dir() else f" of {path.parent}.")
+            f"{path} does not exist. Expected a video file or a folder of images.",
+            "Check the spelling"
+            + (f" (the folder {path.parent} exists)." if path.parent.is_dir() else f" of {path.parent}."),
         )
     if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
         return ImageFolder(path)

@@ -1,8 +1,9 @@
-"""What a video or a folder of frames holds, told without reading all of it; the same on every machine."""
+"""A short text that identifies the content of a video or of image files, the same on every machine."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from cyclevos.errors import VideoError
@@ -11,24 +12,27 @@ from cyclevos.naming import list_images
 _END_BYTES = 2**20  # of a video's beginning and of its end
 
 
-def source_identity(path: str | Path) -> str:
-    """Tell a source's content in words, so that another one under its name is noticed.
+def source_identity(path: str | Path, files: Sequence[Path] | None = None) -> str:
+    """Identify a source's content, so that another source under the same name is noticed.
 
-    Of a video file its size and its first and last megabyte count; of a folder the names and sizes of its frames
-    and all of the first and the last one. Times do not count: copying changes them.
+    A video file is identified by its size and its first and last megabyte; image files by the names and sizes of
+    all and the bytes of the first and the last. Times are left out, because copying changes them.
 
     Args:
-        path: the file or folder.
+        path: the file, or the folder of the images.
+        files: the images that are the frames, in order; None takes all images of a folder.
 
     Raises:
         VideoError: it cannot be read.
     """
     path = Path(path)
+    many = files is not None or path.is_dir()
     try:
-        files = list_images(path) if path.is_dir() else [path]
+        if files is None:
+            files = list_images(path) if many else [path]
         sizes = [file.stat().st_size for file in files]
         digest = hashlib.sha256()
-        if path.is_dir():
+        if many:
             for file, size in zip(files, sizes, strict=True):
                 digest.update(f"{file.name} {size}\n".encode(errors="surrogateescape"))
             for file in (files[0], files[-1]):
@@ -37,9 +41,10 @@ def source_identity(path: str | Path) -> str:
             digest.update(_both_ends(path, sizes[0]))
     except OSError as error:
         raise VideoError(
-            f"{path} cannot be read ({error.strerror or error}). Check that it is still there and may be read."
+            f"{path} cannot be read ({error.strerror or error}).",
+            "Check that it still exists and that you may read it.",
         ) from error
-    frames = f"{len(files)} frames, " if path.is_dir() else ""
+    frames = f"{len(files)} frames, " if many else ""
     return f"{frames}{sum(sizes)} bytes, SHA-256 {digest.hexdigest()[:16]}"
 
 

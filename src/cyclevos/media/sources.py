@@ -1,4 +1,4 @@
-"""What a source of frames offers, and which kind of source a path is."""
+"""What a source of frames offers: its names, its size and streams in both directions."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from cyclevos.media.frames import Frame
 
 
 class FrameSource(ABC):
-    """A video that can be streamed as often as one likes, forwards and backwards.
+    """A video that can be streamed any number of times, forwards and backwards.
 
-    Nothing but the frame in hand (and, backwards, one bounded chunk) is kept in memory.
+    Only the current frame (and, backwards, one bounded chunk) is kept in memory.
 
     Attributes:
         path: the file or folder.
@@ -36,12 +36,17 @@ class FrameSource(ABC):
     @property
     @abstractmethod
     def len_hint(self) -> int | None:
-        """Number of frames, as far as it is known without decoding everything."""
+        """Number of frames; None if it is unknown before everything is decoded."""
 
     @property
     @abstractmethod
     def frame_rate(self) -> Fraction | None:
         """Frames per second (the average where it varies); None for images."""
+
+    @property
+    def files(self) -> Sequence[Path] | None:
+        """The image files of the frames in order; None where `path` is one file that holds them all."""
+        return None
 
     @abstractmethod
     def iterate(self, *, reverse: bool = False, start: int | None = None) -> Iterator[Frame]:

@@ -43,16 +43,16 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise VideoError(
             f"{path} cannot be read as a video ({error_text(error)}). Expected a whole file that FFmpeg can "
-            "decode, e.g. mp4, mov, mkv, webm or avi; a recording that was cut off lacks its index and has "
-            "to be repaired or recorded again, and images go into a folder."
+            "decode, e.g. mp4, mov, mkv, webm or avi.",
+            "Repair or repeat a recording that was cut off and lacks its index; put images into a folder.",
         ) from error
     with container:
         streams = [stream for stream in container.streams.video if not _is_cover_art(stream)]
         if not streams:
             kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "no stream at all"
             raise VideoError(
-                f"{path} holds no video stream; found: {kinds}. Give a whole file "
-                "that has a picture; a recording that was cut off lacks its index and has to be repaired."
+                f"{path} holds no video stream; found: {kinds}.",
+                "Give a whole file that has a picture; repair a recording that was cut off and lacks its index.",
             )
         streams[0].thread_type = "AUTO"
         yield container, streams[0]
@@ -76,7 +76,7 @@ def decode(path: Path, seek_pts: int | None = None) -> Generator[VideoFrame, Non
             try:
                 container.seek(seek_pts, stream=stream, backward=True)
             except (av.error.FFmpegError, OSError) as error:
-                raise VideoError(f"{path} cannot be searched ({error_text(error)}).") from error
+                raise VideoError(f"{path} cannot be searched ({error_text(error)}).", "Convert the file.") from error
         decoding = _Pass(path, container, stream, sought=seek_pts is not None)
         yield from decoding.pictures()
         if seek_pts is None:
@@ -183,8 +183,8 @@ class _Pass:
         if not self.count:
             why = f" ({error_text(self.first_error)})" if self.first_error else ""
             raise VideoError(
-                f"{self.path} has a video stream but no frame that can be decoded{why}. Expected at least "
-                "one frame: convert or record the file again."
+                f"{self.path} has a video stream but no frame that can be decoded{why}. Expected at least one frame.",
+                "Convert or record the file again.",
             )
         if self.formats & _DECLARING_FORMATS:
             missing = self._missing_seconds()
@@ -273,8 +273,9 @@ class _Pass:
     def _broken(self, why: BaseException | str) -> VideoError:
         return VideoError(
             f"{self.path} breaks off at frame {self.count}: {error_text(why)}. The {self.count} frames before it are "
-            "good. Copy or download the whole file again, or re-encode what is there "
-            f"(ffmpeg -i {self.path.name} repaired.mp4)."
+            "good.",
+            "Copy or download the whole file again, or re-encode what is there "
+            f"(ffmpeg -i {self.path.name} repaired.mp4).",
         )
 
 

@@ -143,7 +143,8 @@ class VideoFile(FrameSource):
                 return
         raise VideoError(
             f"{self.path}: frame {index} is not where it was when the file was read before. The file must not "
-            "change while it is read: wait until it is written, then run again."
+            "change while it is read.",
+            "Wait until it is written, then run again.",
         )
 
     def _backward(self, start: int | None) -> Iterator[Frame]:
@@ -191,7 +192,8 @@ class VideoFile(FrameSource):
                 return begin, pictures
         raise VideoError(
             f"{self.path}: frames {begin} to {end} cannot be decoded a second time. The file must not "
-            "change while it is read: wait until it is written, then run again."
+            "change while it is read.",
+            "Wait until it is written, then run again.",
         )
 
     def _decode_range(self, timeline: _Timeline, begin: int, end: int, seek_to: int | None) -> list[VideoFrame] | None:

@@ -43,6 +43,20 @@ def read_image(path: Path) -> UInt8Array:
     return array
 
 
+def upright_size(path: Path) -> tuple[int, int]:
+    """Read the (height, width) that read_image gives, without decoding the image.
+
+    Raises:
+        OSError: there is no such image.
+    """
+    with Image.open(path) as image:
+        if image.format == "TIFF":
+            image.load()  # Pillow turns it upright then
+        width, height = image.size
+        on_its_side = _orientation(image) in {5, 6, 7, 8}
+    return (width, height) if on_its_side else (height, width)
+
+
 def _orientation(image: Image.Image) -> int:
     if image.format == "TIFF":
         return 1  # Pillow turns TIFF images upright itself while loading them

@@ -1,4 +1,4 @@
-"""Ids out of grey levels and colours, and the repair of masks whose edges were smoothed.
+"""Object ids from grey levels and colours, and the repair of masks with smoothed edges.
 
 A value counts as *solid* if it fills some 3x3 block and at least a thousandth of the picture; smoothing an
 edge makes values that do neither. Shapes: H height, W width, C distinct values.
@@ -19,11 +19,11 @@ logger = logging.getLogger(__name__)
 
 Int64Array = npt.NDArray[np.int64]
 
-# So many grey values that never fill a 3x3 block are taken for a smoothed edge rather than for tiny objects.
+# This many grey values that never fill a 3x3 block are read as a smoothed edge rather than as tiny objects.
 _SOFT_VALUES = 8
-# More evenly coloured objects than this are hardly painted by hand.
+# A mask painted by hand rarely has more evenly coloured objects than this.
 _PLAUSIBLE_IDS = 23
-# A mask may be mostly edge when it is tiny, but not when it is a mask at all and of some size.
+# Largest share of edge pixels in a mask that can be repaired.
 _MOST_SOFT = 0.5
 
 
@@ -35,13 +35,16 @@ def grey_to_ids(values: Int64Array, fix_mask: bool) -> UInt8Array:
             many levels of a smoothed edge, unless `fix_mask` snaps these to the nearest solid level.
     """
     levels, counts = np.unique(values, return_counts=True)
+    if levels[-1] <= 255 and len(levels) < _SOFT_VALUES:
+        return values.astype(np.uint8)  # too few for a smoothed edge, whichever of them are solid
     if levels[-1] > 255 and set(levels.tolist()) <= {0, 65535}:
         return np.where(values > 0, 255, 0).astype(np.uint8)
     if levels[-1] > 255 and not fix_mask:
         raise MaskError(
-            f"its 16-bit values reach {levels[-1]}: {_listed(levels, counts)}. Expected ids 0..255, or 0 "
-            "and 65535 alone: export 8-bit ids, or use --fix-mask of segment or erf to number up to 255 objects "
-            "anew, in the order of their values."
+            f"has 16-bit values, which reach {levels[-1]}: {_listed(levels, counts)}. Expected ids 0..255, or 0 "
+            "and 65535 alone.",
+            "Export 8-bit ids, or use --fix-mask of segment or erf to renumber up to 255 objects in the order of "
+            "their values.",
         )
     if levels[-1] > 255 and np.count_nonzero(~_filling(values, levels)) < _SOFT_VALUES:
         return _numbered_anew(values, levels)
@@ -53,9 +56,10 @@ def grey_to_ids(values: Int64Array, fix_mask: bool) -> UInt8Array:
         return values.astype(np.uint8)
     if not fix_mask:
         raise MaskError(
-            f"it has {len(levels)} grey values, most of them only along edges: {_listed(levels, counts)}. "
-            "Expected one value per object: export it without anti-aliasing, or use --fix-mask of segment or "
-            "erf to snap every pixel to the nearest of the solid values."
+            f"has {len(levels)} grey values, most of them only along edges: {_listed(levels, counts)}. "
+            "Expected one value per object.",
+            "Export it without anti-aliasing, or use --fix-mask of segment or erf to move every pixel to the nearest "
+            "solid value.",
         )
     _check_repairable(solid, counts)
     anchors = levels[solid]
@@ -78,10 +82,11 @@ def colours_to_ids(rgb: UInt8Array, fix_mask: bool) -> UInt8Array:
         return _looked_up(found, codes, packed)
     if not fix_mask:
         raise MaskError(
-            f"it is RGB with {len(codes)} colours, not all of them DAVIS palette entries: "
-            f"{_listed_colours(codes, counts)}. Expected an indexed PNG, or black (0,0,0), (128,0,0), "
-            "(0,128,0), ... alone: export it indexed, or use --fix-mask of segment or erf, which maps to "
-            "the nearest palette entry."
+            f"is RGB with {len(codes)} colours, not all of them DAVIS palette entries: "
+            f"{_listed_colours(codes, counts)}. Expected an indexed PNG, or only black (0,0,0), (128,0,0), "
+            "(0,128,0) and further palette colours.",
+            "Export it indexed, or use --fix-mask of segment or erf, which maps every colour to the nearest palette "
+            "entry.",
         )
     solid = _solid(packed, codes, counts)
     _check_repairable(solid, counts)
@@ -123,10 +128,12 @@ def _numbered_anew(values: Int64Array, levels: Int64Array) -> UInt8Array:
     """Number 16-bit ids (H, W), say those of KITTI MOTS, from 1 in the order of their levels (C,)."""
     objects = levels[levels > 0]
     if len(objects) > 255:
-        raise MaskError(f"it holds {len(objects)} objects, a mask has room for 255.")
+        raise MaskError(
+            f"holds {len(objects)} objects, a mask has room for 255.", "Split the objects into several masks."
+        )
     numbers = np.searchsorted(objects, levels, side="right")  # (C,); 0 comes before all objects
     read = ", ".join(f"{level} is {number}" for level, number in zip(levels, numbers, strict=True) if level)
-    logger.warning("A mask of 16-bit ids; its objects are numbered anew: %s.", read)
+    logger.warning("The mask has 16-bit ids. Its objects are renumbered: %s.", read)
     return _looked_up(numbers, levels, values)
 
 
@@ -154,9 +161,9 @@ def _check_repairable(solid: npt.NDArray[np.bool_], counts: Int64Array) -> None:
     soft = counts[~solid].sum() / counts.sum()
     if not solid.any() or soft > _MOST_SOFT or np.count_nonzero(solid) > _PLAUSIBLE_IDS:
         raise MaskError(
-            f"it looks like a picture, not like a mask: {np.count_nonzero(solid)} solid values, and "
-            f"{soft:.0%} of the pixels have others. What can be repaired are masks of up to {_PLAUSIBLE_IDS - 1} "
-            "evenly coloured objects: check that this is the right file."
+            f"looks like a picture, not like a mask: it has {np.count_nonzero(solid)} solid values, and {soft:.0%} of "
+            f"its pixels have other values. Expected up to {_PLAUSIBLE_IDS - 1} evenly coloured objects.",
+            "Check that this is the right file.",
         )
 
 

@@ -1,11 +1,11 @@
-"""Masks in: what an image file of object ids means, and which frame it belongs to.
+"""Reading mask files: the object ids that a PNG of any mode holds.
 
 Shapes: H height, W width. Ids: 0 background, 1..255 objects, gaps allowed.
 """
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +13,10 @@ import numpy as np
 from PIL import Image
 
 from cyclevos.errors import MaskError
+from cyclevos.labels import marks_one_object
 from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.pictures.mask_colours import colours_to_ids, grey_to_ids
 from cyclevos.pictures.palette import DAVIS_PALETTE, palette_colours
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,64 +43,105 @@ class MaskImage:
 
 
 def read_mask(path: str | Path, *, fix_mask: bool = False) -> MaskImage:
-    """Read a mask that a user painted or exported, as PNG.
+    """Read one mask that a user painted or exported, as PNG.
 
-    Indexed and grey PNGs hold the ids themselves. A mask of nothing but 0 and 255 (or of one bit) is a
-    binary one: 255 means object 1. Next to other ids 255 is an id like any other. RGB is accepted where it is
-    grey or uses DAVIS colours only; transparent pixels count as background.
+    If 255 is its only value beside 0, the mask is binary and 255 becomes object 1; next to other ids 255 is an id
+    like any other. Several masks of one video are read by :func:`cyclevos.exchange.given_masks.read_masks`, which
+    decides this over all of them. For the rest see :func:`read_labels`.
 
     Args:
         path: the file.
-        fix_mask: snap soft edges and foreign colours to the ids they are nearest to, instead of refusing.
+        fix_mask: map soft edges and foreign colours to the nearest ids instead of refusing them.
 
     Raises:
-        MaskError: the file is no PNG, is broken, or its pixels are no ids.
+        MaskError: the file is not a PNG or is broken, or its pixels are not ids.
     """
-    return _binary_to_one(_read_ids(Path(path), fix_mask))
+    return one_object_to_1([read_labels(path, fix_mask=fix_mask)])[0]
 
 
 def read_ground_truth(path: str | Path, *, binary: bool = False) -> MaskImage:
-    """Read a data set's mask, in which 255 marks pixels to ignore and stays 255.
+    """Read one mask of a data set or of a run, in which 255 stays 255.
 
     Args:
         path: the PNG.
-        binary: the data set has one object, written as 255 (DAVIS-2016): a mask of nothing but 0 and 255
-            becomes one of 0 and 1. Others are left alone.
+        binary: 255 is the data set's one object (DAVIS-2016): a mask of nothing but 0 and 255 becomes one of 0
+            and 1. To decide that from the sequence's masks use `SequenceMasks`.
 
     Raises:
-        MaskError: as in read_mask.
+        MaskError: as in read_labels.
     """
-    mask = _read_ids(Path(path), fix_mask=False)
-    return _binary_to_one(mask) if binary else mask
+    mask = read_labels(path)
+    return one_object_to_1([mask])[0] if binary else mask
 
 
-def _read_ids(path: Path, fix_mask: bool) -> MaskImage:
+def read_labels(path: str | Path, *, fix_mask: bool = False, exact: bool = False) -> MaskImage:
+    """Read a mask's labels as the file has them; every other reader of masks calls this one.
+
+    Indexed, grey and one-bit PNGs hold the labels themselves. RGB is accepted if it is grey or uses DAVIS colours
+    only; transparent pixels count as background.
+
+    Args:
+        path: the PNG.
+        fix_mask: map soft edges and foreign colours to the nearest ids instead of refusing them.
+        exact: accept indexed, 8-bit grey and one-bit images only, and take any grey level for an id, so that
+            masks of many tiny objects are not mistaken for smoothed edges.
+
+    Returns:
+        Labels 0..255; 255 stays 255.
+
+    Raises:
+        MaskError: the file is not a PNG or is broken, or its pixels are not ids.
+    """
+    path = Path(path)
     try:
         with Image.open(path) as image:
             image.load()
-            kind = image.format
-            return _interpret(image, fix_mask) if kind == "PNG" else _refuse_format(path, kind)
+            if image.format != "PNG":
+                raise _wrong_format(path, image.format)
+            return _exact(image) if exact else _interpret(image, fix_mask)
     except MaskError as error:
-        raise MaskError(f"{path}: {error}") from error
+        raise MaskError(f"{path} {error.problem}", error.remedy) from error
     except Exception as error:  # Pillow's decoders raise nearly everything on broken data
         raise MaskError(
-            f"{path} cannot be read as a mask ({type(error).__name__}: {error}). Expected a whole PNG of "
-            "object ids: export it again."
+            f"{path} cannot be read as a mask ({type(error).__name__}: {error}). Expected a whole PNG of object ids.",
+            "Export it again.",
         ) from error
 
 
-def _refuse_format(path: Path, kind: str | None) -> MaskImage:
-    raise MaskError(
-        f"the file is {kind}, expected PNG. Other formats blur or renumber ids: export the mask as an "
-        f"indexed or grey PNG ({path.stem}.png)."
+def one_object_to_1(masks: Sequence[MaskImage]) -> list[MaskImage]:
+    """Turn 255 into object 1 if it is the only label that the masks of one video hold.
+
+    Args:
+        masks: all of them; the others are returned as they are.
+    """
+    # A painted mask may cover the whole frame: unlike in a data set, 255 is then the object too.
+    if not marks_one_object({0, *(label for mask in masks for label in mask.object_ids)}):
+        return list(masks)
+    return [MaskImage((mask.ids > 0).astype(np.uint8), None) if mask.ids.any() else mask for mask in masks]
+
+
+def _wrong_format(path: Path, kind: str | None) -> MaskError:
+    return MaskError(
+        f"is a {kind} file. Expected PNG, because other formats blur or renumber ids.",
+        f"Export the mask as an indexed or grey PNG ({path.stem}.png).",
     )
+
+
+def _exact(image: Image.Image) -> MaskImage:
+    """Take the pixel values of a loaded image for ids."""
+    if image.mode not in {"P", "L", "1"}:
+        raise MaskError(
+            f"is an image of mode {image.mode}; expected an indexed or 8-bit grey PNG whose pixel values are ids.",
+            "Convert it to one.",
+        )
+    ids = np.asarray(image, dtype=np.uint8)  # (H, W); a one-bit image gives 0 and 1
+    return MaskImage(ids, _palette(image) if image.mode == "P" else None)
 
 
 def _interpret(image: Image.Image, fix_mask: bool) -> MaskImage:
     """Turn a loaded image of any mode into ids."""
     if image.mode == "P":
-        colours = palette_colours(bytes(image.getpalette("RGB") or b""))
-        return MaskImage(np.array(image, dtype=np.uint8), colours.tobytes())
+        return MaskImage(np.array(image, dtype=np.uint8), _palette(image))
     if image.mode == "1":
         return MaskImage(np.array(image).astype(np.uint8))
     if image.mode == "L" or image.mode.startswith("I"):
@@ -114,7 +154,5 @@ def _interpret(image: Image.Image, fix_mask: bool) -> MaskImage:
     return MaskImage(colours_to_ids(rgb, fix_mask), DAVIS_PALETTE)
 
 
-def _binary_to_one(mask: MaskImage) -> MaskImage:
-    if mask.object_ids == (255,):
-        return MaskImage((mask.ids > 0).astype(np.uint8), None)
-    return mask
+def _palette(image: Image.Image) -> bytes:
+    return palette_colours(bytes(image.getpalette("RGB") or b"")).tobytes()

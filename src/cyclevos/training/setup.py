@@ -13,12 +13,11 @@ from cyclevos.datasets.augmentation import Motion
 from cyclevos.datasets.clips import ClipDataset, ClipSource, GapCurriculum, StillSource, VideoSource
 from cyclevos.datasets.layouts import open_dataset
 from cyclevos.errors import ConfigError, DatasetError
+from cyclevos.naming import by_frame_name, list_frames, list_masks
 from cyclevos.network.spec import SPECS, NetworkSpec
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.network.weights import build_network, load_network
 from cyclevos.training.schema import NetworkConfig, OptimiserConfig, SourceConfig, TrainingConfig
-
-_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
 def build_trained_network(config: NetworkConfig, size: int | None) -> SpaceTimeMemoryNetwork:
@@ -108,7 +107,9 @@ def _start_from(weights: str, spec: NetworkSpec, *, imagenet: bool) -> SpaceTime
 
 def _build_source(config: SourceConfig, held_back: set[str], motion: Motion) -> ClipSource:
     if config.kind == "still":
-        return StillSource(_still_pairs(config.root, config.images, config.masks), config.motion or motion)
+        source = StillSource(_still_pairs(config.root, config.images, config.masks), config.motion or motion)
+        source.decide()
+        return source
     dataset = open_dataset(
         config.root,
         config.split,
@@ -132,11 +133,11 @@ def _still_pairs(root: Path, images: str, masks: str) -> list[tuple[Path, Path]]
             raise DatasetError(
                 f"{folder} is not a folder.", "A still source needs two folders, of images and of masks of equal names."
             )
-    found = {p.stem: p for p in sorted(folders[1].iterdir()) if p.suffix.lower() == ".png"}
+    found = by_frame_name(list_masks(folders[1]), DatasetError)
     pairs = [
         (image, found[image.stem])
-        for image in sorted(folders[0].iterdir())
-        if image.suffix.lower() in _IMAGE_SUFFIXES and image.stem in found and image != found[image.stem]
+        for image in list_frames(folders[0])
+        if image.stem in found and image != found[image.stem]
     ]
     if not pairs:
         raise DatasetError(

@@ -1,4 +1,4 @@
-"""How a run is watched: J of propagation over sequences held back from training, and a picture."""
+"""Monitoring a training run: J of propagation over sequences held back from training, and a picture."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cyclevos.datasets.clips import VOID, ClipBatch, read_ids, read_image
+from cyclevos.datasets.clips import ClipBatch, read_ids, read_image
 from cyclevos.datasets.layouts import Dataset, Sequence, open_dataset
 from cyclevos.errors import ConfigError, DatasetError
+from cyclevos.labels import IGNORE
 from cyclevos.masks import jaccard, object_ids
 from cyclevos.media.overlay import blend
 from cyclevos.network.protocol import MemoryNetwork
@@ -58,15 +59,19 @@ def open_validation(config: ValidationConfig) -> Dataset:
         DatasetError: a sequence is missing, or fewer than two of its frames have masks.
     """
     if config.root is None or not config.sequences:
-        raise ConfigError("validation needs validation.root and validation.sequences (held back from training).")
+        raise ConfigError(
+            "Validation needs a data set and sequences, which are held back from training.",
+            "Set validation.root and validation.sequences.",
+        )
     dataset = open_dataset(config.root, config.split, annotations=config.annotations, sequences=config.sequences)
     for sequence in dataset:
         start = sequence.frame_names.index(sequence.first_annotated)
         seen = sequence.frame_names[start : start + config.max_frames]
         if sum(name in sequence.annotations for name in seen) < 2:
             raise DatasetError(
-                f"validation sequence '{sequence.name}' has only its first mask within {config.max_frames} frames, "
-                "so there is nothing to score; choose another or raise validation.max_frames"
+                f"Validation sequence '{sequence.name}' has only its first mask within {config.max_frames} frames, "
+                "so there is nothing to score.",
+                "Choose another sequence, or raise validation.max_frames.",
             )
     return dataset
 
@@ -86,7 +91,7 @@ def sample_picture(batch: ClipBatch, logits: Tensor) -> Tensor:
     predicted = logits[0].argmax(dim=1).cpu().numpy().astype(np.uint8)
     rows = [
         np.concatenate(
-            [blend(f, np.where(m == VOID, 0, m), DAVIS_PALETTE) for f, m in zip(frames, masks, strict=True)],
+            [blend(f, np.where(m == IGNORE, 0, m), DAVIS_PALETTE) for f, m in zip(frames, masks, strict=True)],
             axis=1,
         )
         for masks in (truth, predicted)
@@ -95,7 +100,7 @@ def sample_picture(batch: ClipBatch, logits: Tensor) -> Tensor:
 
 
 def _sequence_j(network: MemoryNetwork, sequence: Sequence, config: ValidationConfig) -> float:
-    """Mean J over the first mask's objects and the annotated frames after it; void pixels are left out."""
+    """Mean J over the first mask's objects and the annotated frames after it; pixels of `IGNORE` are left out."""
     start = sequence.frame_names.index(sequence.first_annotated)
     propagator = Propagator(network, config.size, MemoryPolicy())
     scores: list[float] = []
@@ -103,12 +108,12 @@ def _sequence_j(network: MemoryNetwork, sequence: Sequence, config: ValidationCo
     for i, path in enumerate(sequence.frames[start : start + config.max_frames]):
         pixels = read_image(path).permute(1, 2, 0).numpy()
         mask = sequence.annotations.get(path.stem)
-        truth = None if mask is None else read_ids(mask).numpy()
-        given = np.where(truth == VOID, 0, truth).astype(np.uint8) if i == 0 and truth is not None else None
+        truth = None if mask is None else read_ids(mask, sequence.masks).numpy()
+        given = np.where(truth == IGNORE, 0, truth).astype(np.uint8) if i == 0 and truth is not None else None
         prediction = propagator.step(i, pixels, given)
         if given is not None:
             objects = object_ids(given)
         elif truth is not None:
-            known = truth != VOID
-            scores += [jaccard((prediction.ids == k) & known, truth == k) for k in objects]
+            counted = truth != IGNORE
+            scores += [jaccard((prediction.ids == k) & counted, truth == k) for k in objects]
     return float(np.mean(scores)) if scores else 0.0

@@ -20,7 +20,7 @@ from cyclevos.datasets import layouts
 from cyclevos.media.open_source import open_source
 from cyclevos.media.overlay import blend, inner_contour
 from cyclevos.pictures.arrays import UInt8Array
-from cyclevos.pictures.mask_files import read_ground_truth, read_mask
+from cyclevos.pictures.mask_files import read_mask
 
 _WIDTH = 480  # of a picture, in pixels
 _SMALLEST = 0.4  # window, as a share of the frame's sides
@@ -127,7 +127,7 @@ def _choose(
 def _drawn(
     measured: Measured, sequence: layouts.Sequence, frame: str, scores: dict[tuple[str, str], dict[int, float]]
 ) -> ShownFrame:
-    truth = read_ground_truth(sequence.annotations[frame], binary=True).ids
+    truth = sequence.masks.read(sequence.annotations[frame]).ids.copy()
     own = scores[sequence.name, frame]
     # 255 in the ground truth of several objects is IGNORE.
     truth[~np.isin(truth, [i for run in own for i in measured.scores[run][sequence.name].objects])] = 0

@@ -12,7 +12,7 @@ from cyclevos.errors import ConfigError, DatasetError, OutputError
 from cyclevos.jobs.manifest import MANIFEST
 from cyclevos.jobs.run_record import RUN_FILE
 from cyclevos.media.reliability_files import RELIABILITY_FILE, ReliabilityRow, read_reliability
-from cyclevos.naming import natural_key
+from cyclevos.naming import list_masks, natural_key
 
 Reliability = dict[str, dict[int, float]]
 """Of one sequence: predicted J by the frame's name and the object's id."""
@@ -96,8 +96,7 @@ def _read_masks(folder: Path) -> dict[str, dict[str, Path]]:
 
 
 def _mask_files(folder: Path) -> dict[str, Path]:
-    files = (path for path in folder.glob("*.png") if not path.name.startswith("."))
-    return {path.stem: path for path in sorted(files, key=lambda path: natural_key(path.stem))}
+    return {path.stem: path for path in list_masks(folder)}
 
 
 def _read_reliability(folder: Path, sequences: Iterable[str]) -> tuple[dict[str, Reliability], list[str]]:

@@ -25,9 +25,9 @@ def _read(path: Path, _: ReadOptions) -> MaskTrack:
 
 
 def _detects(path: Path) -> bool:
-    from cyclevos.exchange.folders import pngs
+    from cyclevos.naming import list_masks
 
-    return path.is_dir() and bool(pngs(path))
+    return path.is_dir() and bool(list_masks(path))
 
 
 FORMAT = Format(

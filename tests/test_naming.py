@@ -1,0 +1,55 @@
+"""Names of frames: one order for the whole program, and which frame a mask belongs to."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cyclevos.errors import DatasetError, VideoError
+from cyclevos.naming import FrameNames, by_frame_name, list_frames, list_images, list_masks, natural_key
+
+TEXT = st.text(st.sampled_from("aAbB019_-. \u00b2\u0663"), max_size=6)
+
+
+@given(TEXT, TEXT)
+def test_the_order_is_total(one, other):
+    assert (natural_key(one) == natural_key(other)) == (one == other)
+    assert (natural_key(one) < natural_key(other)) == (natural_key(other) > natural_key(one))
+
+
+def test_numbers_by_value_letters_without_case_and_ties_by_the_exact_name():
+    names = [f"frame{10**40}", "frame\u00b2", "frame2", "frame10", "frame1", "frame01", "Frame1", "b1"]
+    expected = ["b1", "Frame1", "frame01", "frame1", "frame2", "frame10", f"frame{10**40}", "frame\u00b2"]
+    assert sorted(names, key=natural_key) == expected
+
+
+def test_frames_and_masks_of_a_folder(tmp_path):
+    for name in ("10.tif", "2.JPG", "a.PNG", "B.png", ".c.png", "notes.txt", "3.webp"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder.png").mkdir()
+    assert [file.name for file in list_frames(tmp_path)] == ["2.JPG", "3.webp", "10.tif", "a.PNG", "B.png"]
+    assert [file.name for file in list_masks(tmp_path)] == ["a.PNG", "B.png"]
+
+
+def test_two_files_of_one_frame_are_refused_by_name(tmp_path):
+    for name in ("7.jpg", "7.png"):
+        (tmp_path / name).touch()
+    with pytest.raises(VideoError, match=r"7\.jpg and 7\.png are both frame '7'"):
+        list_images(tmp_path)
+    with pytest.raises(DatasetError, match=r"7\.jpg and 7\.png"):
+        by_frame_name(list_frames(tmp_path), DatasetError)
+
+
+@pytest.mark.parametrize(
+    ("frames", "name", "index"),
+    [
+        (FrameNames(None, 20), "12", 12),
+        (FrameNames(None, 20), "00012", 12),
+        (FrameNames(None, 20), "20", None),
+        (FrameNames(None), "20", 20),
+        (FrameNames(None), "\u0662", None),
+        (FrameNames(["a", "b"]), "b", 1),
+        (FrameNames(["a", "b"]), "1", None),
+    ],
+)
+def test_the_frame_that_a_mask_belongs_to(frames, name, index):
+    assert frames.index(name) == index
