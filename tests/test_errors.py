@@ -14,30 +14,6 @@ from cyclevos.errors import CycleVOSError, MaskError, MissingExtraError, OutputE
 
 SOURCE = Path(cyclevos.__file__).parent
 
-# Parts of the package whose errors all have both; in the end this list is [""], which means all of it.
-CONVERTED = [
-    "analysis/comparison.py",
-    "analysis/perturbations.py",
-    "analysis/report/",
-    "analysis/robustness.py",
-    "app/",
-    "cli/compare.py",
-    "cli/evaluate.py",
-    "cli/main.py",
-    "cli/report.py",
-    "cli/submission.py",
-    "cli/train.py",
-    "errors.py",
-    "files/",
-    "training/",
-]
-# What is left to others within those: file, and why.
-EXCEPTIONS = {
-    "app/launch.py": "converted with the start of the app",
-    "files/locks.py": "converted with the run folder",
-    "training/validation.py": "converted with the reading of masks",
-}
-
 
 def parse(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
@@ -96,15 +72,9 @@ def test_the_check_finds_what_it_is_for(call, right):
     assert (not [*one_sided(ast.parse(f"raise {call}"), NAMES)]) is right
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in TREES if path.startswith(tuple(CONVERTED)) and path not in EXCEPTIONS]
-)
+@pytest.mark.parametrize("path", TREES)
 def test_errors_have_a_problem_and_a_remedy(path):
     assert [f"line {call.lineno}: {ast.unparse(call)}" for call in one_sided(TREES[path], NAMES)] == []
-
-
-def test_an_exception_that_is_not_needed_goes():
-    assert [path for path in EXCEPTIONS if path not in TREES or not [*one_sided(TREES[path], NAMES)]] == []
 
 
 @pytest.mark.parametrize("kind", [MaskError, OutputError, MissingExtraError])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class CycleVOSError(Exception):
-    """Base of every error that cyclevos raises on purpose.
+    """Base of every error that cyclevos raises on purpose; its text is the problem and the remedy.
 
     Args:
         problem: what was found and what was expected, in full sentences.
@@ -15,7 +15,7 @@ class CycleVOSError(Exception):
 
     Attributes:
         problem: see above.
-        remedy: see above; empty where the problem names its own.
+        remedy: see above.
         exit_code: what the command line returns for this kind of error.
 
     Example:
@@ -28,12 +28,12 @@ class CycleVOSError(Exception):
 
     exit_code = 1
 
-    def __init__(self, problem: str, remedy: str = "") -> None:
+    def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(problem, remedy)
         self.problem, self.remedy = problem, remedy
 
     def __str__(self) -> str:
-        return f"{self.problem} {self.remedy}" if self.remedy else self.problem
+        return f"{self.problem} {self.remedy}"
 
 
 class VideoError(CycleVOSError, ValueError):

@@ -244,7 +244,7 @@ def test_a_coco_run_cut_at_any_byte_keeps_its_whole_frames(tmp_path):
     write_all(CocoWriter(whole), frames(3), scene_ids(3))
     first = CocoWriter(path)
     for frame, ids in zip(frames(3), scene_ids(3), strict=True):
-        first.write(frame, ids)
+        first.write(FrameResult(frame, ids))
     content = first.partial_path.read_bytes()
     for size in range(len(content) + 1):
         first.partial_path.write_bytes(b"garbage\n" + content[:size])

@@ -239,11 +239,11 @@ def test_leaving_the_loop_early_stops_the_reader_of_a_path(lively_network, image
 def test_what_was_yielded_before_a_broken_frame_stays(lively_network, images, square):
     def broken():
         yield from images[:2]
-        raise VideoError("frame 2 cannot be decoded")
+        raise VideoError("Frame 2 cannot be decoded.", "Replace it.")
 
     seen = []
     generator = cyclevos.segment(lively_network, broken(), square, size=None)
-    with pytest.raises(VideoError, match="frame 2"):
+    with pytest.raises(VideoError, match="Frame 2"):
         seen.extend(p.index for p in generator)
     assert seen == [0, 1]
 

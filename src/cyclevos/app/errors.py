@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from cyclevos.errors import CycleVOSError, MaskError, MissingExtraError, OutputError
 
-_REMEDY = "Choose another file or value."  # for errors that name none
-
 
 class AppError(CycleVOSError):
     """A request that cannot be served."""
@@ -74,4 +72,4 @@ def status_of(error: CycleVOSError) -> int:
 
 def describe(error: CycleVOSError) -> dict[str, str]:
     """Return what a page is told of an error: its problem, its remedy, and the name of its kind."""
-    return {"problem": error.problem, "remedy": error.remedy or _REMEDY, "kind": type(error).__name__}
+    return {"problem": error.problem, "remedy": error.remedy, "kind": type(error).__name__}
