@@ -170,7 +170,7 @@ NOT_HERE = [
     torch.device("meta"),
     "",
     "cpu:x",
-    object(),
+    3.5,
     None,
     *([] if torch.backends.mps.is_available() else ["mps", torch.device("mps")]),
     *([] if torch.cuda.is_available() else ["cuda", torch.device("cuda")]),
