@@ -30,11 +30,12 @@ class DatasetSettings:
     annotation_root: Path | None = None
     sequences: tuple[str, ...] | None = None
 
-    def open(self, root: Path) -> Dataset:
+    def open(self, root: Path, *, need_frames: bool = True) -> Dataset:
         """Find the sequences.
 
         Args:
             root: the data set's folder.
+            need_frames: False accepts a data set of masks alone, which is enough for scoring.
 
         Raises:
             DatasetError: a folder, split, sequence or frame is missing or ambiguous.
@@ -49,4 +50,5 @@ class DatasetSettings:
             annotations=self.annotations,
             annotation_root=self.annotation_root,
             sequences=self.sequences,
+            need_frames=need_frames,
         )

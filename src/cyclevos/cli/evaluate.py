@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cyclevos.cli import options
+from cyclevos.cli.dataset_settings import DatasetSettings
+from cyclevos.cli.settings import with_settings
 
 if TYPE_CHECKING:
     from cyclevos.evaluation.scores import Evaluation
 
 
+@with_settings
 def evaluate(
     results: Annotated[
         Path,
@@ -22,7 +25,7 @@ def evaluate(
         Path,
         typer.Option("--dataset", help="Root of the data set: DAVIS, YouTube-VOS or plain folders."),
     ],
-    split: options.Split = "val",
+    selection: DatasetSettings,
     protocol: Annotated[
         options.ProtocolOption,
         typer.Option("--protocol", help="davis: objects of the first mask; others: also objects that appear later."),
@@ -35,11 +38,6 @@ def evaluate(
         Path | None,
         typer.Option("--seen", help="meta.json of the training split: its categories count as seen, else all."),
     ] = None,
-    year: options.Year = None,
-    layout: options.Layout = "auto",
-    annotations: options.Annotations = "Annotations",
-    annotation_root: options.AnnotationRoot = None,
-    sequences: options.Sequences = None,
     json: Annotated[
         Path | None, typer.Option("--json", help="Write all scores to this JSON file, as fractions.")
     ] = None,
@@ -50,7 +48,6 @@ def evaluate(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only the overall line, no table.")] = False,
 ) -> None:
     """Score predicted masks with J and F, by the DAVIS semi-supervised protocol or another."""
-    from cyclevos.datasets.layouts import open_dataset
     from cyclevos.datasets.youtube_meta import read_meta
     from cyclevos.errors import ConfigError
     from cyclevos.evaluation import scoring
@@ -63,17 +60,9 @@ def evaluate(
     # Both are read first: a mistake in them should not wait for the scores.
     meta = None if categories is None else read_meta(categories)
     seen_categories = None if seen is None else read_meta(seen).categories
-    opened = open_dataset(
-        dataset,
-        split,
-        layout=layout,
-        year=year,
-        annotations=annotations,
-        annotation_root=annotation_root,
-        sequences=options.parse_names(sequences),
-        need_frames=False,
+    evaluation = scoring.evaluate(
+        results, selection.open(dataset, need_frames=False), protocol=protocol.value, workers=workers
     )
-    evaluation = scoring.evaluate(results, opened, protocol=protocol.value, workers=workers)
     if meta is not None:
         evaluation = with_categories(evaluation, meta, seen_categories)
     _report(evaluation, json, csv, quiet)

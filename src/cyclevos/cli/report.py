@@ -8,22 +8,20 @@ from typing import Annotated
 import typer
 
 from cyclevos.cli import options
+from cyclevos.cli.dataset_settings import DatasetSettings
+from cyclevos.cli.settings import with_settings
 
 
+@with_settings
 def report(
     runs: Annotated[
         list[Path], typer.Argument(help="Results of segment-dataset; the others are compared with the first.")
     ],
     output: Annotated[Path, typer.Option(help="Folder of report.html, and of report.md with its pictures.")],
+    selection: DatasetSettings,
     dataset: Annotated[
         Path | None, typer.Option("--dataset", help="Root of the data set with the ground truth; optional.")
     ] = None,
-    split: options.Split = "val",
-    year: options.Year = None,
-    layout: options.Layout = "auto",
-    annotations: options.Annotations = "Annotations",
-    annotation_root: options.AnnotationRoot = None,
-    sequences: options.Sequences = None,
     pictures: Annotated[
         int, typer.Option(min=0, help="Pictures per group of frames: the worst, the best, and so on.")
     ] = 4,
@@ -32,29 +30,16 @@ def report(
 ) -> None:
     """Compare runs: scores, reliability, agreement, speed, memory and how they were made, as Markdown and HTML."""
     from cyclevos.analysis.report.pages import HTML, MARKDOWN, write_report
-    from cyclevos.datasets.layouts import open_dataset
     from cyclevos.jobs.progress import progress_bar
 
-    wanted = options.parse_names(sequences)
-    opened = None
-    if dataset is not None:
-        opened = open_dataset(
-            dataset,
-            split,
-            layout=layout,
-            year=year,
-            annotations=annotations,
-            annotation_root=annotation_root,
-            sequences=wanted,
-            need_frames=False,
-        )
+    opened = None if dataset is None else selection.open(dataset, need_frames=False)
     with progress_bar("report", None, unit="steps", quiet=quiet) as advance:
         steps = iter(range(1, 1_000_000_000))
         write_report(
             runs,
             output,
             opened,
-            sequences=wanted,
+            sequences=selection.sequences,
             pictures=pictures,
             workers=workers,
             progress=lambda note: advance(next(steps), note),

@@ -8,16 +8,18 @@ from typing import Annotated
 import typer
 
 from cyclevos.cli import options
-from cyclevos.cli.completion import complete_split
+from cyclevos.cli.dataset_settings import DatasetSettings
+from cyclevos.cli.settings import Only, with_settings
+
+_TEST = DatasetSettings(split="test-dev")
 
 
+@with_settings
 def submission(
     results: Annotated[Path, typer.Argument(help="Folder of predicted masks: <sequence>/<frame>.png.")],
     dataset: Annotated[Path, typer.Option("--dataset", help="Root of the data set, with its frames.")],
     output: Annotated[Path, typer.Option("--output", help="The zip to write.")] = Path("submission.zip"),
-    split: Annotated[
-        str, typer.Option("--split", help="Split that the server scores.", autocompletion=complete_split)
-    ] = "test-dev",
+    selection: Annotated[DatasetSettings, Only("split", "year", "sequences")] = _TEST,
     challenge: Annotated[
         options.ChallengeOption,
         typer.Option("--challenge", help="davis: sequences at the root; youtube-vos: in Annotations."),
@@ -25,15 +27,12 @@ def submission(
     meta: Annotated[
         Path | None, typer.Option("--meta", help="YouTube-VOS meta.json: pack only the frames it lists.")
     ] = None,
-    year: Annotated[int | None, typer.Option("--year", help="Year of a DAVIS split.")] = None,
-    sequences: Annotated[str | None, typer.Option("--sequences", help="Only these, separated by commas.")] = None,
 ) -> None:
     """Check that results are complete, with the right sizes and ids, and pack them for a challenge's server."""
-    from cyclevos.datasets.layouts import open_dataset
     from cyclevos.datasets.youtube_meta import read_meta
     from cyclevos.evaluation.submission import write_submission
 
-    opened = open_dataset(dataset, split, year=year, sequences=options.parse_names(sequences))
+    opened = selection.open(dataset)
     youtube = challenge is options.ChallengeOption.youtube_vos
     asked = None if meta is None else read_meta(meta)
     masks = write_submission(results, opened, output, folder="Annotations" if youtube else "", meta=asked)
