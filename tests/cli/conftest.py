@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).parent))
 from cli_inputs import HEIGHT, WIDTH, save_frames, save_mask
+from PIL import Image
 
 from cyclevos.cli import main as command_line
 from cyclevos.network.checkpoints import save_weights

@@ -1,12 +1,11 @@
 """Weights files: released ones give the oracle's numbers, wrong ones are named, no code ever runs."""
 
-import importlib.util
 import os
 import pickle
-from pathlib import Path
 
 import numpy as np
 import pytest
+import released_oracle as oracle
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,11 +16,6 @@ from cyclevos.network.checkpoints import convert_released, load_state, save_weig
 from cyclevos.network.spec import SPECS
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.network.weights import _from_file, resolve_device, resolve_dtype
-
-_path = Path(__file__).with_name("released_oracle.py")
-_spec = importlib.util.spec_from_file_location("released_oracle", _path)
-oracle = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(oracle)
 
 RELEASED = {
     "stm-resnet50": (50, "conv1_o"),

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from report_inputs import FRAMES, HEIGHT, NASTY, SEQUENCES, START, WIDTH, clip, save, squares, write_run
 
 from cyclevos.datasets.layouts import Dataset, open_dataset
-
-sys.path.insert(0, str(Path(__file__).parent))
-from report_inputs import FRAMES, HEIGHT, NASTY, SEQUENCES, START, WIDTH, clip, save, squares, write_run
 
 
 @pytest.fixture(scope="session")
