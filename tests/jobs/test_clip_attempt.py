@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cyclevos.jobs.clips import _PeakMemory
+from cyclevos.jobs.clip_attempt import PeakMemory
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def resets(monkeypatch) -> list[torch.device]:
 
 
 def test_a_clip_alone_on_a_gpu_has_a_count_of_its_own(resets):
-    memory = _PeakMemory(torch.device("cuda"))
+    memory = PeakMemory(torch.device("cuda"))
     for expected in (1, 2):
         with memory.watched():
             assert memory.peak() == 5 * 2**20
@@ -26,7 +26,7 @@ def test_a_clip_alone_on_a_gpu_has_a_count_of_its_own(resets):
 
 
 def test_a_clip_that_starts_beside_another_does_not_reset_its_count(resets):
-    memory = _PeakMemory(torch.device("cuda"))
+    memory = PeakMemory(torch.device("cuda"))
     with memory.watched():
         with memory.watched():
             assert len(resets) == 1
@@ -39,7 +39,7 @@ def test_a_clip_that_starts_beside_another_does_not_reset_its_count(resets):
 
 
 def test_on_a_cpu_it_is_that_of_the_process(resets):
-    memory = _PeakMemory(torch.device("cpu"))
+    memory = PeakMemory(torch.device("cpu"))
     with memory.watched():
         peak = memory.peak()
     assert resets == []
