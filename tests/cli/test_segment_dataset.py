@@ -266,11 +266,20 @@ def test_two_runs_do_not_write_into_one_folder(dataset, tmp_path):
     assert dataset().code == 0
 
 
-def test_killed_again_and_again_it_ends_with_the_same_masks(dataset, davis, weights, tmp_path):
+STATES_AFTER_EVERY_FRAME = """
+from cyclevos.jobs import segment_job
+segment_job._SECONDS_BETWEEN_STATES = -1
+from cyclevos.cli.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize(("program", "at_once"), [(("-m", "cyclevos"), "1"), (("-c", STATES_AFTER_EVERY_FRAME), "2")])
+def test_killed_again_and_again_it_ends_with_the_same_masks(dataset, davis, weights, tmp_path, program, at_once):
     assert dataset().code == 0
     wanted = {name: (tmp_path / "out" / name).read_bytes() for name in files(tmp_path / "out")}
-    command = [sys.executable, "-m", "cyclevos", "segment-dataset", davis, "--output", tmp_path / "killed"]
-    options = ["--weights", weights, "--size", "none", "--dtype", "float32", "--quiet"]
+    command = [sys.executable, *program, "segment-dataset", davis, "--output", tmp_path / "killed"]
+    options = ["--weights", weights, "--size", "none", "--dtype", "float32", "--quiet", "--clips-at-once", at_once]
     codes = []
     for masks in (1, 3, 5):  # that are there when it dies
         process = subprocess.Popen([*map(str, command), *map(str, options)], stdout=subprocess.PIPE)
