@@ -15,6 +15,7 @@ import torch
 from cli_inputs import HEIGHT, WIDTH, save_mask
 from PIL import Image
 
+from cyclevos.cli.segment_dataset import Place
 from cyclevos.datasets import layouts
 from cyclevos.datasets.first_masks import first_masks
 from cyclevos.errors import DatasetError, MaskError
@@ -25,6 +26,7 @@ from cyclevos.media.reliability_files import read_reliability
 from cyclevos.network.checkpoints import checksum
 from cyclevos.pictures.mask_files import read_mask
 from cyclevos.pictures.palette import DAVIS_PALETTE
+from cyclevos.propagation.together import LockStep
 
 
 @pytest.fixture
@@ -152,7 +154,7 @@ def test_what_is_wrong_with_the_command_stops_at_once(dataset, tmp_path):
     answer = dataset("--size", "8")
     assert answer.code == 6
     assert not clips_on_record(tmp_path / "out")
-    assert dataset("--jobs", "none").code == 6
+    assert dataset("--clips-at-once", "none").code == 6
 
 
 @pytest.mark.parametrize("first", ["bee", "ape,bee"])
@@ -181,7 +183,7 @@ def test_another_first_mask_of_one_sequence_leaves_its_record_as_it_is(dataset, 
 def test_a_failure_counts_only_where_it_cost_results(dataset, tmp_path, monkeypatch, lost):
     assert dataset("--sequences", "bee").code == 0
     (done,) = clips_on_record(tmp_path / "out")
-    real = clips.run_job
+    real = clips.SegmentRun
 
     def failing(job, *arguments):
         if lost:  # as when a run that replaces them has begun
@@ -189,18 +191,18 @@ def test_a_failure_counts_only_where_it_cost_results(dataset, tmp_path, monkeypa
             mark.write_text(json.dumps({k: v for k, v in json.loads(mark.read_text()).items() if k != "finished"}))
         raise torch.OutOfMemoryError("no room")
 
-    monkeypatch.setattr(clips, "run_job", failing)
+    monkeypatch.setattr(clips, "SegmentRun", failing)
     assert dataset("--sequences", "bee").code == 11
     (counting,) = clip_records(read_manifest(tmp_path / "out" / MANIFEST)[0]).values()
     assert (counting == done) != lost
-    monkeypatch.setattr(clips, "run_job", real)
+    monkeypatch.setattr(clips, "SegmentRun", real)
     assert dataset("--sequences", "bee").code == 0
     (counting,) = clip_records(read_manifest(tmp_path / "out" / MANIFEST)[0]).values()
     assert counting["status"] == "done"
 
 
 def test_a_clip_that_fails_once_is_done_in_the_end(dataset, tmp_path, monkeypatch):
-    real, calls = clips.run_job, []
+    real, calls = clips.SegmentRun, []
 
     def stumbling(job, *arguments):
         calls.append(job.output.name)
@@ -208,7 +210,7 @@ def test_a_clip_that_fails_once_is_done_in_the_end(dataset, tmp_path, monkeypatc
             raise torch.OutOfMemoryError("no room")
         return real(job, *arguments)
 
-    monkeypatch.setattr(clips, "run_job", stumbling)
+    monkeypatch.setattr(clips, "SegmentRun", stumbling)
     answer = dataset()
     assert answer.code == 0, answer.err
     assert calls == ["ape", "bee", "ape"]
@@ -217,11 +219,43 @@ def test_a_clip_that_fails_once_is_done_in_the_end(dataset, tmp_path, monkeypatc
     assert "out of memory: try a smaller --size" in told[0][2]
 
 
-def test_several_at_a_time_give_the_same(dataset, tmp_path):
+@pytest.mark.parametrize("option", ["--clips-at-once", "--jobs"])
+def test_several_at_a_time_give_the_same(dataset, tmp_path, monkeypatch, option):
     assert dataset().code == 0
+    begun = []
+    plain = LockStep.round
+    monkeypatch.setattr(LockStep, "round", lambda self: begun.append(len(self)) or plain(self))
     one = {line["sequence"]: line["checksum"] for line in clips_on_record(tmp_path / "out")}
-    assert dataset("--overwrite", "--jobs", "2").code == 0
+    assert dataset("--overwrite", option, "2").code == 0
+    assert max(begun) == 2
     assert {line["sequence"]: line["checksum"] for line in clips_on_record(tmp_path / "out")[2:]} == one
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--clips-at-once", "0"), "--clips-at-once '0' is not a number of sequences"),
+        (("--jobs", "some"), "--jobs 'some' is not a number of sequences"),
+        (("--jobs", "2", "--clips-at-once", "2"), "--jobs is an earlier name of --clips-at-once, and both were given"),
+        (("--cluster-workers", "2"), "--cluster-workers applies to a cluster only"),
+        (("--cluster", "local", "--clips-at-once", "3"), "Give --cluster-workers 3"),
+        (("--cluster", "local", "--cluster-workers", "3", "--jobs", "3"), "earlier name of --cluster-workers"),
+    ],
+)
+def test_numbers_that_do_not_apply_are_refused(dataset, tmp_path, options, text):
+    answer = dataset(*options)
+    assert answer.code == 6
+    assert text in answer.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_the_numbers_mean():
+    assert Place.read("auto", None, None, None) == Place()
+    assert Place.read("3", None, None, None) == Place.read("auto", None, None, "3") == Place(3)
+    assert Place.read("auto", None, None, "auto") == Place()
+    there = Place(1, "local", 3)
+    assert Place.read("auto", "local", 3, None) == Place.read("1", "local", None, "3") == there
+    assert Place.read("auto", "local", None, None) == Place(1, "local", None)
 
 
 def test_two_runs_do_not_write_into_one_folder(dataset, tmp_path):
@@ -232,11 +266,20 @@ def test_two_runs_do_not_write_into_one_folder(dataset, tmp_path):
     assert dataset().code == 0
 
 
-def test_killed_again_and_again_it_ends_with_the_same_masks(dataset, davis, weights, tmp_path):
+STATES_AFTER_EVERY_FRAME = """
+from cyclevos.jobs import segment_job
+segment_job._SECONDS_BETWEEN_STATES = -1
+from cyclevos.cli.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize(("program", "at_once"), [(("-m", "cyclevos"), "1"), (("-c", STATES_AFTER_EVERY_FRAME), "2")])
+def test_killed_again_and_again_it_ends_with_the_same_masks(dataset, davis, weights, tmp_path, program, at_once):
     assert dataset().code == 0
     wanted = {name: (tmp_path / "out" / name).read_bytes() for name in files(tmp_path / "out")}
-    command = [sys.executable, "-m", "cyclevos", "segment-dataset", davis, "--output", tmp_path / "killed"]
-    options = ["--weights", weights, "--size", "none", "--dtype", "float32", "--quiet"]
+    command = [sys.executable, *program, "segment-dataset", davis, "--output", tmp_path / "killed"]
+    options = ["--weights", weights, "--size", "none", "--dtype", "float32", "--quiet", "--clips-at-once", at_once]
     codes = []
     for masks in (1, 3, 5):  # that are there when it dies
         process = subprocess.Popen([*map(str, command), *map(str, options)], stdout=subprocess.PIPE)

@@ -75,7 +75,10 @@ def test_a_killed_worker_and_a_broken_clip_stop_nobody_else(command, tmp_path):
     here = subprocess.run(command("here"), capture_output=True, text=True, check=False)
     assert here.returncode == 11, here.stderr
     process = subprocess.Popen(
-        command("there", "--cluster", "local", "--jobs", "2"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command("there", "--cluster", "local", "--cluster-workers", "2"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     watched, killed = psutil.Process(process.pid), None
     while process.poll() is None and killed is None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
+import threading
 from copy import deepcopy
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from cyclevos import Correction
 from cyclevos.errors import ConfigError, MaskError
@@ -168,8 +171,6 @@ def test_clips_are_taken_only_when_there_is_room(lively_network, images, square)
 
 
 def test_backward_clips_and_continued_ones(lively_network, clips, tmp_path, images, square):
-    from PIL import Image
-
     for index, image in enumerate(images):
         Image.fromarray(image).save(tmp_path / f"{index:05d}.png")
     whole = alone(lively_network, (tmp_path, {0: square}, None))
@@ -187,6 +188,40 @@ def test_backward_clips_and_continued_ones(lively_network, clips, tmp_path, imag
     assert_same(predictions[0], whole[4:])
     turned = segment_frames(back.propagator.fresh(), images, {9: square}, "backward")
     assert_same(predictions[1], [p for _, p in turned])
+
+
+def test_clips_in_both_directions_among_others(lively_network, clips, images, square, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    masks = {2: square, 7: np.roll(square, 8, axis=1)}
+    both = ClipRun(Propagator(lively_network, 20, MemoryPolicy(2, 4)), images, masks, "both")
+    stopped = ClipRun(Propagator(lively_network, 20, MemoryPolicy(2, 4)), images, masks, "both")
+    runs = [both, run_of(lively_network, clips[1]), stopped]
+    predictions, errors = collected(stopping(segment_together(runs, 3), stopped), runs)
+    assert errors == [None] * 3
+    fresh = both.propagator.fresh()
+    assert_same(predictions[0], [p for _, p in segment_frames(fresh, images, masks, "both")])
+    assert_same(predictions[1], alone(lively_network, clips[1]))
+    assert len(predictions[2]) == 1
+    assert not list(tmp_path.iterdir()), "what the backward pass keeps is removed, of a stopped clip too"
+
+
+def stopping(events, run):
+    """Stop a clip after its first frame."""
+    for event in events:
+        yield event
+        if event.run is run:
+            run.stop()
+
+
+def test_closing_ends_the_reading_of_all_clips(lively_network, images, square, tmp_path):
+    for index, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / f"{index:05d}.png")
+    readers = set(threading.enumerate())
+    events = segment_together([run_of(lively_network, (tmp_path, {0: square}, None)) for _ in range(2)], 2)
+    assert len([next(events) for _ in range(4)]) == 4
+    assert len(set(threading.enumerate()) - readers) == 2
+    events.close()
+    assert not set(threading.enumerate()) - readers
 
 
 def test_no_clips_and_no_room():

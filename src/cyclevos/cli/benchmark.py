@@ -52,7 +52,7 @@ def benchmark(
     """
     plan = _plan(weights, corrections, sizes)
     from cyclevos.analysis.report.pages import HTML, MARKDOWN, write_report
-    from cyclevos.cli.segment_dataset import run_dataset
+    from cyclevos.cli.segment_dataset import Place, run_dataset
     from cyclevos.jobs.segment_job import SegmentJob
 
     dataset = selection.open(root)
@@ -67,7 +67,7 @@ def benchmark(
         job = SegmentJob(root, {}, output / "runs" / name, used, replace(network, weights=file), results)
         typer.echo(f"{name} ({len(folders) + 1}/{len(plan)})")
         try:
-            run_dataset(job, dataset, later=False, jobs=1, cluster=None)
+            run_dataset(job, dataset, later=False, place=Place(at_once=1))
         except FailedClipsError as error:
             failures.append(f"{name}: {error}")
         folders.append(job.output)

@@ -199,8 +199,12 @@ def parse_bound(frames: int) -> int | None:
     return frames or None
 
 
-def parse_jobs(text: str) -> int | None:
-    """Read ``--jobs``: the number of sequences at a time, None for auto.
+def parse_at_once(text: str, option: str = "--clips-at-once") -> int | None:
+    """Read ``--clips-at-once``: the number of sequences at a time, None for auto.
+
+    Args:
+        text: the option's value.
+        option: the name under which it was given.
 
     Raises:
         ConfigError: the text is neither auto nor a positive number.
@@ -209,7 +213,7 @@ def parse_jobs(text: str) -> int | None:
         return None
     if text.isdecimal() and int(text) > 0:
         return int(text)
-    raise ConfigError(f"--jobs {text!r} is not a number of sequences.", "Give auto or a positive number.")
+    raise ConfigError(f"{option} {text!r} is not a number of sequences.", "Give auto or a positive number.")
 
 
 def parse_save(text: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +13,7 @@ import typer
 from cyclevos.cli import options
 from cyclevos.cli.dataset_settings import DatasetSettings
 from cyclevos.cli.settings import Only, with_settings
-from cyclevos.errors import FailedClipsError
+from cyclevos.errors import ConfigError, FailedClipsError
 from cyclevos.jobs.settings import OutputSettings
 from cyclevos.network.settings import NetworkSettings
 from cyclevos.propagation.settings import SegmentationSettings
@@ -38,20 +38,28 @@ def segment_dataset(
         options.ObjectsOption,
         typer.Option(help="Follow the objects of the first annotated frame only, or also those that appear later."),
     ] = options.ObjectsOption.first,
-    jobs: Annotated[
+    clips_at_once: Annotated[
         str,
-        typer.Option(help="Sequences at a time: a number, or auto (one on a CPU, as many as fit on a GPU)."),
+        typer.Option(
+            help="Sequences to segment together in one process: a number, or auto (one on a CPU; on a GPU one per "
+            "4 GB of free memory, at most four).",
+        ),
     ] = "auto",
     cluster: Annotated[
         str | None, typer.Option(help="Run on Ray: auto (the running cluster, or one on this machine) or its address.")
     ] = None,
+    cluster_workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of workers on the cluster; one per GPU, or per machine without GPUs."),
+    ] = None,
+    jobs: Annotated[str | None, typer.Option(hidden=True, help="Earlier name of the two numbers above.")] = None,
 ) -> None:
     """Segment the sequences of a data set, each from the first mask of its objects.
 
     Finished sequences are skipped when the command is run again. A sequence that fails is tried once more after the
     others; those that fail twice are listed at the end. OUTPUT/manifest.jsonl records every sequence.
     """
-    at_once = options.parse_jobs(jobs)
+    place = Place.read(clips_at_once, cluster, cluster_workers, jobs)
     from cyclevos.jobs.segment_job import SegmentJob
 
     if cluster is not None:  # its processes have another working directory
@@ -60,10 +68,48 @@ def segment_dataset(
             selection = replace(selection, annotation_root=selection.annotation_root.resolve())
     dataset = selection.open(root)
     job = SegmentJob(root, {}, output, segmentation, network, results)
-    run_dataset(job, dataset, later=objects is options.ObjectsOption.appearing, jobs=at_once, cluster=cluster)
+    run_dataset(job, dataset, later=objects is options.ObjectsOption.appearing, place=place)
 
 
-def run_dataset(job: SegmentJob, dataset: Dataset, *, later: bool, jobs: int | None, cluster: str | None) -> None:
+@dataclass(frozen=True)
+class Place:
+    """Where the sequences are segmented.
+
+    Attributes:
+        at_once: sequences at a time in this process; None = as many as suit the device.
+        cluster: address of a Ray cluster; None = this process.
+        workers: number of workers there; None = as many as the cluster has GPUs or machines.
+    """
+
+    at_once: int | None = None
+    cluster: str | None = None
+    workers: int | None = None
+
+    @classmethod
+    def read(cls, at_once: str, cluster: str | None, workers: int | None, jobs: str | None) -> Place:
+        """Read the options, each as given; ``--jobs`` is an earlier name of the number that applies.
+
+        Raises:
+            ConfigError: a number is impossible, given twice, or does not apply.
+        """
+        together = options.parse_at_once(at_once)
+        name, given = ("--clips-at-once", together) if cluster is None else ("--cluster-workers", workers)
+        if jobs is not None and given is not None:
+            raise ConfigError(f"--jobs is an earlier name of {name}, and both were given.", f"Give {name} alone.")
+        number = None if jobs is None else options.parse_at_once(jobs, "--jobs")
+        if cluster is None:
+            if workers is not None:
+                raise ConfigError("--cluster-workers applies to a cluster only.", "Add --cluster auto or its address.")
+            return cls(together or number)
+        if together not in (None, 1):
+            raise ConfigError(
+                f"--clips-at-once {together} does not apply to a cluster: each worker segments one sequence at a time.",
+                f"Give --cluster-workers {together} for that many workers.",
+            )
+        return cls(1, cluster, workers or number)
+
+
+def run_dataset(job: SegmentJob, dataset: Dataset, *, later: bool, place: Place) -> None:
     """Segment all sequences, here or on a cluster, and report how many were done and which failed.
 
     Raises:
@@ -71,8 +117,9 @@ def run_dataset(job: SegmentJob, dataset: Dataset, *, later: bool, jobs: int | N
         CycleVOSError: the command is wrong, or results cannot be written.
     """
     from cyclevos.files.locks import sole_writer
-    from cyclevos.jobs.batch import Execute, one_by_one, run_batch, side_by_side
-    from cyclevos.jobs.clips import Clip, ClipRunner, clips_at_once
+    from cyclevos.jobs.batch import Execute, in_lockstep, run_batch
+    from cyclevos.jobs.clip_record import Clip
+    from cyclevos.jobs.clips import ClipRunner, clips_at_once
     from cyclevos.jobs.manifest import MANIFEST
     from cyclevos.jobs.progress import batch_bars
     from cyclevos.jobs.review import join_reliability
@@ -83,17 +130,16 @@ def run_dataset(job: SegmentJob, dataset: Dataset, *, later: bool, jobs: int | N
     with ExitStack() as stack:
         stack.enter_context(sole_writer(job.output))
         execute: Execute
-        if cluster is None:
+        if place.cluster is None:
             runner = ClipRunner(job, later=later)
             runner.check(clips)
             record = runner.run_record()
             open_bar, finished = stack.enter_context(batch_bars(total, frames, quiet=job.results.quiet))
-            count = clips_at_once(runner) if jobs is None else jobs
-            execute = one_by_one(runner, open_bar) if count == 1 else side_by_side(runner, count, open_bar)
+            execute = in_lockstep(runner, place.at_once or clips_at_once(runner), open_bar)
         else:
             from cyclevos.cluster.ray_workers import RayWorkers
 
-            workers = stack.enter_context(RayWorkers(job, later=later, address=cluster, count=jobs))
+            workers = stack.enter_context(RayWorkers(job, later=later, address=place.cluster, count=place.workers))
             record = workers.run_record()
             _, finished = stack.enter_context(batch_bars(total, frames, quiet=job.results.quiet))
             execute = workers.execute

@@ -6,7 +6,7 @@ import logging
 import socket
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -14,8 +14,9 @@ from typing import Any
 import torch
 
 from cyclevos.errors import ConfigError, FailedClipsError, MissingExtraError
-from cyclevos.jobs.batch import Record
-from cyclevos.jobs.clips import COMMAND_ERRORS, Clip, ClipRunner, failed_record
+from cyclevos.jobs.clip_attempt import COMMAND_ERRORS
+from cyclevos.jobs.clip_record import Clip, Record, failed_record
+from cyclevos.jobs.clips import ClipRunner
 from cyclevos.jobs.segment_job import SegmentJob
 
 try:
@@ -113,7 +114,7 @@ class RayWorkers:
         (first, *_), _ = ray.wait(asked)
         return {**_record(ray.get(first)), "workers": len(self._actors)}
 
-    def execute(self, clips: Sequence[Clip]) -> Iterator[tuple[Clip, Record]]:
+    def execute(self, clips: Sequence[Clip]) -> Generator[tuple[Clip, Record], None, None]:
         """Run clips and yield each with its record as it ends; a worker gets its first clip once it is ready.
 
         Raises:

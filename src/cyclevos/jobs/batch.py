@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from cyclevos.files.records import append_record
-from cyclevos.jobs.clips import Clip, ClipRunner
+from cyclevos.jobs.clip_record import Clip, Record
+from cyclevos.jobs.clips import ClipRunner
 from cyclevos.jobs.manifest import MANIFEST, clip_records, read_manifest
 from cyclevos.jobs.progress import OpenBar
 
-Record = dict[str, Any]
-Execute = Callable[[Sequence[Clip]], Iterator[tuple[Clip, Record]]]
+Execute = Callable[[Sequence[Clip]], Generator[tuple[Clip, Record], None, None]]
 """Runs clips, on this machine or elsewhere, and yields each with its record as it ends."""
 
 
@@ -53,57 +53,34 @@ def run_batch(
     again: list[Clip] = []
     start = [run]
     for attempt in (1, 2):
-        for clip, record in execute(clips if attempt == 1 else again):
-            name, count = clip.sequence.name, int(record.get("segmented", 0))
-            if record["status"] == "failed":
-                failed[name] = str(record["error"])
-                again += [replace(clip, attempt=2)] if attempt == 1 else []
-            else:
-                failed.pop(name, None)
-                segmented += count
-            if record["status"] == "failed" or count or name not in known:  # else it was finished and recorded before
-                for line in (*start, record):
-                    append_record(manifest, line)
-                start = []
-            if record["status"] == "done" or attempt == 2:
-                done, frames = done + 1, frames + len(clip.sequence.frames)
-                finished(done, frames)
+        with closing(execute(clips if attempt == 1 else again)) as ended:
+            for clip, record in ended:
+                name, count = clip.sequence.name, int(record.get("segmented", 0))
+                if record["status"] == "failed":
+                    failed[name] = str(record["error"])
+                    again += [replace(clip, attempt=2)] if attempt == 1 else []
+                else:
+                    failed.pop(name, None)
+                    segmented += count
+                changed = record["status"] == "failed" or count > 0
+                if changed or name not in known:  # else it was finished and recorded before
+                    for line in (*start, record):
+                        append_record(manifest, line)
+                    start = []
+                if record["status"] == "done" or attempt == 2:
+                    done, frames = done + 1, frames + len(clip.sequence.frames)
+                    finished(done, frames)
         if not again:
             break
     return BatchResult(segmented, failed)
 
 
-def one_by_one(runner: ClipRunner, open_bar: OpenBar) -> Execute:
-    """Return what runs clips in this process, one after the other."""
-
-    def execute(clips: Sequence[Clip]) -> Iterator[tuple[Clip, Record]]:
-        for clip in clips:
-            yield clip, runner.run(clip, open_bar)
-
-    return execute
-
-
-def side_by_side(runner: ClipRunner, jobs: int, open_bar: OpenBar) -> Execute:
-    """Return what runs several clips at a time in this process, with one network.
-
-    While one clip waits for the disk, another one computes.
+def in_lockstep(runner: ClipRunner, at_once: int, open_bar: OpenBar) -> Execute:
+    """Return what runs clips in this process, several of them in lock-step.
 
     Args:
-        runner: runs each clip.
-        jobs: clips at a time.
+        runner: runs the clips.
+        at_once: maximum number of clips at a time.
         open_bar: opens the bar of a clip.
     """
-
-    def execute(clips: Sequence[Clip]) -> Iterator[tuple[Clip, Record]]:
-        waiting = iter(clips)
-        with ThreadPoolExecutor(jobs, thread_name_prefix="clip") as pool:
-            running: dict[Future[Record], Clip] = {}
-            while True:
-                while len(running) < jobs and (clip := next(waiting, None)) is not None:
-                    running[pool.submit(runner.run, clip, open_bar)] = clip
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(future), future.result()
-
-    return execute
+    return partial(runner.run_together, at_once=at_once, open_bar=open_bar)

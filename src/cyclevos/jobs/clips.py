@@ -1,59 +1,36 @@
-"""One clip of many: run with a network that is loaded already, and recorded."""
+"""The clips of a data set: segmented in lock-step with one network that is loaded already, and recorded."""
 
 from __future__ import annotations
 
-import datetime
-import hashlib
+import gc
 import logging
 import platform
 import socket
 import sys
-import threading
-import time
-import traceback
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 
 from cyclevos import __version__
 from cyclevos.datasets.first_masks import first_masks
-from cyclevos.datasets.layouts import Sequence
-from cyclevos.errors import ConfigError, CycleVOSError, MissingExtraError, OutputError, WeightsError
-from cyclevos.files.host import peak_memory
+from cyclevos.jobs.clip_attempt import ClipAttempt, PeakMemory
+from cyclevos.jobs.clip_record import Clip, Record, clip_record, described, failed_record, has_ended, timestamp
 from cyclevos.jobs.job import SegmentJob, resolve, settings_identity
 from cyclevos.jobs.progress import OpenBar
-from cyclevos.jobs.run_folder import OtherRunError, RunFolder, ended_count
-from cyclevos.jobs.segment_job import JobResult, run_job
+from cyclevos.jobs.run_folder import RunFolder
+from cyclevos.jobs.segment_job import SegmentRun
 from cyclevos.media.image_folder import ImageFiles
-from cyclevos.media.reliability_files import RELIABILITY_FILE, read_reliability
 from cyclevos.network.checkpoints import checksum
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.propagation.together import ClipFrame, ClipRun, LockStep
 
-COMMAND_ERRORS = (ConfigError, WeightsError, MissingExtraError, OtherRunError)
-"""Errors of the command, not of a clip: every other clip would fail the same way."""
+__all__ = ["ClipRunner", "clips_at_once"]
 
-_WARM_UP = 3  # frames at the start of a clip that are left out of its speed
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A sequence to be segmented.
-
-    Attributes:
-        sequence: its frames and masks.
-        attempt: 1, or 2 after a failure.
-        title: shown on its progress bar.
-    """
-
-    sequence: Sequence
-    attempt: int = 1
-    title: str = ""
 
 
 class ClipRunner:
@@ -70,7 +47,7 @@ class ClipRunner:
         self._network: SpaceTimeMemoryNetwork = job.network.load()
         self._resolved = resolve(job, self._network)
         self.device = torch.device(self._resolved.network.device)
-        self._memory = _PeakMemory(self.device)
+        self._memory = PeakMemory(self.device)
 
     def check(self, clips: Iterable[Clip]) -> None:
         """Look for results of other settings before anything is done.
@@ -82,7 +59,7 @@ class ClipRunner:
         for clip in () if self._job.results.overwrite else clips:
             RunFolder(self._job.output / clip.sequence.name, identity).refuse_other_settings()
 
-    def run_record(self) -> dict[str, Any]:
+    def run_record(self) -> Record:
         """Return the record of a run's start: the command, versions, weights and settings."""
         job, file = self._job, self._job.network.weights_file
         used = self._resolved.segmentation
@@ -95,7 +72,7 @@ class ClipRunner:
         }
         return {
             "kind": "run",
-            "time": _now(),
+            "time": timestamp(),
             "command": list(sys.argv),
             "versions": {"cyclevos": __version__, "torch": torch.__version__, "python": platform.python_version()},
             "weights": {"name": job.network.weights, "sha256": checksum(file) if file is not None else None},
@@ -106,74 +83,101 @@ class ClipRunner:
             "host": socket.gethostname(),
         }
 
-    def run(self, clip: Clip, open_bar: OpenBar | None = None) -> dict[str, Any]:
-        """Segment a clip, or what is left of it, and return its record.
+    def run(self, clip: Clip, open_bar: OpenBar | None = None) -> Record:
+        """Segment one clip, or what is left of it, and return its record.
+
+        Arguments and errors are those of :meth:`run_together`.
+        """
+        ((_, record),) = self.run_together([clip], 1, open_bar)
+        return record
+
+    def run_together(
+        self, clips: Iterable[Clip], at_once: int, open_bar: OpenBar | None = None
+    ) -> Generator[tuple[Clip, Record], None, None]:
+        """Segment clips in lock-step, or what is left of them.
+
+        A clip that fails ends alone. Whatever else ends the loop, every clip can be continued.
 
         Args:
-            clip: the clip.
-            open_bar: opens the bar that shows the progress; None shows nothing.
+            clips: the clips, begun in their order as there is room.
+            at_once: maximum number of clips at a time, at least 1. Only their files are open.
+            open_bar: opens the bar that shows the progress of a clip; None shows nothing.
+
+        Yields:
+            Each clip with its record as soon as it has ended.
 
         Raises:
             ConfigError, WeightsError, MissingExtraError, OtherRunError: the command is wrong. Any other error is
                 recorded.
         """
-        name, start = clip.sequence.name, time.perf_counter()
-        record = {"kind": "clip", "sequence": name, "attempt": clip.attempt, "worker": self._worker}
+        waiting, attempts = iter(clips), dict[ClipRun, ClipAttempt]()
+        with closing(LockStep()) as together:
+            try:
+                while True:
+                    yield from self._begin(waiting, at_once, open_bar, together, attempts)
+                    if not attempts:
+                        return
+                    yield from self._round(together, attempts)
+            except BaseException:
+                with ExitStack() as leaving:
+                    for attempt in attempts.values():
+                        leaving.push(attempt.leave)
+                    raise
+
+    def _begin(
+        self,
+        waiting: Iterator[Clip],
+        room: int,
+        open_bar: OpenBar | None,
+        together: LockStep,
+        attempts: dict[ClipRun, ClipAttempt],
+    ) -> Iterator[tuple[Clip, Record]]:
+        """Begin waiting clips while there is room, and yield those that have ended with that."""
+        while len(together) < room and (clip := next(waiting, None)) is not None:
+            attempt = ClipAttempt(clip, partial(self._open, clip, open_bar), self._memory)
+            run = attempt.begin()
+            if run is None:
+                yield clip, self._record(attempt)
+            else:
+                attempts[run] = attempt
+                together.add(run)
+
+    def _round(self, together: LockStep, attempts: dict[ClipRun, ClipAttempt]) -> Iterator[tuple[Clip, Record]]:
+        """Segment and write one frame of every clip, and yield the clips that have ended."""
+        for event in together.round():
+            attempt = attempts[event.run]
+            if isinstance(event, ClipFrame):
+                attempt.take(event)
+            else:
+                attempt.end(event.error)
+                del attempts[event.run]
+                yield attempt.clip, self._record(attempt)
+
+    def _open(self, clip: Clip, open_bar: OpenBar | None) -> SegmentRun:
         results = self._job.results
-        try:
-            job = replace(
-                self._job,
-                source=ImageFiles(clip.sequence.frames),
-                masks=first_masks(clip.sequence, later=self._later),
-                output=self._job.output / name,
-                results=replace(results, quiet=results.quiet or open_bar is None),
-                title=clip.title or name,
-            )
-            with self._memory.watched():
-                result = run_job(job, self._network, open_bar)
-                peak = self._memory.peak()
-            record |= {"status": "done", **_figures(result, job.output, clip.sequence.frame_names)}
-            record["peak_memory_mb"] = None if peak is None else round(peak / 2**20, 1)
-            whole = result.segmented == result.frames  # a part does not tell the speed of the whole
-            record |= {"seconds": round(time.perf_counter() - start, 3) if whole else None, "error": None}
-        except COMMAND_ERRORS:
-            raise
-        except Exception as error:
-            record |= {"status": "failed", "frames": len(clip.sequence.frames), "error": _described(error)}
-            record["earlier_results"] = _has_ended(self._job.output / name)
-            logger.info("%s failed:\n%s", name, traceback.format_exc())
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
-        return {**record, "time": _now()}
+        job = replace(
+            self._job,
+            source=ImageFiles(clip.sequence.frames),
+            masks=first_masks(clip.sequence, later=self._later),
+            output=self._job.output / clip.sequence.name,
+            results=replace(results, quiet=results.quiet or open_bar is None),
+            title=clip.title or clip.sequence.name,
+        )
+        return SegmentRun(job, self._network, open_bar)
 
-
-class _PeakMemory:
-    """The most memory that clips have taken on a device.
-
-    On a GPU it is counted anew whenever a clip starts while no other one is running; clips that run at the same time
-    share one count, since the device does not tell them apart. On a CPU it is that of the process so far.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._running, self._lock = 0, threading.Lock()
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Count a clip as running within the block."""
-        with self._lock:
-            if not self._running and self._device.type == "cuda":
-                torch.cuda.reset_peak_memory_stats(self._device)
-            self._running += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._running -= 1
-
-    def peak(self) -> int | None:
-        """Return the peak in bytes; None where the system does not tell."""
-        return int(torch.cuda.max_memory_allocated(self._device)) if self._device.type == "cuda" else peak_memory()
+    def _record(self, attempt: ClipAttempt) -> Record:
+        clip, error = attempt.clip, attempt.error
+        if error is None:
+            return {**clip_record(clip, self._worker), "status": "done", **attempt.figures, "time": timestamp()}
+        logger.info("%s failed:", clip.sequence.name, exc_info=error)
+        record = failed_record(clip, described(error), self._worker)
+        record["earlier_results"] = has_ended(self._job.output / clip.sequence.name)
+        if self.device.type == "cuda":
+            # The error holds on to the frames of the failed step, and those to its tensors.
+            attempt.error = error = None
+            gc.collect()
+            torch.cuda.empty_cache()
+        return record
 
 
 def clips_at_once(runner: ClipRunner) -> int:
@@ -182,62 +186,3 @@ def clips_at_once(runner: ClipRunner) -> int:
         return 1
     free, _ = torch.cuda.mem_get_info(runner.device)
     return int(min(4, max(1, free // 4e9)))
-
-
-def failed_record(clip: Clip, error: str) -> dict[str, Any]:
-    """Return the record of a clip whose worker process died."""
-    return {
-        "kind": "clip",
-        "sequence": clip.sequence.name,
-        "attempt": clip.attempt,
-        "worker": "",
-        "status": "failed",
-        "frames": len(clip.sequence.frames),
-        "error": error,
-        "time": _now(),
-    }
-
-
-def _figures(result: JobResult, folder: Path, names: list[str]) -> Mapping[str, Any]:
-    timed = result.seconds[_WARM_UP:] if result.segmented == result.frames else ()
-    masks = [folder / f"{name}.png" for name in names]
-    digest = hashlib.sha256()
-    for mask in masks:
-        digest.update(mask.read_bytes() if mask.is_file() else b"")
-    return {
-        "frames": result.frames,
-        "segmented": result.segmented,
-        "network_seconds": round(sum(timed), 4) if timed else None,
-        "network_frames": len(timed) or None,
-        "checksum": digest.hexdigest() if any(mask.is_file() for mask in masks) else None,
-        "reliability": _reliability_summary(folder),
-    }
-
-
-def _reliability_summary(folder: Path) -> dict[str, float] | None:
-    """Return the mean and the lowest predicted J of a clip's masks, and the share of masks below 0.5."""
-    values = np.array([row.reliability for row in read_reliability(folder / RELIABILITY_FILE)])
-    if not len(values):
-        return None
-    summary = {"mean": values.mean(), "lowest": values.min(), "below_half": (values < 0.5).mean()}
-    return {name: round(float(value), 4) for name, value in summary.items()}
-
-
-def _has_ended(folder: Path) -> bool:
-    """Return whether a folder holds the results of a run that has ended."""
-    try:
-        return ended_count(folder) is not None
-    except OutputError:
-        return False
-
-
-def _described(error: Exception) -> str:
-    if isinstance(error, CycleVOSError):
-        return str(error)
-    if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
-        return f"out of memory: try a smaller --size, --max-memory-frames or --jobs ({error})"
-    return f"{type(error).__name__}: {error}"
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")

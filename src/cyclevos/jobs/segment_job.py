@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain, islice
-from typing import TypeVar
+from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from cyclevos.errors import ConfigError, OutputError, VideoError
 from cyclevos.exchange.format import Destination
 from cyclevos.exchange.given_masks import read_reaching_masks
 from cyclevos.jobs.job import CONTENT, Resolved, SegmentJob, content_identity, resolve, settings_identity
-from cyclevos.jobs.progress import OpenBar, progress_bar
+from cyclevos.jobs.progress import Advance, OpenBar, progress_bar
 from cyclevos.jobs.results import Results, made_from_masks, result_names
 from cyclevos.jobs.review import REPORTS, is_reported, report_reliability
 from cyclevos.jobs.run_folder import Identity, RunFolder
@@ -26,14 +26,12 @@ from cyclevos.media.open_source import open_source
 from cyclevos.media.reliability_files import RELIABILITY_FILE
 from cyclevos.media.sources import FrameSource
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
-from cyclevos.pictures.mask_files import MaskImage
-from cyclevos.propagation.propagator import Prediction, Propagator
-from cyclevos.propagation.segment import check_masks, make_propagator, segment_frames
+from cyclevos.propagation.segment import check_masks, make_propagator
+from cyclevos.propagation.together import ClipFrame, ClipRun, segment_together
 
-__all__ = ["JobResult", "SegmentJob", "run_job"]
+__all__ = ["JobResult", "SegmentJob", "SegmentRun", "run_job"]
 
 _SECONDS_BETWEEN_STATES = 10.0
-_Item = TypeVar("_Item")
 logger = logging.getLogger(__name__)
 
 
@@ -54,25 +52,6 @@ class JobResult:
     seconds: tuple[float, ...] = ()
 
 
-class _Timed(Propagator):
-    """Keeps how long each frame took; its masks are on the CPU, so the device has finished them."""
-
-    def __init__(self, propagator: Propagator, seconds: list[float]) -> None:
-        super().__init__(
-            propagator.network, propagator.size, propagator.policy, propagator.correction, propagator.disturb
-        )
-        self.seconds = seconds
-
-    def fresh(self) -> _Timed:
-        return _Timed(self, self.seconds)
-
-    def step(self, index: int, image: NDArray[np.uint8], annotation: NDArray[np.uint8] | None = None) -> Prediction:
-        start = time.perf_counter()
-        prediction = super().step(index, image, annotation)
-        self.seconds.append(time.perf_counter() - start)
-        return prediction
-
-
 def run_job(
     job: SegmentJob, network: SpaceTimeMemoryNetwork | None = None, open_bar: OpenBar | None = None
 ) -> JobResult:
@@ -86,111 +65,168 @@ def run_job(
     Raises:
         CycleVOSError: something is wrong with the input; results written before stay.
     """
-    _check_save(job)
-    source = job.source if isinstance(job.source, FrameSource) else open_source(job.source)
-    if job.output.resolve() == source.path.resolve():
-        raise OutputError(f"{job.output} holds the frames themselves.", "Choose another folder for the results.")
-    images = (
-        job.masks
-        if isinstance(job.masks, Mapping)
-        else read_reaching_masks(job.masks, source, job.segmentation.direction, job.reading)
-    )
-    masks = check_masks({index: image.ids for index, image in images.items()})
-    run = _Run(job, source, images, masks, resolve(job, network), open_bar)
-    with run.folder.sole_writer():
-        return run.execute(network)
+    with SegmentRun(job, network, open_bar) as run:
+        clip = run.begin()
+        with closing(segment_together([] if clip is None else [clip], 1)) as events:
+            for event in events:
+                if isinstance(event, ClipFrame):
+                    run.take(event)
+                elif event.error is not None:
+                    raise event.error
+        return run.end()
 
 
-class _Run:
-    """One job at work in its folder."""
+class SegmentRun:
+    """One job at work in its folder: begun, given its frames one by one, and ended.
+
+    As a context manager it reserves the folder. Whatever error leaves the block, the results written so far stay and
+    the run can be continued.
+
+    Args:
+        job: the job.
+        network: loaded already from the job's settings; None loads it when the run begins.
+        open_bar: opens the bar that shows the progress; None shows a bar of its own.
+
+    Raises:
+        CycleVOSError: something is wrong with the job, its source or its masks.
+    """
 
     def __init__(
-        self,
-        job: SegmentJob,
-        source: FrameSource,
-        images: Mapping[int, MaskImage],
-        masks: Mapping[int, NDArray[np.uint8]],
-        resolved: Resolved,
-        open_bar: OpenBar | None,
+        self, job: SegmentJob, network: SpaceTimeMemoryNetwork | None = None, open_bar: OpenBar | None = None
     ) -> None:
-        self.job, self.source, self.images, self.masks, self.resolved = job, source, images, masks, resolved
-        self.open_bar = open_bar or partial(progress_bar, unit="frames", quiet=job.results.quiet)
-        self.appearance = Appearance(next((i.palette for i in images.values() if i.palette is not None), None))
-        self.direction = job.segmentation.direction
-        settings = settings_identity(job, resolved)
-        self.folder = RunFolder(
-            job.output,
-            Identity({**content_identity(source, masks), **settings.values}, settings.automatic),
-            results=[*result_names(job.results.save), RELIABILITY_FILE],
-            reports=[name for name in REPORTS if name != RELIABILITY_FILE],
-            overwrite=job.results.overwrite,
-            extra={"device": resolved.network.device},
+        _check_save(job)
+        self.job, self.source = job, _open_source(job)
+        self.images = (
+            job.masks
+            if isinstance(job.masks, Mapping)
+            else read_reaching_masks(job.masks, self.source, job.segmentation.direction, job.reading)
         )
+        self.masks = check_masks({index: image.ids for index, image in self.images.items()})
+        self.resolved = resolve(job, network)
+        self.folder = _folder(job, self.source, self.masks, self.resolved)
+        self.appearance = Appearance(next((i.palette for i in self.images.values() if i.palette is not None), None))
+        self._network = network
+        self._open_bar = open_bar or partial(progress_bar, unit="frames", quiet=job.results.quiet)
+        self._finished: int | None = None  # frames of a run with nothing left to do
+        self._clip: ClipRun | None = None
+        self._results: Results | None = None
+        self._advance: Advance | None = None
+        self._seconds: list[float] = []
+        self._objects = {i for image in self.images.values() for i in image.object_ids}
+        self._saved = 0.0  # when the last state was, on the clock of time.monotonic
+        self._lock, self._files = ExitStack(), ExitStack()
 
-    def execute(self, network: SpaceTimeMemoryNetwork | None) -> JobResult:
-        """Do what is left of the job; the folder is reserved for it meanwhile."""
-        job = self.job
-        # The folder comes before the network: a refusal should not wait for it.
+    def __enter__(self) -> SegmentRun:
+        self._lock.enter_context(self.folder.sole_writer())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._files.__exit__(kind, error, trace)
+            if isinstance(error, VideoError) and self._clip is not None:
+                self.folder.allow_change(CONTENT)  # the user is asked to repair it, and continues then
+
+    def begin(self) -> ClipRun | None:
+        """Check the folder and return what is left to segment; None = nothing.
+
+        Earlier results are removed only when the first frame has been segmented: until then something may be wrong
+        with the inputs.
+
+        Raises:
+            CycleVOSError: the folder cannot be used, or the network cannot be loaded.
+        """
         standing = self.folder.look()
-        count = self.folder.whole(standing, self.source, masks="masks" in job.results.save)
-        if count is not None:
-            if not is_reported(job.output, job.results.review):
-                self._report()
-            self.folder.finish(count)
-            return JobResult(count, 0, tuple(sorted({i for m in self.images.values() for i in m.object_ids})))
-        network = self._network(network, str(standing.signature["dtype"]))
-        fresh = _Timed(make_propagator(network, self.resolved.segmentation), [])
-        finished = standing.finished if self.direction == "forward" else frozenset()
+        self._finished = self.folder.whole(standing, self.source, masks="masks" in self.job.results.save)
+        if self._finished is not None:
+            return None
+        # The folder comes before the network: a refusal should not wait for it.
+        network = self._load(str(standing.signature["dtype"]))
+        fresh = make_propagator(network, self.resolved.segmentation)
+        direction = self.job.segmentation.direction
+        finished = standing.finished if direction == "forward" else frozenset()
         propagator, start = self.folder.state.restore(fresh.fresh, self.source, finished)
-        try:
-            return self._segment(propagator, start)
-        except VideoError:
-            self.folder.allow_change(CONTENT)  # the user is asked to repair it, and continues then
-            raise
+        self._objects, self._saved = set(propagator.objects), time.monotonic()
+        self._clip = ClipRun(propagator, self.source, self.masks, direction, start)
+        self._advance = self._files.enter_context(self._open_bar(self.job.title, self.source.len_hint))
+        return self._clip
 
-    def _network(self, network: SpaceTimeMemoryNetwork | None, dtype: str) -> SpaceTimeMemoryNetwork:
+    def take(self, event: ClipFrame) -> None:
+        """Queue the results of the next frame, with a state every ten seconds.
+
+        Raises:
+            OutputError: the system refuses to write.
+        """
+        results, prediction = self._results or self._open(event.run), event.prediction
+        after: Callable[[], None] | None = None
+        if event.run.direction == "forward" and time.monotonic() - self._saved > _SECONDS_BETWEEN_STATES:
+            after, self._saved = self.folder.state.save(event.run.propagator, prediction.index), time.monotonic()
+        results.write(event.frame, prediction, after)
+        self._seconds.append(event.seconds)
+        self._objects.update(prediction.object_ids)
+        if self._advance is not None:
+            self._advance(event.run.start + len(self._seconds), "")
+
+    def end(self) -> JobResult:
+        """Write what is made from the finished masks, the reports, and that the run has ended.
+
+        Raises:
+            CycleVOSError: a result cannot be written.
+        """
+        if self._clip is None:
+            frames = self._finished or 0
+            if not is_reported(self.job.output, self.job.results.review):
+                self._report()
+        else:
+            frames = self._clip.start + len(self._seconds)
+            results = self._results or self._open(self._clip)
+            self._files.close()
+            results.finish(self.source)
+            self._report()
+        self.folder.finish(frames)
+        return JobResult(frames, len(self._seconds), tuple(sorted(self._objects)), tuple(self._seconds))
+
+    def _load(self, dtype: str) -> SpaceTimeMemoryNetwork:
         """Return the network in the dtype that the run began with, which need not be what ``auto`` stands for here."""
+        network = self._network
         if dtype != self.resolved.network.dtype:
             logger.warning("%s: continuing in %s, in which this run began", self.job.output, dtype)
             network = None
         return network or replace(self.resolved.network, dtype=dtype).load()
 
-    def _segment(self, propagator: _Timed, start: int) -> JobResult:
-        total, count, saved = self.source.len_hint, 0, time.monotonic()
-        objects = set(propagator.objects)
-        with self.open_bar(self.job.title, total) as advance:
-            stream = segment_frames(propagator, self.source, self.masks, self.direction, start)
-            predictions = _begun(stream)
-            # A first mask is there, so nothing is wrong with the inputs: only now may earlier results be removed.
-            self.folder.begin()
-            results = self._results(resumed=start > 0)
-            with results:
-                for frame, p in predictions:
-                    after: Callable[[], None] | None = None
-                    if self.direction == "forward" and time.monotonic() - saved > _SECONDS_BETWEEN_STATES:
-                        after, saved = self.folder.state.save(propagator, p.index), time.monotonic()
-                    results.write(frame, p, after)
-                    count += 1
-                    objects.update(p.object_ids)
-                    advance(start + count, "")
-        results.finish(self.source)
-        self._report()
-        self.folder.finish(start + count)
-        return JobResult(start + count, count, tuple(sorted(objects)), tuple(propagator.seconds))
-
-    def _results(self, *, resumed: bool) -> Results:
-        output, source = self.job.output, self.source
+    def _open(self, clip: ClipRun) -> Results:
+        """Make the folder ready and open the results."""
+        self.folder.begin()
+        output, source, resumed = self.job.output, self.source, clip.start > 0
         run = Destination(output, output.name, source.name, self.appearance, source.frame_rate, resume=resumed)
-        return Results(run, self.job.results.save, late=resumed or self.direction == "backward")
+        results = Results(run, self.job.results.save, late=resumed or clip.direction == "backward")
+        self._results = self._files.enter_context(results)
+        return results
 
     def _report(self) -> None:
         report_reliability(self.job.output, self.source, self.job.results.review, self.appearance)
 
 
-def _begun(items: Iterator[_Item]) -> Iterator[_Item]:
-    """Compute the first item now, and return an iterator over the same items."""
-    first = list(islice(items, 1))
-    return chain(first, items)
+def _open_source(job: SegmentJob) -> FrameSource:
+    source = job.source if isinstance(job.source, FrameSource) else open_source(job.source)
+    if job.output.resolve() == source.path.resolve():
+        raise OutputError(f"{job.output} holds the frames themselves.", "Choose another folder for the results.")
+    return source
+
+
+def _folder(
+    job: SegmentJob, source: FrameSource, masks: Mapping[int, NDArray[np.uint8]], resolved: Resolved
+) -> RunFolder:
+    settings = settings_identity(job, resolved)
+    return RunFolder(
+        job.output,
+        Identity({**content_identity(source, masks), **settings.values}, settings.automatic),
+        results=[*result_names(job.results.save), RELIABILITY_FILE],
+        reports=[name for name in REPORTS if name != RELIABILITY_FILE],
+        overwrite=job.results.overwrite,
+        extra={"device": resolved.network.device},
+    )
 
 
 def _check_save(job: SegmentJob) -> None:

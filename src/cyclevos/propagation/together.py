@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +22,8 @@ from cyclevos.propagation.network_frame import NetworkFrame, encode_frames
 from cyclevos.propagation.outcome import Outcome
 from cyclevos.propagation.propagator import Prediction, Propagator
 from cyclevos.propagation.segment import Frames, Masks, one_pass
+from cyclevos.propagation.settings import Direction
+from cyclevos.propagation.two_way import BackwardPass
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +36,7 @@ class ClipRun:
         propagator: its own, fresh or restored to continue; clips of one network share that network.
         frames: see :func:`cyclevos.segment`.
         masks: checked masks by frame index.
-        direction: from each mask to later frames or to earlier ones.
+        direction: from each mask to later frames, to earlier ones, or both.
         start: index of the frame that a forward run begins with, from a path or an opened source only.
         last: index of the frame that a backward run begins with, likewise; None = the last there is.
         stopped: :meth:`stop` was called.
@@ -39,7 +45,7 @@ class ClipRun:
     propagator: Propagator
     frames: Frames
     masks: Masks
-    direction: Literal["forward", "backward"] = "forward"
+    direction: Direction = "forward"
     start: int = 0
     last: int | None = None
     stopped: bool = field(default=False, init=False)
@@ -56,7 +62,8 @@ class ClipFrame(NamedTuple):
         run: the clip.
         frame: the frame.
         prediction: its segmentation.
-        seconds: network time of the frame, an equal share of the time of all frames taken together.
+        seconds: network time of the frame: an equal share of the time of all frames of a round, in both directions
+            where there are two.
     """
 
     run: ClipRun
@@ -79,29 +86,101 @@ class ClipEnd(NamedTuple):
 
 @dataclass(eq=False)
 class _Turn:
-    """What one clip does in one round of the lock-step."""
+    """What one clip does in one round of the lock-step.
+
+    Attributes:
+        finish: makes the clip's result of the prediction; None where the frame has none yet.
+        earlier: network time that the frame took in an earlier pass.
+        seconds: network time of the frame so far, once the round is over.
+    """
 
     run: ClipRun
+    propagator: Propagator
     frame: Frame
     annotation: NDArray[np.uint8] | None
+    finish: Callable[[Prediction], Prediction | None] | None = None
+    earlier: float = 0.0
+    seconds: float = 0.0
     fitted: NetworkFrame | None = None
     outcome: Outcome | None = None
     prediction: Prediction | None = None
     error: Exception | None = None
 
 
+class LockStep:
+    """Clips that are segmented together: each round takes the next frame of every clip.
+
+    Args:
+        batch: encode frames of one size in one batch; None = where the device is not the CPU, which is no faster
+            with batches and rounds them differently.
+    """
+
+    def __init__(self, batch: bool | None = None) -> None:
+        self._batch = batch
+        self._turns: dict[ClipRun, Generator[_Turn, None, None]] = {}
+
+    def __len__(self) -> int:
+        """Return the number of clips that have not ended."""
+        return len(self._turns)
+
+    def add(self, run: ClipRun) -> None:
+        """Add a clip; its frames are opened in the next round."""
+        self._turns[run] = _turns(run)
+
+    def round(self) -> list[ClipFrame | ClipEnd]:
+        """Segment the next frame of every clip.
+
+        Returns:
+            The frames, then the ends of clips. The frames of a clip that has ended are closed. During the backward
+            pass of a clip in both directions there is no frame of it.
+        """
+        turns, ends = self._next()
+        begun = time.perf_counter()
+        _take(turns, self._batch)
+        seconds = (time.perf_counter() - begun) / max(1, len(turns))
+        frames: list[ClipFrame | ClipEnd] = []
+        for turn in turns:
+            turn.seconds = turn.earlier + seconds
+            if turn.error is not None:
+                ends.append(ClipEnd(turn.run, turn.error))
+            elif turn.prediction is not None:
+                frames.append(ClipFrame(turn.run, turn.frame, turn.prediction, turn.seconds))
+        for end in ends:
+            self._turns.pop(end.run).close()
+        return [*frames, *ends]
+
+    def close(self) -> None:
+        """Close the frames of all clips that have not ended."""
+        while self._turns:
+            self._turns.popitem()[1].close()
+
+    def _next(self) -> tuple[list[_Turn], list[ClipEnd]]:
+        """Read the next frame of every clip, and return the clips that end instead."""
+        turns, ends = [], []
+        for run, own in self._turns.items():
+            try:
+                turn = None if run.stopped else next(own, None)
+            except Exception as error:  # whatever ends a clip is its own
+                ends.append(ClipEnd(run, error))
+                continue
+            if turn is None:
+                ends.append(ClipEnd(run, None))
+            else:
+                turns.append(turn)
+        return turns, ends
+
+
 def segment_together(
     runs: Iterable[ClipRun], at_once: int = 4, *, batch: bool | None = None
-) -> Iterator[ClipFrame | ClipEnd]:
+) -> Generator[ClipFrame | ClipEnd, None, None]:
     """Segment several clips in lock-step, one frame of each at a time.
 
     Masks are those of the clips one by one. A clip that fails ends alone; the others go on.
 
     Args:
         runs: the clips, taken from the iterable one by one as there is room for them.
-        at_once: clips in work at a time, at least 1.
-        batch: encode frames of one size in one batch; None = where the device is not the CPU, which is no faster
-            with batches and rounds them differently.
+        at_once: maximum number of clips at a time, at least 1.
+        batch: see :class:`LockStep`.
 
     Returns:
         A generator of the frames of all clips, each clip's in its own order, and of one end for each clip.
@@ -114,49 +193,42 @@ def segment_together(
     return _rounds(iter(runs), at_once, batch)
 
 
-def _rounds(waiting: Iterator[ClipRun], at_once: int, batch: bool | None) -> Iterator[ClipFrame | ClipEnd]:
-    passes: dict[ClipRun, Iterator[tuple[Frame, NDArray[np.uint8] | None]]] = {}
-    while True:
-        ends = _start(waiting, passes, at_once)
-        turns = []
-        for run, frames in list(passes.items()):
-            try:
-                frame, annotation = (None, None) if run.stopped else next(frames, (None, None))
-            except Exception as error:  # whatever ends a clip is its own
-                ends.append(ClipEnd(run, error))
-                continue
-            if frame is None:
-                ends.append(ClipEnd(run, None))
-            else:
-                turns.append(_Turn(run, frame, annotation))
-        begun = time.perf_counter()
-        _take(turns, batch)
-        seconds = (time.perf_counter() - begun) / max(1, len(turns))
-        ends += [ClipEnd(turn.run, turn.error) for turn in turns if turn.error is not None]
-        for end in ends:
-            passes.pop(end.run, None)  # closes its frames before the caller hears of it
-        for turn in turns:
-            if turn.prediction is not None:
-                yield ClipFrame(turn.run, turn.frame, turn.prediction, seconds)
-        yield from ends
-        if not passes and not ends:
-            return
+def _rounds(waiting: Iterator[ClipRun], at_once: int, batch: bool | None) -> Generator[ClipFrame | ClipEnd, None, None]:
+    with closing(LockStep(batch)) as clips:
+        while True:
+            for run in islice(waiting, at_once - len(clips)):
+                clips.add(run)
+            if not len(clips):
+                return
+            yield from clips.round()
 
 
-def _start(
-    waiting: Iterator[ClipRun], passes: dict[ClipRun, Iterator[tuple[Frame, NDArray[np.uint8] | None]]], at_once: int
-) -> list[ClipEnd]:
-    """Open waiting clips while there is room, and return those that cannot be opened."""
-    ends = []
-    while len(passes) < at_once:
-        run = next(waiting, None)
-        if run is None:
-            break
-        try:
-            passes[run] = one_pass(run.propagator, run.frames, run.masks, run.direction, run.start, run.last)
-        except Exception as error:
-            ends.append(ClipEnd(run, error))
-    return ends
+def _turns(run: ClipRun) -> Generator[_Turn, None, None]:
+    """Give the turns of a clip, frame by frame."""
+    if run.direction == "both":
+        yield from _both_ways(run)
+        return
+    for frame, annotation in one_pass(run.propagator, run.frames, run.masks, run.direction, run.start, run.last):
+        yield _Turn(run, run.propagator, frame, annotation)
+
+
+def _both_ways(run: ClipRun) -> Generator[_Turn, None, None]:
+    """Go backward first, keeping the predictions on disk, then forward, merging them."""
+    backward, spent = run.propagator.fresh(), defaultdict[int, float](float)
+    with tempfile.TemporaryDirectory(prefix="cyclevos-") as folder:
+        kept = BackwardPass(Path(folder), run.masks)
+
+        def merge(prediction: Prediction) -> Prediction:
+            merged = kept.merge(prediction)
+            kept.drop(prediction.index)
+            return merged
+
+        for frame, annotation in one_pass(backward, run.frames, run.masks, "backward"):
+            turn = _Turn(run, backward, frame, annotation, kept.keep)
+            yield turn
+            spent[frame.index] = turn.seconds
+        for frame, annotation in one_pass(run.propagator, run.frames, run.masks):
+            yield _Turn(run, run.propagator, frame, annotation, merge, spent[frame.index])
 
 
 def _take(turns: list[_Turn], batch: bool | None) -> None:
@@ -165,7 +237,7 @@ def _take(turns: list[_Turn], batch: bool | None) -> None:
         _attempt(turn, _fit)
     by_size: dict[object, list[_Turn]] = defaultdict(list)
     for turn in turns:
-        fitted, propagator = turn.fitted, turn.run.propagator
+        fitted, propagator = turn.fitted, turn.propagator
         if fitted is not None and propagator.needs_query(fitted):
             joined = fitted.pixels.device.type != "cpu" if batch is None else batch
             by_size[(id(propagator.network), fitted.size) if joined else id(turn)].append(turn)
@@ -187,12 +259,12 @@ def _attempt(turn: _Turn, work: Callable[[_Turn], None]) -> None:
 
 
 def _fit(turn: _Turn) -> None:
-    turn.fitted = turn.run.propagator.fit(turn.frame.index, turn.frame.image, turn.annotation)
+    turn.fitted = turn.propagator.fit(turn.frame.index, turn.frame.image, turn.annotation)
 
 
 def _encode(group: list[_Turn]) -> None:
     """Encode frames in one batch, or one by one where the batch fails: there may be room for each alone."""
-    network = group[0].run.propagator.network
+    network = group[0].propagator.network
     if len(group) > 1:
         try:
             encoded = encode_frames(network, [turn.fitted for turn in group if turn.fitted is not None])
@@ -208,14 +280,16 @@ def _encode(group: list[_Turn]) -> None:
 
 def _encode_alone(turn: _Turn) -> None:
     if turn.fitted is not None:
-        (turn.fitted,) = encode_frames(turn.run.propagator.network, [turn.fitted])
+        (turn.fitted,) = encode_frames(turn.propagator.network, [turn.fitted])
 
 
 def _segment(turn: _Turn) -> None:
     if turn.fitted is not None:
-        turn.outcome = turn.run.propagator.segment(turn.fitted)
+        turn.outcome = turn.propagator.segment(turn.fitted)
 
 
 def _commit(turn: _Turn) -> None:
     if turn.outcome is not None:
-        turn.prediction = turn.run.propagator.commit(turn.outcome)
+        prediction = turn.propagator.commit(turn.outcome)
+        turn.fitted = turn.outcome = None  # their features are not needed while the next frame is read
+        turn.prediction = prediction if turn.finish is None else turn.finish(prediction)
