@@ -138,7 +138,7 @@ class ProbabilityWriter(ResultWriter):
 
 
 def is_finished_mask(path: Path) -> bool:
-    """Tell whether a PNG is one of our masks and complete."""
+    """Return whether a PNG is one of our masks and complete."""
     try:
         with Image.open(path) as image:
             ours: bool = image.format == "PNG" and image.mode == "P" and image.info.get("Software") == _SIGNATURE
@@ -150,7 +150,7 @@ def is_finished_mask(path: Path) -> bool:
 
 
 def is_foreign_png(path: Path) -> bool:
-    """Tell whether a file is a readable picture that another program wrote; a broken file may be overwritten."""
+    """Return whether a file is a readable picture that another program wrote; a broken file may be overwritten."""
     try:
         with Image.open(path) as image:
             return bool(image.info.get("Software") != _SIGNATURE)
