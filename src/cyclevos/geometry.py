@@ -55,7 +55,7 @@ def resize_frame(frame: Tensor, size: Size) -> Tensor:
 
     Args:
         frame: uint8 (3,H,W).
-        size: (H, W) wanted.
+        size: (H, W) of the result.
 
     Returns:
         float32 (3,H,W) in [0, 1].
@@ -71,7 +71,7 @@ def shrink_probabilities(probabilities: Tensor, size: Size) -> Tensor:
 
     Args:
         probabilities: (C,H,W) summing to 1 over C.
-        size: (H, W) wanted.
+        size: (H, W) of the result.
 
     Returns:
         (C,H,W) summing to 1: an area average if it shrinks, bilinear if it grows.

@@ -37,7 +37,7 @@ def region_similarity(prediction: npt.NDArray[Any], truth: npt.NDArray[Any]) -> 
 
     Args:
         prediction: (H, W), bool or non-zero inside the object.
-        truth: (H, W), likewise.
+        truth: (H, W), bool or non-zero inside the object.
 
     Returns:
         J in 0..1; 1 if both masks are empty.
@@ -63,7 +63,7 @@ def boundary_f_measure(prediction: npt.NDArray[Any], truth: npt.NDArray[Any], to
 
     Args:
         prediction: (H, W), bool or non-zero inside the object.
-        truth: (H, W), likewise.
+        truth: (H, W), bool or non-zero inside the object.
         tolerance: in pixels; None takes `boundary_tolerance` of the size.
 
     Returns:

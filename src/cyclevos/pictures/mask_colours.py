@@ -125,7 +125,7 @@ def _looked_up(ids: npt.NDArray[np.integer], levels: Int64Array, values: Int64Ar
 
 
 def _numbered_anew(values: Int64Array, levels: Int64Array) -> UInt8Array:
-    """Number 16-bit ids (H, W), say those of KITTI MOTS, from 1 in the order of their levels (C,)."""
+    """Renumber 16-bit ids (H, W), such as those of KITTI MOTS, from 1 in the order of their levels (C,)."""
     objects = levels[levels > 0]
     if len(objects) > 255:
         raise MaskError(
