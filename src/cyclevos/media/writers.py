@@ -145,7 +145,7 @@ def is_finished_mask(path: Path) -> bool:
         with path.open("rb") as file:
             file.seek(-len(_PNG_END), 2)
             return ours and file.read() == _PNG_END
-    except Exception:  # whatever Pillow raises on a broken file
+    except Exception:  # Pillow may raise any exception on a broken file
         return False
 
 
