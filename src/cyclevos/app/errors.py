@@ -1,4 +1,4 @@
-"""What the app refuses, each error with its HTTP status, and what a page is told of any error."""
+"""What the app refuses, each error with its HTTP status, and how errors are sent to a page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class AppError(CycleVOSError):
 
 
 class NotFoundError(AppError):
-    """There is no such project, frame, object, job or file."""
+    """The project, frame, object, job or file does not exist."""
 
     status = 404
 
@@ -49,7 +49,7 @@ class MaskSizeError(MaskError):
 
 
 def explain(error: Exception) -> CycleVOSError:
-    """Turn whatever stopped work in the background into an error with a problem and a remedy."""
+    """Turn any error that stopped background work into one with a problem and a remedy."""
     if isinstance(error, CycleVOSError):
         return error
     text = str(error).lower()
@@ -73,5 +73,5 @@ def status_of(error: CycleVOSError) -> int:
 
 
 def describe(error: CycleVOSError) -> dict[str, str]:
-    """Return what a page is told of an error: its problem, its remedy, and the name of its kind."""
+    """Return an error as it is sent to a page: its problem, its remedy, and the name of its kind."""
     return {"problem": error.problem, "remedy": error.remedy or _REMEDY, "kind": type(error).__name__}
