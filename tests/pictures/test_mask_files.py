@@ -259,7 +259,7 @@ def test_one_png_belongs_to_the_first_frame(tmp_path):
 def test_one_png_named_after_another_frame_is_warned_of(tmp_path, caplog, name, frames, count, told):
     path = saved(indexed(scene_ids(1)[0]), tmp_path, name)
     assert list(read_masks(path, frames, frame_count=count)) == [0]
-    assert (f"{path} is taken for the first frame" in caplog.text) == told
+    assert (f"{path} is used for the first frame" in caplog.text) == told
 
 
 def test_a_folder_is_matched_by_name(tmp_path):

@@ -73,5 +73,5 @@ def status_of(error: CycleVOSError) -> int:
 
 
 def describe(error: CycleVOSError) -> dict[str, str]:
-    """Return an error as it is sent to a page: its problem, its remedy, and the name of its kind."""
+    """Return what a page is told of an error: its problem, its remedy, and the name of its kind."""
     return {"problem": error.problem, "remedy": error.remedy or _REMEDY, "kind": type(error).__name__}
