@@ -27,7 +27,7 @@ from cyclevos.analysis.perturbations import box
 from cyclevos.datasets.first_masks import first_masks
 from cyclevos.datasets.layouts import Sequence, open_dataset
 from cyclevos.evaluation.calibration import calibrate
-from cyclevos.masks import jaccard
+from cyclevos.masks import binary_iou
 from cyclevos.media.image_folder import ImageFiles
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.network.weights import load_network
@@ -159,7 +159,7 @@ def collect(sequence: Sequence, how: Kind, frames: int | None, weights: str, see
         if not p.annotated and frame.name in sequence.annotations:
             truth = sequence.masks.read(sequence.annotations[frame.name]).ids
             for i, row in propagator.reliability.signals.items():
-                rows.append([*row.tolist(), jaccard(p.ids == i, truth == i), (truth == i).mean()])
+                rows.append([*row.tolist(), binary_iou(p.ids == i, truth == i), (truth == i).mean()])
     return np.array(rows, np.float32)
 
 

@@ -10,8 +10,8 @@ from hypothesis.extra.numpy import arrays
 from cyclevos.errors import MaskError
 from cyclevos.masks import (
     EPSILON,
+    binary_iou,
     ids_to_probabilities,
-    jaccard,
     object_ids,
     probabilities_to_ids,
     soft_aggregation,
@@ -95,4 +95,4 @@ def test_soft_aggregation_of_absent_objects_changes_nothing():
 def test_jaccard_is_what_counting_gives(first, second):
     both = sum(a and b for a, b in zip(first.flat, second.flat, strict=True))
     either = sum(a or b for a, b in zip(first.flat, second.flat, strict=True))
-    assert jaccard(first, second) == (both / either if either else 1)
+    assert binary_iou(first, second) == (both / either if either else 1)

@@ -21,9 +21,9 @@ def reconstruct_reference(
     Args:
         network: any memory network.
         memory: features of (X_t, Y_t) for the O objects present.
-        reference: query features of the reference frame X_1; they do not depend on Y_t, so compute
-            them once per reference.
-        present: bool (B,K), the objects present; best on the host, where reading it waits for no device.
+        reference: query features of the reference frame X_1; they do not depend on Y_t, so compute them once per
+            reference frame.
+        present: bool (B,K), the objects present; best on the host, where reading it does not wait for a device.
 
     Returns:
         Logits (B,K+1,H,W) of the reconstructed reference mask.
@@ -32,15 +32,15 @@ def reconstruct_reference(
 
 
 def reconstruction_iou(logits: Tensor, labels: Tensor, present: Tensor) -> Tensor:
-    """Soft IoU of the reconstructed reference mask with the annotation.
+    """Return the soft IoU of the reconstructed reference mask with the annotation.
 
     Args:
         logits: (B,K+1,H,W) from :func:`reconstruct_reference`.
         labels: int64 (B,H,W), the annotation in slots 0..K, ``IGNORE`` left out.
-        present: bool (B,K), the objects asked for.
+        present: bool (B,K), the objects to score.
 
     Returns:
-        Soft IoU of each slot (B,K) in [0, 1], valid for the objects asked for only.
+        Soft IoU of each slot (B,K) in [0, 1]; valid only for the objects in `present`.
     """
     return soft_iou(logits.softmax(dim=1)[:, 1:], counted_labels(labels, present))
 
@@ -54,14 +54,14 @@ def cycle_loss(
     hard_fraction: float = 0.4,
     frames: Tensor | None = None,
 ) -> MaskLoss:
-    """Loss of the reconstructed reference mask.
+    """Compute the mask loss of the reconstructed reference mask.
 
     Args:
         network: any memory network.
         memory: features of (X_t, Y_t).
         reference: query features of the reference frame.
         labels: int64 (B,H,W), the annotation in slots 0..K, ``IGNORE`` left out.
-        present: bool (B,K), the objects to ask for.
+        present: bool (B,K), the objects to reconstruct.
         hard_fraction: see :func:`cyclevos.losses.mask_loss`.
         frames: see there.
     """

@@ -49,7 +49,7 @@ class MaskError(CycleVOSError, ValueError):
 
 
 class WeightsError(CycleVOSError, ValueError):
-    """A weights file is missing, is not one, or does not match its network."""
+    """A weights file is missing, is not a weights file, or does not match its network."""
 
     exit_code = 5
 
@@ -61,7 +61,7 @@ class ConfigError(CycleVOSError, ValueError):
 
 
 class OutputError(CycleVOSError, OSError):
-    """Results cannot be written: the folder holds others, or the disk refuses."""
+    """Results cannot be written: the folder holds other results, or writing to the disk fails."""
 
     exit_code = 7
 
@@ -73,7 +73,7 @@ class DatasetError(CycleVOSError, ValueError):
 
 
 class TrainingError(CycleVOSError, RuntimeError):
-    """Training cannot go on, for example because a loss is no longer finite."""
+    """Training cannot continue, for example because a loss is no longer finite."""
 
     exit_code = 9
 

@@ -1,4 +1,4 @@
-"""Sizes and resizing: from the source's pixels to the network's and back."""
+"""Sizes and resizing: from the source's size to the network's and back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cyclevos.errors import ConfigError
 Size = tuple[int, int]
 
 MINIMUM_SIZE = 16
-_WIDEST = 3.0  # aspect ratio; a longer frame is shrunk to the area of this one, or it would fill the memory
+_WIDEST = 3.0  # aspect ratio; a wider frame is shrunk to the area of this one, to limit the memory used
 
 
 def network_size(source: Size, shorter_side: int | None) -> Size:
@@ -25,13 +25,13 @@ def network_size(source: Size, shorter_side: int | None) -> Size:
 
     Args:
         source: (H, W) of the frame in pixels.
-        shorter_side: wanted shorter side, or None for the frame's own size.
+        shorter_side: of the result in pixels; None = the frame's own size.
 
     Returns:
         (H, W) with the frame's aspect ratio, to the nearest pixel.
 
     Raises:
-        ConfigError: the wanted side is below 16 pixels.
+        ConfigError: `shorter_side` is below 16 pixels.
 
     Example:
         >>> network_size((480, 854), 240)
@@ -41,7 +41,7 @@ def network_size(source: Size, shorter_side: int | None) -> Size:
         return source
     if shorter_side < MINIMUM_SIZE:
         raise ConfigError(
-            f"size {shorter_side} is too small.", f"Give a shorter side of {MINIMUM_SIZE} pixels or more."
+            f"The size {shorter_side} is too small.", f"Give a shorter side of {MINIMUM_SIZE} pixels or more."
         )
     height, width = source
     scale = shorter_side / min(source)
@@ -55,26 +55,26 @@ def resize_frame(frame: Tensor, size: Size) -> Tensor:
 
     Args:
         frame: uint8 (3,H,W).
-        size: (H, W) wanted.
+        size: (H, W) of the result.
 
     Returns:
         float32 (3,H,W) in [0, 1].
     """
     if tuple(frame.shape[-2:]) != size:
-        frame = frame if frame.device.type == "cpu" else frame.float()  # only CPUs resize bytes
+        frame = frame if frame.device.type == "cpu" else frame.float()  # only CPUs can resize bytes
         frame = F.interpolate(frame[None], size=size, mode="bilinear", antialias=True)[0]
     return frame.float() / 255
 
 
 def shrink_probabilities(probabilities: Tensor, size: Size) -> Tensor:
-    """Bring soft masks to the network's size, keeping each object's area.
+    """Resize soft masks to the network's size, preserving each object's area.
 
     Args:
         probabilities: (C,H,W) summing to 1 over C.
-        size: (H, W) wanted.
+        size: (H, W) of the result.
 
     Returns:
-        (C,H,W) summing to 1: area average where it shrinks, bilinear where it grows.
+        (C,H,W) summing to 1: an area average if it shrinks, bilinear if it grows.
     """
     if tuple(probabilities.shape[-2:]) == size:
         return probabilities
@@ -82,7 +82,7 @@ def shrink_probabilities(probabilities: Tensor, size: Size) -> Tensor:
 
 
 def grow_probabilities(probabilities: Tensor, size: Size) -> Tensor:
-    """Bring soft masks (C,H,W) back to the source's size, bilinearly; the sum over C stays 1."""
+    """Resize soft masks (C,H,W) to the source's size, bilinearly; the sum over C stays 1."""
     if tuple(probabilities.shape[-2:]) == size:
         return probabilities
     antialias = probabilities.shape[-1] > size[1]
@@ -92,6 +92,6 @@ def grow_probabilities(probabilities: Tensor, size: Size) -> Tensor:
 def frame_tensor(image: NDArray[np.uint8]) -> Tensor:
     """View a uint8 RGB array (H,W,3) as a tensor (3,H,W), copying only arrays that torch cannot view.
 
-    Torch views neither flipped arrays (BGR turned to RGB by ``[..., ::-1]``) nor read-only ones (Pillow's).
+    Torch cannot view flipped arrays (BGR turned to RGB by ``[..., ::-1]``) or read-only ones (from Pillow).
     """
     return torch.from_numpy(np.require(image, requirements=["C", "W"])).permute(2, 0, 1)

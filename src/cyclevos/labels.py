@@ -1,22 +1,22 @@
-"""What the values of a mask file mean: 0 is background, 255 is decided once for a whole sequence."""
+"""The meaning of the values in a mask file: 0 is background; 255 is decided once for a whole sequence."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 IGNORE = 255
-"""Label of pixels that count neither as object nor as background in training and scoring."""
+"""Label of pixels that count neither as object nor as background, in training and scoring."""
 
 
 def marks_one_object(labels: Iterable[int]) -> bool:
-    """Tell whether 255 marks the one object of a sequence, and not the pixels to ignore.
+    """Return whether 255 marks the only object of a sequence, and not the pixels to ignore.
 
     Args:
         labels: every value that occurs in any mask of the sequence, 0..255.
 
     Returns:
-        True if 255 is the only value beside the background 0. Without any background there is nothing that 255
-        could be told from, so it is to be ignored.
+        True if 0 (background) and 255 both occur, and no other value. Masks that are 255 everywhere are ignored
+        pixels.
 
     >>> marks_one_object({0, 255}), marks_one_object({0, 1, 255}), marks_one_object({255})
     (True, False, False)

@@ -1,4 +1,4 @@
-"""Losses of a segmentation: cross-entropy of the hardest pixels and soft IoU."""
+"""The mask loss: cross-entropy of the hardest pixels and soft IoU."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cyclevos.labels import IGNORE
 
 
 class MaskLoss(NamedTuple):
-    """The two named parts of a prediction's loss, each a mean over the frames that count.
+    """The two parts of the mask loss, each a mean over the frames that count.
 
     Attributes:
         cross_entropy: over channels 0..K, of the hardest share of pixels.
@@ -26,29 +26,29 @@ class MaskLoss(NamedTuple):
 
     @property
     def total(self) -> Tensor:
-        """Both parts, weighted 1:1."""
+        """The sum of both parts."""
         return self.cross_entropy + self.iou
 
 
 def mask_loss(
     logits: Tensor, labels: Tensor, counted: Tensor, hard_fraction: float = 0.4, frames: Tensor | None = None
 ) -> MaskLoss:
-    """Loss of a segmentation.
+    """Compute the mask loss of a segmentation.
 
     Args:
         logits: (B,K+1,H,W) as :meth:`SpaceTimeMemoryNetwork.segment` gives.
         labels: int64 (B,H,W), slots 0..K or ``IGNORE``.
-        counted: bool (B,K), the objects that count; pixels of the others are background, because
-            the network cannot know them. A frame where no object counts adds nothing.
-        hard_fraction: share of the pixels, those of highest cross-entropy, that is averaged.
-        frames: how many frames to divide by, where other processes hold part of the batch; None = the frames that
+        counted: bool (B,K), the objects that count; pixels of the others are background, because the network cannot
+            know these objects. A frame in which no object counts adds nothing.
+        hard_fraction: share of pixels to average, those with the highest cross-entropy.
+        frames: number of frames to divide by, for batches that are split over processes; None = the frames that
             count.
 
     Returns:
-        Both parts; zero (with a gradient of zero) where no frame counts.
+        Both parts; zero, with a gradient of zero, if no frame counts.
 
     Raises:
-        ValueError: shapes disagree or the fraction is not in (0, 1].
+        ValueError: the shapes do not match, or the fraction is not in (0, 1].
     """
     if logits.shape[1] != counted.shape[1] + 1 or logits.shape[-2:] != labels.shape[-2:]:
         raise ValueError(
@@ -87,12 +87,12 @@ def counted_labels(labels: Tensor, counted: Tensor) -> Tensor:
 
 
 def hard_cross_entropy(logits: Tensor, labels: Tensor, fraction: float) -> Tensor:
-    """Mean cross-entropy of the hardest pixels of each frame.
+    """Return the mean cross-entropy of the hardest pixels of each frame.
 
     Args:
         logits: (B,K+1,H,W).
         labels: int64 (B,H,W), ``IGNORE`` left out.
-        fraction: share of the frame's pixels that is averaged, in (0, 1].
+        fraction: share of the frame's pixels to average, in (0, 1].
 
     Returns:
         (B,), non-negative.
@@ -105,14 +105,14 @@ def hard_cross_entropy(logits: Tensor, labels: Tensor, fraction: float) -> Tenso
 
 
 def soft_iou(foreground: Tensor, labels: Tensor) -> Tensor:
-    """Soft IoU of each object: sum of minima over sum of maxima.
+    """Return the soft IoU of each object: sum of minima over sum of maxima.
 
     Args:
         foreground: probabilities (B,K,H,W).
         labels: int64 (B,H,W), pixels of ``IGNORE`` left out.
 
     Returns:
-        (B,K) in [0, 1]; 1 where prediction and truth are both empty.
+        (B,K) in [0, 1]; 1 if prediction and truth are both empty.
     """
     k = foreground.shape[1]
     slots = torch.arange(1, k + 1, device=labels.device).view(1, k, 1, 1)

@@ -17,7 +17,7 @@ EPSILON = 1e-7
 
 
 def object_ids(ids: NDArray[np.uint8]) -> tuple[int, ...]:
-    """Return the object ids of a mask in ascending order, background 0 left out.
+    """Return the object ids in a mask in ascending order, without the background 0.
 
     Example:
         >>> object_ids(np.array([[0, 3], [7, 3]], dtype=np.uint8))
@@ -27,7 +27,7 @@ def object_ids(ids: NDArray[np.uint8]) -> tuple[int, ...]:
 
 
 def ids_to_probabilities(ids: NDArray[np.uint8], objects: Sequence[int]) -> Tensor:
-    """One-hot probabilities of a mask.
+    """Convert a mask to one-hot probabilities.
 
     Args:
         ids: (H,W) object ids; ids not among ``objects`` count as background.
@@ -37,7 +37,7 @@ def ids_to_probabilities(ids: NDArray[np.uint8], objects: Sequence[int]) -> Tens
         float32 (K+1,H,W), channel 0 the background, summing to 1.
 
     Raises:
-        MaskError: the mask is not (H,W) or the ids repeat or leave 1..255.
+        MaskError: the mask is not (H,W), or the ids are not distinct and in 1..255.
 
     Example:
         >>> ids_to_probabilities(np.array([[0, 5]], dtype=np.uint8), [5])[:, 0].tolist()
@@ -49,14 +49,14 @@ def ids_to_probabilities(ids: NDArray[np.uint8], objects: Sequence[int]) -> Tens
         raise MaskError(
             f"Object ids must be distinct and in 1..255, got {list(objects)}.", "Renumber the objects from 1."
         )
-    labels = torch.from_numpy(np.require(ids, requirements=["C", "W"]))  # torch views no read-only array
+    labels = torch.from_numpy(np.require(ids, requirements=["C", "W"]))  # torch cannot view read-only arrays
     foreground = torch.stack([labels == i for i in objects]) if objects else labels.new_zeros(0, *ids.shape)
     foreground = foreground.float()
     return torch.cat([1 - foreground.sum(dim=0, keepdim=True), foreground])
 
 
 def probabilities_to_ids(probabilities: Tensor, objects: Sequence[int]) -> NDArray[np.uint8]:
-    """Most probable object of each pixel.
+    """Return the most probable object of each pixel.
 
     Args:
         probabilities: (K+1,H,W).
@@ -66,7 +66,7 @@ def probabilities_to_ids(probabilities: Tensor, objects: Sequence[int]) -> NDArr
         uint8 (H,W); ties go to the background, then to the earlier channel.
 
     Raises:
-        MaskError: the number of channels is not one more than that of the objects.
+        MaskError: the number of channels is not the number of objects plus one.
 
     Example:
         >>> probabilities_to_ids(torch.tensor([[[0.4]], [[0.6]]]), [9]).tolist()
@@ -82,16 +82,16 @@ def probabilities_to_ids(probabilities: Tensor, objects: Sequence[int]) -> NDArr
 
 
 def most_probable(probabilities: Tensor, labels: Sequence[int] | None = None) -> Tensor:
-    """Label of each pixel's most probable channel.
+    """Return the label of each pixel's most probable channel.
 
     Args:
         probabilities: (K+1,H,W).
-        labels: of channels 1..K, in 0..255; None = their numbers. Channel 0 is 0.
+        labels: of channels 1..K, in 0..255; None = the channel numbers. The label of channel 0 is 0.
 
     Returns:
         uint8 (H,W); ties go to the background, then to the earlier channel.
     """
-    # Channel by channel: torch's arg-max over the first dimension walks memory in strides, many times slower.
+    # Channel by channel: torch's arg-max over the first dimension reads memory in strides and is many times slower.
     best = probabilities[0]
     found = torch.zeros_like(best, dtype=torch.uint8)
     for channel, label in zip(probabilities[1:], labels or range(1, len(probabilities)), strict=True):
@@ -108,10 +108,10 @@ def put_over(
     Args:
         predicted: probabilities (K+1,H,W).
         objects: the id of each channel 1..K.
-        annotation: (H,W) ids; its objects own exactly their pixels.
+        annotation: (H,W) ids; each of its objects gets exactly its pixels.
 
     Returns:
-        Probabilities of all objects, new ones at the end, summing to 1, and their ids.
+        Probabilities of all objects, summing to 1, with new objects at the end, and the objects' ids.
     """
     shown = object_ids(annotation)
     everyone = (*objects, *(i for i in shown if i not in objects))
@@ -132,7 +132,7 @@ def soft_aggregation(foreground: Tensor) -> Tensor:
 
     .. math:: p_0 = \prod_k (1 - p_k), \qquad \ell_k = \log \frac{p_k}{1 - p_k}
 
-    with all p clamped to [1e-7, 1 - 1e-7]; a softmax over the logits gives the merged probabilities.
+    All p are clamped to [1e-7, 1 - 1e-7]; a softmax over the logits gives the merged probabilities.
 
     Args:
         foreground: (..., K, H, W) in [0, 1].
@@ -149,11 +149,11 @@ def soft_aggregation(foreground: Tensor) -> Tensor:
     return torch.logit(torch.cat([background, wide], dim=-3), eps=EPSILON)
 
 
-def jaccard(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    """Intersection over union of two binary masks; 1 where both are empty.
+def binary_iou(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
+    """Return the intersection over union of two binary masks (region similarity J); 1 if both are empty.
 
     Example:
-        >>> jaccard(np.array([True, True]), np.array([True, False]))
+        >>> binary_iou(np.array([True, True]), np.array([True, False]))
         0.5
     """
     union = np.logical_or(predicted, truth).sum()

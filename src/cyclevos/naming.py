@@ -1,4 +1,4 @@
-"""How frames are named: their natural order, the endings of their files, and which frame a mask belongs to."""
+"""Frame names: natural order, file endings, and which frame a mask belongs to."""
 
 from __future__ import annotations
 
@@ -28,39 +28,39 @@ def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
 
 
 def is_frame_file(path: Path) -> bool:
-    """Tell by its name whether a file is an image that is not hidden."""
+    """Return whether a file is an image, judged by its name; hidden files are not."""
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
 def is_mask_file(path: Path) -> bool:
-    """Tell by its name whether a file is a PNG that is not hidden."""
+    """Return whether a file is a mask, judged by its name: a PNG that is not hidden."""
     return path.suffix.lower() in MASK_SUFFIXES and not path.name.startswith(".")
 
 
 def list_frames(folder: Path) -> list[Path]:
-    """Return the image files of a folder in natural order of their frame names; there may be none."""
+    """Return a folder's image files in natural order of their frame names; the list may be empty."""
     return in_natural_order(file for file in folder.iterdir() if is_frame_file(file) and file.is_file())
 
 
 def list_masks(folder: Path) -> list[Path]:
-    """Return the mask files of a folder in natural order of their frame names; there may be none."""
+    """Return a folder's mask files in natural order of their frame names; the list may be empty."""
     return in_natural_order(file for file in folder.iterdir() if is_mask_file(file) and file.is_file())
 
 
 def in_natural_order(files: Iterable[Path]) -> list[Path]:
-    """Order files by their frame names, and those of one frame name by their whole names."""
+    """Sort files by frame name, and files with the same frame name by their whole names."""
     return sorted(files, key=lambda file: (natural_key(file.stem), file.name))
 
 
 def by_frame_name(files: Iterable[Path], error: type[CycleVOSError] = VideoError) -> dict[str, Path]:
-    """Return files by their frame names (their names without the ending), in the order given.
+    """Return files by frame name (file name without its ending), in the given order.
 
     Args:
         files: the files of one folder.
         error: the kind of error to raise.
 
     Raises:
-        CycleVOSError: of the kind `error`, if two files have one frame name.
+        CycleVOSError: of the kind `error`, if two files have the same frame name.
     """
     named: dict[str, Path] = {}
     for file in files:
@@ -75,7 +75,7 @@ def by_frame_name(files: Iterable[Path], error: type[CycleVOSError] = VideoError
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Return the images of a folder that is a video, in natural order.
+    """Return the frames of a folder in natural order.
 
     Raises:
         VideoError: the folder holds no image, or two images with the same frame name.
@@ -93,18 +93,18 @@ def list_images(folder: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class FrameNames:
-    """The names that masks of a source may have.
+    """The names that the masks of a source may have.
 
     Attributes:
         names: names of all frames in order; None for a video, whose frames are named by their index.
-        count: number of frames of such a video, None if unknown.
+        count: number of frames of such a video; None if unknown.
     """
 
     names: Sequence[str] | None
     count: int | None = None
 
     def index(self, name: str) -> int | None:
-        """Return the index of the frame that a mask's name (without its ending) means, None if it means none.
+        """Return the index of the frame that a mask name (without its ending) refers to; None if there is no match.
 
         >>> FrameNames(None, 20).index("12"), FrameNames(None, 20).index("00020"), FrameNames(["a", "b"]).index("b")
         (12, None, 1)
@@ -117,7 +117,7 @@ class FrameNames:
         return index if self.count is None or index < self.count else None
 
     def expected(self) -> str:
-        """Return a sentence that says how masks have to be named."""
+        """Return a sentence that describes the expected names of masks."""
         if self.names is None:
             last = f" up to {index_name(self.count - 1)}" if self.count else ""
             return f"A video's masks are named by frame index, e.g. 00000.png or 12.png{last}."
@@ -130,7 +130,7 @@ class FrameNames:
 
 
 def index_name(index: int) -> str:
-    """Name of a frame that has no file of its own.
+    """Return the name of a frame that has no file of its own.
 
     >>> index_name(12)
     '00012'

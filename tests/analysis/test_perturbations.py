@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cyclevos.analysis.perturbations import PERTURBATIONS
-from cyclevos.masks import jaccard
+from cyclevos.masks import binary_iou
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_masks_get_worse_but_stay_recognisable(kind, ids):
     assert worse.dtype == np.uint8
     assert set(np.unique(worse)) == {0, 4, 9}
     for i in (4, 9):
-        assert 0.4 < jaccard(worse == i, ids == i) < 0.95
+        assert 0.4 < binary_iou(worse == i, ids == i) < 0.95
     np.testing.assert_array_equal(ids, original)
     np.testing.assert_array_equal(perturb(kind, ids), worse)
 

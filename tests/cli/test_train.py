@@ -91,7 +91,10 @@ def test_a_dry_run_says_what_all_steps_take_and_writes_nothing(run_file, monkeyp
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["papper"], r"No configuration 'papper'.*compact, compact-context, compact-further, paper, paper-static"),
+        (
+            ["papper"],
+            r"There is no configuration 'papper'.*compact, compact-context, compact-further, paper, paper-static",
+        ),
         (["paper", "--set", "optimiser.lrr=1"], "did you mean 'lr'"),
     ],
 )

@@ -186,13 +186,13 @@ def test_a_device_that_is_here_is_taken_as_it_is():
 
 
 def test_a_dtype_without_fractions_is_refused():
-    with pytest.raises(ConfigError, match=r"torch.int64 holds no fractions\. Use auto, float32"):
+    with pytest.raises(ConfigError, match=r"torch.int64 is not a floating-point one\. Use auto, float32"):
         resolve_dtype(torch.int64, torch.device("cpu"))
 
 
 def test_a_name_does_not_pass_for_another_networks_file(tmp_path, tiny_network, tiny_spec):
     save_weights(tiny_network, tmp_path / "own.safetensors")
-    with pytest.raises(WeightsError, match="another network than the one named: trunk is 'tf_efficientnet_lite0'"):
+    with pytest.raises(WeightsError, match="a network other than the named one: trunk is 'tf_efficientnet_lite0'"):
         cyclevos.load_network("stm-resnet50", weights=str(tmp_path / "own.safetensors"))
     other_size = tiny_spec.model_copy(update={"size": 64, "read_sigma": 3.0})
     assert _from_file(tmp_path / "own.safetensors", other_size).spec == tiny_spec

@@ -60,7 +60,7 @@ def test_a_gpu_without_room_gets_fewer_at_a_time_with_one_warning(tiny_network, 
             torch.testing.assert_close(found, together, rtol=1e-5, atol=1e-5)
     assert taken == [5, 3, 2, 2, 1, 2, 2, 1]
     assert [record.message for record in caplog.records] == [
-        "out of GPU memory with 5 objects at a time: going on with fewer."
+        "Out of GPU memory with 5 objects at a time; continuing with fewer."
     ]
 
 

@@ -187,7 +187,7 @@ def test_16_bit_ids_are_numbered_anew_when_fixed(tmp_path, caplog):
 
 def test_more_16_bit_ids_than_a_mask_has_room_for(tmp_path):
     keys = np.arange(256, dtype=np.uint16).reshape(16, 16).repeat(3, 0).repeat(3, 1) + 1000
-    with pytest.raises(MaskError, match="holds 256 objects, a mask has room for 255"):
+    with pytest.raises(MaskError, match="holds 256 objects; expected 255 or fewer"):
         read_mask(saved(Image.fromarray(keys), tmp_path), fix_mask=True)
 
 
@@ -259,7 +259,7 @@ def test_one_png_belongs_to_the_first_frame(tmp_path):
 def test_one_png_named_after_another_frame_is_warned_of(tmp_path, caplog, name, frames, count, told):
     path = saved(indexed(scene_ids(1)[0]), tmp_path, name)
     assert list(read_masks(path, frames, frame_count=count)) == [0]
-    assert (f"{path} is taken for the first frame" in caplog.text) == told
+    assert (f"{path} is used for the first frame" in caplog.text) == told
 
 
 def test_a_folder_is_matched_by_name(tmp_path):

@@ -302,7 +302,9 @@ def test_a_propagator_refuses_frames_of_another_size(lively_network, images, squ
     second = first.fresh()
     second.restore(first.snapshot())
     for propagator in (first, second):
-        with pytest.raises(VideoError, match=r"Frame 1 is \(12, 20\) \(height, width\), those before \(24, 40\)"):
+        with pytest.raises(
+            VideoError, match=r"Frame 1 is \(12, 20\) \(height, width\), but the frames before it are \(24, 40\)"
+        ):
             propagator.step(1, images[1][::2, ::2])
         propagator.step(1, images[1])
     first.fresh().step(0, images[0][::2, ::2], square[::2, ::2])

@@ -66,11 +66,11 @@ def test_a_base_gives_what_a_file_does_not_say(tmp_path):
 @pytest.mark.parametrize(
     ("base", "message"),
     [
-        ("compct", r"No configuration 'compct'\. Give a YAML file or a preset: compact"),
+        ("compct", r"There is no configuration 'compct'\. Give a YAML file or a preset: compact"),
         ("[compact]", r"run\.yaml: base is \['compact'\], expected the name"),
-        ("run.yaml", r"run\.yaml: base 'run\.yaml' stands on this file again"),
-        ("ring.yaml", r"ring\.yaml: base 'run\.yaml' stands on this file again"),
-        (r'"nul\0"', "cannot be a file|No configuration"),
+        ("run.yaml", r"run\.yaml: base 'run\.yaml' is based on this file itself"),
+        ("ring.yaml", r"ring\.yaml: base 'run\.yaml' is based on this file itself"),
+        (r'"nul\0"', "cannot be a file|There is no configuration"),
     ],
 )
 def test_wrong_bases_are_explained(tmp_path, base, message):

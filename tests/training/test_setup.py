@@ -70,7 +70,7 @@ def test_a_run_starts_from_weights(config, tmp_path, tiny_network):
 
 def test_weights_of_another_network_are_refused(tmp_path, tiny_network):
     save_weights(tiny_network, tmp_path / "start.safetensors")
-    with pytest.raises(ConfigError, match=r"init_from .*start\.safetensors: made for .*key_dim=8"):
+    with pytest.raises(ConfigError, match=r"init_from .*start\.safetensors: the weights are for .*key_dim=8"):
         build_trained_network(NetworkConfig(init_from=str(tmp_path / "start.safetensors")), size=None)
 
 
@@ -113,7 +113,7 @@ def test_a_run_may_give_context_to_weights_without(config, tmp_path, tiny_networ
 
 def test_a_run_may_not_take_context_away(config, tmp_path, tiny_spec):
     save_weights(build_network(tiny_spec.model_copy(update={"context": True})), tmp_path / "start.safetensors")
-    with pytest.raises(ConfigError, match=r"made for .*context=True.* the run wants .*context=False"):
+    with pytest.raises(ConfigError, match=r"the weights are for .*context=True.* the run has .*context=False"):
         build_trained_network(
             NetworkConfig(spec=config.network.spec, init_from=str(tmp_path / "start.safetensors")), size=None
         )

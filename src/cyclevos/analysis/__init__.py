@@ -1,1 +1,1 @@
-"""What the cycle tells about a network and a video, beyond the masks."""
+"""Studies of networks and runs: robustness, cycle-ERF, comparison figures and reports."""

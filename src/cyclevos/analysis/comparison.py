@@ -1,4 +1,4 @@
-"""The figure of masks before and after, with an inset where they differ most."""
+"""The figure of masks before and after a change, with an inset where they differ most."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ class ComparedFrame:
             ids = getattr(self, name)
             if ids is not None and ids.shape != size:
                 raise MaskError(
-                    f"{self.label}: the mask {name} has shape {ids.shape}, the frame {size}.",
-                    "Give masks of the frame's size.",
+                    f"{self.label}: the mask {name} has shape {ids.shape}, but the frame has {size}.",
+                    "Give masks in the frame's size.",
                 )
 
     @property
     def changed(self) -> int:
-        """Pixels in which the masks differ."""
+        """Number of pixels in which the masks differ."""
         return int((self.before != self.after).sum())
 
 
@@ -67,13 +67,13 @@ def comparison_figure(rows: Sequence[ComparedFrame], titles: tuple[str, str] = (
 
     Args:
         rows: at least one.
-        titles: of the two masks' columns.
+        titles: titles of the two columns of masks.
 
     Returns:
         A matplotlib figure, to be saved by :func:`save_figure`.
 
     Raises:
-        ValueError: there is no row.
+        ValueError: `rows` is empty.
     """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -98,17 +98,17 @@ def comparison_figure(rows: Sequence[ComparedFrame], titles: tuple[str, str] = (
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG or PDF, whole or not at all.
+    """Write a figure as PNG or PDF, completely or not at all.
 
     Raises:
-        OutputError: the disk refuses.
+        OutputError: the file cannot be written.
     """
     with output_errors(path), replacing(path) as temporary:
         figure.savefig(temporary, format=path.suffix.removeprefix("."), dpi=200)
 
 
 def _most_changed(changed: NDArray[np.bool_]) -> tuple[int, int, int] | None:
-    """Return top, left and side of the square window with most changed pixels, None if there are none."""
+    """Return top, left and side of the square window with the most changed pixels; None if none changed."""
     if not changed.any():
         return None
     height, width = changed.shape
@@ -132,7 +132,7 @@ def _show(panel: Axes, picture: NDArray[np.uint8], truth: NDArray[np.uint8] | No
 def _zoom(
     panel: Axes, picture: NDArray[np.uint8], truth: NDArray[np.uint8] | None, window: tuple[int, int, int]
 ) -> None:
-    """Mark the window and enlarge it in the corner farthest from it."""
+    """Outline the window, and show it enlarged in the corner farthest from it."""
     top, left, side = window
     height, width = picture.shape[:2]
     tall = _ZOOMED * width / height

@@ -1,4 +1,4 @@
-"""Cycle-ERF (Eq. 6): the pixels of a frame from which the network can reconstruct the object in the reference."""
+"""Cycle-ERF (Eq. 6): the pixels of a frame that the network uses to reconstruct the object in the reference frame."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def cycle_erf(
     size: int | Literal["auto"] | None = "auto",
     before_step: Callable[[int], object] | None = None,
 ) -> NDArray[np.float32]:
-    r"""Effective receptive field of the cycle (Eq. 6).
+    r"""Compute the effective receptive field of the cycle (Eq. 6).
 
     .. math:: Y^0 = 0, \quad Y^{l+1} = Y^l - \alpha \frac{\partial L}{\partial Y^l}, \quad R = \mathrm{ReLU}(Y^M)
 
@@ -42,18 +42,19 @@ def cycle_erf(
         frame: the frame to analyse, uint8 RGB (H,W,3).
         reference: the annotated frame, of the same size.
         mask: its object ids, integers 0..255 (H,W); 0 is the background.
-        steps: M, of the gradient descent.
+        steps: M, the number of gradient steps.
         rate: alpha, for the loss as a mean over pixels.
-        size: shorter side inside the network; ``"auto"`` = what the weights were found best at,
-            None = the frames' own.
-        before_step: called with the number of each step before it is taken; what it raises ends the work.
+        size: shorter side inside the network; ``"auto"`` = the size at which the weights work best, None = the frames'
+            own size.
+        before_step: called with the number of each step before it is taken; an exception that it raises ends the
+            descent.
 
     Returns:
         float32 (K,H,W), one non-negative map for each object of the mask, ids in ascending order.
 
     Raises:
-        MaskError: the mask is empty, not of the frames' size, or holds values that are no ids.
-        ConfigError: there is no step to take, or the rate is not positive.
+        MaskError: the mask shows no object, differs in size from the frames, or holds values that are not ids.
+        ConfigError: ``steps`` is below 1, or the rate is not positive.
     """
     ids = np.asarray(mask)
     if ids.shape != reference.shape[:2] or frame.shape != reference.shape:
@@ -66,7 +67,7 @@ def cycle_erf(
     objects = object_ids(ids)
     how = Correction(steps=steps, rate=rate)
     if not steps:
-        raise ConfigError("cycle-ERF starts from an empty mask: steps must be at least 1.", "Give 1 step or more.")
+        raise ConfigError("Cycle-ERF starts from an empty mask, so steps must be at least 1.", "Give 1 step or more.")
     inside = network_size((ids.shape[0], ids.shape[1]), network.spec.size if size == "auto" else size)
     parameter = next(iter(network.parameters()))
 

@@ -15,11 +15,11 @@ from cyclevos.masks import object_ids
 Ids = NDArray[np.uint8]
 Perturbation = Callable[[Ids, np.random.Generator], Ids]
 
-_AMOUNT = 0.15  # of an object's side, the square root of its area: how far masks are changed
+_AMOUNT = 0.15  # how far masks are changed, as a share of the square root of an object's area
 
 
 def box(ids: Ids, rng: np.random.Generator) -> Ids:
-    """Replace every object by its tight bounding box, smaller objects above larger ones."""
+    """Replace every object with its tight bounding box; smaller objects cover larger ones."""
     del rng
     boxed = np.zeros_like(ids)
     for i in sorted(object_ids(ids), key=lambda i: -int((ids == i).sum())):
@@ -29,7 +29,7 @@ def box(ids: Ids, rng: np.random.Generator) -> Ids:
 
 
 def eroded(ids: Ids, rng: np.random.Generator) -> Ids:
-    """Shrink every object by a margin; an object too thin keeps its innermost pixels."""
+    """Shrink every object by a margin; an object that is too thin keeps its innermost pixels."""
     del rng
     worse = np.zeros_like(ids)
     for i in object_ids(ids):
@@ -39,7 +39,7 @@ def eroded(ids: Ids, rng: np.random.Generator) -> Ids:
 
 
 def dilated(ids: Ids, rng: np.random.Generator) -> Ids:
-    """Grow every object by a margin, only over the background."""
+    """Grow every object by a margin, over background only."""
     del rng
     worse = np.array(ids, np.uint8)
     for i in object_ids(ids):
@@ -87,7 +87,7 @@ def _reach(mask: NDArray[np.bool_]) -> float:
 
 
 def _depth(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Distance of each pixel inside to the nearest one outside; the picture's rim is no outside."""
+    """Distance of each pixel inside to the nearest one outside; pixels beyond the picture do not count as outside."""
     if mask.all():
         return np.full(mask.shape, np.inf)
     depth: NDArray[np.float64] = distance_transform_edt(mask)

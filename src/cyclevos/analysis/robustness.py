@@ -1,4 +1,4 @@
-"""How much J&F poor masks cost, and how much of it correction recovers."""
+"""Robustness: how much poor masks lower J&F, and how much of that correction recovers."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ Target = Literal["memory", "first"]
 TARGETS: tuple[Target, ...] = ("memory", "first")
 
 RUN = "run"
-"""The perturbation that takes another run's masks."""
+"""The perturbation that uses another run's masks."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """What is perturbed, and the correction tried against it.
+    """The settings of a study: what is perturbed, and the correction to test.
 
     Attributes:
         kinds: names of :data:`~cyclevos.analysis.perturbations.PERTURBATIONS`, or ``run``.
-        target: ``memory``, masks that stay in the memory, or ``first``, the annotation of the first frame.
-        share: of the memory's masks that are replaced, in (0, 1].
-        correction: the correction to try.
+        target: ``memory``, the masks of sampled memory frames, or ``first``, the annotation of the first frame.
+        share: share of the masks in memory that are replaced, in (0, 1].
+        correction: the correction to test.
         size: shorter side inside the network; None = the frames' own.
-        other_run: results whose masks the kind ``run`` takes.
-        seed: of the choice of frames and of random perturbations, from 0.
+        other_run: folder of the results whose masks the kind ``run`` uses.
+        seed: seed of the choice of frames and of random perturbations, from 0.
 
     Raises:
         ConfigError: a value is unknown or out of range, or no perturbation is named.
@@ -66,18 +66,22 @@ class Study:
         """Check the values."""
         known = (*PERTURBATIONS, RUN)
         if not self.kinds:
-            raise ConfigError(f"No perturbation is named; expected any of {', '.join(known)}.", "Name one or more.")
+            raise ConfigError(f"No perturbation is named; expected any of {', '.join(known)}.", "Name at least one.")
         for kind in self.kinds:
             if kind not in known:
-                raise ConfigError(f"Perturbation {kind!r} is unknown; expected any of {', '.join(known)}.", "Check it.")
+                raise ConfigError(
+                    f"Perturbation {kind!r} is unknown; expected any of {', '.join(known)}.", "Choose one of these."
+                )
         if self.target not in TARGETS:
-            raise ConfigError(f"Target {self.target!r} is unknown; expected {' or '.join(TARGETS)}.", "Check it.")
+            raise ConfigError(
+                f"Target {self.target!r} is unknown; expected {' or '.join(TARGETS)}.", "Choose one of these."
+            )
         if not 0 < self.share <= 1:
-            raise ConfigError(f"The share is {self.share}; expected a number in (0, 1].", "Change it.")
+            raise ConfigError(f"The share is {self.share}; expected a number in (0, 1].", "Choose one.")
         if self.seed < 0:
-            raise ConfigError(f"The seed is {self.seed}; expected a whole number from 0.", "Give a larger one.")
+            raise ConfigError(f"The seed is {self.seed}; expected a whole number from 0.", "Choose one.")
         if RUN in self.kinds and self.other_run is None:
-            raise ConfigError("Perturbation 'run' needs the folder of another run's results.", "Name it.")
+            raise ConfigError("Perturbation 'run' needs the folder of another run's results.", "Give that folder.")
 
 
 @dataclass(frozen=True)
@@ -87,10 +91,10 @@ class Outcome:
     Attributes:
         target: what was perturbed.
         kind: name of the perturbation.
-        share: of the memory's masks; 1 for the first mask.
-        clean: without perturbation or correction.
-        perturbed: perturbed, not corrected.
-        corrected: perturbed and corrected.
+        share: share of the masks in memory that were replaced; 1 for the first mask.
+        clean: J&F without perturbation or correction.
+        perturbed: J&F with perturbation only.
+        corrected: J&F with perturbation and correction.
     """
 
     target: str
@@ -119,19 +123,19 @@ def run_study(
     """Segment the data set clean, perturbed and corrected, and score each.
 
     Args:
-        network: frozen.
-        dataset: its sequences' first masks start the runs.
-        study: what to do.
+        network: a frozen memory network.
+        dataset: the runs start from the first masks of its sequences.
+        study: the settings of the study.
         output: folder of the runs' masks; finished sequences are skipped.
-        identity: what else results depend on (the weights), as JSON values.
-        advance: called with the name of each sequence done.
+        identity: other values that the results depend on (the weights), as JSON values.
+        advance: called with the name of each finished sequence.
         overwrite: replace earlier results instead of continuing them.
 
     Returns:
         One outcome per kind.
 
     Raises:
-        CycleVOSError: whatever is wrong with the data or the folder.
+        CycleVOSError: the data set or the folder cannot be used.
     """
 
     def score(name: str, kind: str | None, correction: Correction | None) -> float:
@@ -221,7 +225,7 @@ def _propagate(
 
 
 def _perturber(study: Study, sequence: layouts.Sequence, kind: str, share: float) -> Disturbance:
-    """Return the function that perturbs a frame's mask, deterministic for each frame."""
+    """Return the function that perturbs a frame's mask; it gives each frame the same mask every time."""
 
     def disturb(index: int, ids: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         rng = np.random.default_rng([study.seed, index])

@@ -2,7 +2,7 @@
 
 The colours inside and around the box are counted, each pixel gets the more likely side, and a minimum cut through the
 pixel grid keeps borders where the picture has edges (after Boykov and Jolly, 2001, and Rother et al., 2004); colours
-are counted anew from the result a few times. Shapes: H W pixels of the crop around the box, B colour bins.
+are recounted from the result a few times. Shapes: H W pixels of the crop around the box, B colour bins.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _ellipse(shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """The ellipse that touches a box: what is left to guess where colours tell nothing."""
+    """Return the ellipse that touches a box, the best guess where colours carry no information."""
     rows, columns = np.mgrid[: shape[0], : shape[1]]
     y, x = (rows + 0.5) / shape[0] - 0.5, (columns + 0.5) / shape[1] - 0.5
     mask: NDArray[np.bool_] = x**2 + y**2 <= 0.25

@@ -1,4 +1,4 @@
-"""Small files that survive a power cut: written beside, flushed to the disk, renamed."""
+"""Small files that survive a power cut: written to a temporary file, flushed to disk and renamed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ def write_durably(path: Path, data: bytes, *, flush: bool = True) -> None:
     """Write a file whole.
 
     Args:
-        path: the file; its folder is made if need be.
+        path: the file; its folder is created if needed.
         data: all of it.
         flush: wait until the disk has it; without, a power cut may lose it but never leaves half of it
             under its name.
 
     Raises:
-        OutputError: the disk refuses.
+        OutputError: the file cannot be written.
     """
     with replacing(path) as temporary, temporary.open("wb") as file:
         file.write(data)

@@ -1,4 +1,4 @@
-"""What the app refuses, each error with its HTTP status, and what a page is told of any error."""
+"""What the app refuses, each error with its HTTP status, and how errors are sent to a page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class AppError(CycleVOSError):
 
 
 class NotFoundError(AppError):
-    """There is no such project, frame, object, job or file."""
+    """The project, frame, object, job or file does not exist."""
 
     status = 404
 
@@ -47,7 +47,7 @@ class MaskSizeError(MaskError):
 
 
 def explain(error: Exception) -> CycleVOSError:
-    """Turn whatever stopped work in the background into an error with a problem and a remedy."""
+    """Turn any error that stopped background work into one with a problem and a remedy."""
     if isinstance(error, CycleVOSError):
         return error
     text = str(error).lower()

@@ -8,7 +8,7 @@ import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
-_WAITING = 256  # events a page may fall behind before it is told to fetch the whole state
+_WAITING = 256  # events that a page may fall behind before it has to fetch the whole state
 _HEARTBEAT = 15.0  # seconds
 
 

@@ -49,7 +49,7 @@ class FrameReader:
             try:
                 found = self._decode_to(index)
             except VideoError:
-                # A frame before this one may be the broken one. Decoding anew from the wanted frame gives the same
+                # A frame before this one may be the broken one. Decoding again from the wanted frame gives the same
                 # answer however the reader got here.
                 self._stream, self._next = self.source.iterate(start=index), index
                 found = self._decode_to(index)

@@ -67,7 +67,7 @@ def read_heat(project: Project, index: int, object_id: int) -> bytes:
     """Return a heat map drawn before, as JPEG.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: the heat map does not exist.
     """
     path = heat_file(project, index, object_id)
     if not path.is_file():

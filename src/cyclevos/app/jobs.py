@@ -38,7 +38,7 @@ class Job:
         status: queued, running or how it ended.
         done: units finished.
         total: units in all; None = unknown.
-        note: the step it is at, in words.
+        note: a text about the current step.
         error: problem, remedy and kind of the error that stopped it.
         result: what `work` returned.
         speed: units per second, over the last 20 reports.
@@ -96,7 +96,7 @@ class Job:
 
 
 class JobQueue:
-    """Runs jobs one after the other on a thread of its own."""
+    """Runs jobs one after the other on a separate thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Condition()
@@ -123,7 +123,7 @@ class JobQueue:
         """Return a job.
 
         Raises:
-            NotFoundError: there is none of this id, or it ended long ago.
+            NotFoundError: the id is unknown, or the job ended long ago.
         """
         with self._lock:
             if job_id in self._jobs:
@@ -174,7 +174,7 @@ class JobQueue:
 
 
 def _work(job: Job) -> None:
-    """Run a job; whatever it raises, the queue goes on."""
+    """Run a job; if it raises, the queue continues."""
     try:
         job.result = job.work(job)
         job.status = "done"

@@ -59,7 +59,7 @@ def launch(options: AppOptions, video: Path | None, port: int, *, browser: bool,
 
 
 class _Server(uvicorn.Server):
-    """Closes the event streams when it is told to stop; otherwise it would wait for them."""
+    """Closes the event streams when it is asked to stop; otherwise it would wait for them."""
 
     def __init__(self, config: uvicorn.Config, workspace: Workspace) -> None:
         super().__init__(config)

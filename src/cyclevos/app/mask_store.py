@@ -150,7 +150,7 @@ class MaskStore:
     def with_tracked(self, index: int, ids: UInt8Array) -> FrameMask:
         """Return what a frame shows once tracking has made this of it.
 
-        An accepted mark stays as it is; another one keeps its objects and takes the others from here.
+        An accepted mark is unchanged; another one keeps its objects and takes the others from here.
         """
         mark = self._marks.get(index)
         if mark is None:
@@ -183,7 +183,7 @@ class MaskStore:
             self.write_mark(index, shown.ids, shown.mark)
 
     def read_tracked(self, index: int) -> UInt8Array | None:
-        """Return the tracked mask of a frame, whatever was marked there; None without one."""
+        """Return the tracked mask of a frame, even if it was marked later; None without one."""
         return self._read(self._masks_folder, index) if index in self._tracked else None
 
     def forget_mark(self, index: int) -> None:

@@ -25,7 +25,7 @@ class NetworkHolder:
 
     @property
     def identity(self) -> tuple[str, str]:
-        """What results follow from: the weights by their content, and the dtype that ``auto`` stands for here.
+        """What results depend on: the weights by their content, and the dtype that ``auto`` selects here.
 
         Raises:
             ConfigError: the device or the dtype cannot be used.

@@ -43,7 +43,7 @@ class Project:
         folder: holds project.json; its last part is the project's id.
 
     Raises:
-        CycleVOSError: the folder is no project, is open in another server, or its video is gone.
+        CycleVOSError: the folder is not a project, is open in another server, or its video is missing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,7 +59,7 @@ class Project:
             self._owned.release()
             raise
         self.lock, self.hub = threading.RLock(), Hub()
-        self._orders = count(time.time_ns() // 1000)  # a server that starts again goes on above what it told before
+        self._orders = count(time.time_ns() // 1000)  # a restarted server continues above its earlier numbers
         self.reader = FrameReader(self.source)
         known = read_index(folder)
         self.index = known if known is not None and len(known.times) == self.file.frames else None
@@ -88,7 +88,7 @@ class Project:
         """Return a frame's index.
 
         Raises:
-            NotFoundError: the video has no such frame.
+            NotFoundError: the video does not have this frame.
         """
         if not 0 <= index < self.frames:
             raise NotFoundError(
@@ -200,7 +200,7 @@ class Project:
             tracked = self.masks.read_tracked(index)
             if not by_hand and (not mask.ids.any() if tracked is None else np.array_equal(mask.ids, tracked)):
                 return self.forget(index)
-            # Tracking ran anew meanwhile: what is shown stays, and counts as marked.
+            # Tracking has run again since: the masks shown stay, and count as marked.
             return self._mark(index, mask.ids, Mark(by_hand or frozenset(areas(mask.ids)), False))
 
     def forget(self, index: int) -> FrameMask:

@@ -53,7 +53,7 @@ class ResultLog:
         """Append a line; a power cut cannot lose it once this returns.
 
         Raises:
-            OutputError: the disk refuses.
+            OutputError: the file cannot be written.
         """
         append_record(self._path, _record(index, result))
         self._rows[index] = result
@@ -62,7 +62,7 @@ class ResultLog:
         """Forget an object.
 
         Raises:
-            OutputError: the disk refuses.
+            OutputError: the file cannot be written.
         """
         for index, result in self._rows.items():
             self._rows[index] = FrameResult(

@@ -48,7 +48,7 @@ async def receive_video(name: str, body: AsyncIterator[bytes], folder: Path, mos
     Raises:
         UnsupportedError: its ending or its first bytes are not those of a video.
         TooLargeError: it is larger than allowed; what was written is removed.
-        OutputError: the disk refuses.
+        OutputError: the file cannot be written.
     """
     suffix = Path(name.replace("\0", "")).suffix.lower()
     if suffix not in VIDEO_SUFFIXES:

@@ -71,7 +71,7 @@ def write_index(folder: Path, index: VideoIndex) -> None:
     """Write the index into a project's folder.
 
     Raises:
-        OutputError: the disk refuses.
+        OutputError: the file cannot be written.
     """
     for number, data in index.thumbnails.items():
         write_durably(folder / _FOLDER / f"{number}.jpg", data, flush=False)

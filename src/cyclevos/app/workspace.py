@@ -33,7 +33,7 @@ class Workspace:
     """The projects of one server, opened when they are first asked for.
 
     Args:
-        projects: folder of the projects; made if need be.
+        projects: folder of the projects; created if needed.
         folders: folders that videos may be opened from and results written to.
 
     Raises:
@@ -75,7 +75,7 @@ class Workspace:
         """Return a project, opened.
 
         Raises:
-            NotFoundError: there is none of this id.
+            NotFoundError: the id is unknown.
             CycleVOSError: it cannot be opened.
         """
         if not _ID.match(project_id) or not (self.projects / project_id / PROJECT_FILE).is_file():
@@ -89,13 +89,13 @@ class Workspace:
         """Make a project for a video.
 
         Args:
-            video: file or folder of frames; somebody has checked that it may be opened.
-            name: what it is called; default the video's name.
-            move: the video belongs to the project from now on, and moves into its folder.
+            video: file or folder of frames; the caller has checked that it may be opened.
+            name: of the project; None = the video's name.
+            move: move the video into the project's folder.
 
         Raises:
             VideoError: it cannot be read.
-            OutputError: the disk refuses.
+            OutputError: the folder cannot be written to.
         """
         source = open_source(video)
         title = (name or source.name).strip()[:80].strip() or "video"
@@ -116,7 +116,7 @@ class Workspace:
             raise
 
     def of_video(self, video: Path) -> Project | None:
-        """Return the project of a video that was changed last; None where there is none."""
+        """Return the project of a video that was changed last; None if it has none."""
         for entry in self.listing():
             folder = self.projects / entry["id"]
             if "problem" not in entry and load_project_file(folder).source == str(video.resolve()):
@@ -143,7 +143,7 @@ class Workspace:
 
         Raises:
             ForbiddenError: it lies outside.
-            NotFoundError: it is no folder.
+            NotFoundError: the path is not a folder.
         """
         if not text:
             entries = [{"name": str(folder), "path": str(folder), "kind": "folder"} for folder in self.folders]
@@ -167,7 +167,7 @@ class Workspace:
         """Return a clip that comes with the package.
 
         Raises:
-            NotFoundError: there is none of this name.
+            NotFoundError: the name is unknown.
         """
         if name not in demos():
             raise NotFoundError(f"There is no demo clip {name!r}.", f"Choose one of {', '.join(demos())}.")

@@ -48,7 +48,7 @@ def benchmark(
     """Segment a data set with every combination, one sequence at a time, score the results and write a report.
 
     The report is OUTPUT/report.html and OUTPUT/report.md. Sequences that fail are left out and listed at the end.
-    The same command again does what is left and writes the report again.
+    Running the same command again completes missing runs and rewrites the report.
     """
     plan = _plan(weights, corrections, sizes)
     from cyclevos.analysis.report.pages import HTML, MARKDOWN, write_report

@@ -26,7 +26,7 @@ class Overlap(str, Enum):
 
 
 def _parse_format(formats: _Formats, text: str) -> str:
-    """Return the name of a format; an alias becomes the name that it stands for."""
+    """Return the name of a format; an alias is replaced by the format's name."""
     found = find(text, formats())
     if found is None:
         raise typer.BadParameter(f"{text!r} is not one of {names(formats())}.")

@@ -115,7 +115,7 @@ FIELDS: dict[str, Declaration] = {
 
 @dataclass(frozen=True)
 class _Group:
-    """A parameter of a command that stands for several options."""
+    """A parameter of a command that is replaced by several options."""
 
     name: str
     default: Any
@@ -123,7 +123,7 @@ class _Group:
 
     @classmethod
     def of(cls, parameter: inspect.Parameter) -> _Group | None:
-        """Return the group of a parameter; None for one that is an option of its own."""
+        """Return the group of a parameter; None for one that is itself an option."""
         kind, *marks = get_args(parameter.annotation) or (parameter.annotation,)
         if kind not in SETTINGS:
             return None
@@ -161,7 +161,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
         command: the command's function; it is called with keywords.
 
     Raises:
-        TypeError: a mark names a field that there is not.
+        TypeError: a mark names a field that does not exist.
     """
     signature = inspect.signature(command, eval_str=True)
     groups: list[_Group] = []

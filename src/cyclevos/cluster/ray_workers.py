@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class _Worker:
-    """Runs in a process of its own, on a machine that Ray chooses."""
+    """Runs in a separate process, on a machine that Ray chooses."""
 
     def __init__(self, job: SegmentJob, later: bool, threads: int | None, command: list[str]) -> None:
         if threads is not None:
@@ -70,7 +70,7 @@ class RayWorkers:
     Args:
         job: the settings; its output folder must be reachable under the same path from every machine.
         later: also follow objects that appear after the first annotated frame.
-        address: ``auto`` for the cluster that this machine belongs to, or a new local one where there is none;
+        address: ``auto`` for the cluster that this machine belongs to, or a new local one without such a cluster;
             ``local`` for a new local one; else the address of a cluster.
         count: actors; None = one per GPU, or without GPUs one per machine.
 

@@ -29,12 +29,12 @@ Pixels = Annotated[int, Field(ge=16)]
 
 
 class Augmentation(BaseModel):
-    """How clips are varied; every range is drawn uniformly.
+    """How clips are varied; every value is drawn uniformly from its range.
 
     Attributes:
         size: (height, width) of the result in pixels.
-        crop: height of the crop as a share of the frame's height. The crop has the result's shape
-            and is kept inside the frame, so wide results of narrow frames are cut to fit.
+        crop: height of the crop as a share of the frame's height. The crop has the result's aspect ratio
+            and stays inside the frame, so it is shorter where the frame is too narrow for it.
         rotate: degrees to either side.
         shear: degrees to either side.
         scale: zoom factor before the crop.
@@ -58,7 +58,7 @@ class Augmentation(BaseModel):
 
 
 class Motion(BaseModel):
-    """How far a frame of a pseudo-clip may be from the still image; drawn once per frame.
+    """How far a frame of a pseudo-clip may differ from the still image; drawn once per frame.
 
     Attributes:
         rotate: degrees to either side.
@@ -123,10 +123,10 @@ def pseudo_clip(
 
 
 def paste(clip: ClipTensors, other: ClipTensors, rng: np.random.Generator) -> ClipTensors:
-    """Put an object of another clip of the same size over a clip: a further object, which hides what it covers.
+    """Paste an object of another clip of the same size over a clip, as one more object that hides what it covers.
 
-    The clip is left as it is where that would hide more than half of its own objects' pixels in the first frame, or
-    where the other one shows no object there.
+    The clip is returned unchanged if that would hide more than half of its own objects' pixels in the first frame, or
+    if the other clip shows no object there.
     """
     found = [int(i) for i in other.ids[0].unique() if 0 < i < IGNORE]
     used = set(clip.ids.unique().tolist())
@@ -174,7 +174,7 @@ def _move(clip: ClipTensors, motion: Motion, rng: np.random.Generator) -> ClipTe
 
 
 def _motion_blur(frames: Tensor, length: float, angle: float) -> Tensor:
-    """Average frames (T,3,H,W) along a line of ``length`` pixels; under two pixels they stay as they are."""
+    """Average frames (T,3,H,W) along a line of ``length`` pixels; a line under two pixels changes nothing."""
     if length < 2:
         return frames
     reach = math.ceil(length / 2)

@@ -50,7 +50,7 @@ class GapCurriculum:
 
 
 class ClipSource(Protocol):
-    """Something clips can be drawn from."""
+    """A source that clips are drawn from."""
 
     def draw(self, length: int, max_gap: int, rng: np.random.Generator) -> ClipTensors:
         """Return an unaugmented clip of ``length`` frames in time order."""
@@ -63,7 +63,7 @@ class VideoSource:
     sequences: Seq[Sequence]
 
     def draw(self, length: int, max_gap: int, rng: np.random.Generator) -> ClipTensors:
-        """Draw a sequence, then frames no further apart than ``max_gap`` where that is possible."""
+        """Draw a sequence, then frames at most ``max_gap`` apart where the annotations allow it."""
         sequence = self.sequences[int(rng.integers(len(self.sequences)))]
         annotated = [i for i, path in enumerate(sequence.frames) if path.stem in sequence.annotations]
         chosen = _choose_frames(annotated, length, max_gap, rng)
@@ -79,7 +79,7 @@ class VideoSource:
 
 @dataclass(frozen=True)
 class StillSource:
-    """Pseudo-clips of still images with object masks; what 255 means is decided once for all of them."""
+    """Pseudo-clips of still images with object masks; what 255 means is decided once for all masks."""
 
     pairs: Seq[tuple[Path, Path]]
     motion: Motion
@@ -93,7 +93,7 @@ class StillSource:
         """Decide what 255 means now, so that loader processes copy the answer instead of reading every mask.
 
         Raises:
-            DatasetError: a mask that has to be read for it is not one.
+            DatasetError: a file that has to be read to decide is not a mask.
         """
         try:
             self.masks.is_one_object(exact=True)
@@ -128,12 +128,13 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
         sources: (source, weight) pairs.
         augmentation: applied to every clip.
         length: frames per clip.
-        samples: how many samples there are.
+        samples: number of samples.
         gaps: curriculum of frame gaps.
-        max_objects: largest number of objects; of more, this many are drawn at random (the others become background).
+        max_objects: objects per clip, at most; from more, this many are drawn at random, and the others become
+            background.
         seed: of all draws.
-        min_pixels: a first frame with no object of this many pixels is drawn again.
-        paste: probability that an object of another clip is put over a clip.
+        min_pixels: a clip is drawn again if no object has this many pixels in its first frame.
+        paste: probability that an object of another clip is pasted over a clip.
     """
 
     def __init__(
@@ -150,7 +151,9 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
         paste: float = 0.0,
     ) -> None:
         if not sources or sum(weight for _, weight in sources) <= 0:
-            raise DatasetError("There is no source with a positive weight to draw clips from.", "List some under data.")
+            raise DatasetError(
+                "No source has a positive weight, so no clips can be drawn.", "List some under data.sources."
+            )
         self.sources = [source for source, _ in sources]
         weights = np.array([weight for _, weight in sources], dtype=float)
         self.shares = weights / weights.sum()
@@ -211,7 +214,7 @@ def read_image(path: Path) -> Tensor:
     """
     try:
         return torch.from_numpy(images.read_image(path)).permute(2, 0, 1)
-    except Exception as error:  # Pillow's decoders raise nearly everything on broken data
+    except Exception as error:  # Pillow's decoders raise almost any exception on broken data
         raise DatasetError(f"{path} cannot be read as an image ({error}).", "Replace it or leave it out.") from error
 
 
@@ -232,14 +235,14 @@ def read_ids(path: Path, masks: SequenceMasks | None = None) -> Tensor:
 
 
 def _choose_frames(annotated: Seq[int], length: int, max_gap: int, rng: np.random.Generator) -> list[int]:
-    """Frames in time order with bounded gaps; the nearest next one where sparse annotations leave none."""
+    """Choose frames in time order with bounded gaps; if no annotated frame is near enough, the nearest next one."""
     chosen = [int(annotated[int(rng.integers(max(1, len(annotated) - length + 1)))])]
     while len(chosen) < length:
         later = [i for i in annotated if i > chosen[-1]]
         if not later:
             chosen.append(chosen[-1])
             continue
-        needed = length - len(chosen) - 1  # by the frames after this one
+        needed = length - len(chosen) - 1  # frames that have to follow this one
         usable = later[: max(1, len(later) - needed)]
         near = [i for i in usable if i - chosen[-1] <= max_gap] or later[:1]
         chosen.append(int(near[rng.integers(len(near))]))

@@ -1,6 +1,6 @@
 """Where the frames, masks and split lists of a data set are: DAVIS, YouTube-VOS and plain folders.
 
-There are three layouts, all with `JPEGImages` beside `Annotations`:
+There are three layouts, each with `JPEGImages` next to `Annotations`:
     davis        JPEGImages/<resolution>/<sequence>/*.jpg, ImageSets/<year>/<split>.txt
     youtube-vos  <split>/JPEGImages/<sequence>/*.jpg
     plain        JPEGImages/<sequence>/*.jpg
@@ -26,11 +26,11 @@ PREFERRED_RESOLUTION = "480p"
 
 @dataclass(frozen=True)
 class Sequence:
-    """One video of a data set: its frames in time order and the masks some of them have.
+    """One video of a data set: its frames in time order, and the masks of its annotated frames.
 
     Attributes:
         name: the sequence folder's name.
-        frames: image files in time order; empty where the data set was opened without frames.
+        frames: image files in time order; empty if the data set was opened without frames.
         annotations: mask file of each annotated frame by the frame's name, in time order.
     """
 
@@ -69,7 +69,7 @@ class Dataset:
 
     Attributes:
         name: the names of the root folder and the split, for reports.
-        sequences: in the split list's order, or by name where there is no list.
+        sequences: in the order of the split list, or sorted by name without a list.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Dataset:
         return iter(self.sequences)
 
     def select(self, names: Iterable[str]) -> Dataset:
-        """Keep only the named sequences, in the data set's own order.
+        """Return the data set with the named sequences only, in its own order.
 
         Raises:
             DatasetError: a name is not in the data set; the message lists the nearest ones.
@@ -116,14 +116,14 @@ def open_dataset(
     Args:
         root: the folder that holds `JPEGImages` (YouTube-VOS: the one that holds the splits).
         split: a list in `ImageSets` (DAVIS) or a subfolder (YouTube-VOS); None, "all" or "none" takes
-            every sequence there is.
+            every sequence.
         layout: one of `LAYOUTS`; "auto" looks at the folders.
-        year: 2016 or 2017, where `ImageSets` has both; otherwise the newer that has the split.
+        year: 2016 or 2017; None takes the newest that has the split.
         annotations: name of the folder with the masks.
-        annotation_root: where that folder lies when not beside the frames.
-        resolution: DAVIS's folder below `JPEGImages`; otherwise 480p, or the only one.
+        annotation_root: folder that holds it; None takes the folder that holds `JPEGImages`.
+        resolution: DAVIS's folder below `JPEGImages`; None takes 480p, or the only one.
         sequences: keep only these.
-        need_frames: False to accept a data set of masks alone, which is enough for scoring.
+        need_frames: False accepts a data set of masks alone, which is enough for scoring.
 
     Returns:
         The data set. An annotated frame is one whose mask file exists; sequences may have none.
@@ -167,7 +167,7 @@ def open_dataset(
 
 
 def _resolve_layout(root: Path, layout: str, contents: list[str]) -> str:
-    """Decide which layout a root has; every layout shows one of the folders `contents`."""
+    """Decide which layout a root has; in every layout, one of the folders `contents` exists."""
     if layout not in LAYOUTS:
         raise DatasetError(f"The layout '{layout}' is unknown.", f"Use one of {', '.join(LAYOUTS)}.")
     if not root.is_dir():
@@ -188,12 +188,12 @@ def _resolve_layout(root: Path, layout: str, contents: list[str]) -> str:
 
 
 def _present(folder: Path, contents: list[str]) -> list[Path]:
-    """Those of the named subfolders that exist."""
+    """Return those of the named subfolders that exist."""
     return [folder / name for name in contents if (folder / name).is_dir()]
 
 
 def _split_folder(root: Path, split: str | None, contents: list[str]) -> Path:
-    """Find the folder of a YouTube-VOS split; without a name there may be only one."""
+    """Find the folder of a YouTube-VOS split; without a name, there must be only one."""
     found = [folder for folder in _subfolders(root) if _present(folder, contents)]
     names = [folder.name for folder in found]
     if split is None and len(found) == 1:
@@ -211,7 +211,7 @@ def _resolution_folders(folder: Path) -> list[Path]:
 
 
 def _resolution_folder(folder: Path, resolution: str | None) -> Path:
-    """Step into the resolution folder where the layout has one."""
+    """Return the resolution folder if the layout has one, else the folder itself."""
     if not folder.is_dir():
         raise DatasetError(f"The folder {folder} does not exist.", "Check the data set's root and folder names.")
     found = {child.name: child for child in _resolution_folders(folder)}
@@ -268,7 +268,7 @@ def _read_sequence(name: str, frame_folder: Path | None, mask_folder: Path) -> S
     stray = [stem for stem in masks if stem not in frames]
     if frames and stray:
         raise DatasetError(
-            f"Sequence '{name}' has a mask for frame '{stray[0]}' ({masks[stray[0]]}) but no such frame; "
+            f"Sequence '{name}' has a mask for frame '{stray[0]}' ({masks[stray[0]]}), but that frame does not exist; "
             f"its frames are '{next(iter(frames))}' to '{next(reversed(frames))}'.",
             "Add the frame, or remove the mask.",
         )
@@ -276,7 +276,7 @@ def _read_sequence(name: str, frame_folder: Path | None, mask_folder: Path) -> S
 
 
 def _files(folder: Path, listed: Callable[[Path], list[Path]]) -> dict[str, Path]:
-    """Files of one kind by their frame names, in natural order; none where there is no folder."""
+    """Return files of one kind by frame name, in natural order; none if the folder does not exist."""
     return by_frame_name(listed(folder), DatasetError) if folder.is_dir() else {}
 
 
@@ -286,7 +286,7 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _listing(names: list[str], limit: int = 12) -> str:
-    """Names for a message, cut where they get too many."""
+    """List names in a message, at most `limit` of them."""
     shown = ", ".join(names[:limit]) or "nothing"
     return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
 

@@ -28,7 +28,7 @@ class MetaVideo(BaseModel):
 
     @property
     def frames(self) -> list[str]:
-        """Names of the frames of all its objects, each once, by name."""
+        """Names of the frames of all its objects, each once, sorted."""
         return sorted({frame for each in self.objects.values() for frame in each.frames})
 
 
@@ -47,7 +47,7 @@ def read_meta(path: str | Path) -> YouTubeMeta:
     """Read a `meta.json`.
 
     Raises:
-        DatasetError: the file is missing, no JSON or built otherwise; the message says where.
+        DatasetError: the file is missing, is not JSON or has another structure; the message says where.
     """
     try:
         return YouTubeMeta.model_validate_json(Path(path).read_bytes())

@@ -1,4 +1,4 @@
-"""How far several results of one video agree with each other, without ground truth.
+"""Agreement between several results of one video, without ground truth.
 
 Shapes: H W pixels, R results.
 """
@@ -21,21 +21,21 @@ def object_agreement(results: Sequence[Mapping[str, Path]]) -> dict[int, npt.NDA
     """Measure J between the masks of every two results of one video.
 
     Args:
-        results: each result's mask files by the frame's name; a frame is compared where both have it.
+        results: each result's mask files by frame name; a frame is compared if both results have it.
 
     Returns:
-        By object id (of all objects that appear in frames compared) J between result r and result s, (R,R), the
-        mean over their frames; two empty masks agree. NaN where two results have no frame in common.
+        By object id, for all objects in the compared frames: J between result r and result s, (R,R), the mean over
+        their frames; two empty masks agree. NaN if two results have no frame in common.
 
     Raises:
         DatasetError: two masks of one frame differ in size.
-        MaskError: a file is no mask.
+        MaskError: a file is not a mask.
     """
     count = len(results)
     pairs = [(r, s) for r in range(count) for s in range(r)]
     frames = np.zeros((count, count))
     sums = np.zeros((256, count, count))
-    shown = np.zeros((256, count, count))  # frames in which either of the two shows the object
+    shown = np.zeros((256, count, count))  # frames in which either result shows the object
     seen = np.zeros(256, bool)
     for name in sorted({name for result in results for name in result}, key=natural_key):
         masks = [read_mask(result[name]).ids if name in result else None for result in results]
@@ -56,7 +56,7 @@ def object_agreement(results: Sequence[Mapping[str, Path]]) -> dict[int, npt.NDA
 
 
 def _overlaps(one: UInt8Array, other: UInt8Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Count the pixels of intersection and union of every id, (256,) each, in one pass for all of them."""
+    """Count the pixels of intersection and union of every id, (256,) each, in one pass."""
     joint = np.bincount((one.astype(np.uint16) << 8 | other).ravel(), minlength=256 * 256).reshape(256, 256)
     intersections = np.diagonal(joint)
     return intersections, joint.sum(axis=0) + joint.sum(axis=1) - intersections
@@ -66,6 +66,6 @@ def _check_sizes(one: UInt8Array, other: UInt8Array, path: Path, other_path: Pat
     if one.shape != other.shape:
         raise DatasetError(
             f"{path} is {size_text(one.shape)} but {other_path} is {size_text(other.shape)} (width x height). "
-            "Only masks of one size can be compared.",
+            "Only masks of equal size can be compared.",
             "Write both results in the size of the frames.",
         )

@@ -1,4 +1,4 @@
-"""How well predicted scores, made without ground truth, tell good masks from bad ones.
+"""How well scores predicted without ground truth separate good masks from bad ones.
 
 Shapes: N masks.
 """
@@ -18,13 +18,13 @@ FAILED = 0.5
 
 @dataclass(frozen=True)
 class Calibration:
-    """Predicted J held against true J; None where a figure is not defined.
+    """Comparison of predicted J with true J; None if a figure is undefined.
 
     Attributes:
-        masks: how many were compared.
-        spearman: rank correlation over all masks; None where either side is constant.
+        masks: number of compared masks.
+        spearman: rank correlation over all masks; None if either side is constant.
         spearman_within: the mean of the groups' own rank correlations.
-        auroc: probability that a good mask is ranked above a failed one; None unless there are both.
+        auroc: probability that a good mask ranks above a failed one; None unless both kinds exist.
         mean_error: mean distance between prediction and truth.
     """
 
@@ -38,12 +38,12 @@ class Calibration:
 def calibrate(
     predicted: npt.NDArray[np.floating[Any]], truth: npt.NDArray[np.floating[Any]], groups: npt.NDArray[Any]
 ) -> Calibration:
-    """Hold predictions against the truth.
+    """Compare predictions with the truth.
 
     Args:
         predicted: (N,), any scale for the rank figures, 0..1 for the mean error.
         truth: (N,), true J.
-        groups: (N,), what belongs together, say the number of the mask's sequence.
+        groups: (N,), the group of each mask, for example the number of its sequence.
 
     Raises:
         ValueError: the lengths differ or are 0.

@@ -1,4 +1,4 @@
-"""Owns G: the scores of objects of seen and of unseen categories, as YouTube-VOS reports them."""
+"""The G measure: scores of seen and unseen categories, as YouTube-VOS reports them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def with_categories(evaluation: Evaluation, meta: YouTubeMeta, seen: Collection[
     Args:
         evaluation: the scores.
         meta: the category of every scored object.
-        seen: categories that training has shown; None counts all as seen.
+        seen: categories that occur in training; None counts all as seen.
 
     Raises:
         DatasetError: `meta` lacks a scored object or its category.

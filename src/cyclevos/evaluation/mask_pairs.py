@@ -1,7 +1,7 @@
-"""Reading a result beside its ground truth, and refusing results that would be scored as something else.
+"""Reading a result with its ground truth, and refusing results that would be scored wrongly.
 
-Pixels that the ground truth marks with `IGNORE` are not scored. What 255 means is decided once per sequence; where it
-is the one object, the object is 1 and may be predicted as 1 or as 255.
+Pixels that the ground truth marks with `IGNORE` are not scored. What 255 means is decided once per sequence; if it is
+the only object, the object is 1, and results may show it as 1 or as 255.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ IdMask = npt.NDArray[np.uint8]
 
 
 class MaskPairs:
-    """The ground truth and the results of one sequence, a frame at a time.
+    """The ground truth and the results of one sequence, read frame by frame.
 
     Args:
         results_dir: holds `<frame>.png`.
@@ -48,7 +48,7 @@ class MaskPairs:
             Ground truth and result, (H, W) uint8 each, both 0 where the ground truth is `IGNORE`.
 
         Raises:
-            DatasetError: one is missing, broken or of another size, or holds an id that it may not hold.
+            DatasetError: a mask is missing, broken or of the wrong size, or holds an id that is not allowed.
         """
         truth = read_truth(self._sequence, name)
         prediction = self._read_prediction(self._results_dir / f"{name}.png", truth)
@@ -67,7 +67,7 @@ class MaskPairs:
 
     @cached_property
     def _is_one_object(self) -> bool:
-        """Whether the sequence has one object, which results may write as 255."""
+        """Whether the sequence has a single object, which results may write as 255."""
         if self.first_ids:
             return self.first_ids == [1]
         try:
@@ -76,7 +76,7 @@ class MaskPairs:
             raise DatasetError(error.problem, error.remedy) from error
 
     def _read_prediction(self, path: Path, truth: IdMask) -> IdMask:
-        """Read a result and check it against its ground truth."""
+        """Read a result and check its size and ids against the ground truth."""
         prediction = read_ids(path)
         if prediction.shape != truth.shape:
             raise DatasetError(
@@ -91,7 +91,7 @@ class MaskPairs:
         return prediction
 
     def _check_ids(self, prediction: IdMask, path: Path) -> None:
-        """Refuse ids that no ground truth of the sequence has; objects that appear later may be predicted."""
+        """Refuse ids that no ground truth of the sequence has; objects that first appear later are allowed."""
         unknown = ids_in(prediction) - self._known_ids
         if unknown:
             raise DatasetError(

@@ -1,4 +1,4 @@
-"""Owns the DAVIS measures of one binary mask against another, and their statistics over a video.
+"""The DAVIS measures between two binary masks, and their statistics over a video.
 
 Shapes: H W, the mask's height and width. Masks are bool; other types are read as `!= 0`.
 """
@@ -15,16 +15,16 @@ import numpy.typing as npt
 BoolMask = npt.NDArray[np.bool_]
 
 TOLERANCE_OF_DIAGONAL = 0.008
-"""How far a boundary pixel may be off, as a share of the image's diagonal (DAVIS)."""
+"""Largest distance of a matched boundary pixel, as a share of the image's diagonal (DAVIS)."""
 
 
 class Statistics(NamedTuple):
-    """What DAVIS reports of a measure's values over one video, as fractions.
+    """The statistics of a measure over one video that DAVIS reports, as fractions.
 
     Attributes:
         mean: over the frames.
         recall: share of frames above 0.5.
-        decay: mean of the first quarter minus mean of the last; small is good.
+        decay: mean of the first quarter minus mean of the last; lower is better.
     """
 
     mean: float
@@ -37,10 +37,10 @@ def region_similarity(prediction: npt.NDArray[Any], truth: npt.NDArray[Any]) -> 
 
     Args:
         prediction: (H, W), bool or non-zero inside the object.
-        truth: (H, W), likewise.
+        truth: (H, W), bool or non-zero inside the object.
 
     Returns:
-        J in 0..1; two empty masks agree, so theirs is 1.
+        J in 0..1; 1 if both masks are empty.
 
     Raises:
         ValueError: the masks are not 2-D or differ in size.
@@ -58,16 +58,16 @@ def region_similarity(prediction: npt.NDArray[Any], truth: npt.NDArray[Any]) -> 
 def boundary_f_measure(prediction: npt.NDArray[Any], truth: npt.NDArray[Any], tolerance: int | None = None) -> float:
     """Boundary measure F, the harmonic mean of the precision and recall of the boundary pixels.
 
-    A boundary pixel counts as found when the other boundary has a pixel at most `tolerance` away
-    (Euclidean): F = 2 P R / (P + R).
+    A boundary pixel is matched if the other boundary has a pixel at most `tolerance` away (Euclidean):
+    F = 2 P R / (P + R).
 
     Args:
         prediction: (H, W), bool or non-zero inside the object.
-        truth: (H, W), likewise.
+        truth: (H, W), bool or non-zero inside the object.
         tolerance: in pixels; None takes `boundary_tolerance` of the size.
 
     Returns:
-        F in 0..1. Where neither mask has a boundary it is 1, where only one has it is 0.
+        F in 0..1: 1 if neither mask has a boundary, 0 if only one has.
 
     Raises:
         ValueError: the masks are not 2-D or differ in size, or the tolerance is negative.
@@ -95,7 +95,7 @@ def boundary_f_measure(prediction: npt.NDArray[Any], truth: npt.NDArray[Any], to
 
 
 def boundary_tolerance(height: int, width: int) -> int:
-    """Pixels by which a boundary may be off: 0.008 of the diagonal, rounded up.
+    """Largest distance of a matched boundary pixel, in pixels: 0.008 of the diagonal, rounded up.
 
     >>> boundary_tolerance(480, 854)
     8
@@ -104,9 +104,9 @@ def boundary_tolerance(height: int, width: int) -> int:
 
 
 def boundary_map(mask: BoolMask) -> BoolMask:
-    """Boundary pixels of a mask: those that differ from their east, south or south-east neighbour.
+    """Return the boundary of a mask: the pixels that differ from their east, south or south-east neighbour.
 
-    In the last row only the east neighbour counts, in the last column only the south one.
+    In the last row only the east neighbour counts, and in the last column only the south neighbour.
 
     Args:
         mask: (H, W) bool.
@@ -129,8 +129,8 @@ def boundary_map(mask: BoolMask) -> BoolMask:
 def dilate_by_disk(mask: BoolMask, radius: int) -> BoolMask:
     """Set every pixel whose Euclidean distance to a set pixel is at most `radius`.
 
-    A disk is a stack of horizontal runs, so the mask is widened one pixel at a time and each width is
-    painted onto the rows where the disk is that wide: a few dozen OR operations instead of a few hundred.
+    A disk is a stack of horizontal runs, so the mask is widened pixel by pixel, and each width is added to the rows
+    where the disk is that wide: a few dozen OR operations instead of a few hundred.
 
     Args:
         mask: (H, W) bool.
@@ -162,16 +162,16 @@ def dilate_by_disk(mask: BoolMask, radius: int) -> BoolMask:
 
 
 def statistics(values: Iterable[float]) -> Statistics:
-    """Mean, recall and decay of a measure over the frames of a video, as DAVIS computes them.
+    """Return mean, recall and decay of a measure over the frames of a video, as DAVIS computes them.
 
-    A frame without a value (NaN) is left out of mean and decay and counts as missed in recall.
-    Neighbouring quarters share a frame.
+    A frame without a value (NaN) is left out of mean and decay, and counts as missed in recall. Neighbouring quarters
+    share a frame.
 
     Args:
         values: one per frame in time order, in 0..1.
 
     Raises:
-        ValueError: there is no value.
+        ValueError: `values` is empty.
 
     >>> statistics([1.0, 1.0, 0.5, 0.5, 0.0])
     Statistics(mean=0.6, recall=0.4, decay=0.75)
@@ -189,13 +189,13 @@ def statistics(values: Iterable[float]) -> Statistics:
 
 
 def _mean_of_known(values: npt.NDArray[np.float64]) -> float:
-    """Mean of the values that are not NaN; NaN where there is none."""
+    """Return the mean of the values that are not NaN; NaN if all are."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else math.nan
 
 
 def _as_pair(prediction: npt.NDArray[Any], truth: npt.NDArray[Any]) -> tuple[BoolMask, BoolMask]:
-    """Check two masks against each other and read them as bool."""
+    """Check that two masks have the same shape, and return them as bool."""
     if prediction.ndim != 2 or prediction.shape != truth.shape:
         raise ValueError(
             f"expected two masks of one size (H, W), got prediction {prediction.shape} and truth {truth.shape}"
@@ -204,10 +204,10 @@ def _as_pair(prediction: npt.NDArray[Any], truth: npt.NDArray[Any]) -> tuple[Boo
 
 
 def _crop_to_objects(prediction: BoolMask, truth: BoolMask) -> tuple[BoolMask, BoolMask]:
-    """Cut both masks to the box around both objects; their boundaries are unchanged by it.
+    """Crop both masks to the box around both objects, which leaves their boundaries unchanged.
 
-    One pixel is kept on every side: boundary pixels lie up to one above and left of the object, and
-    an empty row below and column right keeps the cut from acting as the image's edge.
+    A margin of one pixel is kept: boundary pixels lie up to one pixel above and to the left of the object, and the
+    empty row below and column to the right keep the crop from acting as the image's edge.
     """
     either = prediction | truth
     rows, columns = np.flatnonzero(either.any(axis=1)), np.flatnonzero(either.any(axis=0))

@@ -1,12 +1,12 @@
 """Scoring protocols: which frames of a sequence are scored, and which objects count in each of them.
 
-- `davis` (the DAVIS-2017 evaluation; with one object DAVIS-2016): the objects are those of the first annotated
-  frame, whatever comes later; that frame and the last annotated one are left out.
+- `davis` (the DAVIS-2017 evaluation; with one object DAVIS-2016): only the objects of the first annotated frame
+  count. That frame and the last annotated one are left out.
 - `per-appearance` (vos-benchmark): the same frames, but an object counts from the first scored frame in which the
-  ground truth or the result shows it. So an object that begins mid-video is scored, and a result that shows it too
-  early pays for it. An object that the ground truth shows in no scored frame is not reported.
-- `youtube-vos`: an object counts from the frame after the one in which the ground truth first shows it (its mask is
-  given there) to the last annotated frame, which is not left out.
+  ground truth or the result shows it. So an object that appears mid-video is scored, and a result that shows it too
+  early scores lower. An object that the ground truth shows in no scored frame is not reported.
+- `youtube-vos`: an object counts from the frame after the one in which the ground truth first shows it (where its
+  mask is given as an annotation) to the last annotated frame, which is scored too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cyclevos.errors import DatasetError
 
 
 class Protocol(str, Enum):
-    """The benchmark whose rules decide what is scored."""
+    """The benchmark whose rules apply."""
 
     DAVIS = "davis"
     PER_APPEARANCE = "per-appearance"
@@ -30,10 +30,10 @@ class Protocol(str, Enum):
 
 
 class CountedObjects:
-    """Tells for each frame which objects are scored.
+    """Decides for each frame which objects are scored.
 
     Args:
-        protocol: whose rules.
+        protocol: the rules.
         first_ids: ids in the first annotated frame.
     """
 
@@ -60,15 +60,15 @@ class CountedObjects:
         return sorted(self._in_truth | self._in_results)
 
     def is_reported(self, object_id: int) -> bool:
-        """Tell, after the last frame, whether an object is one of the ground truth's."""
+        """Return, after the last frame, whether an object occurs in the ground truth."""
         return object_id in self._in_truth
 
 
 def scored_frames(sequence: Sequence, protocol: Protocol = Protocol.DAVIS) -> list[str]:
-    """Names of the frames that are scored, in time order; all of them have ground truth.
+    """Return the names of the scored frames in time order; each has ground truth.
 
     Raises:
-        DatasetError: none is left.
+        DatasetError: too few frames have ground truth.
     """
     names = list(sequence.annotations)
     scored, needed, left_out = names[1:-1], 3, "the first and the last are"
@@ -84,7 +84,7 @@ def scored_frames(sequence: Sequence, protocol: Protocol = Protocol.DAVIS) -> li
 
 
 def ids_in(mask: npt.NDArray[Any]) -> set[int]:
-    """Ids above 0 that a mask (H, W) of uint8 shows.
+    """Return the ids above 0 in a mask (H, W) of uint8.
 
     >>> ids_in(np.array([[0, 3], [3, 200]], dtype=np.uint8))
     {200, 3}

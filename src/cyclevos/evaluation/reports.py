@@ -1,4 +1,4 @@
-"""Owns how an evaluation is written down: JSON, CSV and the table on the terminal."""
+"""An evaluation as JSON, as CSV and as the table on the terminal."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
 
     Returns:
         `{"overall": S, "sequences": {name: S + {"objects": {id: S}}}}` where `S` is
-        `{"J": {"mean", "recall", "decay"}, "F": {the same}, "J&F": float}`; beside them `"protocol"` and,
-        where categories are known, `"G": float`, `"seen": S or None` and `"unseen": S or None`.
+        `{"J": {"mean", "recall", "decay"}, "F": {the same}, "J&F": float}`; in addition `"protocol"` and,
+        if categories are known, `"G": float`, `"seen": S or None` and `"unseen": S or None`.
     """
     return {
         "overall": _scores_to_json(evaluation.overall),
@@ -51,7 +51,7 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def write_json(evaluation: Evaluation, path: str | Path) -> None:
-    """Write `to_json` to a file, whole or not at all.
+    """Write the result of `to_json` to a file, completely or not at all.
 
     Raises:
         OutputError: the file cannot be written.
@@ -60,7 +60,7 @@ def write_json(evaluation: Evaluation, path: str | Path) -> None:
 
 
 def write_csv(evaluation: Evaluation, path: str | Path) -> None:
-    """Write a row of fractions per object under `CSV_HEADER`, whole or not at all.
+    """Write a row of fractions per object under `CSV_HEADER`, completely or not at all.
 
     Raises:
         OutputError: the file cannot be written.
@@ -75,7 +75,7 @@ def write_csv(evaluation: Evaluation, path: str | Path) -> None:
 
 
 def table(evaluation: Evaluation) -> Table:
-    """Lay an evaluation out for the terminal: a row per object, the overall figures last, in percent."""
+    """Return the table for the terminal: a row per object and the overall figures last, in percent."""
     result = Table(title=escape(evaluation.dataset), box=SIMPLE_HEAD)
     result.add_column("sequence", no_wrap=True)
     result.add_column("id", justify="right")
@@ -90,7 +90,7 @@ def table(evaluation: Evaluation) -> Table:
 
 
 def overall_line(evaluation: Evaluation) -> str:
-    """Say the overall result in one line, in percent, and G in a second where categories are known."""
+    """Return the overall result as one line, in percent, with G on a second line if categories are known."""
     overall = evaluation.overall
     objects = sum(len(sequence.objects) for sequence in evaluation.sequences.values())
     line = (
@@ -113,17 +113,17 @@ def _categories_to_json(categories: CategoryScores | None) -> dict[str, Any]:
 
 
 def _scores_to_json(scores: Scores) -> dict[str, Any]:
-    """One level of `to_json`."""
+    """Return one level of the dictionary of `to_json`."""
     return {"J": scores.J._asdict(), "F": scores.F._asdict(), "J&F": scores.j_and_f}
 
 
 def _figures(scores: Scores) -> list[float]:
-    """All figures in the CSV's order."""
+    """Return all figures in the order of the CSV."""
     return [*scores.J, *scores.F, scores.j_and_f]
 
 
 def _percent(scores: Scores) -> list[str]:
-    """All figures in the table's order."""
+    """Return all figures in the order of the table."""
     return [f"{100 * value:.1f}" for value in (scores.j_and_f, *scores.J, *scores.F)]
 
 

@@ -1,4 +1,4 @@
-"""Owns what an evaluation returns: J and F of every object, sequence and of the whole data set.
+"""The result of an evaluation: J and F of every object, of every sequence and of the whole data set.
 
 All values are fractions, not percent.
 """
@@ -15,11 +15,11 @@ from cyclevos.evaluation.measures import Statistics
 
 @dataclass(frozen=True)
 class Scores:
-    """Region similarity and boundary accuracy of something.
+    """Region similarity J and boundary accuracy F of an object, a sequence or a data set.
 
     Attributes:
-        J: mean, recall and decay of the region similarity.
-        F: likewise of the boundary measure.
+        J: mean, recall and decay of region similarity.
+        F: mean, recall and decay of boundary accuracy.
     """
 
     J: Statistics
@@ -39,7 +39,7 @@ class ObjectScores(Scores):
         object_id: the object's number in the ground truth.
         frame_names: the scored frames in time order.
         J_values: region similarity of each of them.
-        F_values: boundary measure of each of them.
+        F_values: boundary accuracy of each of them.
     """
 
     object_id: int
@@ -63,11 +63,11 @@ class SequenceScores(Scores):
 
 @dataclass(frozen=True)
 class CategoryScores:
-    """Scores of the objects of seen and of unseen categories (YouTube-VOS), at least one of them there.
+    """Scores of seen and of unseen categories (YouTube-VOS); at least one of the two is present.
 
     Attributes:
-        seen: the mean over the objects of categories that training has shown; None where there is none.
-        unseen: likewise of the others.
+        seen: the mean over the objects whose category occurs in training; None if there are no such objects.
+        unseen: the mean over the other objects; None if there are none.
     """
 
     seen: Scores | None
@@ -75,7 +75,7 @@ class CategoryScores:
 
     @property
     def g(self) -> float:
-        """G, the mean of J and F over seen and unseen categories; of the one group where the other has no object."""
+        """G, the mean of J and F over seen and unseen categories; a group without objects is left out."""
         groups = [each for each in (self.seen, self.unseen) if each is not None]
         return sum(each.j_and_f for each in groups) / len(groups)
 
@@ -86,10 +86,10 @@ class Evaluation:
 
     Attributes:
         dataset: the data set's name.
-        overall: the mean over all objects of all sequences (DAVIS-2017's way).
+        overall: the mean over all objects of all sequences, as in DAVIS-2017.
         sequences: each sequence's scores by its name, in the data set's order.
-        protocol: whose rules decided which frames and objects count.
-        categories: means over seen and unseen categories, where they are known.
+        protocol: the rules that decided which frames and objects count.
+        categories: means over seen and unseen categories; None if they are unknown.
     """
 
     dataset: str
@@ -100,7 +100,7 @@ class Evaluation:
 
 
 def mean_scores(scores: Iterable[Scores]) -> Scores:
-    """Average scores, every figure by itself.
+    """Average scores, each figure separately.
 
     >>> low, high = Statistics(0.25, 0.0, 0.0), Statistics(0.75, 1.0, 0.5)
     >>> mean_scores([Scores(J=low, F=low), Scores(J=high, F=low)]).J

@@ -1,4 +1,4 @@
-"""Scoring a folder of results: every sequence by a protocol, over as many processes as there are CPUs."""
+"""Scoring a folder of results by a protocol, with one process per CPU."""
 
 from __future__ import annotations
 
@@ -35,16 +35,15 @@ def evaluate(
         results_dir: holds `<sequence>/<frame>.png`, indexed or grey, pixel value = object id.
         dataset: the sequences to score, from `open_dataset`.
         protocol: whose rules decide which frames and objects count.
-        workers: processes to spread the sequences over; None takes one per CPU. The result is the
-            same for any number.
-        progress: called with a sequence's name when its scores are there.
+        workers: processes that share the sequences; None takes one per CPU. The result is the same for any number.
+        progress: called with the name of each sequence as it is scored.
 
     Returns:
-        Scores of every object, every sequence and overall.
+        Scores of every object, of every sequence, and overall.
 
     Raises:
-        DatasetError: a predicted sequence or frame is missing, has another size than the ground truth,
-            is no id mask or holds an id that the ground truth does not know.
+        DatasetError: the result of a sequence or frame is missing, differs in size from the ground truth, is not an
+            id mask, or holds an id that the ground truth does not have.
         ConfigError: `workers` is below 1, or the protocol is not one of `Protocol`.
     """
     protocol = _protocol(protocol)
@@ -105,7 +104,7 @@ def evaluate_sequence(results_dir: Path, sequence: Sequence, protocol: Protocol 
 
 
 def _object_scores(object_id: int, values: list[tuple[str, float, float]]) -> ObjectScores:
-    """Sum up an object's frames, given as name, J and F."""
+    """Summarise an object's frames, given as name, J and F."""
     names, regions, boundaries = zip(*values, strict=True)
     return ObjectScores(
         J=statistics(regions),
@@ -131,8 +130,8 @@ def _evaluate_in_processes(
     workers: int,
     progress: Callable[[str], None] | None,
 ) -> dict[str, SequenceScores]:
-    """Spread the sequences over processes, the longest first so that none ends late and alone."""
-    # A fork would copy the caller's threads' locks and its memory; spawn is the same on every system.
+    """Share the sequences among processes, longest first, so that none is left running alone at the end."""
+    # A fork would copy the caller's memory and the locks of its threads; spawn works the same on every system.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         futures = {
@@ -141,7 +140,7 @@ def _evaluate_in_processes(
         }
         finished: dict[str, SequenceScores] = {}
         try:
-            # Collected in the data set's order, so that of several errors the same one is raised always.
+            # Collected in the data set's order, so that the same one of several errors is raised every time.
             for sequence in dataset:
                 finished[sequence.name] = futures[sequence.name].result()
                 if progress is not None:
@@ -153,7 +152,7 @@ def _evaluate_in_processes(
 
 
 def _check_complete(results_dir: Path, dataset: Dataset, protocol: Protocol) -> None:
-    """Look for every file that will be scored before any of the work is done."""
+    """Check that every file to be scored exists, before any work is done."""
     if not results_dir.is_dir():
         raise DatasetError(f"The results folder {results_dir} does not exist.", "Check the path.")
     absent = [each.name for each in dataset if not (results_dir / each.name).is_dir()]

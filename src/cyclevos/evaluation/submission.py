@@ -1,4 +1,4 @@
-"""The zip for a challenge's server: what it must contain, checked before anything is written.
+"""The zip file for a challenge server; its contents are checked before anything is written.
 
 DAVIS expects `<sequence>/<frame>.png` for every frame; YouTube-VOS expects `Annotations/<sequence>/<frame>.png`
 for the frames that its `meta.json` lists.
@@ -21,7 +21,7 @@ from cyclevos.labels import IGNORE
 from cyclevos.naming import size_text
 from cyclevos.pictures.images import upright_size
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can store: equal masks give equal bytes
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can store; constant, so that equal masks give equal bytes
 
 
 def write_submission(
@@ -37,11 +37,11 @@ def write_submission(
         meta: the frames that the server scores; None takes every frame of the data set.
 
     Returns:
-        The number of masks in it.
+        The number of masks in the zip.
 
     Raises:
-        DatasetError: a mask is missing, broken, not indexed, of another size than its frame or holds an
-            id that no annotation has; or `meta` does not fit the data set.
+        DatasetError: a mask is missing, broken, not indexed, differs in size from its frame or holds an id that no
+            annotation has; or `meta` does not match the data set.
         OutputError: the zip cannot be written.
     """
     results_dir = Path(results_dir)
@@ -72,7 +72,7 @@ def _asked_frames(sequence: Sequence, meta: YouTubeMeta | None) -> list[str]:
     absent = [name for name in asked if name not in known]
     if absent:
         raise DatasetError(
-            f"The meta file lists frame '{absent[0]}' of sequence '{sequence.name}', which has no such frame.",
+            f"The meta file lists frame '{absent[0]}' of sequence '{sequence.name}', but that frame does not exist.",
             "Give the meta.json of this split.",
         )
     return asked
@@ -96,7 +96,7 @@ def _check_complete(results_dir: Path, wanted: dict[str, list[str]]) -> None:
 
 
 def _check_masks(results_dir: Path, sequence: Sequence, wanted: list[str]) -> None:
-    """Refuse masks that the server would refuse or would score as something else."""
+    """Refuse masks that the server would refuse or would score wrongly."""
     known: set[int] = set()
     for name in sequence.annotations:
         known |= ids_in(read_truth(sequence, name)) - {IGNORE}

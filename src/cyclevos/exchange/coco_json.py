@@ -1,4 +1,4 @@
-"""Reading COCO and YouTube-VIS JSON: run-length codes or polygons, objects told apart by track."""
+"""Reading COCO and YouTube-VIS JSON: run-length codes or polygons, objects distinguished by track."""
 
 from __future__ import annotations
 

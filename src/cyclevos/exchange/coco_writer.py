@@ -1,7 +1,7 @@
 """Results as one COCO file of run-length encoded objects, with track ids.
 
-During a run each frame is one JSON line in a file beside it (:func:`cyclevos.files.atomic.partial_path`), so memory
-stays bounded and an interrupted run keeps its frames. Closing turns the lines into the COCO file.
+During a run each frame is one JSON line in another file (:func:`cyclevos.files.atomic.partial_path`), so memory stays
+bounded and an interrupted run keeps its frames. Closing turns the lines into the COCO file.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from cyclevos.pictures.mask_files import read_ground_truth
 from cyclevos.pictures.sequence_masks import SequenceMasks
 
 NAMES = "names.json"
-"""File beside the objects' folders that maps folder names to object names; only written where objects have names."""
+"""File next to the objects' folders that maps folder names to object names; only written where objects have names."""
 
 
 def read_indexed(folder: Path) -> MaskTrack:
@@ -36,7 +36,7 @@ def read_indexed(folder: Path) -> MaskTrack:
         The masks; each is read when its turn comes.
 
     Raises:
-        MaskError: there is no PNG, or one of them is broken.
+        MaskError: there are no PNGs, or one is broken.
     """
     files = list_masks(folder)
     if not files:
@@ -66,7 +66,8 @@ def read_objects(folder: Path, overlap: str = "error") -> MaskTrack:
         The masks; each is read when its turn comes.
 
     Raises:
-        MaskError: there are no objects or too many, two folders have one number, or masks of one frame differ in size.
+        MaskError: there are no objects or too many, two folders have the same number, or masks of a frame differ in
+            size.
     """
     folders = object_folders(folder)
     if not 1 <= len(folders) <= 255:
@@ -190,11 +191,11 @@ def _black_and_white(ids: UInt8Array, object_id: int) -> Image.Image:
 
 
 def _is_black_and_white(file: Path) -> bool:
-    """Tell whether a PNG is 8-bit grey and holds nothing but 0 and 255, as ours do; broken files are not ours."""
+    """Return whether a PNG is 8-bit grey and holds nothing but 0 and 255, as ours do; broken files are not ours."""
     try:
         with Image.open(file) as image:
             counts = image.histogram() if image.mode == "L" else []
-    except Exception:  # whatever Pillow raises on a broken file
+    except Exception:  # Pillow may raise any exception on a broken file
         return False
     return bool(counts) and not any(counts[1:255])
 

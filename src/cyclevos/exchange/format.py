@@ -127,7 +127,7 @@ class Format:
     preselected: bool = False
 
     def writes_by_frame(self, *, objects_known: bool) -> bool:
-        """Tell whether it is written frame by frame; otherwise it is made from finished masks.
+        """Return whether it is written frame by frame; otherwise it is made from finished masks.
 
         Args:
             objects_known: every object of the video is known beforehand.

@@ -85,7 +85,7 @@ def chosen(wanted: Sequence[str]) -> tuple[Format, ...]:
     """Return the formats that ``--save`` names, each once.
 
     Raises:
-        ConfigError: there is none, or a name is not that of a format that a run can write.
+        ConfigError: there are no names, or a name is not that of a format that a run can write.
     """
     allowed = offered(RUN)
     found = {name: find(name, allowed) for name in wanted}
@@ -112,7 +112,7 @@ def detect(path: Path) -> str:
         Its name. YouTube-VIS counts as ``coco``: reading tells them apart by their content.
 
     Raises:
-        MaskError: there is no such file, or it looks like none of the formats.
+        MaskError: the file does not exist, or it matches none of the formats.
     """
     if not path.exists():
         raise MaskError(f"{path} does not exist.", f"Give masks in one of these formats: {names(readable())}.")
@@ -152,7 +152,7 @@ def read_track(
         raise MaskError(f"Masks cannot be read in the format {kind}.", f"Choose one of {names(readable())}.")
     if found.is_folder != path.is_dir():
         is_, wants = ("a folder", "a file") if path.is_dir() else ("not a folder", "a folder")
-        raise MaskError(f"{path} is {is_}, the format {kind} is {wants}.", "Choose another path or another format.")
+        raise MaskError(f"{path} is {is_}, but the format {kind} is {wants}.", "Choose another path or another format.")
     return found.read(path, ReadOptions(video, length, overlap))
 
 
@@ -165,7 +165,7 @@ def write_track(track: MaskTrack, kind: str, path: Path) -> list[str]:
         path: file or folder to write.
 
     Returns:
-        What the format cannot hold, in words; empty where it holds everything.
+        A text for each thing that the format cannot hold; empty if it can hold everything.
 
     Raises:
         MaskError: the masks cannot be read, or the format is not made from masks alone.
@@ -201,7 +201,7 @@ def remove_output(folder: Path) -> None:
 
 
 def losses(track: MaskTrack, kind: Format) -> list[str]:
-    """Return what a format cannot hold of some masks, in words."""
+    """Return a text for each property of some masks that a format cannot hold."""
     room = kind.room
     if room is None:
         return []

@@ -1,4 +1,4 @@
-"""The masks that a user gives for a video: read in any form, matched to their frames, and checked."""
+"""The annotations that a user gives for a video: read in any format, matched to their frames, and checked."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ def read_masks(
 ) -> dict[int, MaskImage]:
     """Read the annotated frames' masks.
 
-    255 becomes object 1 if no mask holds any other id; otherwise it is an id like any other in all of them.
+    255 becomes object 1 if no mask holds any other id; otherwise 255 is an id like any other in all masks.
 
     Args:
-        path: one PNG, which belongs to the first frame, a folder of PNGs named after their frames, or a COCO or
-            YouTube-VIS file, whose images are named after their frames.
+        path: one PNG, which belongs to the first frame; a folder of PNGs named after their frames; or a COCO or
+            YouTube-VIS file with images named after their frames.
         frame_names: the source's frame names; None for a video, whose masks are named by frame index
             ("00012.png" or "12.png").
-        frame_count: number of frames of such a video, None if unknown.
+        frame_count: number of frames of such a video; None if unknown.
         fit_to: (height, width) that every mask must have.
-        reading: what is done to masks that do not fit.
+        reading: what to do with masks that do not fit.
 
     Returns:
         Masks by frame index, in ascending order.
 
     Raises:
-        MaskError: there is no mask, a mask belongs to no frame, two belong to one frame, one has another size, or
+        MaskError: there are no masks, a mask matches no frame, two match the same frame, a mask has the wrong size, or
             as in read_labels.
     """
     path, frames = Path(path), FrameNames(frame_names, frame_count)
@@ -67,7 +67,7 @@ def read_masks(
 
 
 def read_source_masks(path: str | Path, source: FrameSource, reading: MaskReading = STRICT) -> dict[int, MaskImage]:
-    """Read the annotated frames' masks of an opened source, in its size; otherwise like :func:`read_masks`."""
+    """Read the masks for an opened source, in its size; otherwise like :func:`read_masks`."""
     return read_masks(path, source.frame_names, frame_count=source.len_hint, fit_to=source.size, reading=reading)
 
 
@@ -83,10 +83,10 @@ def read_reaching_masks(
         path: the masks.
         source: the frames.
         direction: of the run.
-        reading: what is done to masks that do not fit.
+        reading: what to do with masks that do not fit.
 
     Raises:
-        MaskError: they cannot be used, or no other frame lies in the direction.
+        MaskError: the masks cannot be used, or no other frame lies in the direction.
     """
     images = read_source_masks(path, source, reading)
     shown = [index for index, image in images.items() if image.object_ids]
@@ -108,7 +108,7 @@ def _from_json(path: Path, frames: FrameNames) -> dict[int, tuple[MaskImage, Pat
     shown = {frame.name: MaskImage(frame.ids, track.palette) for frame in track.frames() if frame.ids.any()}
     if not shown:
         raise MaskError(f"{path} marks no object. Expected at least one mask to start from.", "Export it again.")
-    # An image's name may end in .png like a mask's.
+    # The names of images may end in .png, as those of masks do.
     matched = _match_names(
         {name: Path(name).stem if is_mask_file(Path(name)) else name for name in shown}, frames, path
     )
@@ -116,7 +116,7 @@ def _from_json(path: Path, frames: FrameNames) -> dict[int, tuple[MaskImage, Pat
 
 
 def _from_files(files: dict[int, Path], reading: MaskReading) -> dict[int, tuple[MaskImage, Path]]:
-    """Read masks by frame index; what 255 means is decided over all of them."""
+    """Read masks by frame index; what 255 means is decided for all masks together."""
     masks = one_object_to_1([read_labels(file, fix_mask=reading.fix) for file in files.values()])
     return {k: (mask, file) for (k, file), mask in zip(files.items(), masks, strict=True)}
 
@@ -162,7 +162,7 @@ def _warn_of_name(path: Path, frames: FrameNames) -> None:
     """Warn of a single mask, which belongs to the first frame, that is named after another one."""
     if frames.index(path.stem):
         logger.warning(
-            "%s is taken for the first frame, like every single mask, although it is named after another one. To use "
+            "%s is used for the first frame, as every single mask is, although it is named after another one. To use "
             "it for that frame, put it in a folder and give the folder (--masks FOLDER).",
             path,
         )
@@ -182,12 +182,12 @@ def _fitted(mask: MaskImage, size: tuple[int, int], reading: MaskReading, file: 
 
 
 def _check_reach(shown: Sequence[int], direction: str, count: int | None) -> None:
-    """Refuse masks that no other frame of the video can be reached from.
+    """Refuse masks from which no other frame of the video can be reached.
 
     Args:
         shown: indices of the frames whose masks show an object.
         direction: of the run.
-        count: number of frames, None if unknown; then only the beginning is checked.
+        count: number of frames; None if unknown, then only the beginning is checked.
     """
     if count == 1:
         return

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class MaskReading:
-    """What is done to given masks that do not fit as they are.
+    """What to do with a user's masks that do not fit.
 
     Attributes:
         fit: resize masks of another size (nearest neighbour) instead of refusing them.

@@ -43,7 +43,7 @@ def read_mots(path: Path, *, length: int | None = None, overlap: str = "error") 
         The masks; codes are decoded when their frame's turn comes.
 
     Raises:
-        MaskError: a line is broken, masks differ in size, or there is no line.
+        MaskError: a line is broken, masks differ in size, or the file is empty.
     """
     found = _read_lines(path)
     lines = [line for each in found.values() for line in each]

@@ -53,7 +53,7 @@ class MaskTrack:
 
     @property
     def palette(self) -> bytes | None:
-        """768 bytes of RGB, None where there is no palette."""
+        """768 bytes of RGB, None if there is no palette."""
         return self.appearance.palette
 
 

@@ -1,1 +1,1 @@
-"""Files that survive a kill (written beside and renamed, appended, locked), safe names, and the host's limits."""
+"""Files that survive a kill (replaced, appended to or locked), safe names, and the limits of the host."""

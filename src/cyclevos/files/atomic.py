@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside and renamed; errors of the disk become OutputError."""
+"""Files that are complete or absent: written to a temporary file and renamed; write errors become OutputError."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _MARK = ".cyclevos"
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path in the same folder that is renamed to `path` when the block ends without an error.
+    """Yield a temporary path in the same folder, which is renamed to `path` when the block ends without an error.
 
-    On an error the temporary file is removed and `path` stays as it was.
+    On an error, the temporary file is removed and `path` is unchanged.
 
     Raises:
-        OutputError: the system refuses to write.
+        OutputError: the file cannot be written.
     """
     temporary = temporary_path(path)
     with output_errors(path):
@@ -35,10 +35,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def temporary_path(path: Path) -> Path:
-    """Return where a file is written before it gets its name.
+    """Return the path at which a file is written before it is renamed.
 
-    The path is the same each time, so a killed run leaves at most one such file. Its name carries our mark:
-    :func:`remove_leftovers` removes no other program's temporary files.
+    The path is the same every time, so a killed run leaves at most one such file. Its name carries our mark, so that
+    :func:`remove_leftovers` does not remove temporary files of other programs.
 
     Example:
         >>> temporary_path(Path("out/00000.png")).name
@@ -48,7 +48,7 @@ def temporary_path(path: Path) -> Path:
 
 
 def partial_path(path: Path) -> Path:
-    """Return where a file that grows over a whole run is kept until it is complete; marked like a temporary one.
+    """Return the path of a file that grows during a run, until it is complete; marked like a temporary file.
 
     Example:
         >>> partial_path(Path("out/annotations.json")).name
@@ -64,10 +64,10 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names of a folder's files are on disk, where the system supports that.
+    """Wait until the names of a folder's files are on disk, if the system supports it.
 
     Raises:
-        OSError: the disk refuses.
+        OSError: the folder cannot be synchronised.
     """
     if os.name != "posix":  # Windows cannot open a folder, and writes names to disk itself
         return
@@ -75,17 +75,17 @@ def sync_folder(folder: Path) -> None:
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network drives only sync files
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network drives can only synchronise files
             raise
     finally:
         os.close(handle)
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a file where a folder for results is wanted.
+    """Refuse a file where a folder for results is expected.
 
     Raises:
-        OutputError: there is a file of this name.
+        OutputError: the path is a file.
     """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file. Expected a folder for the results.", "Choose another name.")
@@ -96,7 +96,7 @@ def output_errors(path: Path) -> Iterator[None]:
     """Turn an OSError within the block into an OutputError that names the path and the free space.
 
     Raises:
-        OutputError: in place of an OSError.
+        OutputError: in place of the OSError.
     """
     try:
         yield
@@ -113,7 +113,7 @@ def _advice(error: OSError) -> str:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return "Free some space or choose an output folder on another disk."
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        return "Choose an output folder that you may write to."
+        return "Choose an output folder that you have permission to write to."
     return "Check that the folder still exists and that its disk is connected."
 
 

@@ -1,4 +1,4 @@
-"""What this machine gives to the process: CPUs it may use, and the memory it has used at most."""
+"""The host's limits: how many CPUs this process may use, and its peak memory."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _OWN_CGROUPS = Path("/proc/self/cgroup")
 
 
 def available_cpus() -> int:
-    """Return how many CPUs this process may use, at least 1.
+    """Return the number of CPUs that this process may use, at least 1.
 
-    The smallest of: the machine's CPUs, those that the process is bound to (affinity), and the quota of the
-    container or job that it runs in (Linux control groups, rounded up to whole CPUs).
+    It is the smallest of the machine's CPUs, the CPUs that the process is bound to (affinity), and the quota of its
+    container or job (Linux control groups, rounded up to whole CPUs).
     """
     quota = cgroup_quota(_CGROUPS, _OWN_CGROUPS)
     usable = _usable_cpus()
@@ -25,24 +25,24 @@ def available_cpus() -> int:
 
 
 def peak_memory() -> int | None:
-    """Return the most memory that this process has held so far, in bytes; None where the system does not tell."""
+    """Return the peak memory of this process so far in bytes; None if the system does not report it."""
     try:
         import resource
-    except ImportError:  # Windows has no such module
+    except ImportError:  # not available on Windows
         return _windows_peak_memory()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, the others kilobytes
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, other systems kilobytes
 
 
 def cgroup_quota(root: Path, own: Path) -> float | None:
-    """Return the smallest CPU quota of a process's control groups and the groups that contain them.
+    """Return the smallest CPU quota of a process's control groups and of the groups that contain them.
 
     Args:
-        root: where control groups are mounted.
-        own: file that lists the process's groups, one `number:controllers:path` a line.
+        root: folder where control groups are mounted.
+        own: file that lists the process's groups, one `number:controllers:path` per line.
 
     Returns:
-        CPUs, above 0; None where nothing limits them.
+        CPUs, above 0; None if there is no limit.
     """
     try:
         lines = own.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -71,10 +71,10 @@ def _usable_cpus() -> int:
 
 
 def _with_parents(root: Path, path: str) -> Iterator[Path]:
-    """Yield the folder of a group and of all groups around it.
+    """Yield the folders of a group and of all groups that contain it.
 
-    In a container the path may be that of the host, which does not exist inside: only the root is found then, and
-    it holds the container's own limits.
+    Inside a container the path may be the host's, which does not exist there. Only the root is found then, and it
+    holds the limits of the container.
     """
     inside = PurePosixPath(path.lstrip("/"))
     for part in (inside, *inside.parents):
@@ -89,7 +89,7 @@ def _quota_v2(folder: Path) -> float | None:
 
 
 def _quota_v1(folder: Path) -> float | None:
-    """Read the two files of version 1; a quota of -1 means that there is none."""
+    """Read the two files of version 1; a quota of -1 means no limit."""
     quota, period = _words(folder / "cpu.cfs_quota_us"), _words(folder / "cpu.cfs_period_us")
     return _ratio(quota[0], period[0]) if quota and period else None
 
@@ -130,13 +130,13 @@ def _windows_peak_memory() -> int | None:
         return None
     try:
         kernel = load("kernel32", use_last_error=True)
-        # Without these declarations ctypes would cut the 64-bit handle to 32 bits.
+        # Without these declarations, ctypes would truncate the 64-bit handle to 32 bits.
         kernel.GetCurrentProcess.restype = ctypes.c_void_p
         ask = kernel.K32GetProcessMemoryInfo
         ask.argtypes = (ctypes.c_void_p, ctypes.POINTER(_MemoryCounters), ctypes.c_uint32)
         ask.restype = ctypes.c_int
         counters = _MemoryCounters(cb=ctypes.sizeof(_MemoryCounters))
-        told = ask(kernel.GetCurrentProcess(), ctypes.byref(counters), counters.cb)
+        succeeded = ask(kernel.GetCurrentProcess(), ctypes.byref(counters), counters.cb)
     except (OSError, AttributeError):
         return None
-    return int(counters.PeakWorkingSetSize) if told else None
+    return int(counters.PeakWorkingSetSize) if succeeded else None

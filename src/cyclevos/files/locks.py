@@ -1,4 +1,4 @@
-"""Locks on folders: one process at a time, released by the system when the process ends, however it ends."""
+"""Locks on folders: one process at a time; the system releases a lock when its process ends, even by a kill."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _LOCK = ".cyclevos.lock"
 
 
 class Lock:
-    """A lock that is held until :meth:`release`, from whichever thread that is called.
+    """A lock that is held until :meth:`release`, which any thread may call.
 
     Args:
-        path: the lock's file; made if need be, readable by its owner only.
+        path: the lock's file; created if needed, readable by its owner only.
 
     Raises:
-        BlockingIOError: another lock on the same file is held, in this process or another one.
-        OutputError: the file cannot be made.
+        BlockingIOError: another lock on the same file is held, by this process or another one.
+        OutputError: the file cannot be created.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,16 +36,16 @@ class Lock:
         raise BlockingIOError(f"{path} is locked")
 
     def release(self) -> None:
-        """Let others have it; may be called again."""
+        """Release the lock; calling it again has no effect."""
         self._lock.release(force=True)
 
 
 @contextmanager
 def sole_writer(folder: Path) -> Iterator[None]:
-    """Reserve a folder of results for this process; the folder is made if need be.
+    """Reserve a folder of results for this process; the folder is created if needed.
 
     Raises:
-        OutputError: another process writes there, or the folder cannot be made.
+        OutputError: another process writes there, or the folder cannot be created.
     """
     check_folder(folder)
     with output_errors(folder / _LOCK):

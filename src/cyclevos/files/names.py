@@ -1,4 +1,4 @@
-"""Names of files and folders made from a user's words: valid on Linux, macOS and Windows, and distinct there."""
+"""Names of files and folders from a user's text: valid and distinct on Linux, macOS and Windows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
-# Names of devices on Windows, whatever their ending.
+# Names of devices on Windows, with any ending.
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])", re.IGNORECASE)
 
 
@@ -15,18 +15,18 @@ def safe_name(text: str, fallback: str = "unnamed", *, longest: int = 120) -> st
     """Turn any text into the name of a file or folder.
 
     Args:
-        text: what a user called something.
-        fallback: the name of a text of which nothing is left.
-        longest: bytes in UTF-8 at most; file systems allow 255, and endings are added to a name.
+        text: any text, such as the name of an object.
+        fallback: the name if no character of the text can be used.
+        longest: most bytes in UTF-8; file systems allow 255, and endings are added to a name.
 
     Returns:
-        The text itself where it is valid everywhere.
+        The text itself if it is valid everywhere, else a changed one.
 
     Example:
         >>> safe_name("Käse 1"), safe_name("a/b: c?"), safe_name("con.txt"), safe_name("..")
         ('Käse 1', 'a_b_ c_', 'con_.txt', 'unnamed')
     """
-    # A name that a file system would normalise has to come back as it was written.
+    # Normalise now, because some file systems would, and the name would then differ from the one written.
     plain = unicodedata.normalize("NFC", text.encode(errors="replace").decode())
     name = _trimmed(_FORBIDDEN.sub("_", plain), longest)
     stem, dot, rest = name.partition(".")
@@ -36,10 +36,10 @@ def safe_name(text: str, fallback: str = "unnamed", *, longest: int = 120) -> st
 
 
 def distinct_names(texts: Iterable[str], fallback: str = "unnamed", *, longest: int = 120) -> list[str]:
-    """Turn texts into names of which no two are one on a file system that ignores case.
+    """Turn texts into names that are distinct even on a file system that ignores case.
 
     Args:
-        texts: what a user called several things.
+        texts: any texts.
         fallback: as in `safe_name`.
         longest: as in `safe_name`.
 
@@ -61,7 +61,7 @@ def distinct_names(texts: Iterable[str], fallback: str = "unnamed", *, longest: 
 
 
 def _trimmed(name: str, longest: int) -> str:
-    """Cut a name to its bytes; Windows drops full stops and spaces at the end, leading ones hide or mislead."""
+    """Cut a name to `longest` bytes and trim it: Windows drops final full stops and spaces; leading ones confuse."""
     name = name.lstrip(" .")
     return name.encode()[:longest].decode(errors="ignore").rstrip(" .")
 

@@ -1,7 +1,7 @@
-"""Append-only files: one writer and one reader, so that a kill at any byte costs the line it cut and no other.
+"""Append-only files: one writer and one reader, so that a kill at any byte costs only the line that it cut off.
 
-A line is whole when it ends in a line feed. The reader passes over what is not whole, the writer removes it before it
-appends, and lines are dropped by writing the file anew beside the old one.
+A line is complete if it ends in a line feed. The reader skips an incomplete line, the writer removes it before it
+appends, and lines are dropped by writing a new file that replaces the old one.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ Record = dict[str, Any]
 
 
 class Records(NamedTuple):
-    """What a file of JSON lines holds.
+    """The contents of a file of JSON lines.
 
     Attributes:
-        records: its records, in their order.
-        unreadable: whole lines that are no records; empty lines and a last line that was cut off are not counted.
+        records: its records, in order.
+        unreadable: number of complete lines that are not records, without empty lines.
     """
 
     records: list[Record]
@@ -33,15 +33,15 @@ def append_record(path: Path, record: Mapping[str, Any], *, flush: bool = True) 
     """Append one record as a JSON line.
 
     Args:
-        path: the file; it and its folder are made if need be.
+        path: the file; it and its folder are created if needed.
         record: JSON values.
-        flush: wait until the disk has it, so that a power cut cannot lose it.
+        flush: wait until the record is on disk, so that it survives a power cut.
 
     Returns:
         The byte at which the line starts.
 
     Raises:
-        OutputError: the system refuses to write; the file is then as it was.
+        OutputError: the record cannot be written; the file is then unchanged.
     """
     return append_lines(path, json.dumps(dict(record), ensure_ascii=False) + "\n", flush=flush)
 
@@ -50,15 +50,15 @@ def append_lines(path: Path, text: str, *, flush: bool = True) -> int:
     """Append whole lines of text.
 
     Args:
-        path: the file; it and its folder are made if need be.
+        path: the file; it and its folder are created if needed.
         text: one or more lines, each with its line feed.
-        flush: wait until the disk has it, so that a power cut cannot lose it.
+        flush: wait until the lines are on disk, so that they survive a power cut.
 
     Returns:
         The byte at which they start.
 
     Raises:
-        OutputError: the system refuses to write; the file is then as it was.
+        OutputError: the lines cannot be written; the file is then unchanged.
     """
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,10 +78,10 @@ def append_lines(path: Path, text: str, *, flush: bool = True) -> int:
 
 
 def read_records(path: Path) -> Records:
-    """Read a file of JSON lines, whatever it holds; a file that does not exist has no records.
+    """Read a file of JSON lines and skip lines that are not records; a file that does not exist has no records.
 
     Raises:
-        OSError: the file exists and the system refuses to read it.
+        OSError: the file exists but cannot be read.
     """
     records: list[Record] = []
     unreadable = 0
@@ -95,10 +95,10 @@ def read_records(path: Path) -> Records:
 
 
 def whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield each whole line, with its line feed, and the byte at which it starts.
+    """Yield each complete line, with its line feed, and the byte at which it starts.
 
     Raises:
-        OSError: the file exists and the system refuses to read it.
+        OSError: the file exists but cannot be read.
     """
     if not path.is_file():
         return
@@ -112,7 +112,7 @@ def whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def parse_record(line: bytes) -> Record | None:
-    """Return the JSON object that a line holds; None where it holds something else."""
+    """Return the JSON object in a line; None if the line holds anything else."""
     try:
         record = json.loads(line.decode())
     except (ValueError, RecursionError):
@@ -121,21 +121,21 @@ def parse_record(line: bytes) -> Record | None:
 
 
 def write_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Write a file of JSON lines anew; a kill leaves either the old file or the new one.
+    """Write or replace a file of JSON lines; a kill leaves either the old file or the new one.
 
     Raises:
-        OutputError: the system refuses to write.
+        OutputError: the file cannot be written.
     """
     _replace(path, (json.dumps(dict(record), ensure_ascii=False).encode() + b"\n" for record in records))
 
 
 def keep_records(path: Path, wanted: Callable[[Record], bool]) -> None:
-    """Drop the records that are not wanted, and every line that is no record.
+    """Drop the records that are not wanted, and every line that is not a record.
 
-    A kill leaves either the old file or the new one. The file is not touched where there is nothing to drop.
+    A kill leaves either the old file or the new one. If there is nothing to drop, the file is not touched.
 
     Raises:
-        OutputError: the system refuses to write.
+        OutputError: the file cannot be written.
     """
     if not path.is_file():
         return
@@ -157,7 +157,7 @@ def _replace(path: Path, lines: Iterable[bytes]) -> None:
 
 
 def _end_of_whole_lines(file: BinaryIO) -> int:
-    """Return where the last line feed ends; 0 where there is none."""
+    """Return the byte after the last line feed; 0 if the file has none."""
     end = int(file.seek(0, os.SEEK_END))
     while end:
         start = max(0, end - 65536)
@@ -170,7 +170,7 @@ def _end_of_whole_lines(file: BinaryIO) -> int:
 
 
 def _write_all(file: BinaryIO, data: bytes) -> None:
-    """Write to an unbuffered file, which may take less than it is given."""
+    """Write all data to an unbuffered file, which may accept less in one call."""
     rest = memoryview(data)
     while rest:
         rest = rest[file.write(rest) :]

@@ -1,4 +1,4 @@
-"""What a segmentation job is, what ``auto`` stands for in it, and what its results follow from."""
+"""A segmentation job, how its ``auto`` settings are resolved, and the identity of its results."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ class SegmentJob:
 
 
 class Resolved(NamedTuple):
-    """A job's settings with what every ``auto`` stands for."""
+    """A job's settings with every ``auto`` resolved."""
 
     segmentation: SegmentationSettings
     network: NetworkSettings
 
 
 def resolve(job: SegmentJob, network: SpaceTimeMemoryNetwork | None = None) -> Resolved:
-    """Find out what ``auto`` stands for in a job's settings.
+    """Resolve every ``auto`` in a job's settings.
 
     Args:
         job: the job.

@@ -12,14 +12,14 @@ MANIFEST = "manifest.jsonl"
 
 
 def read_manifest(path: Path) -> Records:
-    """Read a manifest: its records, and how many whole lines are no records."""
+    """Read a manifest: its records, and the number of complete lines that are not records."""
     return read_records(path)
 
 
 def clip_records(records: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return the record that describes each clip's results, by the name of its sequence.
 
-    That is the last one, except where a later run left the results as they were: then the earlier record still holds.
+    That is the last one, unless a later run left the results unchanged: then the earlier record still applies.
     """
     counting: dict[str, dict[str, Any]] = {}
     for line in records:

@@ -44,7 +44,7 @@ def batch_bars(clips: int, frames: int, *, quiet: bool) -> Iterator[tuple[OpenBa
 
     Args:
         clips: number of clips.
-        frames: number of frames of all of them together.
+        frames: total number of frames of all clips.
         quiet: show nothing.
 
     Yields:

@@ -22,7 +22,7 @@ from cyclevos.propagation.propagator import Prediction
 
 
 def result_names(save: Sequence[str]) -> list[str]:
-    """Return the names of a run's results beside its masks, within the output folder."""
+    """Return the names of a run's results other than its masks, within the output folder."""
     return [each.file for each in chosen(save) if each.file]
 
 
@@ -73,7 +73,7 @@ class Results:
         self._behind.write(result)
 
     def finish(self, source: FrameSource) -> None:
-        """Write what is made from the finished masks, once all of them are on disk.
+        """Write what is made from the finished masks, once all masks are on disk.
 
         Args:
             source: the frames.

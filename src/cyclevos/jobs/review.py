@@ -58,7 +58,7 @@ def report_reliability(folder: Path, source: FrameSource, count: int, appearance
 
 
 def is_reported(folder: Path, count: int) -> bool:
-    """Tell whether a finished run has its reports, with a review list of that length."""
+    """Return whether a finished run has its reports, with a review list of that length."""
     try:
         listed = json.loads((folder / REVIEW_FILE).read_text(encoding="utf-8"))["count"]
     except (OSError, ValueError, KeyError, TypeError):

@@ -27,7 +27,7 @@ from cyclevos.naming import index_name
 __all__ = ["RUN_FILE", "TIMELINE", "Identity", "OtherRunError", "RunFolder", "Standing"]
 
 TIMELINE = "timeline.png"
-"""A picture that is no mask: it lies in a folder of its own."""
+"""A picture that is not a mask, so it has a folder of its own."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class RunFolder:
         """Reserve the folder for this process; it is made if need be.
 
         Raises:
-            OutputError: another process writes there, or there can be no such folder.
+            OutputError: another process writes there, or the folder cannot be created.
         """
         return sole_writer(self.path)
 
@@ -99,7 +99,7 @@ class RunFolder:
                 raise comparison.error(self.path)
 
     def look(self) -> Standing:
-        """Tell what the run finds; nothing is changed, so that its inputs can be checked next.
+        """Return what the run finds, without changing anything, so that its inputs can be checked next.
 
         Raises:
             OtherRunError: the folder holds the results of another run, and they are not to be replaced.
@@ -261,7 +261,7 @@ def _is_our_npz(path: Path) -> bool:
 
 
 def _is_our_partial(path: Path) -> bool:
-    """Tell whether a file holds the lines of an unfinished COCO file, whose name had no mark in version 0.1."""
+    """Return whether a file holds the lines of an unfinished COCO file, whose name had no mark in version 0.1."""
     try:
         with path.open("rb") as file:
             entry = json.loads(file.readline())

@@ -28,7 +28,7 @@ class Identity:
     """What a run's results follow from. The same identity continues a run, another one is refused.
 
     Attributes:
-        values: by name, as JSON values, with what every ``auto`` stands for.
+        values: by name, as JSON values, with every ``auto`` resolved.
         automatic: names of the values that the user left to ``auto``. A run that continues keeps the ``dtype`` that
             it began with if that is one of them.
     """
@@ -47,7 +47,7 @@ class RunRecord:
 
     Attributes:
         signature: the values of the run's identity.
-        outputs: names within the folder of its results beside the masks.
+        outputs: names within the folder of its results other than the masks.
         finished: number of frames, once the run has ended; None before.
         may_change: name of a value of the signature that may be another one when the run continues.
         extra: what else is recorded about the run; it does not change the run's identity.
@@ -61,7 +61,7 @@ class RunRecord:
 
     @classmethod
     def read(cls, folder: Path) -> RunRecord | None:
-        """Read a folder's record; None where it has none.
+        """Read a folder's record; None if it has none.
 
         Raises:
             OutputError: the folder's run.json is not ours, or cannot be read.
@@ -110,7 +110,7 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A run's recorded signature beside that of the present one, each with what ``auto`` stands for in it.
+    """A run's recorded signature and that of the present run, each with every ``auto`` resolved.
 
     Attributes:
         there: the recorded values.
@@ -129,7 +129,7 @@ class Comparison:
         Args:
             record: of the folder.
             identity: of the present run.
-            state_dtype: what the state that the recorded run has left is computed in; None where there is none.
+            state_dtype: dtype of the state that the recorded run has left; None if it has left none.
             partly: the identity holds only some of the values; the others count as equal.
         """
         there, now = dict(record.signature), dict(identity.values)

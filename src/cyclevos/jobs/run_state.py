@@ -35,7 +35,7 @@ class RunState:
 
     @property
     def dtype(self) -> str | None:
-        """What the state was computed in; None where there is none, or one that holds no frame."""
+        """The dtype of the state; None if there is no state, or if it holds no frame."""
         try:
             with safe_open(self.path, framework="pt") as file:
                 holds_frames = file.get_slice("slots").get_shape()[0] > 0

@@ -27,7 +27,7 @@ class FrameResult:
         object_ids: object ids of channels 1..K; None = 1..K.
         reliability: predicted J of each object's mask by id, 0..1.
         annotated: the user gave this mask, so it has no reliability.
-        annotation: the mask that the user gave, uint8 (H, W); None where there is none or it is not kept.
+        annotation: the mask that the user gave, uint8 (H, W); None if there is none or it is not kept.
     """
 
     frame: Frame

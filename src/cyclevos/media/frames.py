@@ -1,4 +1,4 @@
-"""What one frame is, and what every frame of a source has to be: uint8 RGB of one constant size.
+"""One frame, and the check that all frames of a source are uint8 RGB of one size.
 
 Shapes: H height, W width, in pixels as displayed.
 """
@@ -25,7 +25,7 @@ class Frame:
         index: 0-based position in the source, in display order.
         name: the file's stem for a folder ("00012"), else the index with at least five digits.
         image: uint8 RGB, (H, W, 3).
-        time: seconds from the container's clock, None where there is no clock.
+        time: in seconds, from the container; None if it has no time stamps.
         path: the image file the frame came from, None for videos and arrays.
     """
 
@@ -45,14 +45,14 @@ def frames_from_arrays(images: Iterable[Any]) -> Iterator[Frame]:
     """Wrap images in memory as frames, one at a time.
 
     Args:
-        images: anything that yields uint8 RGB arrays (H, W, 3) of one size; tensors on the CPU are
-            accepted too. Images are taken from it one by one, as frames are requested.
+        images: any iterable of uint8 RGB arrays (H, W, 3) of one size; tensors on the CPU are accepted too. It is
+            consumed one image at a time, as frames are requested.
 
     Yields:
         Frames named by their index, without a time.
 
     Raises:
-        VideoError: an image has another type, shape or size than allowed, or there is none.
+        VideoError: an image has the wrong type, shape or size, or there are no images.
 
     >>> [frame.name for frame in frames_from_arrays(np.zeros((2, 8, 8, 3), np.uint8))]
     ['00000', '00001']
@@ -76,7 +76,7 @@ def check_same_size(
     """Raise VideoError unless a frame has the size of the first one; sizes are (height, width)."""
     if size != first_size:
         raise VideoError(
-            f"There are frames of differing sizes in {source}: {first_name} is {size_text(first_size)} but {name} is "
+            f"The frames in {source} differ in size: {first_name} is {size_text(first_size)} but {name} is "
             f"{size_text(size)} (width x height). All frames of one source must have one size.",
             "Resize them, or split the source where the size changes.",
         )
@@ -85,7 +85,7 @@ def check_same_size(
 def _checked_image(image: Any, index: int) -> UInt8Array:
     try:
         array = np.asarray(image)
-    except Exception as error:  # whatever an array-like's __array__ raises, a device tensor's TypeError too
+    except Exception as error:  # __array__ may raise anything; a tensor on a GPU raises TypeError
         raise VideoError(
             f"Image {index} ({type(image).__name__}) cannot be read as an array: {error}. "
             "Expected uint8 (H, W, 3) on the CPU.",

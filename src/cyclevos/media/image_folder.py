@@ -1,4 +1,4 @@
-"""Image files as a video: a folder's in natural order, or a list of files in its own order."""
+"""Image files as a video: those of a folder in natural order, or a list of files in its own order."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class ImageFiles(FrameSource):
     """Image files as the frames of a video, in the order given.
 
     Args:
-        files: the frames, which lie in one folder, as a data set's layout lists them.
+        files: the frames, all in one folder.
 
     Raises:
-        VideoError: there is no file, two have the same frame name, or the first cannot be decoded.
+        VideoError: the list is empty, two files have the same frame name, or the first cannot be decoded.
     """
 
     def __init__(self, files: Sequence[Path]) -> None:
@@ -58,7 +58,7 @@ class ImageFiles(FrameSource):
 
     @property
     def frame_rate(self) -> Fraction | None:
-        """None: images carry no clock."""
+        """None: images have no time stamps."""
         return None
 
     def iterate(self, *, reverse: bool = False, start: int | None = None) -> Iterator[Frame]:
@@ -75,7 +75,7 @@ class ImageFiles(FrameSource):
         file = self._files[index]
         try:
             image = read_image(file)
-        except Exception as error:  # Pillow's decoders raise nearly everything on broken data
+        except Exception as error:  # Pillow's decoders raise almost any exception on broken data
             raise VideoError(
                 f"Frame {index} cannot be decoded: {file} ({type(error).__name__}: {error}). Expected "
                 "a whole 8- or 16-bit image (jpg, png, bmp, webp, tif).",
@@ -91,7 +91,8 @@ class ImageFolder(ImageFiles):
         path: the folder; hidden files and files that are not images are skipped.
 
     Raises:
-        VideoError: no image, two images with the same stem, or a first image that cannot be decoded.
+        VideoError: the folder holds no image, two images have the same stem, or the first cannot be decoded.
+
     """
 
     def __init__(self, path: str | Path) -> None:

@@ -34,7 +34,7 @@ def blend(image: UInt8Array, ids: UInt8Array, palette: bytes | None = None, alph
 
     Args:
         image: uint8 RGB (H, W, 3); not changed.
-        ids: object ids, uint8 (H, W); background (0) stays as it is.
+        ids: object ids, uint8 (H, W); background (0) is not coloured.
         palette: 768 bytes of RGB; None for the DAVIS palette.
         alpha: weight of the colour, 0..1; the contour is always opaque.
 
@@ -117,7 +117,7 @@ class OverlayWriter(ResultWriter):
             self._count += 1
 
     def close(self) -> None:
-        """Complete the file and give it its final name; without any frame there is no file."""
+        """Complete the file and give it its final name; without frames, no file is written."""
         if self._container is None or self._stream is None:
             return
         try:
@@ -184,11 +184,11 @@ def inner_contour(ids: UInt8Array) -> npt.NDArray[np.bool_]:
     """Mark the object pixels whose neighbour above, below, left or right has another id, bool (H, W)."""
     edge = np.zeros(ids.shape, np.bool_)
     below = ids[1:] != ids[:-1]
-    beside = ids[:, 1:] != ids[:, :-1]
+    differs = ids[:, 1:] != ids[:, :-1]
     edge[1:] |= below
     edge[:-1] |= below
-    edge[:, 1:] |= beside
-    edge[:, :-1] |= beside
+    edge[:, 1:] |= differs
+    edge[:, :-1] |= differs
     return edge & (ids > 0)
 
 

@@ -21,12 +21,12 @@ def read_ahead(iterable: Iterable[Item], depth: int = 4) -> Iterator[Item]:
     """Iterate on a background thread, at most `depth` items ahead.
 
     Args:
-        iterable: anything; it is iterated on the background thread only.
+        iterable: any iterable; it is iterated on the background thread only.
         depth: how many items may wait, at least 1.
 
     Yields:
-        The items in order. An error comes after the items that came before it. Closing the generator ends
-        the thread, once the item it is working on is done.
+        The items in order. An error is raised after the items that preceded it. Closing the generator ends
+        the thread as soon as its current item is done.
 
     >>> list(read_ahead(range(3), depth=1))
     [0, 1, 2]
@@ -51,7 +51,7 @@ def _consume(iterable: Iterable[Item], depth: int) -> Iterator[Item]:
             yield item
     finally:
         stop.set()
-        while thread.is_alive():  # a full queue may hold the producer back: make room until it sees `stop`
+        while thread.is_alive():  # the producer may be waiting at a full queue: make room until it sees `stop`
             try:
                 items.get_nowait()
             except queue.Empty:
@@ -73,6 +73,6 @@ def _produce(iterable: Iterable[Item], items: queue.Queue[Item | _End], stop: th
             close = getattr(iterator, "close", None)
             if close is not None:
                 close()  # a generator over a file closes it here, on the thread that opened it
-    except BaseException as caught:  # carried over to the consumer's thread
+    except BaseException as caught:  # raised again on the consumer's thread
         error = caught
     items.put(_End(error))

@@ -9,7 +9,7 @@ from pathlib import Path
 from cyclevos.errors import VideoError
 from cyclevos.naming import list_images
 
-_END_BYTES = 2**20  # of a video's beginning and of its end
+_END_BYTES = 2**20  # read from the beginning and from the end of a video
 
 
 def source_identity(path: str | Path, files: Sequence[Path] | None = None) -> str:
@@ -20,7 +20,7 @@ def source_identity(path: str | Path, files: Sequence[Path] | None = None) -> st
 
     Args:
         path: the file, or the folder of the images.
-        files: the images that are the frames, in order; None takes all images of a folder.
+        files: the frames' image files, in order; None takes all images of a folder.
 
     Raises:
         VideoError: it cannot be read.
@@ -42,7 +42,7 @@ def source_identity(path: str | Path, files: Sequence[Path] | None = None) -> st
     except OSError as error:
         raise VideoError(
             f"{path} cannot be read ({error.strerror or error}).",
-            "Check that it still exists and that you may read it.",
+            "Check that it still exists and that you have permission to read it.",
         ) from error
     frames = f"{len(files)} frames, " if many else ""
     return f"{frames}{sum(sizes)} bytes, SHA-256 {digest.hexdigest()[:16]}"

@@ -1,4 +1,4 @@
-"""What a source of frames offers: its names, its size and streams in both directions."""
+"""The interface of a source of frames: names, size and streams in both directions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cyclevos.media.frames import Frame
 class FrameSource(ABC):
     """A video that can be streamed any number of times, forwards and backwards.
 
-    Only the current frame (and, backwards, one bounded chunk) is kept in memory.
+    Memory holds only the current frame, or one bounded chunk when streaming backwards.
 
     Attributes:
         path: the file or folder.
@@ -26,7 +26,7 @@ class FrameSource(ABC):
     @property
     @abstractmethod
     def size(self) -> tuple[int, int]:
-        """(height, width) in pixels as displayed, that is after rotation."""
+        """(height, width) in pixels as displayed, that is, after rotation."""
 
     @property
     @abstractmethod
@@ -36,7 +36,7 @@ class FrameSource(ABC):
     @property
     @abstractmethod
     def len_hint(self) -> int | None:
-        """Number of frames; None if it is unknown before everything is decoded."""
+        """Number of frames; None if it is unknown until everything has been decoded."""
 
     @property
     @abstractmethod
@@ -45,19 +45,19 @@ class FrameSource(ABC):
 
     @property
     def files(self) -> Sequence[Path] | None:
-        """The image files of the frames in order; None where `path` is one file that holds them all."""
+        """The image files of the frames in order; None if `path` is one file that holds all frames."""
         return None
 
     @abstractmethod
     def iterate(self, *, reverse: bool = False, start: int | None = None) -> Iterator[Frame]:
-        """Open the source anew and stream its frames.
+        """Open the source again and stream its frames.
 
         Args:
             reverse: stream from `start` down to frame 0.
             start: index of the first frame to yield; default the first, or the last when reversed.
 
         Raises:
-            VideoError: a frame cannot be decoded or has another size; earlier frames were yielded.
+            VideoError: a frame cannot be decoded or has another size; the frames before it have been yielded.
         """
 
     def __iter__(self) -> Iterator[Frame]:

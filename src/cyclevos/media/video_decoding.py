@@ -1,4 +1,4 @@
-"""Decoding one pass of a video file with PyAV: errors in words, truncation noticed, pictures upright."""
+"""Decoding one pass of a video file with PyAV: readable errors, truncated files detected, pictures upright."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-# Containers that write down how long they are. Elsewhere FFmpeg guesses the length from the bit rate.
+# Containers that store their duration. For others FFmpeg guesses it from the bit rate.
 _DECLARING_FORMATS = frozenset({"mov", "mp4", "matroska", "webm", "avi", "flv", "asf"})
-# Broadcast streams lose packets all the time and decoders live with it.
+# Broadcast streams lose packets all the time, and decoders cope with it.
 _LOSSY_FORMATS = frozenset({"mpegts", "mpeg", "rtp"})
 logger = logging.getLogger(__name__)
 
@@ -33,12 +33,12 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a file and its first real video stream.
 
     Raises:
-        VideoError: the file is no video, or has sound only.
+        VideoError: the file is not a video, or has sound only.
     """
     import av
 
     try:
-        # Only the file itself: a playlist posing as a video must not make us fetch what it names.
+        # Only the file itself: a playlist posing as a video must not make FFmpeg fetch the addresses that it lists.
         container = av.open(str(path.resolve()), container_options={"protocol_whitelist": "file"})
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise VideoError(
@@ -64,10 +64,10 @@ def decode(path: Path, seek_pts: int | None = None) -> Generator[VideoFrame, Non
     Args:
         path: the video file.
         seek_pts: start at the keyframe at or before this time stamp (in the stream's time base)
-            instead of at the beginning; the file's end is then taken on trust.
+            instead of at the beginning; whether the file is complete is then not checked.
 
     Raises:
-        VideoError: the file cannot be decoded (further); all good pictures before were yielded.
+        VideoError: the file cannot be decoded, or not to its end; every good picture before that has been yielded.
     """
     import av
 
@@ -76,7 +76,7 @@ def decode(path: Path, seek_pts: int | None = None) -> Generator[VideoFrame, Non
             try:
                 container.seek(seek_pts, stream=stream, backward=True)
             except (av.error.FFmpegError, OSError) as error:
-                raise VideoError(f"{path} cannot be searched ({error_text(error)}).", "Convert the file.") from error
+                raise VideoError(f"Seeking in {path} failed ({error_text(error)}).", "Convert the file.") from error
         decoding = _Pass(path, container, stream, sought=seek_pts is not None)
         yield from decoding.pictures()
         if seek_pts is None:
@@ -84,8 +84,8 @@ def decode(path: Path, seek_pts: int | None = None) -> Generator[VideoFrame, Non
 
 
 def upright_rgb(picture: VideoFrame) -> UInt8Array:
-    """Convert a decoded picture to uint8 RGB (H, W, 3), turned as its display matrix says."""
-    # Naming a target makes older PyAV heed the source's colour matrix; RGB itself has none.
+    """Convert a decoded picture to uint8 RGB (H, W, 3), rotated by its display matrix."""
+    # Older PyAV respects the source's colour matrix only if a target is named; RGB itself has none.
     image: Any = picture.to_ndarray(format="rgb24", dst_colorspace="ITU601")
     matrix: Any = picture.side_data.get("DISPLAYMATRIX")
     upright: UInt8Array = image if matrix is None else apply_display_matrix(image, bytes(matrix))
@@ -122,12 +122,12 @@ def apply_display_matrix(image: UInt8Array, matrix: bytes) -> UInt8Array:
 
 
 def error_text(error: BaseException | str) -> str:
-    """Return what FFmpeg or the system said, without the path that the message already names; words as they are."""
+    """Return the message of FFmpeg or the system without the path, which our message names already; text is kept."""
     return str(getattr(error, "strerror", None) or error)
 
 
 class _Pass:
-    """One run through the packets; knows how far it came, and so whether the file ended early."""
+    """One pass through the packets; keeps track of how far it got, so that a file that ends early is detected."""
 
     def __init__(self, path: Path, container: InputContainer, stream: VideoStream, *, sought: bool) -> None:
         self.path, self.container, self.stream = path, container, stream
@@ -136,10 +136,10 @@ class _Pass:
         self.any_end = Fraction(0)
         self.formats = set(container.format.name.split(","))
         self.first_error: BaseException | str | None = None
-        # Whether the first packets lack their keyframe, so that errors before the first picture tell nothing.
+        # Whether the first packets lack their keyframe, so that errors before the first picture mean nothing.
         self.headless: bool | None = True if sought else None
         self.sought = sought
-        # Heap of packets whose pictures have not come out yet: time stamp, number in the order of decoding.
+        # Heap of packets whose pictures have not been returned yet: time stamp, number in decoding order.
         self.due: list[tuple[int, int]] = []
         self.packets = 0
 
@@ -163,9 +163,9 @@ class _Pass:
                 else:
                     pictures = packet.decode()
             except av.error.EOFError:
-                continue  # a decoder that is asked once more after its end
+                continue  # the decoder was called again after its end
             except (av.error.FFmpegError, OSError) as error:
-                # A decoder holds pictures back: none so far does not mean that nothing is lost.
+                # A decoder delays pictures, so a missing one may show only later.
                 failure = None if self.headless and not self.count and packet is not None else error
                 self.first_error = self.first_error or error
             for picture in pictures:
@@ -179,7 +179,7 @@ class _Pass:
             raise self._broken(failure)
 
     def check_end(self) -> None:
-        """Raise VideoError where nothing was decoded, or clearly less than the container declares."""
+        """Raise VideoError if nothing was decoded, or clearly less than the container declares."""
         if not self.count:
             why = f" ({error_text(self.first_error)})" if self.first_error else ""
             raise VideoError(
@@ -192,7 +192,7 @@ class _Pass:
                 raise self._broken(f"the file declares {float(missing):.2f} s more")
 
     def _note(self, packet: Packet[Any]) -> bool:
-        """Remember how far this packet reaches; true for a packet of the video stream."""
+        """Note where this packet ends; return whether it belongs to the video stream."""
         is_video: bool = packet.stream.index == self.stream.index
         if packet.pts is not None and packet.time_base is not None:
             end = (packet.pts + (packet.duration or 0)) * packet.time_base
@@ -215,11 +215,11 @@ class _Pass:
             self.headless = picture.is_corrupt
         self.count += 1
         while self.due and (picture.pts is None or self.due[0][0] <= picture.pts):
-            heappop(self.due)  # also what is never shown, as VP8's hidden frames
+            heappop(self.due)  # frames that are never shown too, such as VP8's hidden ones
         return picture
 
     def _before_gap(self, pictures: list[VideoFrame]) -> list[VideoFrame]:
-        """Of what comes out after a failure, take what neither lies beyond the missing picture nor was made with it."""
+        """After a failure, keep the pictures that precede the missing one and were decoded without it."""
         came = {picture.pts for picture in pictures if not self._is_damaged(picture)}
         lost = min((number for stamp, number in self.due if stamp not in came), default=self.packets)
         good = []
@@ -230,8 +230,8 @@ class _Pass:
         return good
 
     def _is_damaged(self, picture: VideoFrame) -> bool:
-        """Tell whether FFmpeg marked a picture; where that is nothing unusual, it is taken as it is."""
-        usual = self.headless or self.formats & _LOSSY_FORMATS  # a search comes down anywhere: headless to its end
+        """Return whether FFmpeg marked a picture as damaged; false where such marks are usual."""
+        usual = self.headless or self.formats & _LOSSY_FORMATS  # after a seek, headless until the pass ends
         return bool(picture.is_corrupt and not usual)
 
     def _flush(self) -> list[VideoFrame]:
@@ -241,7 +241,7 @@ class _Pass:
             pictures = self.stream.decode(None)
         except (av.error.FFmpegError, OSError):
             return []
-        for picture in pictures:  # without a packet, older PyAV does not know their clock
+        for picture in pictures:  # older PyAV does not know their time base, as they come without a packet
             picture.time_base = self.stream.time_base or picture.time_base
         return pictures
 
@@ -257,7 +257,7 @@ class _Pass:
         return missing
 
     def _declared_end(self) -> tuple[Fraction | None, Fraction]:
-        """Seconds at which the container says that it ends, and how far the same clock came."""
+        """Return the container's declared end in seconds, and the time reached on the same clock."""
         stream, container = self.stream, self.container
         if stream.duration and stream.time_base:
             start = stream.start_time or 0

@@ -1,4 +1,4 @@
-"""A video file as a source: forwards as it is decoded, backwards chunk by chunk in bounded memory."""
+"""A video file as a source: streamed forwards, and backwards chunk by chunk in bounded memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cyclevos.naming import index_name
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
-# What backward streaming may hold at once. A longer group of pictures is decoded more than once.
+# Frames that backward streaming may hold at once. A longer group of pictures is decoded more than once.
 _CHUNK_BYTES = 96 * 2**20
 _CHUNK_FRAMES = 128
 
@@ -29,7 +29,7 @@ _CHUNK_FRAMES = 128
 class _Timeline:
     """Time stamp of every frame and where decoding can start; eight bytes a frame.
 
-    `ordered` is false where the stamps cannot tell frames apart; then only counting from the start can.
+    `ordered` is false if the time stamps do not distinguish the frames; they are then counted from the start.
     """
 
     stamps: array[int] = field(default_factory=lambda: array("q"))
@@ -47,13 +47,13 @@ class _Timeline:
 
 
 class VideoFile(FrameSource):
-    """A video that FFmpeg can decode, turned upright; no frame is made up or dropped.
+    """A video that FFmpeg can decode, turned upright; no frame is duplicated or dropped.
 
     Args:
         path: the file; its first frame is decoded here.
 
     Raises:
-        VideoError: the file is no video or has no decodable frame.
+        VideoError: the file is not a video or has no frame that can be decoded.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -80,7 +80,7 @@ class VideoFile(FrameSource):
 
     @property
     def len_hint(self) -> int | None:
-        """What the container declares, exact once the video was streamed to its end."""
+        """Number of frames: the container's figure, or the exact one once the video has been streamed to its end."""
         return len(self._timeline.stamps) if self._timeline.complete else self._declared_frames
 
     @property
@@ -91,8 +91,9 @@ class VideoFile(FrameSource):
     def iterate(self, *, reverse: bool = False, start: int | None = None) -> Iterator[Frame]:
         """Stream the frames; see FrameSource.iterate.
 
-        Going backwards first decodes the video once up to `start`, unless it was streamed to its end before.
-        Going forwards decodes what lies before `start`, too, or after a whole pass only from a keyframe near it.
+        Streaming backwards first decodes the video once up to `start`, unless it has been streamed to its end before.
+        Streaming forwards decodes the frames before `start` too; after a complete pass, only those from a keyframe
+        near it.
         """
         if reverse:
             return self._backward(start)
@@ -116,7 +117,7 @@ class VideoFile(FrameSource):
         self._timeline = timeline
 
     def _sought(self, timeline: _Timeline, start: int) -> Iterator[VideoFrame] | None:
-        """Pictures from `start` on, found through a keyframe before it; None where that leads astray."""
+        """Seek to a keyframe before `start` and return the pictures from there on; None if the seek lands elsewhere."""
         for seek_to in _entry_points(timeline, start):
             if seek_to is None:
                 break
@@ -164,7 +165,7 @@ class VideoFile(FrameSource):
         return Frame(index, index_name(index), upright_rgb(picture), time)
 
     def _scan(self, start: int | None) -> _Timeline:
-        """Find every frame's time stamp up to `start`, by decoding: packets alone do not tell it exactly."""
+        """Find every frame's time stamp up to `start` by decoding, as those of packets are not exact."""
         known = self._timeline
         if known.complete or (start is not None and start < len(known.stamps)):
             return known
@@ -179,7 +180,7 @@ class VideoFile(FrameSource):
         return timeline
 
     def _chunk(self, timeline: _Timeline, end: int) -> tuple[int, list[VideoFrame]]:
-        """Decode the pictures `begin..end`, as many as may be held, from a keyframe if there is one."""
+        """Decode the pictures `begin..end`, as many as may be held, from a keyframe if possible."""
         height, width = self._size
         held = max(4, min(_CHUNK_FRAMES, _CHUNK_BYTES // (height * width * 2)))
         begin = max(0, end - held + 1)
@@ -197,7 +198,7 @@ class VideoFile(FrameSource):
         )
 
     def _decode_range(self, timeline: _Timeline, begin: int, end: int, seek_to: int | None) -> list[VideoFrame] | None:
-        """Return pictures `begin..end`, or None where the search came down in the wrong place."""
+        """Return pictures `begin..end`, or None if the seek landed in the wrong place."""
         stamps = timeline.stamps
         pictures: list[VideoFrame] = []
         try:
@@ -220,7 +221,7 @@ class VideoFile(FrameSource):
 
 
 def _entry_points(timeline: _Timeline, begin: int) -> Iterator[int | None]:
-    """Frames to seek to, nearest first and ever further back; None is the file's beginning."""
+    """Yield frames to seek to, the nearest first and then ever earlier ones; None is the file's beginning."""
     if timeline.ordered:
         position = bisect_right(timeline.keyframes, begin) - 1
         for step in (0, 1, 3):

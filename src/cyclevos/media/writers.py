@@ -138,19 +138,19 @@ class ProbabilityWriter(ResultWriter):
 
 
 def is_finished_mask(path: Path) -> bool:
-    """Tell whether a PNG is one of our masks and complete."""
+    """Return whether a PNG is one of our masks and complete."""
     try:
         with Image.open(path) as image:
             ours: bool = image.format == "PNG" and image.mode == "P" and image.info.get("Software") == _SIGNATURE
         with path.open("rb") as file:
             file.seek(-len(_PNG_END), 2)
             return ours and file.read() == _PNG_END
-    except Exception:  # whatever Pillow raises on a broken file
+    except Exception:  # Pillow may raise any exception on a broken file
         return False
 
 
 def is_foreign_png(path: Path) -> bool:
-    """Tell whether a file is a readable picture that another program wrote; a broken file may be overwritten."""
+    """Return whether a file is a readable picture that another program wrote; a broken file may be overwritten."""
     try:
         with Image.open(path) as image:
             return bool(image.info.get("Software") != _SIGNATURE)

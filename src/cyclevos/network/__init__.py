@@ -1,1 +1,1 @@
-"""Networks: their parts, what they are made of, and how their weights are read."""
+"""Networks: their modules, their specifications, and reading and writing their weights."""

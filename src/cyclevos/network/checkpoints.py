@@ -24,10 +24,10 @@ _SPEC_KEY = "cyclevos.spec"
 
 
 def save_weights(network: SpaceTimeMemoryNetwork, path: Path, *, half: bool = False) -> None:
-    """Write weights with their specification as safetensors, beside and renamed.
+    """Write weights with their specification as safetensors, to a temporary file that is then renamed.
 
     Args:
-        network: what to save.
+        network: the network to save.
         path: the file.
         half: store floating-point tensors as float16.
 
@@ -50,12 +50,12 @@ def write_safetensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str
     try:
         with replacing(path) as unfinished:
             save_file(tensors, unfinished, metadata=metadata)
-    except SafetensorError as error:  # how safetensors reports errors of the disk
+    except SafetensorError as error:  # raised by safetensors when writing fails
         raise OutputError(f"{path} cannot be written ({error}).", "Free space or choose another place.") from error
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], NetworkSpec | None]:
-    """Read tensors and, where the file holds one, the specification.
+    """Read tensors and the specification; None if the file holds none.
 
     Raises:
         WeightsError: the file is not safetensors or its specification is broken.
@@ -72,7 +72,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], NetworkSpec | None]
 
 
 def read_spec(path: Path) -> NetworkSpec | None:
-    """Read the specification of a safetensors file, without its tensors; None where it holds none.
+    """Read the specification of a safetensors file, without its tensors; None if it holds none.
 
     Raises:
         WeightsError: the file is not safetensors or its specification is broken.
@@ -82,7 +82,7 @@ def read_spec(path: Path) -> NetworkSpec | None:
             return _spec(file.metadata() or {}, path)
     except (SafetensorError, OSError) as error:
         raise WeightsError(
-            f"{path} is not a safetensors file ({error}).", "Download it again or name another."
+            f"{path} is not a safetensors file ({error}).", "Download it again or name another file."
         ) from error
 
 
@@ -93,12 +93,12 @@ def _spec(metadata: dict[str, str], path: Path) -> NetworkSpec | None:
         return NetworkSpec.model_validate_json(metadata[_SPEC_KEY])
     except (ValidationError, json.JSONDecodeError) as error:
         raise WeightsError(
-            f"{path} holds a broken network specification: {error}", "Download the file again or save it anew."
+            f"{path} holds a broken network specification: {error}", "Download the file or save the weights again."
         ) from error
 
 
 def read_pickle(path: Path) -> dict[str, Tensor]:
-    """Read a ``.pth`` or ``.pth.tar`` file without running anything from it.
+    """Read a ``.pth`` or ``.pth.tar`` file without running code from it.
 
     The weights may be bare or under ``state_dict``; a ``module.`` prefix is removed.
 
@@ -107,9 +107,9 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the pickle's age; whether it loads is all that matters
+            warnings.simplefilter("ignore")  # about old pickle formats; it is enough that the file loads
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch's restricted unpickler raises nearly everything on broken files
+    except Exception as error:  # torch's restricted unpickler raises almost any exception on broken files
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
             f"{path} is not a weights file, or it holds objects other than tensors, which are never loaded "
@@ -127,7 +127,7 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
 
 
 def is_released(tensors: Mapping[str, Tensor]) -> bool:
-    """Tell whether tensors are named as in the authors' released files."""
+    """Return whether tensors are named as in the authors' released files."""
     return any(name.startswith("Encoder_M.") for name in tensors)
 
 
@@ -147,11 +147,11 @@ def convert_released(tensors: Mapping[str, Tensor], spec: NetworkSpec) -> dict[s
 
     Args:
         tensors: the file's tensors without ``module.``.
-        spec: of the network they are meant for; it decides which second mask channel is expected, and
-            the RGB mean and standard deviation that a file may hold must be its.
+        spec: of the network to fill. It decides which second mask channel is expected. If the file holds an RGB mean
+            and standard deviation, they must be those of the specification.
 
     Returns:
-        Tensors under our names. Names that mean nothing to us are kept, so that loading reports them.
+        Tensors under our names. Unknown names are kept, so that loading reports them.
     """
     second = "conv1_o" if spec.second_mask == "others" else "conv1_bg"
     joined = [f"Encoder_M.{name}.weight" for name in ("conv1", "conv1_m", second)]
@@ -171,7 +171,7 @@ def convert_released(tensors: Mapping[str, Tensor], spec: NetworkSpec) -> dict[s
 
 
 def _is_our_normalisation(name: str, value: Tensor, spec: NetworkSpec) -> bool:
-    """Tell whether a tensor says what the specification says already; another value is reported as unused."""
+    """Return whether a tensor repeats the specification's RGB mean or deviation; others are reported as unused."""
     known = {"mean": spec.mean, "std": spec.std}.get(name.rpartition(".")[2])
     if known is None or value.numel() != len(known):
         return False
@@ -196,12 +196,12 @@ def _our_name(name: str) -> str:
 
 
 def load_state(network: SpaceTimeMemoryNetwork, tensors: Mapping[str, Tensor], origin: str) -> None:
-    """Put tensors into a network; every one must be used and fit.
+    """Load tensors into a network; each must be used and fit.
 
     Args:
-        network: what to fill.
+        network: the network to fill.
         tensors: by our names; BatchNorm counters may be absent.
-        origin: named in the error.
+        origin: where the tensors come from, for the error.
 
     Raises:
         WeightsError: tensors are missing, left over or misshapen; all are listed by name.

@@ -1,4 +1,4 @@
-"""The mask decoder: from what was read from memory to two logits per pixel, refined by the query's skips."""
+"""The mask decoder: from the values read from memory to two logits per pixel, refined by the query's skips."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ResidualBlock(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor, activation: Activation | None = None) -> Tensor:
-        """Map (B,C,H,W) to the same shape, and activate that if told to."""
+        """Map (B,C,H,W) to the same shape; apply the activation last, if any."""
         # Not in place: x is added below.
         inner = convolve(F.relu(x), self.conv1.weight, self.conv1.bias, padding=(1, 1), activation="relu")
         return convolve(inner, self.conv2.weight, self.conv2.bias, padding=(1, 1), plus=x, activation=activation)
@@ -41,8 +41,8 @@ class Refinement(nn.Module):
         return prepared
 
     def forward(self, prepared: Tensor, deeper: Tensor, activation: Activation | None = None) -> Tensor:
-        """Merge a prepared skip (O,C,H,W) with a deeper map (O,C,h,w), and activate that if told to."""
-        # Upsampling to the skip's size equals a factor of two wherever the sizes allow one.
+        """Merge a prepared skip (O,C,H,W) with a deeper map (O,C,h,w); apply the activation last, if any."""
+        # Upsampling to the skip's size is a factor of two wherever the sizes are even.
         up = F.interpolate(deeper, size=prepared.shape[-2:], mode="bilinear", align_corners=False)
         merged: Tensor = self.merge_block(prepared + up, activation)
         return merged
@@ -66,9 +66,9 @@ class Decoder(nn.Module):
         self.prediction = nn.Conv2d(channels, 2, 3, padding=1)
 
     def prepare(self, query_value: Tensor, skip8: Tensor, skip4: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Compute once per frame what all its objects share.
+        """Compute the parts of a frame that all its objects share.
 
-        The input convolution is linear, so its half over the query value belongs here too.
+        The input convolution is linear, so its half for the query value is computed here too.
 
         Args:
             query_value: (B,Cv,h,w).
@@ -102,6 +102,6 @@ class Decoder(nn.Module):
         logits = self.prediction(x)  # (O,2,H/4,W/4)
         # A softmax over two channels is the sigmoid of their difference: upsample one map, not two.
         difference = logits[:, 1:] - logits[:, :1]
-        if difference.dtype != torch.float64:  # kept for the sake of gradient checks
+        if difference.dtype != torch.float64:  # kept in float64 for gradient checks
             difference = difference.float()
         return F.interpolate(difference, size=size, mode="bilinear", align_corners=False)[:, 0]

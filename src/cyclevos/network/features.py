@@ -1,4 +1,4 @@
-"""What a network computes of frames: query features, mask-independent memory features, memory features."""
+"""The features that a network computes from frames: query, mask-independent memory, and memory features."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class QueryFeatures(NamedTuple):
         key: (B,Ck,h,w).
         prepared: the decoder's object-independent maps at strides 16, 8, 4.
         size: (H, W) of the frame before padding.
-        shallow: features at stride 4 from which the memory encoder starts, (B,C,H/4,W/4), where the network
-            shares its encoder; else None.
+        shallow: features at stride 4 from which the memory encoder starts, (B,C,H/4,W/4), if the network shares its
+            encoder; else None.
     """
 
     key: Tensor
@@ -31,7 +31,7 @@ class QueryFeatures(NamedTuple):
         if isinstance(rows, Tensor) and torch.equal(rows, torch.arange(len(self.key), device=rows.device)):
             return self  # one object per frame: nothing to gather
         a, b, c = self.prepared
-        if isinstance(rows, Tensor) and len(self.key) == 1:  # all of the one frame: a view will do
+        if isinstance(rows, Tensor) and len(self.key) == 1:  # every object is of the one frame: a view is enough
             n = len(rows)
             maps = a.expand(n, -1, -1, -1), b.expand(n, -1, -1, -1), c.expand(n, -1, -1, -1)
             return QueryFeatures(self.key.expand(n, -1, -1, -1), maps, self.size)
@@ -44,7 +44,7 @@ class MemoryInput(NamedTuple):
 
     Attributes:
         images: (B,C,h',w'), the input of the memory encoder.
-        key: (B,Ck,h,w), the memory's key, where the network shares its encoder.
+        key: (B,Ck,h,w), the memory key, if the network shares its encoder; else None.
     """
 
     images: Tensor

@@ -1,4 +1,4 @@
-"""Batch norm applied through the weights of the convolution before it: same function, fewer passes over memory."""
+"""Batch norm folded into the weights of the convolution before it: same function, fewer passes over memory."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from cyclevos.network.fused import Activation, activate, activation_name, convol
 
 
 def fold_batch_norm(model: nn.Module, in_chans: int) -> FoldedConvolution | None:
-    """Let each convolution of a trunk apply the frozen-statistics batch norm that follows it.
+    """Fold each batch norm of a trunk, whose statistics are frozen, into the convolution before it.
 
-    Which norm follows which convolution is seen in one forward pass. Parameters and buffers keep their
-    names, values and gradients; where gradients are wanted the fold is done anew in every pass (weights
-    are small beside maps), so training works as before.
+    One forward pass finds out which norm follows which convolution. Parameters and buffers keep their names, values
+    and gradients. With gradients, every pass folds again, which costs little as weights are small compared with
+    feature maps, so training works as before.
 
     Args:
-        model: in evaluation mode as far as batch norm goes.
+        model: its batch norms are in evaluation mode.
         in_chans: input channels.
 
     Returns:
@@ -34,7 +34,7 @@ def fold_batch_norm(model: nn.Module, in_chans: int) -> FoldedConvolution | None
     first: list[nn.Module] = []
     made_by: dict[int, nn.Conv2d] = {}
     followed: dict[nn.Conv2d, _BatchNorm] = {}
-    kept: list[Tensor] = []  # alive, so that no other tensor gets the same id
+    kept: list[Tensor] = []  # kept alive, so that no other tensor gets the same id
 
     def after_convolution(module: nn.Conv2d, args: tuple[Tensor, ...], output: Tensor) -> None:
         if args[0] is probe:
@@ -68,7 +68,7 @@ def fold_batch_norm(model: nn.Module, in_chans: int) -> FoldedConvolution | None
 
 
 class FoldedNorm(nn.Module):
-    """Holds a batch norm's tensors, and the activation if it has one, under their names; there is nothing left to do.
+    """Holds a folded batch norm's tensors and activation under their names; computes nothing itself.
 
     Args:
         norm: the batch norm that this replaces; its tensors are taken over.
@@ -86,7 +86,7 @@ class FoldedNorm(nn.Module):
         self.act = getattr(norm, "act", nn.Identity())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (B,C,H,W) as it is: normalised and activated already."""
+        """Return (B,C,H,W) unchanged: it is normalised and activated already."""
         return x
 
 
@@ -94,7 +94,7 @@ class FoldedConvolution(nn.Module):
     """A convolution without bias, the batch norm after it and its activation, as one convolution.
 
     Args:
-        convolution: its weight is taken over under its name.
+        convolution: its weight is taken over under the same name.
         norm: the norm that follows; it keeps its tensors.
     """
 
@@ -102,10 +102,10 @@ class FoldedConvolution(nn.Module):
         super().__init__()
         self.weight = convolution.weight
         self.stride, self.dilation, self.groups = convolution.stride, convolution.dilation, convolution.groups
-        self.same = isinstance(convolution, Conv2dSame)  # TensorFlow's padding, which depends on the input's size
+        self.same = isinstance(convolution, Conv2dSame)  # TensorFlow's padding depends on the input's size
         self.padding = (0, 0) if self.same else convolution.padding
-        self._norm = (norm,)  # in a tuple, so that its tensors stay under their own name alone
-        self._kept: tuple[list[object], tuple[Tensor, Tensor]] | None = None  # state of the tensors, what they gave
+        self._norm = (norm,)  # in a tuple, so that its tensors are not registered here a second time
+        self._kept: tuple[list[object], tuple[Tensor, Tensor]] | None = None  # state of the tensors, folded weights
 
     def forward(self, x: Tensor | SplitInput) -> Tensor:
         """Convolve, normalise and activate (B,C,H,W)."""
@@ -125,9 +125,9 @@ class FoldedConvolution(nn.Module):
         return self._convolve(x, weight[:, : x.shape[1]], None)
 
     def _folded(self) -> tuple[Tensor, Tensor]:
-        """Return weight and bias, kept from the last pass unless a tensor has changed or wants a gradient.
+        """Return weight and bias, kept from the last pass unless a tensor has changed or requires a gradient.
 
-        What is written through ``.data`` torch does not count as a change: write under ``torch.no_grad()``.
+        Torch does not count a write through ``.data`` as a change: write under ``torch.no_grad()`` instead.
         """
         norm = self._norm[0]
         tensors = (self.weight, norm.weight, norm.bias, norm.running_mean, norm.running_var)
@@ -135,7 +135,7 @@ class FoldedConvolution(nn.Module):
             self._kept = None  # an optimiser steps next, and fused ones leave no trace in the tensors' versions
             return self._fold()
         if torch.is_inference_mode_enabled() or any(t.is_inference() for t in tensors):
-            return self._fold()  # what is made there cannot be differentiated through later
+            return self._fold()  # tensors created there cannot be used for gradients later
         state: list[object] = [(t.data_ptr(), t._version, t.dtype, t.device) for t in tensors]
         if self._kept is None or self._kept[0] != state:
             self._kept = state, self._fold()
@@ -159,10 +159,10 @@ class FoldedConvolution(nn.Module):
         return convolve(x, weight, bias, self.stride, padding, self.dilation, self.groups, activation=activation)
 
     def _pad(self, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, tuple[int, ...]]:
-        """Pad as TensorFlow does, which may be one more below and on the right: (input, weight, padding).
+        """Pad as TensorFlow does, possibly by one more pixel at the bottom and right: (input, weight, padding).
 
-        A kernel with zeros before its first row and column does the same without a copy of the map: worth it where
-        few products are made for a pixel and none of them goes backward.
+        A kernel with zeros before its first row and column does the same without a copy of the map. That pays off if
+        each pixel takes few products and no gradient is needed.
         """
         kernel = weight.shape[-2:]
         if torch.is_grad_enabled() or self.groups == 1 or self.dilation != (1, 1):
@@ -176,7 +176,7 @@ class FoldedConvolution(nn.Module):
 
 
 class _DepthwiseOnCpu(torch.autograd.Function):
-    """A grouped bfloat16 convolution that goes backward in float32: strided ones are up to 90 times faster so."""
+    """A grouped bfloat16 convolution with a backward pass in float32, up to 90 times faster for strided ones."""
 
     @staticmethod
     def forward(
@@ -205,10 +205,10 @@ class _DepthwiseOnCpu(torch.autograd.Function):
 
 
 class SplitInput(NamedTuple):
-    """Input of a first convolution of which some channels have been convolved before.
+    """Input of a first convolution, some channels of which have been convolved already.
 
     Attributes:
-        convolved: what :meth:`FoldedConvolution.convolve_first` made of the first channels, (B,C,h,w).
+        convolved: the result of :meth:`FoldedConvolution.convolve_first` for the first channels, (B,C,h,w).
         others: the remaining channels, (B,c,H,W).
     """
 

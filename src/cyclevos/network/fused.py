@@ -1,4 +1,4 @@
-"""Convolutions together with what follows them, in one pass over memory where oneDNN can do that."""
+"""Convolutions fused with the operations that follow them, where oneDNN supports it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ONEDNN = {None: ("none", []), "relu": ("relu", []), "relu6": ("hardtanh", [0.0,
 
 
 def activation_name(module: nn.Module) -> Activation | None:
-    """Name a module that :func:`convolve` can do as well; None for any other."""
+    """Return the name of an activation that :func:`convolve` can apply; None for any other module."""
     return "relu" if type(module) is nn.ReLU else "relu6" if type(module) is nn.ReLU6 else None
 
 
@@ -34,18 +34,18 @@ def convolve(
     activation: Activation | None = None,
     plus: Tensor | None = None,
 ) -> Tensor:
-    """Convolve, add, activate.
+    """Convolve, add and activate.
 
     Args:
         x: (B,C,H,W).
         weight: as for ``torch.nn.functional.conv2d``, like the next five.
-        bias: added, if there is one.
+        bias: added; None adds none.
         stride: down and across.
         padding: in pixels, with zeros.
         dilation: down and across.
         groups: of channels.
         activation: applied last.
-        plus: of the result's shape, added before the activation.
+        plus: a map of the result's shape, added before the activation; None adds none.
     """
     if _fusible(x, weight, plus):
         name, scalars = _ONEDNN[activation]
@@ -54,32 +54,32 @@ def convolve(
         if plus is None:
             y: Tensor = onednn(x, weight, bias, *geometry, name, scalars, "")
             return y
-        # Activating in the same call is refused for some shapes in bfloat16.
+        # In bfloat16, oneDNN refuses to activate in the same call for some shapes.
         return activate(onednn(x, plus, weight, bias, *geometry, "add", None, None, [], None), activation)
     y = F.conv2d(x, weight, bias, stride, padding, dilation, groups)
     return activate(y if plus is None else y + plus, activation)
 
 
 def activate(fresh: Tensor, activation: Activation | None) -> Tensor:
-    """Activate, in place, what nobody else holds."""
+    """Activate a new tensor in place; nothing else may refer to it."""
     if activation is None:
         return fresh
     return F.relu(fresh, inplace=True) if activation == "relu" else F.relu6(fresh, inplace=True)
 
 
 def _fusible(x: Tensor, weight: Tensor, plus: Tensor | None) -> bool:
-    """Whether oneDNN's own convolution serves: on a CPU, where nothing is differentiated or cast."""
+    """Return whether oneDNN's own convolution can be used: on a CPU, without gradients or autocast."""
     if x.device.type != "cpu" or x.dtype != weight.dtype or x.dtype not in _onednn_dtypes() or not x.numel():
         return False
     if torch.is_autocast_enabled("cpu") or (torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)):
         return False
-    # An added map of another layout or type would be copied, or refused.
+    # An added map with another layout or dtype would be copied or refused.
     return plus is None or (plus.dtype == x.dtype and plus.shape == x.shape and plus.stride() == x.stride())
 
 
 @cache
 def _onednn_dtypes() -> tuple[torch.dtype, ...]:
-    onednn = torch.ops.mkldnn  # what torch.compile fuses convolutions with, too
+    onednn = torch.ops.mkldnn  # the operators that torch.compile uses for fused convolutions
     known = hasattr(onednn, "_convolution_pointwise") and hasattr(onednn, "_is_mkldnn_bf16_supported")
     if not known or not torch.backends.mkldnn.is_available() or platform.machine() not in ("x86_64", "AMD64"):
         return ()

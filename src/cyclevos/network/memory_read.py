@@ -1,4 +1,4 @@
-"""Memory read: every query cell looks at all memory cells of its object."""
+"""Memory read: every query cell attends to all memory cells of its object."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 
 # Shapes: O objects, Ck key channels, Cv value channels, N memory cells, n query cells.
 
-_ROWS = 256  # query cells read at once on a CPU: their affinities stay in the cache
-_MATCHED = 1024  # memory cells matched at once on a CPU, likewise
+_ROWS = 256  # query cells read at a time on a CPU, so that their affinities stay in the cache
+_MATCHED = 1024  # memory cells matched at a time on a CPU, for the same reason
 
 
 class ReadKernel(NamedTuple):
-    """Where a memory cell's vote counts: around the query cell that it matches best.
+    """The kernel that limits a memory cell's vote to the surroundings of the query cell that it matches best.
 
     Attributes:
         sigma: standard deviation of the Gaussian, in cells.
@@ -37,23 +37,23 @@ def memory_read(
 
     .. math:: v_j = \sum_i \mathrm{softmax}_i(k_i \cdot q_j / \sqrt{C_k} - |x_j - x_{b(i)}|^2 / 2\sigma^2)\, v_i
 
-    The second term, with the place :math:`x_{b(i)}` of the query cell that memory cell :math:`i` matches best, is that
-    of a kernel (KMN, Seo et al., ECCV 2020); without one it is left out (STM, Oh et al., ICCV 2019).
+    The second term is the kernel (KMN, Seo et al., ECCV 2020), where :math:`x_{b(i)}` is the position of the query
+    cell that memory cell :math:`i` matches best. Without a kernel it is left out (STM, Oh et al., ICCV 2019).
 
     Args:
         memory_key: (O, Ck, N).
         memory_value: (O, Cv, N).
         query_key: (O, Ck, n).
         known: bool (O, N), the cells an object may read; None = all.
-        kernel: confines votes; None = they count everywhere.
+        kernel: limits where votes count; None = everywhere.
 
-    Keys and queries that are one tensor expanded to all objects are compared once.
+    Keys and queries that are one tensor expanded to all objects are compared only once.
 
     Returns:
         The values read, (O, Cv, n).
 
     Raises:
-        ValueError: the shapes do not fit together.
+        ValueError: the shapes do not match.
 
     Example:
         >>> key = torch.tensor([[[0.0, 100.0]]]); value = torch.tensor([[[1.0, 7.0]]])
@@ -70,7 +70,7 @@ def memory_read(
     objects = len(memory_key)
     alike = memory_key.stride(0) == 0 and query_key.stride(0) == 0
     if alike:
-        memory_key, query_key = memory_key[:1], query_key[:1]  # all objects weigh the cells alike
+        memory_key, query_key = memory_key[:1], query_key[:1]  # the weights are the same for all objects
     query = (query_key * (1.0 / math.sqrt(query_key.shape[1]))).transpose(1, 2)  # (O or 1,n,Ck)
     if kernel is not None:
         memory_key, query = _confined(memory_key, query, kernel, _best_matches(memory_key, query))
@@ -82,7 +82,7 @@ def memory_read(
 
 
 def _read_in_parts(memory_key: Tensor, memory_value: Tensor, query: Tensor, known: Tensor | None) -> Tensor:
-    """Do what :func:`_read` does, a few query cells at a time and in the same memory, in plain matrices."""
+    """Do the same as :func:`_read` a few query cells at a time, with plain matrices and reused memory."""
     read = memory_value.new_empty(*memory_value.shape[:2], query.shape[1])
     parts = (min(_ROWS, query.shape[1]), memory_key.shape[2])
     affinity, weights = query.new_empty(parts), query.new_empty(parts)
@@ -102,7 +102,7 @@ def _read_in_parts(memory_key: Tensor, memory_value: Tensor, query: Tensor, know
 
 
 def _read(memory_key: Tensor, memory_value: Tensor, query: Tensor, known: Tensor | None) -> Tensor:
-    """Read the values (O,Cv,N) of all objects with keys and queries of each, or one for all: (O,Cv,n)."""
+    """Read the values (O,Cv,N) of all objects, with a key and query per object or shared by all: (O,Cv,n)."""
     # Query-major, so that the softmax runs along contiguous memory.
     affinity = query @ memory_key  # (O or 1,n,N)
     if known is not None:
@@ -122,10 +122,10 @@ def _confined(memory_key: Tensor, query: Tensor, kernel: ReadKernel, matches: Te
         kernel: the kernel.
         matches: the query cell that each memory cell matches best, (O or 1,N).
 
-    A product is linear in each side, so the squared distance is spread out: a^2 - 2ab + b^2. Squares take two channels,
-    as one of half precision would round them by more than the term's smallest steps.
+    A product is linear in each factor, so the squared distance is expanded: a^2 - 2ab + b^2. Each square takes two
+    channels, because a single one in half precision would round away the smallest differences of the term.
     """
-    # From the grid's middle: small numbers are rounded less.
+    # Relative to the middle of the grid: smaller numbers have smaller rounding errors.
     axes = (torch.arange(length, device=query.device) - (length - 1) / 2 for length in kernel.grid)
     place = (torch.cartesian_prod(*axes) / (math.sqrt(2) * kernel.sigma)).to(query.dtype)  # (n,2)
     square = place.to(torch.promote_types(place.dtype, torch.float32)).square().sum(dim=1, keepdim=True)
@@ -139,9 +139,9 @@ def _confined(memory_key: Tensor, query: Tensor, kernel: ReadKernel, matches: Te
 
 @torch.no_grad()
 def _best_matches(memory_key: Tensor, query: Tensor) -> Tensor:
-    """Find for each memory cell the query cell it is most alike: (O or 1,N)."""
+    """Find the query cell that each memory cell matches best: (O or 1,N)."""
     asked = query.transpose(1, 2).contiguous()  # (O or 1,Ck,n)
     cells = memory_key.shape[2] if query.is_cuda else _MATCHED
     parts = memory_key.transpose(1, 2).split(cells, dim=1)
-    # The largest value comes along, as the index alone is four times as slow on a CPU.
+    # `max` also returns the values, but is four times as fast as `argmax` on a CPU.
     return torch.cat([(part @ asked).max(dim=2).indices for part in parts], dim=1)

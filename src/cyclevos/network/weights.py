@@ -1,4 +1,4 @@
-"""Networks by name, file or hub address, ready to run."""
+"""Loading a network by name, file or hub address."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from cyclevos.network.trunks import cpu_capabilities, load_imagenet_weights
 logger = logging.getLogger(__name__)
 
 PACKAGED = {"default": Path(__file__).resolve().parents[1] / "weights" / "default.safetensors"}
-"""Weights that come with the package."""
+"""Weights in the package."""
 
-_DEVICES = "Use auto, cpu, cuda, cuda:N with the number of a card that is there, or mps on a Mac."
+_DEVICES = "Use auto, cpu, cuda, cuda:N with the number of an installed card, or mps on a Mac."
 
-_BFLOAT16_CARDS = 8  # compute capability from which on a CUDA card has bfloat16, not an emulation
+_BFLOAT16_CARDS = 8  # lowest compute capability of CUDA cards with bfloat16 in hardware
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -45,8 +45,8 @@ def load_network(
             ``weights``; a weights file; or ``hf://owner/repository/file``. A released file of the
             authors is recognised by its tensor names, the trunk by their shapes.
         weights: weights file or ``hf://`` address for a named network.
-        device: ``auto`` (CUDA where there is one, else CPU) or any torch device.
-        dtype: ``auto`` (see :func:`resolve_dtype`), ``float32``, ``bfloat16``, ``float16``.
+        device: ``auto`` (CUDA if available, else the CPU) or any torch device.
+        dtype: ``auto`` (see :func:`resolve_dtype`), ``float32``, ``bfloat16`` or ``float16``.
 
     Returns:
         The network in evaluation mode; its parameters require no gradient.
@@ -62,7 +62,7 @@ def load_network(
 
 
 def build_network(spec: NetworkSpec, *, imagenet: bool = False) -> SpaceTimeMemoryNetwork:
-    """Build a network with fresh weights, its trunks from ImageNet if asked.
+    """Build a network with untrained weights; with `imagenet`, the trunks start from ImageNet weights.
 
     Raises:
         ConfigError: the trunk is unknown.
@@ -76,42 +76,42 @@ def build_network(spec: NetworkSpec, *, imagenet: bool = False) -> SpaceTimeMemo
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
-    """Return a device that can be used here, CUDA where there is one for ``auto``, else the CPU.
+    """Return a device that can be used here; ``auto`` is CUDA if available, else the CPU.
 
     Raises:
-        ConfigError: torch knows no such device or cannot use it here.
+        ConfigError: torch does not know the device or cannot use it here.
     """
     if isinstance(device, str) and device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         place = torch.device(device)
         if place.type == "meta":
-            raise ValueError("meta holds no values")
+            raise ValueError("tensors on meta hold no values")
         torch.zeros(1, device=place)
-    except Exception as error:  # torch raises a different kind for each device and for nonsense
+    except Exception as error:  # the kind of exception differs between devices
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigError(f"Device {str(device)!r} cannot be used here ({reason}).", _DEVICES) from error
     return place
 
 
 def resolve_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
-    """Return the dtype of a name; ``auto`` is the fastest one of sufficient precision.
+    """Return the dtype of a name; ``auto`` is the fastest one that is precise enough.
 
-    That is bfloat16 on CUDA cards and CPUs that have the instructions, float16 on older cards, else float32.
+    That is bfloat16 on CUDA cards and CPUs that support it in hardware, float16 on older cards, else float32.
 
     Raises:
-        ConfigError: the name is unknown, or the dtype holds no fractions.
+        ConfigError: the name is unknown, or the dtype is not a floating-point one.
     """
     if isinstance(dtype, torch.dtype):
         if not dtype.is_floating_point:
-            raise ConfigError(f"dtype {dtype} holds no fractions.", f"Use auto, {', '.join(DTYPES)}.")
+            raise ConfigError(f"The dtype {dtype} is not a floating-point one.", f"Use auto, {', '.join(DTYPES)}.")
         return dtype
     if dtype == "auto":
         if device.type == "cuda":
             return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= _BFLOAT16_CARDS else torch.float16
         return torch.bfloat16 if device.type == "cpu" and _cpu_has_bfloat16() else torch.float32
     if dtype not in DTYPES:
-        raise ConfigError(f"dtype {dtype!r} is unknown.", f"Use auto, {', '.join(DTYPES)}.")
+        raise ConfigError(f"The dtype {dtype!r} is unknown.", f"Use auto, {', '.join(DTYPES)}.")
     return DTYPES[dtype]
 
 
@@ -151,7 +151,7 @@ def _from_file(path: Path, spec: NetworkSpec | None) -> SpaceTimeMemoryNetwork:
         _refuse_another(stored, spec, path)
     spec = stored or spec
     if spec is None:
-        raise WeightsError(f"{path} does not say which network it is for.", f"Name it: --weights NAME={path}.")
+        raise WeightsError(f"{path} does not record which network it is for.", f"Name it: --weights NAME={path}.")
     network = SpaceTimeMemoryNetwork(spec)
     load_state(network, tensors, str(path))
     logger.info("loaded %s (trunk %s)", path, spec.trunk)
@@ -164,13 +164,13 @@ def _refuse_another(stored: NetworkSpec, wanted: NetworkSpec, path: Path) -> Non
     differing = [name for name, value in ours.items() if value != theirs[name]]
     if differing:
         raise WeightsError(
-            f"{path} holds another network than the one named: {', '.join(f'{n} is {ours[n]!r}' for n in differing)}.",
+            f"{path} holds a network other than the named one: {', '.join(f'{n} is {ours[n]!r}' for n in differing)}.",
             "Give the file without a name: it records which network it is for.",
         )
 
 
 def _released_name(tensors: dict[str, torch.Tensor]) -> str:
-    """Tell the released networks apart by their second mask channel and their blocks."""
+    """Return the name of a released network, found by its second mask channel and its blocks."""
     if "Encoder_M.conv1_o.weight" in tensors:
         return "stm-resnet50"
     bottlenecks = any(".conv3." in name for name in tensors)
@@ -189,7 +189,8 @@ def _local(address: str) -> Path:
     parts = address.removeprefix("hf://").split("/")
     if len(parts) < 3:
         raise WeightsError(
-            f"{address!r}: expected hf://owner/repository/path/to/file.", "Name the owner, the repository and the file."
+            f"The address {address!r} is incomplete; expected hf://owner/repository/path/to/file.",
+            "Name the owner, the repository and the file.",
         )
     from huggingface_hub import hf_hub_download
 

@@ -1,1 +1,1 @@
-"""Pictures: frames and masks as they are read from image files, and the colours of object ids."""
+"""Pictures: reading frames and masks from image files, and the colours of object ids."""

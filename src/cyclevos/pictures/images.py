@@ -10,7 +10,7 @@ from PIL import Image
 from cyclevos.pictures.arrays import UInt8Array
 
 _ORIENTATION_TAG = 0x0112
-# What undoes each EXIF orientation; 1 (upright) and unknown values need nothing.
+# The transposition that undoes each EXIF orientation; 1 (upright) and unknown values need none.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -25,11 +25,11 @@ _UPRIGHT = {
 def read_image(path: Path) -> UInt8Array:
     """Read an image upright as uint8 RGB (H, W, 3).
 
-    Transparency is laid over black, 16-bit grey keeps its upper byte, palettes are resolved, and the
-    camera's orientation tag is applied.
+    Transparent images are drawn on black, 16-bit grey keeps its upper byte, palettes are resolved, and the camera's
+    orientation tag is applied.
 
     Raises:
-        OSError, ValueError and what else Pillow raises on broken files.
+        OSError, ValueError: the file is missing or broken; on broken files Pillow may raise others too.
     """
     with Image.open(path) as image:
         image.load()
@@ -44,14 +44,14 @@ def read_image(path: Path) -> UInt8Array:
 
 
 def upright_size(path: Path) -> tuple[int, int]:
-    """Read the (height, width) that read_image gives, without decoding the image.
+    """Return the (height, width) of read_image's result, without decoding the image.
 
     Raises:
-        OSError: there is no such image.
+        OSError: the file does not exist or is not an image.
     """
     with Image.open(path) as image:
         if image.format == "TIFF":
-            image.load()  # Pillow turns it upright then
+            image.load()  # makes Pillow turn it upright
         width, height = image.size
         on_its_side = _orientation(image) in {5, 6, 7, 8}
     return (width, height) if on_its_side else (height, width)
@@ -62,7 +62,7 @@ def _orientation(image: Image.Image) -> int:
         return 1  # Pillow turns TIFF images upright itself while loading them
     try:
         return int(image.getexif().get(_ORIENTATION_TAG, 1))
-    except Exception:  # a broken EXIF block is no reason to refuse the picture
+    except Exception:  # a picture with a broken EXIF block is still usable
         return 1
 
 

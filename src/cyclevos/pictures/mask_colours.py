@@ -1,7 +1,7 @@
 """Object ids from grey levels and colours, and the repair of masks with smoothed edges.
 
-A value counts as *solid* if it fills some 3x3 block and at least a thousandth of the picture; smoothing an
-edge makes values that do neither. Shapes: H height, W width, C distinct values.
+A value is *solid* if it fills some 3x3 block and at least a thousandth of the picture. The values that smoothing
+creates along an edge do neither. Shapes: H height, W width, C distinct values.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ logger = logging.getLogger(__name__)
 
 Int64Array = npt.NDArray[np.int64]
 
-# This many grey values that never fill a 3x3 block are read as a smoothed edge rather than as tiny objects.
+# From this many grey values that never fill a 3x3 block, they are read as a smoothed edge, not as tiny objects.
 _SOFT_VALUES = 8
-# A mask painted by hand rarely has more evenly coloured objects than this.
+# A hand-painted mask rarely has more evenly coloured objects than this.
 _PLAUSIBLE_IDS = 23
 # Largest share of edge pixels in a mask that can be repaired.
 _MOST_SOFT = 0.5
@@ -31,12 +31,12 @@ def grey_to_ids(values: Int64Array, fix_mask: bool) -> UInt8Array:
     """Read grey levels (H, W) as ids.
 
     Raises:
-        MaskError: levels over 255 (0 and 65535 alone are binary), unless `fix_mask` numbers them anew, or the
-            many levels of a smoothed edge, unless `fix_mask` snaps these to the nearest solid level.
+        MaskError: without `fix_mask`, if levels exceed 255 (0 and 65535 alone are binary), or if an edge is smoothed.
+            `fix_mask` renumbers the former and moves the pixels of the latter to the nearest solid level.
     """
     levels, counts = np.unique(values, return_counts=True)
     if levels[-1] <= 255 and len(levels) < _SOFT_VALUES:
-        return values.astype(np.uint8)  # too few for a smoothed edge, whichever of them are solid
+        return values.astype(np.uint8)  # too few levels for a smoothed edge, solid or not
     if levels[-1] > 255 and set(levels.tolist()) <= {0, 65535}:
         return np.where(values > 0, 255, 0).astype(np.uint8)
     if levels[-1] > 255 and not fix_mask:
@@ -71,8 +71,8 @@ def colours_to_ids(rgb: UInt8Array, fix_mask: bool) -> UInt8Array:
     """Read colours (H, W, 3) as the ids of the DAVIS palette.
 
     Raises:
-        MaskError: other colours occur, unless `fix_mask` gives every solid colour the id of the nearest of
-            the first palette entries, and every other pixel that of the nearest solid colour.
+        MaskError: other colours occur and `fix_mask` is off. With it, every solid colour gets the id of the nearest
+            of the first palette entries, and every other pixel the id of the nearest solid colour.
     """
     packed = (rgb.astype(np.int64) << np.array([16, 8, 0])).sum(-1)  # (H, W)
     codes, counts = np.unique(packed, return_counts=True)
@@ -103,10 +103,10 @@ def colours_to_ids(rgb: UInt8Array, fix_mask: bool) -> UInt8Array:
 
 
 def _palette_entries(codes: Int64Array, palette: Int64Array) -> tuple[npt.NDArray[np.bool_], Int64Array]:
-    """Tell for every colour (C,) whether it is in the palette, and where.
+    """Return for every colour (C,) whether it is in the palette, and at which index.
 
-    All entries are multiples of 32, but the DAVIS data set itself writes 191 for 192: a difference of 1
-    counts as none.
+    All entries are multiples of 32, but the DAVIS data set itself writes 191 for 192, so a difference of 1 is
+    accepted.
     """
     colours = _unpack(codes)
     rounded = (colours + 1) & ~31  # (C, 3)
@@ -119,17 +119,17 @@ def _palette_entries(codes: Int64Array, palette: Int64Array) -> tuple[npt.NDArra
 
 
 def _looked_up(ids: npt.NDArray[np.integer], levels: Int64Array, values: Int64Array) -> UInt8Array:
-    """Replace every value (H, W) by the id of its level; ids and levels (C,)."""
+    """Replace every value (H, W) with the id of its level; ids and levels are (C,)."""
     picture: UInt8Array = ids[np.searchsorted(levels, values)].astype(np.uint8)
     return picture
 
 
 def _numbered_anew(values: Int64Array, levels: Int64Array) -> UInt8Array:
-    """Number 16-bit ids (H, W), say those of KITTI MOTS, from 1 in the order of their levels (C,)."""
+    """Renumber 16-bit ids (H, W), such as those of KITTI MOTS, from 1 in the order of their levels (C,)."""
     objects = levels[levels > 0]
     if len(objects) > 255:
         raise MaskError(
-            f"holds {len(objects)} objects, a mask has room for 255.", "Split the objects into several masks."
+            f"holds {len(objects)} objects; expected 255 or fewer.", "Split the objects into several masks."
         )
     numbers = np.searchsorted(objects, levels, side="right")  # (C,); 0 comes before all objects
     read = ", ".join(f"{level} is {number}" for level, number in zip(levels, numbers, strict=True) if level)
@@ -138,14 +138,14 @@ def _numbered_anew(values: Int64Array, levels: Int64Array) -> UInt8Array:
 
 
 def _solid(values: Int64Array, levels: Int64Array, counts: Int64Array) -> npt.NDArray[np.bool_]:
-    """Tell for every level (C,) whether it is solid."""
+    """Return for every level (C,) whether it is solid."""
     small = min(values.shape) < 3
     big: npt.NDArray[np.bool_] = (counts * 1000 >= values.size) | small
     return _filling(values, levels) & big
 
 
 def _filling(values: Int64Array, levels: Int64Array) -> npt.NDArray[np.bool_]:
-    """Tell for every level (C,) whether it fills some 3x3 block; pictures too small to tell are all filled."""
+    """Return for every level (C,) whether it fills some 3x3 block; true for all if the picture is too small."""
     if min(values.shape) < 3:
         return np.ones(len(levels), np.bool_)
     height, width = values.shape

@@ -1,4 +1,4 @@
-"""Reading mask files: the object ids that a PNG of any mode holds.
+"""Reading mask files: the object ids in a PNG of any mode.
 
 Shapes: H height, W width. Ids: 0 background, 1..255 objects, gaps allowed.
 """
@@ -25,7 +25,7 @@ class MaskImage:
 
     Attributes:
         ids: uint8 (H, W).
-        palette: 768 bytes of RGB to write results with, None where the file had no colours.
+        palette: 768 bytes of RGB to write results with; None if the file has no colours.
     """
 
     ids: UInt8Array
@@ -45,9 +45,9 @@ class MaskImage:
 def read_mask(path: str | Path, *, fix_mask: bool = False) -> MaskImage:
     """Read one mask that a user painted or exported, as PNG.
 
-    If 255 is its only value beside 0, the mask is binary and 255 becomes object 1; next to other ids 255 is an id
-    like any other. Several masks of one video are read by :func:`cyclevos.exchange.given_masks.read_masks`, which
-    decides this over all of them. For the rest see :func:`read_labels`.
+    If 255 is its only value besides 0, the mask is binary and 255 becomes object 1; with other ids, 255 is an id
+    like any other. :func:`cyclevos.exchange.given_masks.read_masks` reads several masks of one video and decides this
+    for all masks together. For everything else see :func:`read_labels`.
 
     Args:
         path: the file.
@@ -64,8 +64,8 @@ def read_ground_truth(path: str | Path, *, binary: bool = False) -> MaskImage:
 
     Args:
         path: the PNG.
-        binary: 255 is the data set's one object (DAVIS-2016): a mask of nothing but 0 and 255 becomes one of 0
-            and 1. To decide that from the sequence's masks use `SequenceMasks`.
+        binary: 255 is the data set's only object (DAVIS-2016): in a mask that holds only 0 and 255, 255 becomes 1.
+            To decide this from all masks of a sequence, use `SequenceMasks`.
 
     Raises:
         MaskError: as in read_labels.
@@ -75,7 +75,7 @@ def read_ground_truth(path: str | Path, *, binary: bool = False) -> MaskImage:
 
 
 def read_labels(path: str | Path, *, fix_mask: bool = False, exact: bool = False) -> MaskImage:
-    """Read a mask's labels as the file has them; every other reader of masks calls this one.
+    """Read a mask's labels unchanged; every other reader of masks calls this one.
 
     Indexed, grey and one-bit PNGs hold the labels themselves. RGB is accepted if it is grey or uses DAVIS colours
     only; transparent pixels count as background.
@@ -83,8 +83,8 @@ def read_labels(path: str | Path, *, fix_mask: bool = False, exact: bool = False
     Args:
         path: the PNG.
         fix_mask: map soft edges and foreign colours to the nearest ids instead of refusing them.
-        exact: accept indexed, 8-bit grey and one-bit images only, and take any grey level for an id, so that
-            masks of many tiny objects are not mistaken for smoothed edges.
+        exact: accept indexed, 8-bit grey and one-bit images only, and read every grey level as an id, so that masks
+            of many tiny objects are not mistaken for smoothed edges.
 
     Returns:
         Labels 0..255; 255 stays 255.
@@ -101,7 +101,7 @@ def read_labels(path: str | Path, *, fix_mask: bool = False, exact: bool = False
             return _exact(image) if exact else _interpret(image, fix_mask)
     except MaskError as error:
         raise MaskError(f"{path} {error.problem}", error.remedy) from error
-    except Exception as error:  # Pillow's decoders raise nearly everything on broken data
+    except Exception as error:  # Pillow's decoders raise almost any exception on broken data
         raise MaskError(
             f"{path} cannot be read as a mask ({type(error).__name__}: {error}). Expected a whole PNG of object ids.",
             "Export it again.",
@@ -109,12 +109,12 @@ def read_labels(path: str | Path, *, fix_mask: bool = False, exact: bool = False
 
 
 def one_object_to_1(masks: Sequence[MaskImage]) -> list[MaskImage]:
-    """Turn 255 into object 1 if it is the only label that the masks of one video hold.
+    """Turn 255 into object 1 if it is the only label in the masks of one video.
 
     Args:
-        masks: all of them; the others are returned as they are.
+        masks: all masks of the video; masks without 255 are returned unchanged.
     """
-    # A painted mask may cover the whole frame: unlike in a data set, 255 is then the object too.
+    # A painted mask may cover the whole frame: 255 is then the object, unlike in a data set.
     if not marks_one_object({0, *(label for mask in masks for label in mask.object_ids)}):
         return list(masks)
     return [MaskImage((mask.ids > 0).astype(np.uint8), None) if mask.ids.any() else mask for mask in masks]
@@ -128,7 +128,7 @@ def _wrong_format(path: Path, kind: str | None) -> MaskError:
 
 
 def _exact(image: Image.Image) -> MaskImage:
-    """Take the pixel values of a loaded image for ids."""
+    """Read the pixel values of a loaded image as ids."""
     if image.mode not in {"P", "L", "1"}:
         raise MaskError(
             f"is an image of mode {image.mode}; expected an indexed or 8-bit grey PNG whose pixel values are ids.",

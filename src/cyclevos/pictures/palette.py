@@ -1,4 +1,4 @@
-"""The colours of object ids in indexed PNGs and pictures: PASCAL VOC's, which DAVIS uses too."""
+"""The colours of object ids in indexed PNGs and pictures: the PASCAL VOC palette, which DAVIS uses too."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cyclevos.pictures.arrays import UInt8Array
 def voc_palette() -> bytes:
     """Compute the 256 RGB colours of PASCAL VOC, 768 bytes.
 
-    The id's bits 0, 1, 2 go to the top bits of red, green, blue, its bits 3, 4, 5 to the next, and so on.
+    Bits 0, 1 and 2 of the id are the top bits of red, green and blue, bits 3, 4 and 5 the next bits, and so on.
 
     >>> [tuple(voc_palette()[3 * k : 3 * k + 3]) for k in range(3)]
     [(0, 0, 0), (128, 0, 0), (0, 128, 0)]
@@ -28,7 +28,7 @@ DAVIS_PALETTE = voc_palette()
 
 
 def palette_colours(palette: bytes | None) -> UInt8Array:
-    """Return a palette as uint8 colours (256, 3); what is missing comes from the DAVIS one.
+    """Return a palette as uint8 colours (256, 3); missing entries are those of the DAVIS palette.
 
     >>> palette_colours(bytes([9, 8, 7]))[0]
     array([9, 8, 7], dtype=uint8)

@@ -1,4 +1,4 @@
-"""The masks of one sequence, read with one meaning of 255."""
+"""Reading the masks of one sequence with one meaning of 255."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from cyclevos.pictures.mask_files import MaskImage, read_labels
 
 
 class SequenceMasks:
-    """Reads the masks of one sequence (or of one source of still images).
+    """Reader of the masks of one sequence (or of one source of still images).
 
-    255 is the sequence's one object, and read as object 1, only if no mask of the sequence holds any other id;
-    otherwise it is `IGNORE`. Masks other than the one asked for are read only as far as that takes: not at all
-    for masks without 255, and up to the first mask with another id. The answer is kept.
+    255 is read as object 1, the sequence's only object, if no mask of the sequence holds any other id; otherwise it
+    is `IGNORE`. To decide this, other masks are read only as far as needed: none for a mask without 255, and
+    otherwise up to the first mask with another id. The decision is made once and kept.
 
     Args:
-        files: every mask of the sequence.
+        files: all masks of the sequence.
     """
 
     def __init__(self, files: Iterable[Path]) -> None:
@@ -38,7 +38,7 @@ class SequenceMasks:
             Object ids; 255 marks the pixels to ignore.
 
         Raises:
-            MaskError: it cannot be read, or another mask that decides what its 255 means cannot be.
+            MaskError: the mask cannot be read, or another one that is needed to decide what 255 means.
         """
         mask = read_labels(path, exact=exact)
         if not (mask.ids == IGNORE).any() or not self._decide(mask.ids, exact):
@@ -46,11 +46,11 @@ class SequenceMasks:
         return MaskImage((mask.ids > 0).astype(np.uint8), None)
 
     def is_one_object(self, *, exact: bool = False) -> bool:
-        """Tell whether 255 is the sequence's one object; raises as :meth:`read` does."""
+        """Return whether 255 is the sequence's only object; raises as :meth:`read` does."""
         return self._decide(np.zeros((0, 0), np.uint8), exact)
 
     def _decide(self, ids: UInt8Array, exact: bool) -> bool:
-        """Decide from a mask (H, W) in hand, and from the others if that is not enough."""
+        """Decide from one mask (H, W), and from the other files if it is not enough."""
         if self._one_object is None:
             shown = _labels_of(ids)
             for path in self._files:
@@ -62,5 +62,5 @@ class SequenceMasks:
 
 
 def _labels_of(ids: UInt8Array) -> set[int]:
-    """Return the values that a mask (H, W) holds."""
+    """Return the values in a mask (H, W)."""
     return set(np.flatnonzero(np.bincount(ids.ravel(), minlength=256)).tolist())

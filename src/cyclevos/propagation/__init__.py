@@ -1,1 +1,1 @@
-"""Propagation: the memory bank, the propagator and the one loop."""
+"""Propagation: the memory bank, the propagator and the loop that all commands share."""

@@ -1,4 +1,4 @@
-"""Which of the masks on a correction's way is kept, for each object."""
+"""Choosing, for each object, which of the masks that a correction passes through is kept."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Candidate(NamedTuple):
     Attributes:
         mask: foreground (K,H,W).
         memory: features of the frame with that mask.
-        distance: 1 - soft J of the references reconstructed from it, a scalar; None where it was not measured.
-        step: how many steps led to it.
+        distance: 1 - soft J of the references reconstructed from it, a scalar; None if it was not measured.
+        step: number of steps that led to it.
     """
 
     mask: Tensor
@@ -34,7 +34,7 @@ class Candidate(NamedTuple):
 
 
 def retain(candidates: list[Candidate], newest: Candidate, accept: Accept) -> list[Candidate]:
-    """Return the candidates still needed: the newest, the best, or all of them."""
+    """Return the candidates that are still needed: the newest, the best, or all."""
     if accept == "consistent":
         return [*candidates, newest]
     if accept == "always" or not candidates:
@@ -64,8 +64,8 @@ def consistent_choice(
         moved: bool (K,) on the host, the objects that the steps move.
 
     Returns:
-        int64 (K,) on the host, an index of ``candidates``; objects that did not move or that the previous frame does
-        not show get the last one.
+        int64 (K,) on the host, indices of ``candidates``; objects that did not move, and those that the previous frame
+        does not show, get the last candidate.
     """
     judged = moved & previous.shows(objects)
     chosen = torch.full_like(judged, len(candidates) - 1, dtype=torch.int64)
@@ -80,7 +80,7 @@ def consistent_choice(
     needed = score(candidates[0])
     worse = judged
     for at in range(len(candidates) - 1, 0, -1):
-        (consistent,) = download(score(candidates[at]) >= needed)  # false where a score is not a number
+        (consistent,) = download(score(candidates[at]) >= needed)  # false if a score is NaN
         worse = worse & ~consistent
         chosen[worse] = at - 1
         if not bool(worse.any()):

@@ -1,4 +1,4 @@
-"""How masks are corrected by the gradient of the cycle: the settings and their presets."""
+"""The settings of gradient correction, and their presets."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Correction:
         steps: gradient steps at most; 0 corrects nothing.
         every: every n-th frame is corrected, counted from the first annotated one.
         rate: length of a step.
-        rate_unit: what the rate multiplies: the gradient of the loss as it is, a mean over pixels
-            (``mean``, the authors' convention: the same number does less on larger frames), or of the
-            sum over the hardest pixels (``pixel``, the same at every size).
+        rate_unit: what the rate multiplies: ``mean``, the gradient of the loss, which is a mean over pixels (the
+            authors' convention; the same rate has less effect on larger frames), or ``pixel``, the gradient of the
+            sum over the hardest pixels (the same effect at every size).
         project: after each step, clamp the mask to [0, 1] and scale overlapping objects to a sum of 1.
         apply_to: where the corrected mask goes: the ``output``, the ``memory``, or ``both``.
-        reference: reconstruct the ``latest`` annotated frame of each object, or ``all`` annotated frames, those not
-            reached yet included.
-        stop_at: stop as soon as the reconstructed reference reaches this soft J; a frame that starts there is
+        reference: reconstruct the ``latest`` annotated frame of each object, or ``all`` annotated frames, including
+            those not reached yet.
+        stop_at: stop as soon as the reconstructed reference reaches this soft J; a mask that already reaches it is
             not corrected. None never stops early.
-        grow_from: a step raises a pixel in full where its mask was at least this probable, and in
-            proportion below, so that nothing grows far from the mask. None raises every pixel in full.
+        grow_from: a step raises a pixel in full if its probability was at least this value, and proportionally less
+            below it, so that masks do not grow in distant places. None raises every pixel in full.
         accept: ``always`` keeps the last step; ``better`` keeps the step that reconstructs the reference best, or the
             original mask; ``consistent`` keeps, for each object, the last step that reconstructs the previous frame's
             mask at least as well as the original mask does, or the original mask.
@@ -71,7 +71,8 @@ class Correction:
         ):
             if not fits:
                 raise ConfigError(
-                    f"correction {name} is {getattr(self, name)!r}; expected {allowed}.", f"Set {name} to {allowed}."
+                    f"The correction's {name} is {getattr(self, name)!r}; expected {allowed}.",
+                    f"Set {name} to {allowed}.",
                 )
 
     @classmethod
@@ -83,18 +84,19 @@ class Correction:
             **overrides: values by name.
 
         Raises:
-            ConfigError: there is no such preset or value.
+            ConfigError: the preset or the name of a value is unknown.
         """
         if name not in PRESETS:
             raise ConfigError(
-                f"correction preset {name!r} is unknown; expected one of {', '.join(PRESETS)}.",
+                f"The correction preset {name!r} is unknown; expected one of {', '.join(PRESETS)}.",
                 f"Use {' or '.join(PRESETS)}.",
             )
         names = [field.name for field in fields(cls)]
         unknown = [key for key in overrides if key not in names]
         if unknown:
             raise ConfigError(
-                f"correction has no {unknown[0]!r}; expected any of {', '.join(names)}.", "Check the spelling."
+                f"A correction has no setting {unknown[0]!r}; expected any of {', '.join(names)}.",
+                "Check the spelling.",
             )
         return replace(PRESETS[name], **overrides)
 

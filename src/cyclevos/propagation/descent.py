@@ -31,8 +31,8 @@ class Corrected(NamedTuple):
     Attributes:
         probabilities: (K+1,H,W).
         memory: features of the frame with that mask; None if there was nothing to reconstruct.
-        before: soft J of the reconstructed references before any step; nan if there was nothing to reconstruct.
-        after: the same for the mask that was kept; nan if it was not measured.
+        before: soft J of the reconstructed references before any step; NaN if there was nothing to reconstruct.
+        after: the same for the mask that was kept; NaN if it was not measured.
         steps: steps taken.
         kept: the mask differs from the original.
     """
@@ -45,9 +45,9 @@ class Corrected(NamedTuple):
     kept: bool
 
     def summary(self, original: Tensor) -> str:
-        """Describe in words what happened to the original mask (K+1,H,W)."""
+        """Return a text that describes what happened to the original mask (K+1,H,W)."""
         if not self.steps:
-            return "nothing to correct" if math.isnan(self.before) else f"reference {self.before:.3f}, left as it is"
+            return "nothing to correct" if math.isnan(self.before) else f"reference {self.before:.3f}, not corrected"
         changed = int((most_probable(self.probabilities) != most_probable(original)).sum())
         after = "" if math.isnan(self.after) else f" -> {self.after:.3f}"
         verdict = "kept" if self.kept else "reverted"
@@ -67,7 +67,7 @@ def correct(
 ) -> Corrected:
     """Correct the mask of one frame.
 
-    Objects that no reference shows, or that have no pixel in the frame, are left as they are.
+    Objects that no reference shows, or that have no pixel in the frame, stay unchanged.
 
     Args:
         network: any memory network; none of its parameters gets a gradient.
@@ -77,9 +77,9 @@ def correct(
             reconstructed only in the last one that shows it.
         objects: the user's id of each slot.
         correction: the settings.
-        previous: the previous frame with the mask that was output, for ``consistent`` acceptance; objects
-            that it does not show, or all of them without it, keep the last step.
-        measure: measure the mask that is kept even where nothing depends on it, at the cost of one forward pass.
+        previous: the previous frame with the mask that was output, for ``consistent`` acceptance. Objects that it
+            does not show keep the last step; without it, all objects do.
+        measure: measure the mask that is kept even if nothing depends on it, at the cost of one forward pass.
     """
     best = most_probable(probabilities)
     (visible,) = download(torch.stack([(best == slot).any() for slot in range(1, len(probabilities))]))  # (K,)
@@ -111,10 +111,11 @@ def descend(
         network: any memory network; none of its parameters gets a gradient.
         prepared: mask-independent features of the frame, from the network's ``prepare_memory``.
         probabilities: the mask to start from (K+1,H,W).
-        asked: each reference with the objects to reconstruct in it, bool (K,), at least one.
+        asked: each reference with the objects to reconstruct in it, bool (K,); at least one reference.
         objects: the user's id of each slot.
         correction: the settings, with one step at least.
-        before_step: called with the number of each step before it is taken; what it raises ends the work.
+        before_step: called with the number of each step before it is taken; an exception that it raises ends the
+            descent.
         previous: see :func:`correct`.
         measure: see :func:`correct`.
     """
@@ -156,9 +157,9 @@ class _Reconstruction(NamedTuple):
     """The references reconstructed from one mask.
 
     Attributes:
-        loss: their mean loss, a scalar with a gradient to ``leaf`` where one was asked for.
+        loss: their mean loss, a scalar; differentiable with respect to ``leaf`` if a gradient was requested.
         distance: 1 - their mean soft J, a scalar without a gradient.
-        leaf: the foreground mask (K,H,W) to differentiate by.
+        leaf: the foreground mask (K,H,W) to differentiate with respect to.
         memory: features of the frame with that mask, without a gradient.
     """
 
@@ -197,7 +198,7 @@ class _Cycle:
         return _Reconstruction(loss, distance, leaf, detached)
 
     def candidate(self, mask: Tensor, step: int, *, measure: bool) -> Candidate:
-        """Encode a mask that no step follows; measuring it costs one reconstruction of each reference."""
+        """Encode a final mask; measuring it costs one reconstruction of each reference."""
         if measure:
             reconstruction = self.reconstruct(mask, gradient=False)
             return Candidate(mask, reconstruction.memory, reconstruction.distance, step)

@@ -1,4 +1,4 @@
-"""One step of gradient correction: how the gradient moves a mask, and how a mask becomes probabilities again."""
+"""One step of gradient correction: moving a mask along the gradient, and turning it back into probabilities."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class MaskSteps:
         self._growth = None if grow_from is None else (start[1:].detach() / grow_from).clamp(0, 1)  # (K,H,W)
 
     def __call__(self, mask: Tensor, gradient: Tensor) -> Tensor:
-        """Return the mask (K,H,W) one step against the gradient (K,H,W)."""
+        """Return the mask (K,H,W) after one step against the gradient (K,H,W)."""
         move = -self._rate * gradient * self._moving
         mask = mask + (move if self._growth is None else torch.where(move > 0, move * self._growth, move))
         return project(mask, self.moved) if self._project else mask
 
 
 def project(mask: Tensor, moved: Tensor) -> Tensor:
-    """Clamp the moved objects of a foreground mask and scale them to the room that the other objects leave.
+    """Clamp the moved objects of a foreground mask and scale them so that the sum with the others is at most 1.
 
     Args:
         mask: (K,H,W), any values for the moved objects, probabilities for the others.
@@ -56,12 +56,12 @@ def project(mask: Tensor, moved: Tensor) -> Tensor:
 
 
 def as_probabilities(corrected: Tensor) -> Tensor:
-    """Turn a corrected mask (K+1,H,W) of any values into probabilities in [0, 1] that sum to 1."""
+    """Turn a corrected mask (K+1,H,W) with any values into probabilities in [0, 1] that sum to 1."""
     clamped = corrected[1:].clamp(0, 1)
     wanted = clamped.sum(dim=0)
     return with_background(clamped * torch.where(wanted > 1, 1 / wanted, 1.0))
 
 
 def with_background(mask: Tensor) -> Tensor:
-    """Put the background in front of a foreground mask: (K,H,W) to (K+1,H,W), summing to 1."""
+    """Prepend the background channel to a foreground mask: (K,H,W) to (K+1,H,W), summing to 1."""
     return torch.cat([1 - mask.sum(dim=0, keepdim=True), mask])

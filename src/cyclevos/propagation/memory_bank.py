@@ -1,4 +1,4 @@
-"""The memory bank: keys and values of the memory frames, preallocated and bounded."""
+"""The memory bank: keys and values of the memory frames, in preallocated, bounded storage."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from cyclevos.propagation.transfer import upload
 
 # Shapes: O objects, Ck Cv key and value channels, h w cells at stride 16, F frames held, N = F*h*w.
 
-_FIRST_FRAMES = 16  # allocated at first; larger bounds are grown into, since a short video never reaches them
+_FIRST_FRAMES = 16  # allocated at first, and grown up to the bound, which short videos never reach
 
 
 class Kind(IntEnum):
-    """Why a frame is in memory; the lower, the sooner it is dropped."""
+    """Why a frame is in memory; frames of the lowest kind are dropped first."""
 
     PREVIOUS = 0
     SAMPLED = 1
@@ -27,12 +27,12 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True)
 class MemoryPolicy:
-    """Which frames are memory frames: annotated ones, every n-th one and the previous one.
+    """Which frames are memory frames: annotated frames, every n-th frame and the previous one.
 
     Attributes:
-        every: a frame is sampled when its distance from the first annotated one is a multiple of this.
-        max_frames: frames held at most, of all kinds together; the oldest sampled one is dropped first. None
-            holds all.
+        every: a frame is sampled if its distance from the first annotated one is a multiple of this.
+        max_frames: most frames to hold, of all kinds together; the oldest sampled one is dropped first. None holds
+            all.
 
     Raises:
         ConfigError: ``every`` is below 1 or ``max_frames`` below 2.
@@ -59,7 +59,7 @@ class _Slot:
     frame: int
     kind: Kind
     serial: int
-    objects: int  # how many were known in that frame: the first ones, since objects are only added at the end
+    objects: int  # number known in that frame: the first ones, since objects are only added at the end
 
 
 class MemoryBank:
@@ -67,7 +67,7 @@ class MemoryBank:
 
     Args:
         policy: the bound.
-        shared_key: all objects of a frame have the same key, which is held once.
+        shared_key: all objects of a frame have the same key, which is stored once.
     """
 
     def __init__(self, policy: MemoryPolicy, *, shared_key: bool = False) -> None:
@@ -75,7 +75,7 @@ class MemoryBank:
         self._slots: list[_Slot] = []
         self._cells = 0
         self._written = 0
-        # Cell-major, so that a prefix of the frames is one view and the read's products need no copy.
+        # Cell-major, so that a prefix of the frames is a view and the products of the read need no copy.
         self._key = torch.empty(0)  # (O or 1,F*h*w,Ck)
         self._value = torch.empty(0)  # (O,F*h*w,Cv)
 
@@ -89,7 +89,7 @@ class MemoryBank:
         return len(self._slots)
 
     def read(self) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return keys (O,Ck,N), values (O,Cv,N) and, where objects differ, bool (O,N) of known cells."""
+        """Return keys (O,Ck,N), values (O,Cv,N) and the known cells, bool (O,N), or None if every object knows all."""
         n = len(self._slots) * self._cells
         key, value = self._key[:, :n].transpose(1, 2), self._value[:, :n].transpose(1, 2)
         known = self._known()
@@ -97,13 +97,13 @@ class MemoryBank:
         return key.expand(len(value), -1, -1), value, cells
 
     def write(self, frame: int, features: MemoryFeatures, kind: Kind) -> None:
-        """Hold a frame in place of the last previous one or, when full, of the one to be dropped first.
+        """Store a frame in place of the previous frame or, if the bank is full, of the frame to be dropped first.
 
         A write that raises leaves the bank's contents as they were.
 
         Args:
             frame: its index.
-            features: of all objects known now; objects are only ever added at the end.
+            features: of all objects known now; new objects only ever come at the end.
             kind: why it is a memory frame.
         """
         key, value = (f.flatten(2).transpose(1, 2) for f in features)  # (O,h*w,C)
@@ -120,7 +120,7 @@ class MemoryBank:
         self._written += 1
 
     def snapshot(self) -> dict[str, Tensor]:
-        """Return the frames held as tensors of their own."""
+        """Return the frames held, as copied tensors."""
         held = len(self._slots)
         n = held * self._cells
         slots = [[slot.frame, slot.kind, slot.serial] for slot in self._slots]
@@ -132,7 +132,7 @@ class MemoryBank:
         }
 
     def restore(self, snapshot: dict[str, Tensor], device: torch.device) -> None:
-        """Hold the frames of a snapshot and no others."""
+        """Replace the frames held with those of a snapshot."""
         slots = snapshot["slots"].tolist()
         objects = snapshot["known"].sum(dim=0).tolist() if slots else []
         self._slots = [
@@ -161,12 +161,12 @@ class MemoryBank:
         held = len(self._slots)
         if self.policy.max_frames is None or held < self.policy.max_frames:
             return held
-        # Every later mask follows from the very first frame, so it is dropped last.
+        # Every later mask depends on the very first frame, so it is dropped last.
         candidates = range(1, held) if held > 1 else range(held)
         return min(candidates, key=lambda i: (self._slots[i].kind, self._slots[i].serial))
 
     def _reserve(self, key: Tensor, value: Tensor, frames: int) -> None:
-        """Allocate room for the objects and frames, keeping what is held."""
+        """Allocate storage for the objects and frames, keeping the contents."""
         objects = len(self._value)
         capacity = self._value.shape[1] // self._cells if objects else 0
         if objects >= len(value) and capacity >= frames:
@@ -180,4 +180,4 @@ class MemoryBank:
         if objects:
             n = self._key.shape[1]
             larger_key[: len(self._key), :n], larger_value[:objects, :n] = self._key, self._value
-        self._key, self._value = larger_key, larger_value  # not before both are there
+        self._key, self._value = larger_key, larger_value  # only once both are allocated

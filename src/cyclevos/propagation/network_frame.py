@@ -1,4 +1,4 @@
-"""A frame as the network takes it: resized, on the network's device, and encoded alone or with others."""
+"""A frame as the network's input: resized, on the network's device, and encoded alone or in a batch."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from cyclevos.propagation.transfer import upload
 
 @dataclass(frozen=True, eq=False)
 class NetworkFrame:
-    """One frame on its way through a step.
+    """One frame during a step.
 
     Attributes:
         index: of the frame, from 0.
         source: (H, W) of the source in pixels.
         pixels: RGB (1,3,H',W') in [0, 1], of the network's dtype and device.
-        annotation: uint8 (H,W), the user's ids; None where the frame has no mask or a blank one.
+        annotation: uint8 (H,W), the user's ids; None if the frame has no mask or a blank one.
         query: its query features; None until it is encoded.
     """
 
@@ -43,7 +43,7 @@ class NetworkFrame:
 
 
 def source_size(index: int, image: NDArray[np.uint8], annotation: NDArray[np.uint8] | None) -> Size:
-    """Return a frame's (H, W) in pixels.
+    """Return the size (H, W) of a frame in pixels.
 
     Raises:
         MaskError: the annotation's size is not the frame's.
@@ -51,7 +51,7 @@ def source_size(index: int, image: NDArray[np.uint8], annotation: NDArray[np.uin
     source: Size = (int(image.shape[0]), int(image.shape[1]))
     if annotation is not None and annotation.shape != source:
         raise MaskError(
-            f"The mask of frame {index} has shape {annotation.shape}, the frame {source} (height, width).",
+            f"The mask of frame {index} has shape {annotation.shape}, but the frame has {source} (height, width).",
             "Give the mask in the frame's size.",
         )
     return source
@@ -64,14 +64,14 @@ def fit_frame(
     shorter_side: int | None,
     network: MemoryNetwork,
 ) -> NetworkFrame:
-    """Resize a frame for the network and move it there.
+    """Resize a frame for the network and move it to the network's device.
 
     Args:
         index: of the frame, from 0.
         image: uint8 RGB (H,W,3).
         annotation: the user's ids uint8 (H,W), or None.
         shorter_side: inside the network in pixels; None = the frame's own size.
-        network: its first parameter's device and dtype are those of the result.
+        network: the result has the device and dtype of its first parameter.
 
     Raises:
         MaskError: the annotation's size is not the frame's.
@@ -85,7 +85,7 @@ def fit_frame(
 
 @torch.no_grad()
 def encode_frames(network: MemoryNetwork, frames: Sequence[NetworkFrame]) -> list[NetworkFrame]:
-    """Encode frames of one size in one batch and return them with their query features."""
+    """Encode frames of equal size in one batch, and return them with their query features."""
     if len(frames) == 1:
         return [replace(frames[0], query=network.encode_query(frames[0].pixels))]
     features = network.encode_query(torch.cat([frame.pixels for frame in frames]))

@@ -1,4 +1,4 @@
-"""What a step computes of one frame, before any of it becomes the propagator's state."""
+"""The results of a step for one frame, before they become the propagator's state."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from cyclevos.propagation.reliability import Observation
 
 
 class MaskOutcome(NamedTuple):
-    """The masks of one frame, before the frame is remembered.
+    """The masks of one frame, before the frame goes to memory.
 
     Attributes:
-        objects: the user's id of each slot, this frame's included.
+        objects: the user's id of each slot, including those annotated in this frame.
         output: (K+1,H,W) at the source's size.
         inside: the output at the network's size, (K+1,H',W'); None while no object is known.
         remembered: the mask that goes to memory, (K+1,H',W'); None while no object is known.
-        memory: features of the frame with that mask, where a correction has computed them.
-        uncorrected: (K+1,H',W'), the mask before the correction, where a correction changed the output.
-        reference: the frame as a reference, if it is annotated.
+        memory: features of the frame with that mask, if a correction has computed them; else None.
+        uncorrected: (K+1,H',W'), the mask before the correction, if a correction changed the output; else None.
+        reference: the frame as a reference frame, if it is annotated; else None.
     """
 
     objects: tuple[int, ...]
@@ -41,13 +41,13 @@ class MaskOutcome(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """All that a step computes; :meth:`Propagator.commit` makes it the propagator's state.
+    """All results of a step; :meth:`Propagator.commit` makes them the propagator's state.
 
     Attributes:
         frame: the encoded frame.
         masks: its masks.
-        memory: its memory features with them; None while no object is known.
-        observation: for its reliability; None in annotated frames and while no object is known.
+        memory: the frame's memory features with its masks; None while no object is known.
+        observation: measurements for reliability; None in annotated frames and while no object is known.
     """
 
     frame: NetworkFrame
@@ -57,7 +57,7 @@ class Outcome(NamedTuple):
 
 
 def blank_masks(frame: NetworkFrame) -> MaskOutcome:
-    """Return the masks of a frame before any object is known: background alone."""
+    """Return the masks of a frame before any object is known: background only."""
     return MaskOutcome((), torch.ones(1, *frame.source, device=frame.pixels.device), None, None)
 
 

@@ -1,4 +1,4 @@
-"""The propagator: segments one frame after another from the memory of the frames before."""
+"""The propagator: segments frame after frame from the memory of earlier frames."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class Prediction:
         ids: uint8 (H,W) at the source's size, the most probable object of each pixel.
         annotated: the frame has an annotation.
         reliability: predicted J in [0, 1] of each mask, by object id; 1 for annotated objects. Objects that no
-            reference shows yet are left out, and in annotated frames all that are not annotated.
-        uncorrected: float (K+1,H',W') at the network's size, the mask before the correction, where a correction
-            changed the output; None elsewhere.
+            reference shows yet are left out; in annotated frames, so are all objects that are not annotated.
+        uncorrected: float (K+1,H',W') at the network's size, the mask before the correction, if a correction changed
+            the output; else None.
     """
 
     index: int
@@ -58,7 +58,7 @@ class Prediction:
 
 
 class Propagator:
-    """Carries masks from frame to frame; frames may come from anywhere, in any order of indices.
+    """Propagates masks from frame to frame; frames may have any source and any order of indices.
 
     A step that raises leaves the propagator as it was and can be repeated.
 
@@ -66,10 +66,10 @@ class Propagator:
         network: any memory network, frozen.
         size: shorter side inside the network in pixels; None = the frames' own size.
         policy: which frames are memory frames.
-        correction: how masks are corrected; None = not at all.
-        disturb: for studies: called with a frame's index and its predicted ids at the network's size, returns the
-            mask to hold in sampled memory frames instead, or None. Corrections start from that mask; the output does
-            not change.
+        correction: how masks are corrected; None = no correction.
+        disturb: for robustness studies: called with a frame's index and its predicted ids at the network's size,
+            returns the mask to store in sampled memory frames instead, or None. Corrections start from that mask; the
+            output does not change.
 
     Raises:
         ConfigError: the size is below 16 pixels.
@@ -83,7 +83,7 @@ class Propagator:
         correction: Correction | None = None,
         disturb: Disturbance | None = None,
     ) -> None:
-        network_size((1, 1), size)  # refuses a size that is too small before there is a frame
+        network_size((1, 1), size)  # refuses a size that is too small before the first frame
         self.network, self.size, self.policy = network, size, policy
         self.correction = correction if correction is not None and correction.steps else None
         self.disturb = disturb
@@ -92,7 +92,7 @@ class Propagator:
         self.objects: tuple[int, ...] = ()
         self._source: Size | None = None  # of the frames segmented so far
         self._bank = MemoryBank(policy, shared_key=network.spec.shared_encoder)
-        self._previous: Reference | None = None  # the last frame with its output, see _next_previous
+        self._previous: Reference | None = None  # the last frame with its output; see _next_previous
         self._steps = 0
         self._device = next(iter(network.parameters())).device
 
@@ -101,7 +101,7 @@ class Propagator:
         return Propagator(self.network, self.size, self.policy, self.correction, self.disturb)
 
     def snapshot(self) -> dict[str, Tensor]:
-        """Return the whole state as tensors of its own; :meth:`restore` continues from it exactly."""
+        """Return the whole state as copied tensors; :meth:`restore` continues from it exactly."""
         numbers = torch.tensor([self._steps, *self.objects])
         state = {**self._bank.snapshot(), **self._references.snapshot(), **self.reliability.snapshot()}
         if self._source is not None:
@@ -117,7 +117,7 @@ class Propagator:
         """Continue from a snapshot.
 
         Raises:
-            KeyError, ValueError: the tensors are no snapshot, or one of another version.
+            KeyError, ValueError: the tensors are not a snapshot, or are one of another version.
         """
         steps, *objects = snapshot["propagator"].tolist()
         self._steps, self.objects = int(steps), tuple(int(i) for i in objects)
@@ -160,14 +160,14 @@ class Propagator:
             index: of the frame, from 0.
             image: uint8 RGB (H,W,3).
             annotation: the user's ids uint8 (H,W). Its objects own exactly their pixels; objects known before
-                that it does not show are still predicted on the pixels it leaves to the background.
+                that it does not show are still predicted on its background pixels.
 
         Returns:
             The frame's segmentation at the source's size.
 
         Raises:
             MaskError: the annotation's size is not the frame's.
-            VideoError: the frame's size is not that of the frames before.
+            VideoError: the frame's size is not that of the earlier frames.
         """
         frame = self.fit(index, image, annotation)
         if self.needs_query(frame):
@@ -175,22 +175,22 @@ class Propagator:
         return self.commit(self.segment(frame))
 
     def fit(self, index: int, image: NDArray[np.uint8], annotation: NDArray[np.uint8] | None = None) -> NetworkFrame:
-        """Return a frame at the network's size, the first part of :meth:`step`, which has the arguments and errors."""
+        """Return a frame at the network's size: the first part of :meth:`step`, with its arguments and errors."""
         frame = fit_frame(index, image, annotation, self.size, self.network)
         if self._source not in (None, frame.source):
             raise VideoError(
-                f"Frame {index} is {frame.source} (height, width), those before {self._source}.",
+                f"Frame {index} is {frame.source} (height, width), but the frames before it are {self._source}.",
                 "Give frames of one size.",
             )
         return frame
 
     def needs_query(self, frame: NetworkFrame) -> bool:
-        """Return whether :meth:`segment` wants the frame encoded: some object is known or annotated in it."""
+        """Return whether :meth:`segment` needs the frame encoded: an object is known, or annotated in it."""
         return bool(self.objects) or frame.annotation is not None
 
     @torch.no_grad()
     def segment(self, frame: NetworkFrame) -> Outcome:
-        """Predict and correct an encoded frame's masks and encode them for memory, changing no state."""
+        """Predict and correct an encoded frame's masks and encode them for memory, without changing state."""
         predicted = self._predict(frame)
         if frame.annotation is not None:
             masks = annotated_masks(self.network, frame, predicted, self.objects)
@@ -203,8 +203,8 @@ class Propagator:
             memory = self.network.encode_memory(prepared, masks.remembered[None], present)
         observation = None
         if predicted is not None and frame.annotation is None:
-            # The mask before the correction is observed: a correction leaves less certain probabilities where it
-            # does no harm.
+            # Observe the mask before the correction, because even a harmless correction makes probabilities less
+            # certain.
             asked = memory if self.reliability.due(self._steps) else None
             observation = self.reliability.observe(asked, predicted, self.objects, self._references.reached())
         return Outcome(frame, masks, memory, observation)
@@ -213,7 +213,7 @@ class Propagator:
     def commit(self, outcome: Outcome) -> Prediction:
         """Fetch a step's results from the device, remember the frame, and return its segmentation.
 
-        All that can fail comes before the first change of state.
+        Everything that can fail is done before the first change of state.
         """
         frame, masks = outcome.frame, outcome.masks
         annotated = frame.annotation is not None
@@ -248,7 +248,7 @@ class Propagator:
         return self.network.segment(frame.query, key, value, present, known).softmax(dim=1)[0]
 
     def _corrected_masks(self, frame: NetworkFrame, predicted: Tensor) -> MaskOutcome:
-        """Correct the predicted masks where it is their turn, and say what goes to the output and to memory."""
+        """Correct the predicted masks if this frame is due, and choose the masks for the output and for memory."""
         start = self._disturbed(frame.index, predicted)
         corrected = self._correct(frame, start)
         output, uncorrected, remembered, memory = predicted, None, start, None
@@ -265,16 +265,16 @@ class Propagator:
             return None
         references = self._references.all() if how.reference == "all" else self._references.reached()
         prepared = self.network.prepare_memory(frame.pixels, frame.query)
-        told = logger.isEnabledFor(logging.INFO)  # measuring a correction takes time
+        measured = logger.isEnabledFor(logging.INFO)  # measuring a correction takes time
         corrected = correct(
-            self.network, prepared, start, references, self.objects, how, previous=self._previous, measure=told
+            self.network, prepared, start, references, self.objects, how, previous=self._previous, measure=measured
         )
-        if told:
+        if measured:
             logger.info("frame %d: %s", frame.index, corrected.summary(start))
         return corrected
 
     def _next_previous(self, masks: MaskOutcome, *, remembered: bool) -> tuple[Tensor | None, Tensor]:
-        """Return the output's ids (H',W') and each object's pixels (K,), if the next frame's correction needs them."""
+        """Return the output's ids (H',W') and pixel counts of objects (K,), if the next correction needs them."""
         how, step = self.correction, self._steps + remembered
         if how is None or how.accept != "consistent" or step % how.every or masks.inside is None:
             return None, torch.empty(0, dtype=torch.int64, device=self._device)

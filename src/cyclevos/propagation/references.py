@@ -1,4 +1,4 @@
-"""Reference frames: the annotated frames that the cycle reconstructs, and which of them an object is compared with."""
+"""Reference frames: the annotated frames that the cycle reconstructs, and the one that each object is compared with."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Reference(NamedTuple):
     """An annotated frame at the network's size.
 
     Attributes:
-        query: its query features; they do not depend on a mask and are encoded once.
+        query: its query features, which do not depend on a mask and are encoded once.
         frame: RGB (1,3,H,W) in [0, 1].
         ids: uint8 (H,W), the user's ids, on the frame's device.
         objects: the ids that the frame shows, in ascending order.
@@ -35,7 +35,7 @@ class Reference(NamedTuple):
 
     @classmethod
     def of(cls, query: QueryFeatures, frame: Tensor, ids: Tensor) -> Reference:
-        """Return a reference whose objects are those in ``ids``; ids on the host spare a wait for the device."""
+        """Return a reference with the objects in ``ids``; ids on the host avoid a wait for the device."""
         shown = object_ids(ids.cpu().numpy())
         return cls(query, frame, upload(ids, frame.device), shown)
 
@@ -94,7 +94,7 @@ class References:
 
     Args:
         network: encodes them.
-        keep: hold all of them; otherwise a frame is dropped once later ones show all its objects.
+        keep: hold all frames; otherwise a frame is dropped once later ones show all its objects.
     """
 
     def __init__(self, network: MemoryNetwork, *, keep: bool = True) -> None:
@@ -134,7 +134,7 @@ class References:
         return [self._held[index] for index in self._reached]
 
     def all(self) -> list[Reference]:
-        """Return every annotated frame, those not reached yet included."""
+        """Return every annotated frame, including those not reached yet."""
         return list(self._held.values())
 
     def snapshot(self) -> dict[str, Tensor]:
@@ -149,7 +149,7 @@ class References:
         }
 
     def restore(self, snapshot: dict[str, Tensor], device: torch.device) -> None:
-        """Hold the frames of a snapshot and no others."""
+        """Replace the frames held with those of a snapshot."""
         self._held, self._reached = {}, []
         if "reference_indices" not in snapshot:
             return

@@ -1,7 +1,7 @@
 """Reliability: the predicted J of each mask, without ground truth.
 
-The signals are of two kinds: the mask's own certainty and size, in every frame, and the J of the reconstructed
-reference (the cycle), every few frames. A small predictor that ships with the package turns them into a predicted J.
+There are two kinds of signals: the certainty and size of the mask, in every frame, and the J of the reconstructed
+reference (the cycle), every few frames. A small predictor in the package turns them into a predicted J.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ from cyclevos.propagation.references import Reference, answering
 PREDICTOR = Path(__file__).resolve().parents[1] / "weights" / "reliability.safetensors"
 
 SIGNALS = (
-    "expected",  # J of the mask if its probabilities are calibrated
+    "expected",  # J of the mask, assuming that its probabilities are calibrated
     "size",  # log of the mask's share of the frame
-    "confidence",  # mean probability inside the mask, over the last ten frames or so
+    "confidence",  # mean probability inside the mask, over about the last ten frames
     "area",  # log of the mask's area over the reference's
     "misfit",  # absolute value of area
     "cycle",  # J of the reconstructed reference, in the last frame where it was computed
 )
 _OF_THE_MASK = 2  # the first signals, which describe the mask alone
-_SHARES = ("expected", "confidence", "cycle")  # as log-odds: 0.99 is not near 0.95
+_SHARES = ("expected", "confidence", "cycle")  # used as log-odds, because 0.99 is far from 0.95
 
-_MEMORY = 0.9  # of the running mean
+_MEMORY = 0.9  # weight of the past in the running mean
 
 
 class Predictor(NamedTuple):
-    """From signals to J: the J of a mask of the right object, times how likely it is that object.
+    """Maps signals to J: the J of a mask of the right object, times the probability that it is the right object.
 
     The first factor follows from the signals of the mask alone; a network of one hidden layer predicts the second from
     the other signals.
 
     Attributes:
-        mean: (S,) of the signals, subtracted.
-        scale: (S,) that they are divided by.
+        mean: (S,), subtracted from the signals.
+        scale: (S,), divides the signals.
         exact: (3,), factors of the first two signals and the offset.
         hidden: (U,S-1), weights of the other signals, the last column the bias.
         output: (U+1,), the last one the bias.
@@ -86,21 +86,21 @@ def load_predictor(path: Path = PREDICTOR) -> Predictor:
 
 
 class _State(NamedTuple):
-    """What is carried from frame to frame for one object."""
+    """The state of one object that passes from frame to frame."""
 
     confidence: float = 1.0
     cycle: float = 1.0
 
 
 class Observation(NamedTuple):
-    """What was measured on a frame's masks, still on the device.
+    """The measurements of a frame's masks, still on the device.
 
     Attributes:
         values: float (R,M,K), for each reference the measures named in ``names`` of each object.
-        names: M names: ``share``, ``confidence``, ``expected``, ``marked`` and, where the reference was reconstructed,
+        names: M names: ``share``, ``confidence``, ``expected``, ``marked`` and, if the reference was reconstructed,
             ``cycle``.
         objects: the user's id of each slot.
-        compared: for each reference which objects are compared with it, R times bool (K,) on the host.
+        compared: for each reference, which objects are compared with it, R times bool (K,) on the host.
     """
 
     values: Tensor
@@ -110,12 +110,12 @@ class Observation(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What follows from an observation.
+    """The predictions from an observation.
 
     Attributes:
-        scores: predicted J in [0, 1] by the user's id, of the objects that a reference shows.
+        scores: predicted J in [0, 1] by the user's id, for the objects that a reference shows.
         signals: by the user's id, (S,).
-        states: by the user's id, what later frames need.
+        states: by the user's id, the state for later frames.
     """
 
     scores: dict[int, float]
@@ -126,10 +126,10 @@ class Verdict(NamedTuple):
 class Reliability:
     """Predicts J of each object, frame by frame: :meth:`observe`, :meth:`judge`, :meth:`keep`.
 
-    Only :meth:`keep`, :meth:`mark` and :meth:`restore` change what later frames start from.
+    Only :meth:`keep`, :meth:`mark` and :meth:`restore` change the state.
 
     Args:
-        network: the one that makes the masks.
+        network: the network that predicts the masks.
         every: the reference is reconstructed every n-th frame.
     """
 
@@ -140,11 +140,11 @@ class Reliability:
         self.signals: dict[int, Tensor] = {}
 
     def use(self, predictor: Predictor) -> None:
-        """Predict with another predictor than the packaged one."""
+        """Use another predictor than the packaged one."""
         self._predictor = predictor
 
     def mark(self, objects: Sequence[int]) -> None:
-        """Start objects anew that are annotated in a frame."""
+        """Reset the state of objects that are annotated in a frame."""
         for i in objects:
             self._states[i] = _State()
 
@@ -159,8 +159,8 @@ class Reliability:
         """Measure a frame's masks, without waiting for the device.
 
         Args:
-            memory: features of the frame with its masks, of all objects, in frames where the reference is
-                to be reconstructed; None elsewhere.
+            memory: features of the frame with its masks, of all objects, if the reference is to be reconstructed;
+                else None.
             probabilities: its masks (K+1,H,W).
             objects: the user's id of each slot.
             references: annotated frames; an object is compared with the last one that shows it.
@@ -182,7 +182,7 @@ class Reliability:
 
     @torch.no_grad()
     def judge(self, observation: Observation) -> Verdict:
-        """Predict the J of a frame's masks from an observation, whose values are best on the host by now."""
+        """Predict the J of a frame's masks from an observation, whose values are best on the host."""
         signals: dict[int, Tensor] = {}
         states: dict[int, _State] = {}
         for columns, who in zip(observation.values.tolist(), observation.compared, strict=True):
@@ -197,7 +197,7 @@ class Reliability:
         return Verdict(dict(zip(signals, predicted.tolist(), strict=True)), signals, states)
 
     def keep(self, verdict: Verdict) -> dict[int, float]:
-        """Carry a verdict on to later frames and return its scores."""
+        """Store a verdict's states for later frames and return its scores."""
         self.signals = verdict.signals
         self._states.update(verdict.states)
         return verdict.scores
@@ -215,7 +215,7 @@ class Reliability:
         """Continue from a snapshot.
 
         Raises:
-            KeyError, ValueError: the tensors are no snapshot, or one of another version.
+            KeyError, ValueError: the tensors are not a snapshot, or are one of another version.
         """
         rows = snapshot["reliability"]
         if rows.shape[1:] != (1 + len(_State._fields),):

@@ -1,4 +1,4 @@
-"""The one loop: from frames and masks to a prediction for every frame, as a generator."""
+"""The segmentation loop: a generator from frames and masks to a prediction for every frame."""
 
 from __future__ import annotations
 
@@ -52,23 +52,23 @@ def segment(
             is consumed one frame at a time.
         masks: annotations: object ids uint8 (H,W) by frame index, or one array for frame 0. An object may first
             appear in any frame and be annotated several times; 0 is the background.
-        size: shorter side inside the network in pixels; ``"auto"`` = the size that the weights do best at, None =
+        size: shorter side inside the network in pixels; ``"auto"`` = the size at which the weights work best, None =
             the frames' own size.
         memory_every: every n-th frame stays in memory.
-        max_memory_frames: frames in memory at most, the annotated and the previous one included;
-            None = no bound.
-        direction: ``forward`` from each mask to later frames, ``backward`` to earlier ones (frames
-            come last first), or ``both``: every frame from the annotations on either side, weighted by
-            distance. Going backward needs a path or a sequence.
+        max_memory_frames: most frames in memory, including annotated frames and the previous one; None = no bound.
+        direction: ``forward`` from each mask to later frames, ``backward`` to earlier ones (the last frame is
+            yielded first), or ``both``: every frame from the annotations on either side, weighted by distance.
+            ``backward`` and ``both`` need a path or a sequence.
         correction: how masks are corrected: a :class:`Correction`, the name of a preset (``paper``,
-            ``default``), or None. With ``reference="all"`` later annotated frames are references too, where the
-            frames are a path or a sequence.
+            ``default``), or None. With ``reference="all"``, later annotated frames are references too, if the frames
+            are a path or a sequence.
 
     Returns:
-        A generator of one prediction per frame. Frames that no annotation of an object reaches hold background there.
+        A generator of one prediction per frame. In frames that no annotation of an object reaches, the object has no
+        pixels.
 
     Raises:
-        VideoError: the frames cannot be read; what was yielded before stays valid.
+        VideoError: the frames cannot be read; the predictions yielded before stay valid.
         MaskError: a mask has another size than the frames, or its frame does not exist.
         ConfigError: an option is out of range.
     """
@@ -81,7 +81,7 @@ def segment(
 
 
 def make_propagator(network: MemoryNetwork, settings: SegmentationSettings) -> Propagator:
-    """Make the propagator that settings ask for; the direction is up to :func:`segment_frames`.
+    """Create a propagator from settings; the direction is an argument of :func:`segment_frames`.
 
     Raises:
         ConfigError: a value is out of range.
@@ -124,7 +124,7 @@ def segment_frames(
     start: int = 0,
     last: int | None = None,
 ) -> Iterator[tuple[Frame, Prediction]]:
-    """Run the loop that everything shares, giving each frame with its prediction.
+    """Run the loop that all commands share, yielding each frame with its prediction.
 
     Args:
         propagator: a fresh one, or one restored to continue at ``start`` or ``last``.
@@ -132,7 +132,8 @@ def segment_frames(
         masks: checked masks by frame index.
         direction: see :func:`segment`.
         start: index of the frame that a forward run begins with, from a path or an opened source only.
-        last: index of the frame that a backward run begins with, likewise; None = the last there is.
+        last: index of the frame that a backward run begins with, from a path or an opened source only; None = the last
+            frame.
 
     Raises:
         VideoError: the frames cannot be read.
@@ -152,7 +153,7 @@ def one_pass(
     start: int = 0,
     last: int | None = None,
 ) -> Iterator[tuple[Frame, NDArray[np.uint8] | None]]:
-    """Announce annotated frames, then give each frame of one direction with its annotation.
+    """Announce annotated frames, then yield each frame of one direction with its annotation.
 
     Arguments and errors are those of :func:`segment_frames`.
     """
@@ -166,7 +167,7 @@ def one_pass(
 
 
 def _announce(propagator: Propagator, frames: OpenFrames, masks: Masks) -> None:
-    """Announce annotated frames to a propagator that looks ahead, where the frames can be read in any order."""
+    """Announce annotated frames to a propagator that looks ahead, if the frames can be read in any order."""
     if not propagator.looks_ahead:
         return
     for index, mask in masks.items():
@@ -193,7 +194,7 @@ def _with_masks(frames: Iterator[Frame], masks: Masks) -> Iterator[tuple[Frame, 
     missing = set(masks)
     last = 0
     for number, frame in enumerate(frames):
-        if number == 0:  # at once, not when the mask's frame is reached, which may be hours later
+        if number == 0:  # now, and not when the mask's frame is reached, which may be hours later
             _check_sizes(masks, frame.size)
         missing.discard(frame.index)
         last = max(last, frame.index)
@@ -217,13 +218,13 @@ def _check_sizes(masks: Masks, size: tuple[int, int]) -> None:
 
 def _iterate(frames: OpenFrames, *, reverse: bool = False, start: int | None = None) -> Iterator[Frame]:
     if isinstance(frames, FrameSource):
-        # Decoding overlaps the network. A user's own iterable is asked for one frame at a time, on the user's thread.
+        # Decode in parallel with the network. A user's own iterable is read frame by frame, on the user's thread.
         return read_ahead(frames.iterate(reverse=reverse, start=start))
     if not reverse:
         return frames_from_arrays(frames)
     if not isinstance(frames, Sequence) and not isinstance(frames, np.ndarray):
         raise VideoError(
-            f"Going backward needs frames that can be read from their end, got a {type(frames).__name__}.",
+            f"Going backward needs frames that can be read from the end; got a {type(frames).__name__}.",
             "Give a path, a list or an array.",
         )
     count = len(frames)
@@ -232,7 +233,7 @@ def _iterate(frames: OpenFrames, *, reverse: bool = False, start: int | None = N
 
 
 def _both(propagator: Propagator, frames: OpenFrames, masks: Masks) -> Iterator[tuple[Frame, Prediction]]:
-    """Run backward first, keep its predictions on disk, then merge them into the forward pass."""
+    """Run backward first, store the predictions on disk, then merge them into the forward pass."""
     backward = propagator.fresh()
     with tempfile.TemporaryDirectory(prefix="cyclevos-") as folder:
         seen = BackwardPass(Path(folder), masks)

@@ -1,4 +1,4 @@
-"""How a video is segmented: the settings that Python, commands, app and cluster share."""
+"""How a video is segmented: the settings that Python calls, commands, app and cluster share."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class SegmentationSettings:
     """How a video is segmented.
 
     Attributes:
-        size: shorter side inside the network in pixels; ``"auto"`` = the size that the weights do best at, None =
+        size: shorter side inside the network in pixels; ``"auto"`` = the size at which the weights work best, None =
             the frames' own size.
         memory_every: every n-th frame stays in memory.
-        max_memory_frames: frames in memory at most, the annotated and the previous one included; None = no bound.
+        max_memory_frames: most frames in memory, including annotated frames and the previous one; None = no bound.
         direction: from each annotated frame ``forward`` to later frames, ``backward`` to earlier ones, or ``both``.
-        correction: how masks are corrected; None = not at all.
+        correction: how masks are corrected; None = no correction.
 
     Raises:
         ConfigError: the direction or the size is unknown.
@@ -35,7 +35,7 @@ class SegmentationSettings:
     correction: Correction | None = None
 
     def __post_init__(self) -> None:
-        """Check the values that nothing further down checks."""
+        """Check the values that are not checked where they are used."""
         if self.direction not in get_args(Direction):
             raise ConfigError(
                 f"The direction {self.direction!r} is unknown.", f"Choose one of {', '.join(get_args(Direction))}."
@@ -51,16 +51,16 @@ class SegmentationSettings:
         """The size, once it is resolved: shorter side inside the network in pixels, None = the frames' own.
 
         Raises:
-            ValueError: it is still ``"auto"``.
+            ValueError: the size is still ``"auto"``.
         """
         if self.size == "auto":
-            raise ValueError("resolve the settings first: what 'auto' stands for depends on the weights")
+            raise ValueError("resolve the settings first: the size 'auto' depends on the weights")
         return self.size
 
     def resolved(self, best_size: int | None) -> SegmentationSettings:
-        """Return these settings with the size that ``auto`` stands for.
+        """Return these settings with the size ``"auto"`` replaced by a number or None.
 
         Args:
-            best_size: the size that the weights do best at, in pixels; None = the frames' own.
+            best_size: the size at which the weights work best, in pixels; None = the frames' own.
         """
         return replace(self, size=best_size) if self.size == "auto" else self

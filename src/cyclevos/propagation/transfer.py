@@ -7,14 +7,14 @@ from torch import Tensor
 
 
 def upload(tensor: Tensor, device: torch.device) -> Tensor:
-    """Move a host tensor to a device; a CUDA device's queue is not waited for."""
+    """Move a host tensor to a device, without waiting for the queue of a CUDA device."""
     if device.type != "cuda" or tensor.device.type != "cpu":
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def download(*tensors: Tensor) -> list[Tensor]:
-    """Bring tensors of one device to the host, waiting for the device once.
+    """Copy tensors of one device to the host, waiting for the device only once.
 
     Args:
         *tensors: of any shapes and dtypes, on one device.
@@ -32,12 +32,12 @@ def download(*tensors: Tensor) -> list[Tensor]:
 
 
 def pack(*tensors: Tensor) -> Tensor:
-    """Join the bytes of tensors into one, uint8 (bytes,)."""
+    """Join the bytes of tensors into one tensor, uint8 (bytes,)."""
     return torch.cat([tensor.contiguous().flatten().view(torch.uint8) for tensor in tensors])
 
 
 def unpack(packed: Tensor, *like: Tensor) -> list[Tensor]:
-    """Split what :func:`pack` joined into tensors of the shapes and dtypes of ``like``."""
+    """Split the result of :func:`pack` into tensors with the shapes and dtypes of ``like``."""
     parts = packed.split([tensor.numel() * tensor.element_size() for tensor in like])
-    # A clone starts at its storage's beginning, as viewing bytes as a wider dtype demands.
+    # Viewing bytes as a wider dtype requires a tensor that starts at its storage's beginning, as a clone does.
     return [part.clone().view(each.dtype).view(each.shape) for part, each in zip(parts, like, strict=True)]

@@ -1,4 +1,4 @@
-"""Merging both directions: backward predictions wait on disk for the forward pass."""
+"""Merging both directions: backward predictions are stored on disk for the forward pass."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from cyclevos.propagation.propagator import Prediction
 
 
 class BackwardPass:
-    """The predictions of a backward pass, a file per frame.
+    """The predictions of a backward pass, one file per frame.
 
     Args:
-        folder: of the files; it exists.
-        masks: the annotations by frame index; each object's nearest ones weight the two directions.
+        folder: an existing folder for the files.
+        masks: the annotations by frame index; the distance to an object's nearest ones weights the two directions.
     """
 
     def __init__(self, folder: Path, masks: Mapping[int, NDArray[np.uint8]]) -> None:
@@ -37,7 +37,7 @@ class BackwardPass:
         """
         if not p.object_ids:
             return
-        # A quarter of float32's space and far finer than a pixel's arg-max needs.
+        # A quarter of the space of float32, and far finer than the arg-max of a pixel needs.
         quantised = (p.probabilities * 255).round().to(torch.uint8).cpu().numpy()
         scores = np.array([[i, score] for i, score in p.reliability.items()]).reshape(-1, 2)
         file = self._file(p.index)

@@ -1,4 +1,4 @@
-"""A training run's configuration as text: YAML files, presets, overrides, helpful errors."""
+"""Reading a training configuration: YAML files, presets, overrides and helpful errors."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Trainin
     """Read a YAML file or a preset by name and apply ``section.key=value`` overrides.
 
     Relative paths of data are relative to the working directory. ``base: NAME`` inherits all settings of a preset or of
-    a file beside this one; sections given again are merged key by key, lists and values are replaced.
+    a file in the same folder; sections given again are merged key by key, lists and values are replaced.
 
     Args:
-        path: a file, or the name of a preset such as ``compact``.
+        path: a YAML file, or the name of a preset such as ``compact``.
         overrides: values are YAML; list elements are addressed by number (``data.sources.0.weight=2``).
 
     Raises:
-        ConfigError: the file is missing or is not YAML, or a key or value is wrong; for a misspelt key the
-            error names the nearest known one.
+        ConfigError: the file is missing or is not YAML, or a key or value is wrong; for a misspelt key, the error
+            names the nearest known one.
     """
     file = _find(Path(path))
     try:
@@ -53,7 +53,7 @@ def _find(path: Path) -> Path:
     name = path.name.removesuffix(".yaml")
     if name in known and path.parent == Path():
         return known[name]
-    raise ConfigError(f"No configuration {str(path)!r}.", f"Give a YAML file or a preset: {', '.join(known)}.")
+    raise ConfigError(f"There is no configuration {str(path)!r}.", f"Give a YAML file or a preset: {', '.join(known)}.")
 
 
 def _is_file(path: Path) -> bool:
@@ -82,15 +82,15 @@ def _read(file: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
             f"{file}: base is {_short(base)}, expected the name of a preset or a file.",
             f"Presets are {', '.join(presets())}.",
         )
-    beside = file.parent / base
-    under, above = _find(beside if _is_file(beside) else Path(base)), (*above, file.resolve())
+    neighbour = file.parent / base
+    under, above = _find(neighbour if _is_file(neighbour) else Path(base)), (*above, file.resolve())
     if under.resolve() in above:
-        raise ConfigError(f"{file}: base {base!r} stands on this file again.", "Name another base.")
+        raise ConfigError(f"{file}: base {base!r} is based on this file itself.", "Name another base.")
     return _merged(_read(under, above), tree)
 
 
 def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Merge settings over others: sections key by key; lists and values are replaced."""
+    """Merge settings over others: sections are merged key by key; lists and values are replaced."""
     merged = dict(under)
     for key, value in over.items():
         known = under.get(key)
@@ -110,14 +110,14 @@ def _apply(tree: dict[str, Any], override: str) -> None:
         raise ConfigError(
             f"--set {override!r}: the value is not YAML ({error}).", "Put text with special characters in quotes."
         ) from error
-    # YAML 1.1 takes 1e-4 for a string; a person means a number.
+    # YAML 1.1 reads 1e-4 as a string, but users mean a number.
     if isinstance(value, str) and _SCIENTIFIC.fullmatch(value):
         value = float(value)
     node: Any = tree
     *parents, last = key.split(".")
     for part in parents:
         place: Any = _index(node, part, override) if isinstance(node, list) else part
-        # A YAML anchor makes sections that are one object: change a copy, not its namesakes.
+        # Sections with one YAML anchor are one object: change a copy, so that the others stay as they are.
         child = copy.copy(node[place] if isinstance(node, list) else node.get(place))
         child = {} if child is None else child
         if not isinstance(child, dict | list):
@@ -131,12 +131,12 @@ def _apply(tree: dict[str, Any], override: str) -> None:
 
 
 def _parse(text: str) -> Any:
-    """Read YAML; raise ValueError for everything that can go wrong."""
+    """Read YAML; any failure raises ValueError."""
     try:
         return yaml.safe_load(text)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
-    except Exception as error:  # tags such as !!int on other text escape PyYAML as errors of any kind
+    except Exception as error:  # tags such as !!int on other text make PyYAML raise errors of any kind
         raise ValueError(str(error) or type(error).__name__) from error
 
 
@@ -161,14 +161,14 @@ def _explain(error: Any) -> str:
 
 
 def _short(value: object) -> str:
-    """Show a value in one short line."""
+    """Return a value as one short line."""
     shortener = reprlib.Repr()
     shortener.maxlevel, shortener.maxdict, shortener.maxlist, shortener.maxstring = 2, 4, 4, 60
     return shortener.repr(value)
 
 
 def _keys_at(location: tuple[Any, ...]) -> list[str]:
-    """Field names of the section at a location, following lists and optional sections."""
+    """Return the field names of the section at a location, following lists and optional sections."""
     model: Any = TrainingConfig
     for part in location:
         if isinstance(part, int):

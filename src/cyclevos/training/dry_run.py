@@ -26,10 +26,10 @@ class Estimate:
     """Estimated cost of a training run.
 
     Attributes:
-        sources: a line for each data set: what was found and its share of the clips.
+        sources: a line for each data set: its contents and its share of the clips.
         trained: number of trained parameters.
         frozen: number of frozen parameters.
-        device: that the steps ran on.
+        device: the device that the steps ran on.
         processes: number of processes.
         clips: clips per step, over all processes.
         seconds_per_step: median, without warm-up, checkpoints and validation.
@@ -59,7 +59,7 @@ def dry_run(config: TrainingConfig) -> Estimate:
         config: the run; its output folder is not touched.
 
     Raises:
-        CycleVOSError: as a real run would, at once.
+        CycleVOSError: any error that a real run would raise at the start.
         TrainingError: a step does not fit into the GPU's memory.
     """
     if config.validation.root is not None:

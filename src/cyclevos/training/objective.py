@@ -20,12 +20,12 @@ PARTS = ("ce", "iou", "cycle_ce", "cycle_iou", "total")
 
 
 class ObjectiveConfig(BaseModel):
-    """What training minimises.
+    """The loss that training minimises.
 
     Attributes:
-        cycle: add the cyclic terms; false is the baseline.
-        cycle_frames: frames that the first mask is reconstructed from: every predicted frame (the authors'
-            release) or only the last one (cheaper).
+        cycle: add the cyclic terms; false gives the baseline.
+        cycle_frames: frames from which the first mask is reconstructed: every predicted frame (the authors' release)
+            or only the last one (cheaper).
         cycle_weight: factor of the cyclic terms.
         hard_fraction: share of the hardest pixels in the cross-entropy.
     """
@@ -43,7 +43,7 @@ class CyclicObjective(nn.Module):
 
     Args:
         network: any memory network that is a module.
-        config: what to minimise.
+        config: the loss to minimise.
     """
 
     def __init__(self, network: nn.Module, config: ObjectiveConfig) -> None:
@@ -60,7 +60,7 @@ class CyclicObjective(nn.Module):
             slots: K.
 
         Returns:
-            Losses by name, ``total`` among them, and the detached logits (B,T-1,K+1,H,W).
+            Losses by name, including ``total``, and the detached logits (B,T-1,K+1,H,W).
         """
         network = cast(MemoryNetwork, self.network)
         length = frames.shape[1]
@@ -69,7 +69,7 @@ class CyclicObjective(nn.Module):
         images = images.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, images.shape[:2])
         flat = images.flatten(0, 1)
         encoded = network.encode_query(flat)
-        clips = [slice(t * len(labels), (t + 1) * len(labels)) for t in range(length)]  # rows of one time
+        clips = [slice(t * len(labels), (t + 1) * len(labels)) for t in range(length)]  # rows of frame t
         queries = [encoded.select(rows) for rows in clips]
         visible = _visible(labels, slots)  # (B,T,K)
         present = visible[:, 0]
@@ -104,7 +104,7 @@ class CyclicObjective(nn.Module):
 
 
 def _frames(counted: Tensor) -> Tensor:
-    """Number of scored frames (B,K), averaged over the processes, so the mean loss equals that of one large batch."""
+    """Return the number of frames that count (B,K), averaged over the processes, as if they shared one large batch."""
     frames = counted.any(dim=1).sum().float()
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.all_reduce(frames)
@@ -113,12 +113,12 @@ def _frames(counted: Tensor) -> Tensor:
 
 
 def _visible(labels: Tensor, slots: int) -> Tensor:
-    """Which slots have pixels: (B,T,H,W) to bool (B,T,K)."""
+    """Return which slots have pixels: (B,T,H,W) to bool (B,T,K)."""
     numbers = torch.arange(1, slots + 1, device=labels.device)
     return torch.stack([(labels == n).flatten(2).any(dim=2) for n in numbers], dim=2)
 
 
 def _one_hot(labels: Tensor, slots: int) -> Tensor:
-    """Annotations as probabilities; ignored pixels belong to no channel."""
+    """Convert annotations to probabilities; ignored pixels belong to no channel."""
     numbers = torch.arange(0, slots + 1, device=labels.device).view(1, -1, 1, 1)
     return (labels[:, None] == numbers).float()

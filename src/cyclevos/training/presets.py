@@ -1,4 +1,4 @@
-"""The presets that come with the package; imports nothing heavy, so the command line can complete their names."""
+"""The presets in the package; imports nothing heavy, so that the command line can complete their names."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from pathlib import Path
 
 
 def presets() -> dict[str, Path]:
-    """Return the presets that come with the package, by name."""
+    """Return the files of the packaged presets by name."""
     folder = Path(__file__).resolve().parents[1] / "configs"
     return {file.stem: file for file in sorted(folder.glob("*.yaml"), key=lambda file: file.stem)}

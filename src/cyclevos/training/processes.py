@@ -1,4 +1,4 @@
-"""Several training processes: work that one of them does while the others wait, and failures that stop all."""
+"""Several training processes: work that one does while the others wait, and failures that stop all."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def together(accelerator: Any, work: Callable[[], None], *, main_only: bool = Tr
     """Do work, wait until every process has done its part, and stop all processes if one of them failed.
 
     Args:
-        accelerator: Accelerate's.
-        work: what to do; its exceptions are passed on.
-        main_only: only the main process does it, the others wait.
+        accelerator: the run's ``Accelerator``.
+        work: called without arguments; its exceptions are passed on.
+        main_only: only the main process does the work, and the others wait.
 
     Raises:
         Exception: what `work` raised in this process.
@@ -31,14 +31,14 @@ def together(accelerator: Any, work: Callable[[], None], *, main_only: bool = Tr
             work()
         except Exception as error:
             failure = error
-    told = [None if failure is None else f"process {accelerator.process_index}: {failure}"]
+    failures = [None if failure is None else f"process {accelerator.process_index}: {failure}"]
     if accelerator.num_processes > 1:
         from accelerate.utils import gather_object
 
-        told = gather_object(told)
+        failures = gather_object(failures)
     if failure is not None:
         raise failure
-    failed = [each for each in told if each is not None]
+    failed = [each for each in failures if each is not None]
     if failed:
         raise TrainingError(
             f"Another training process failed ({'; '.join(failed)}).",

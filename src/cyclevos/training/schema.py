@@ -1,4 +1,4 @@
-"""The settings of a training run: their meaning, range and default."""
+"""The settings of a training run: meaning, range and default of each."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class NetworkConfig(_Section):
         changes: fields of that specification to override.
         spec: a complete specification.
         init_from: weights file or named weights to start from; their size, kernel and context may differ.
-        imagenet: start both trunks from ImageNet weights; with ``init_from`` only what is new in a network that has
-            context where those weights have none.
+        imagenet: start both trunks from ImageNet weights; with ``init_from``, only the stages for context if those
+            weights have no context.
         freeze_until_stride: freeze the query encoder's stages up to this stride; 0 trains all.
     """
 
@@ -45,17 +45,17 @@ class SourceConfig(_Section):
     """One source of clips.
 
     Attributes:
-        kind: ``video`` (a data set of sequences) or ``still`` (images/ and masks/ folders, or two
-            named by ``images`` and ``masks``).
+        kind: ``video`` (a data set of sequences) or ``still`` (a folder of images and one of masks, see ``images``
+            and ``masks``).
         root: the data set's folder.
         weight: sampling weight, relative to the other sources.
         split: split to use; None takes every sequence.
         annotations: folder of the masks inside ``annotation_root``.
         annotation_root: folder that holds it; default ``root``.
-        exclude: sequences left out besides the validation ones.
+        exclude: sequences to leave out in addition to the validation sequences.
         images: folder of images, still sources only.
         masks: folder of masks, still sources only.
-        motion: how pseudo-clips move, still sources only; None = as ``data.motion`` says.
+        motion: how pseudo-clips move, still sources only; None = ``data.motion``.
     """
 
     kind: Literal["video", "still"] = "video"
@@ -74,7 +74,7 @@ class GapConfig(_Section):
     """Curriculum of the largest frame gap; see :class:`cyclevos.datasets.clips.GapCurriculum`.
 
     Attributes:
-        start: largest gap at first, in frames.
+        start: largest gap at the start, in frames.
         step: added at every stage.
         every: samples per stage.
         maximum: never exceeded.
@@ -90,13 +90,13 @@ class DataConfig(_Section):
     """Training data.
 
     Attributes:
-        sources: of the clips.
-        motion: of pseudo-clips made from still images.
-        augmentation: of every clip.
+        sources: data sets from which clips are drawn.
+        motion: how pseudo-clips of still images move.
+        augmentation: how every clip is varied.
         length: frames per clip.
         gaps: curriculum of frame gaps.
         max_objects: objects per clip, at most.
-        min_pixels: smallest object trained on, in pixels of the augmented frame.
+        min_pixels: smallest object to train on, in pixels of the augmented frame.
         paste: probability of pasting an object of another clip over a clip, so that objects occlude each other.
         workers: processes that prepare clips; 0 prepares them in the training process.
     """
@@ -145,7 +145,7 @@ class ValidationConfig(_Section):
         root: data set of the validation sequences; None = no validation.
         split: its split.
         annotations: folder of the masks.
-        sequences: sequences held back from every training source of the same root.
+        sequences: names of the sequences, which are left out of every training source of the same root.
         every: steps between validations.
         size: shorter side for validation, in pixels.
         max_frames: frames per sequence, at most.
@@ -167,13 +167,13 @@ class TrainingConfig(_Section):
         network: the network to train.
         objective: the loss.
         data: the training data.
-        optimiser: and its schedule.
-        validation: during the run.
+        optimiser: the optimiser and its schedule.
+        validation: validation during the run.
         steps: optimiser steps.
         batch: clips per step and process.
         seed: of all randomness.
         precision: ``no``, ``bf16`` or ``fp16`` mixed precision.
-        log_every: steps between scalars.
+        log_every: steps between logged scalars.
         checkpoint_every: steps between full-state checkpoints.
         size: shorter side stored with the weights as their default, in pixels.
     """
@@ -194,5 +194,5 @@ class TrainingConfig(_Section):
     @field_validator("precision", mode="before")
     @classmethod
     def _no_is_a_word(cls, value: object) -> object:
-        """YAML reads an unquoted ``no`` as false."""
+        """Accept false as ``no``, because YAML reads an unquoted ``no`` as false."""
         return "no" if value is False else value

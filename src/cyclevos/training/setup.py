@@ -1,4 +1,4 @@
-"""Builds the parts of a run from its configuration: network, data, optimiser, schedule."""
+"""Builds the parts of a training run from its configuration: network, data, optimiser and schedule."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from cyclevos.training.schema import NetworkConfig, OptimiserConfig, SourceConfi
 
 
 def build_trained_network(config: NetworkConfig, size: int | None) -> SpaceTimeMemoryNetwork:
-    """Build the network a run starts from.
+    """Build the network that a run starts from.
 
     Args:
-        config: which network.
+        config: the network's configuration.
         size: shorter side to store with the weights.
 
     Raises:
-        ConfigError: the named network does not exist, or the weights to start from belong to another one.
+        ConfigError: the network's name is unknown, or the weights to start from are for another network.
         WeightsError: the weights to start from cannot be read.
     """
     if config.spec is None and config.name not in SPECS:
-        raise ConfigError(f"network.name {config.name!r} is unknown.", f"Names: {', '.join(SPECS)}.")
+        raise ConfigError(f"network.name {config.name!r} is unknown.", f"Use one of {', '.join(SPECS)}.")
     changes = config.changes.model_dump(exclude_unset=True)
     spec = (config.spec or SPECS[config.name]).model_copy(update={**changes, "size": size})
     if config.init_from is None:
@@ -44,7 +44,7 @@ def build_trained_network(config: NetworkConfig, size: int | None) -> SpaceTimeM
 
 
 def build_dataset(config: TrainingConfig, processes: int) -> ClipDataset:
-    """Build the clips of a whole run.
+    """Build the data set of clips for a whole run.
 
     Raises:
         DatasetError: a source is missing or empty.
@@ -91,14 +91,14 @@ def build_schedule(optimiser: torch.optim.Optimizer, config: OptimiserConfig, st
 
 
 def _start_from(weights: str, spec: NetworkSpec, *, imagenet: bool) -> SpaceTimeMemoryNetwork:
-    """Build a network from weights whose size and kernel may differ and that may lack the context."""
+    """Build a network from weights, which may have another size or kernel and may lack the context."""
     start = load_network(weights, device="cpu", dtype="float32")
     grows = spec.context and not start.spec.context
     may_differ = {"size": spec.size, "read_sigma": spec.read_sigma, "context": spec.context or start.spec.context}
     if start.spec.model_copy(update=may_differ) != spec:
         raise ConfigError(
-            f"network.init_from {weights}: made for {start.spec}, the run wants {spec}.",
-            "Give weights of this network, or change network.spec.",
+            f"network.init_from {weights}: the weights are for {start.spec}, but the run has {spec}.",
+            "Give weights for this network, or change network.spec.",
         )
     network = build_network(spec, imagenet=imagenet and grows)
     network.load_state_dict(start.state_dict(), strict=not grows)
@@ -131,7 +131,8 @@ def _still_pairs(root: Path, images: str, masks: str) -> list[tuple[Path, Path]]
     for folder in folders:
         if not folder.is_dir():
             raise DatasetError(
-                f"{folder} is not a folder.", "A still source needs two folders, of images and of masks of equal names."
+                f"{folder} is not a folder. A still source needs a folder of images and one of masks.",
+                "Check root, images and masks of the source.",
             )
     found = by_frame_name(list_masks(folders[1]), DatasetError)
     pairs = [
@@ -142,6 +143,6 @@ def _still_pairs(root: Path, images: str, masks: str) -> list[tuple[Path, Path]]
     if not pairs:
         raise DatasetError(
             f"{root}: no image in {images}/ has a mask of the same name in {masks}/.",
-            "Name each mask as its image, with the ending .png.",
+            "Give each mask the name of its image, with the ending .png.",
         )
     return pairs

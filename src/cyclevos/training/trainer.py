@@ -1,4 +1,4 @@
-"""The training engine: Accelerate around the cyclic objective, with full-state checkpoints."""
+"""The training engine: runs the cyclic objective with Accelerate, with full-state checkpoints."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ CONFIG, VALIDATIONS = "config.json", "validation.jsonl"
 class Trainer:
     """One training run in one folder.
 
-    The folder holds ``config.json``, ``checkpoint/`` (full state), ``last.safetensors``,
-    ``best.safetensors``, ``validation.jsonl`` and tensorboard's files.
+    The folder holds ``config.json``, ``checkpoint/`` (full state), ``last.safetensors``, ``best.safetensors``,
+    ``validation.jsonl`` and the files of tensorboard.
 
     Args:
-        config: the run.
+        config: the configuration of the run.
         output: its folder; a run found there is continued if it has the same configuration.
 
     Raises:
         OutputError: the folder holds a run with another configuration.
-        ConfigError: validation is asked for without naming its sequences.
+        ConfigError: validation is configured without the names of its sequences.
         DatasetError: a source or a validation sequence is missing.
         MissingExtraError: Accelerate or tensorboard is not installed.
     """
@@ -62,8 +62,8 @@ class Trainer:
         )
         _check_claim(output, config)
         if config.validation.root is not None:
-            open_validation(config.validation)  # report a wrong name now, not after the first thousand steps
-        self.dataset = build_dataset(config, self.accelerator.num_processes)  # before ImageNet's weights are fetched
+            open_validation(config.validation)  # reports a wrong name now, not after a thousand steps
+        self.dataset = build_dataset(config, self.accelerator.num_processes)  # before ImageNet weights are downloaded
         accelerate.utils.set_seed(config.seed)
         network = build_trained_network(config.network, config.size).to(memory_format=torch.channels_last)
         objective = CyclicObjective(network, config.objective).train()
@@ -74,7 +74,7 @@ class Trainer:
         self.accelerator.register_for_checkpointing(self.schedule)
         self.step = 0
         self.best = -1.0
-        # Last: a folder is only taken by a run whose data and network could be had.
+        # Last, so that a folder is taken only by a run whose data and network are available.
         together(self.accelerator, lambda: _claim(output, config))
 
     @property
@@ -85,18 +85,18 @@ class Trainer:
         return cast(SpaceTimeMemoryNetwork, self.accelerator.unwrap_model(self.objective).network)
 
     def run(self, progress: Progress | None = None) -> Path:
-        """Train to the last step and return the best weights' file (the last one's without validation).
+        """Train to the last step and return the file of the best weights (of the last ones, without validation).
 
         Args:
-            progress: called after every step, its checkpoint included, with its number and the named
-                losses; what it raises ends the run, which can be continued.
+            progress: called after every step and its checkpoint, with the step's number and the losses by name; an
+                exception that it raises ends the run, which can be continued.
 
         Raises:
-            TrainingError: a loss is not finite, its parts are named; or the stopped run that is to be
-                continued used another number of processes.
+            TrainingError: a loss is not finite (the message lists its parts), or the run to continue used another
+                number of processes.
         """
         self._resume()
-        # A continued run repeats the steps after its checkpoint: hide what was logged of them before.
+        # A continued run repeats the steps after its checkpoint: hide what was logged for them the first time.
         self.accelerator.init_trackers("tensorboard", init_kwargs={"tensorboard": {"purge_step": self.step + 1}})
         try:
             for batch in self._loader():
@@ -130,7 +130,7 @@ class Trainer:
         return values, logits
 
     def _mean(self, losses: dict[str, Tensor]) -> dict[str, float]:
-        """Average over the processes; a part of the loss that no process has is left out."""
+        """Average over the processes; a part of the loss that is missing in all processes is left out."""
         if self.accelerator.num_processes == 1:
             return {name: float(value.detach()) for name, value in losses.items()}
         absent = losses["total"].new_full((), -1.0)
@@ -163,24 +163,24 @@ class Trainer:
             save_weights(self.network, self.output / BEST)
 
     def _save(self) -> None:
-        """Write the full state beside the old one, then swap."""
-        beside = self.output / f"{STATE}.partial"
-        together(self.accelerator, lambda: shutil.rmtree(beside, ignore_errors=True))
-        # Every process writes files of its own.
-        together(self.accelerator, lambda: self.accelerator.save_state(str(beside)), main_only=False)
-        together(self.accelerator, lambda: self._swap(beside))
+        """Write the full state next to the old one, then swap the two."""
+        partial = self.output / f"{STATE}.partial"
+        together(self.accelerator, lambda: shutil.rmtree(partial, ignore_errors=True))
+        # Every process writes its own files.
+        together(self.accelerator, lambda: self.accelerator.save_state(str(partial)), main_only=False)
+        together(self.accelerator, lambda: self._swap(partial))
 
-    def _swap(self, beside: Path) -> None:
-        """Complete the state that was written and put it in the old one's place."""
+    def _swap(self, partial: Path) -> None:
+        """Complete the state that was written, and replace the old one with it."""
         if self.average is not None:
-            torch.save(self.average.state_dict(), beside / "average.pt")
+            torch.save(self.average.state_dict(), partial / "average.pt")
         progress = {"step": self.step, "best": self.best, "processes": self.accelerator.num_processes}
-        (beside / "progress.json").write_text(json.dumps(progress), encoding="utf-8", newline="\n")
+        (partial / "progress.json").write_text(json.dumps(progress), encoding="utf-8", newline="\n")
         old = self.output / f"{STATE}.old"
-        if (self.output / STATE).exists():  # else the old one is all there is: stopped between renames
+        if (self.output / STATE).exists():  # otherwise a stop between the two renames has left only the old one
             shutil.rmtree(old, ignore_errors=True)
             (self.output / STATE).replace(old)
-        beside.replace(self.output / STATE)
+        partial.replace(self.output / STATE)
         shutil.rmtree(old, ignore_errors=True)
         save_weights(self.network, self.output / LAST)
 
@@ -194,7 +194,7 @@ class Trainer:
         processes = state.get("processes", self.accelerator.num_processes)
         if processes != self.accelerator.num_processes:
             raise TrainingError(
-                f"{self.output} was trained by {processes} processes, now there are "
+                f"{self.output} was trained by {processes} processes, but now there are "
                 f"{self.accelerator.num_processes}: the clips would differ.",
                 f"Continue it with {processes}, or start a new run in another --output.",
             )
@@ -204,12 +204,12 @@ class Trainer:
             average = torch.load(folder / "average.pt", map_location="cpu", weights_only=True)
             self.average.load_state_dict(average)
         if self.accelerator.is_main_process:
-            # A continued run writes the later lines again.
+            # The continued run writes the later lines again.
             keep_records(self.output / VALIDATIONS, lambda record: _is_of(record, self.step))
         logger.info("continuing from step %d", self.step)
 
     def _loader(self) -> Any:
-        """Clips from the current step on; sample n is the same whenever it is drawn."""
+        """Return clips from the current step on; sample n is the same whenever it is drawn."""
         done = self.step * self.config.batch * self.accelerator.num_processes
         workers = self.config.data.workers
         loader: DataLoader[Any] = DataLoader(
@@ -228,7 +228,7 @@ class Trainer:
         decay = self.config.optimiser.ema
         if decay is None:
             return None
-        # The averaged weights must keep up at the start, when the network changes most.
+        # A smaller decay at the start, when the network changes most, keeps the averaged weights up to date.
         ema = get_ema_multi_avg_fn(decay)
 
         def warm(averaged: Any, current: Any, count: Any) -> None:
@@ -245,7 +245,7 @@ def _check_claim(output: Path, config: TrainingConfig) -> None:
     try:
         if not file.is_file():
             return
-        # Read as a configuration, so that a setting added since with its default is no difference.
+        # Validated, so that a setting that was added since, and has its default value, makes no difference.
         found = TrainingConfig.model_validate_json(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise OutputError(f"{output} cannot hold a training run ({error}).", "Choose another --output.") from error
@@ -253,7 +253,7 @@ def _check_claim(output: Path, config: TrainingConfig) -> None:
         raise OutputError(
             f"{file} is not the configuration of a run ({_first_line(error)}).", "Choose another --output."
         ) from error
-    # As they are written: what is set to its default is then told from what is not set.
+    # Compared as they are written, which distinguishes a value set to its default from one that is not set.
     was, wanted = found.model_dump(), config.model_dump()
     if was != wanted:
         differing = [name for name in was if was[name] != wanted[name]]
@@ -264,20 +264,20 @@ def _check_claim(output: Path, config: TrainingConfig) -> None:
 
 
 def _claim(output: Path, config: TrainingConfig) -> None:
-    """Write the run's configuration where there is none."""
+    """Write the run's configuration if the folder has none."""
     file = output / CONFIG
     try:
         output.mkdir(parents=True, exist_ok=True)
         if not file.is_file():
-            beside = output / f"{CONFIG}.partial"
-            beside.write_text(config.model_dump_json(indent=2), encoding="utf-8", newline="\n")
-            beside.replace(file)
+            partial = output / f"{CONFIG}.partial"
+            partial.write_text(config.model_dump_json(indent=2), encoding="utf-8", newline="\n")
+            partial.replace(file)
     except OSError as error:
         raise OutputError(f"{output} cannot hold a training run ({error}).", "Choose another --output.") from error
 
 
 def _is_of(record: Mapping[str, Any], steps: int) -> bool:
-    """Tell whether a validation was made within the first steps."""
+    """Return whether a validation belongs to the first `steps` steps."""
     step = record.get("step")
     return isinstance(step, int | float) and step <= steps
 
@@ -289,7 +289,7 @@ def _first_line(error: Exception) -> str:
 def _accelerate() -> Any:
     try:
         import accelerate
-        import tensorboard  # noqa: F401 (Accelerate imports it later and would name no remedy)
+        import tensorboard  # noqa: F401 (Accelerate imports it later, and its error has no remedy)
     except ImportError as error:
         raise MissingExtraError(
             f"Training needs {error.name}, which is not installed.", "Install it: pip install 'cyclevos[train]'."

@@ -1,4 +1,4 @@
-"""Monitoring a training run: J of propagation over sequences held back from training, and a picture."""
+"""Monitoring a training run: J over sequences held back from training, and a sample picture."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cyclevos.datasets.clips import ClipBatch, read_ids, read_image
 from cyclevos.datasets.layouts import Dataset, Sequence, open_dataset
 from cyclevos.errors import ConfigError, DatasetError
 from cyclevos.labels import IGNORE
-from cyclevos.masks import jaccard, object_ids
+from cyclevos.masks import binary_iou, object_ids
 from cyclevos.media.overlay import blend
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.pictures.palette import DAVIS_PALETTE
@@ -24,18 +24,18 @@ from cyclevos.training.schema import ValidationConfig
 
 
 class Validation(NamedTuple):
-    """Mean J over sequences, and each sequence's own."""
+    """Mean J over the sequences, and J of each sequence."""
 
     mean: float
     sequences: dict[str, float]
 
 
 def validate(network: nn.Module, config: ValidationConfig) -> Validation:
-    """Propagate the first mask of each validation sequence and score J against the truth.
+    """Propagate the first mask of each validation sequence and score J against the ground truth.
 
     Args:
-        network: any memory network; it is left in training mode if it was.
-        config: which sequences, at which size.
+        network: any memory network; its training mode is restored afterwards.
+        config: the sequences and the size.
 
     Raises:
         ConfigError: no data set or no sequences are configured.
@@ -60,7 +60,7 @@ def open_validation(config: ValidationConfig) -> Dataset:
     """
     if config.root is None or not config.sequences:
         raise ConfigError(
-            "Validation needs a data set and sequences, which are held back from training.",
+            "Validation needs a data set and the names of sequences, which are held back from training.",
             "Set validation.root and validation.sequences.",
         )
     dataset = open_dataset(config.root, config.split, annotations=config.annotations, sequences=config.sequences)
@@ -77,7 +77,7 @@ def open_validation(config: ValidationConfig) -> Dataset:
 
 
 def sample_picture(batch: ClipBatch, logits: Tensor) -> Tensor:
-    """Picture of the batch's first clip: truth above, prediction below, a column per predicted frame.
+    """Draw the first clip of the batch: ground truth above, prediction below, one column per predicted frame.
 
     Args:
         batch: the clips.
@@ -100,7 +100,7 @@ def sample_picture(batch: ClipBatch, logits: Tensor) -> Tensor:
 
 
 def _sequence_j(network: MemoryNetwork, sequence: Sequence, config: ValidationConfig) -> float:
-    """Mean J over the first mask's objects and the annotated frames after it; pixels of `IGNORE` are left out."""
+    """Return the mean J over the first mask's objects and the later annotated frames, without `IGNORE` pixels."""
     start = sequence.frame_names.index(sequence.first_annotated)
     propagator = Propagator(network, config.size, MemoryPolicy())
     scores: list[float] = []
@@ -115,5 +115,5 @@ def _sequence_j(network: MemoryNetwork, sequence: Sequence, config: ValidationCo
             objects = object_ids(given)
         elif truth is not None:
             counted = truth != IGNORE
-            scores += [jaccard((prediction.ids == k) & counted, truth == k) for k in objects]
+            scores += [binary_iou((prediction.ids == k) & counted, truth == k) for k in objects]
     return float(np.mean(scores)) if scores else 0.0

@@ -110,7 +110,7 @@ def test_speed_memory_and_provenance_come_from_the_manifest(page):
     assert "cyclevos segment-dataset 'a b' --output '<out>'" in said
     for text in ("abc123", "size=352, correction.steps=3", "cyclevos 9.8.7, torch 2.4.0", "cpu bfloat16", "ant"):
         assert text in said
-    assert "_second: no manifest, so nothing is known of its speed" in said
+    assert "_second: no manifest, so its speed, memory, command, versions and weights are unknown" in said
 
 
 def test_reliability_is_held_against_j(page):
@@ -244,7 +244,7 @@ def test_a_data_set_without_frames_shows_masks_over_black(write, two_runs, data_
     (tmp_path / "bare").mkdir()
     (tmp_path / "bare" / "Annotations").symlink_to(data_root / "Annotations")
     page = write(two_runs[0], dataset=open_dataset(tmp_path / "bare", need_frames=False), pictures=1)
-    assert "has no frames here, so masks are shown over black" in page.text
+    assert "was opened without frames, so masks are shown on black" in page.text
     assert len([tag for tag, _ in page.elements if tag == "img"]) == 2
 
 

@@ -36,7 +36,7 @@ def test_the_last_line_of_a_clip_counts(record):
     failed = clip("a", status="failed", error="broken frame")
     assert record(failed, clip("a")).failed == {}
     found = record(clip("a"), failed, clip("b", status="failed", error=None))
-    assert found.failed == {"a": "broken frame", "b": "it does not say why"}
+    assert found.failed == {"a": "broken frame", "b": "no reason recorded"}
     assert (found.clips, found.frames, found.peak_memory_mb) == (0, None, None)
 
 

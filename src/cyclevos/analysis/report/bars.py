@@ -1,4 +1,4 @@
-"""The chart of all sequences: which value its bars show, and the figures beside them."""
+"""The bar chart of all sequences: the values of the bars and the figures next to them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Bar:
 
     Attributes:
         run: number of the run.
-        value: 0..1, the length of the bar; None = there is none.
-        figures: texts beside the bar, as many as the chart's header has.
+        value: 0..1, the length of the bar; None = no bar.
+        figures: texts next to the bar, as many as the chart's header has.
     """
 
     run: int
@@ -31,8 +31,8 @@ class BarChart:
 
     Attributes:
         measure: what the bars show.
-        header: of the figures beside them.
-        rows: sequences with values, and their bars, one per run.
+        header: titles of the figures next to the bars.
+        rows: sequences with values, each with one bar per run.
         note: how to read it.
     """
 
@@ -43,7 +43,7 @@ class BarChart:
 
 
 def sequence_bars(measured: Measured) -> BarChart:
-    """J&F of every sequence; without ground truth mean reliability; where there is none either, agreement."""
+    """Return bars of J&F for every sequence, or of mean reliability without ground truth, or else of agreement."""
     if measured.has_scores:
         return _score_bars(measured)
     if any(run.reliability for run in measured.runs):

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RUN_COLOURS = ("#4385c9", "#dd8133", "#3a9e78", "#a26bd0", "#cf5068", "#8f8b2e", "#2fa3b5", "#a0705a")
-"""Colours of the runs, seen on white as on black; a ninth run takes the first one's again."""
+"""Colours of the runs, visible on white and on black; the ninth run gets the first colour again."""
 
 _WIDTH = 10.0  # inches
 _PANELS = 3  # of the calibration, in a row
-_LONGEST = 28  # name, in letters, that is written whole
+_LONGEST = 28  # characters of a name; longer names are cut
 MOST_BARS = 60
 """Sequences that a bar chart shows at most: those with the lowest values."""
 
@@ -50,18 +50,18 @@ class Theme:
 
 
 PRINTED = Theme("#333333", "#d8d8d8", "#ffffff", legend=True)
-# Colours that nothing else has, to be found in the SVG and made the page's.
+# Unique colours, which are replaced in the SVG by those of the page.
 _ON_PAGE = Theme("#010203", "#040506", "none", legend=False)
 _PAGE_COLOURS = {_ON_PAGE.ink: "var(--ink)", _ON_PAGE.line: "var(--line)"}
 
 
 def run_colour(run: int) -> str:
-    """Colour of a run by its number."""
+    """Return the colour of a run by its number."""
     return RUN_COLOURS[run % len(RUN_COLOURS)]
 
 
 def timeline_chart(measured: Measured, sequence: str, theme: Theme) -> Figure | None:
-    """J over time with reliability beside it, a row of panels per object and a line per run.
+    """Draw J and reliability over time, with a row of panels per object and a line per run.
 
     Args:
         measured: the runs.
@@ -69,7 +69,7 @@ def timeline_chart(measured: Measured, sequence: str, theme: Theme) -> Figure | 
         theme: its colours.
 
     Returns:
-        A figure, see :func:`to_svg` and :func:`to_png`; None without any values for the sequence.
+        A figure for :func:`to_svg` or :func:`to_png`; None if the sequence has no values.
     """
     from matplotlib.figure import Figure
 
@@ -98,7 +98,7 @@ def timeline_chart(measured: Measured, sequence: str, theme: Theme) -> Figure | 
 
 
 def calibration_chart(measured: Measured, theme: Theme, runs: Sequence[int]) -> Figure | None:
-    """Predicted against true J of every mask, a panel per run; None where none of the runs has both."""
+    """Draw predicted J against true J of every mask, one panel per run; None if no run has both."""
     from matplotlib.figure import Figure
 
     points = {run: found for run in runs if (found := measured.predictions(run)) is not None}
@@ -118,7 +118,7 @@ def calibration_chart(measured: Measured, theme: Theme, runs: Sequence[int]) -> 
 
 
 def bar_chart(bars: BarChart, measured: Measured, theme: Theme) -> Figure | None:
-    """Bars of every sequence, or the lowest :data:`MOST_BARS`: a group per sequence and a bar per run."""
+    """Draw bars of every sequence, or of the lowest :data:`MOST_BARS`: a group per sequence and a bar per run."""
     from matplotlib.figure import Figure
 
     if not bars.rows:
@@ -153,12 +153,12 @@ def to_png(figure: Figure) -> bytes:
 
 
 def on_page() -> Theme:
-    """Theme of figures that go into a page by :func:`to_svg`."""
+    """Return the theme of figures for :func:`to_svg`."""
     return _ON_PAGE
 
 
 def to_svg(figure: Figure, description: str, prefix: str) -> str:
-    """Draw a figure, made with the theme :func:`on_page`, as an svg element; see :func:`.svg.inlined`."""
+    """Draw a figure with the theme :func:`on_page` as an svg element; see :func:`.svg.inlined`."""
     text = io.StringIO()
     with _style(_ON_PAGE):
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
@@ -167,7 +167,7 @@ def to_svg(figure: Figure, description: str, prefix: str) -> str:
 
 @contextmanager
 def _style(theme: Theme) -> Iterator[None]:
-    """Set how charts look; names of runs and sequences are text, never formulas."""
+    """Set the style of charts; names of runs and sequences are text, never formulas."""
     from matplotlib import rc_context
 
     values: Any = {
@@ -196,7 +196,7 @@ def _style(theme: Theme) -> Iterator[None]:
         "svg.hashsalt": "cyclevos",
     }
     with rc_context(values), warnings.catch_warnings():
-        # Names may be of any script; a browser knows letters that the chart's own font lacks.
+        # Names may be in any script; the browser has the letters that matplotlib's font lacks.
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         yield
 
@@ -204,7 +204,7 @@ def _style(theme: Theme) -> Iterator[None]:
 def _lines(
     measured: Measured, sequence: str
 ) -> tuple[dict[tuple[int, int], dict[str, float]], dict[tuple[int, int], dict[str, float]]]:
-    """J and reliability by run and object, each by the frame's name."""
+    """Return J and reliability by run and object, each by frame name."""
     truth: dict[tuple[int, int], dict[str, float]] = {}
     trust: dict[tuple[int, int], dict[str, float]] = {}
     for number, run in enumerate(measured.runs):
@@ -218,7 +218,7 @@ def _lines(
 
 
 def _over(frames: Sequence[str], values: dict[str, float]) -> npt.NDArray[np.float64]:
-    """Values in the frames' order; frames without one leave a gap."""
+    """Return the values in the order of the frames; frames without a value leave a gap."""
     return np.array([values.get(name, np.nan) for name in frames])
 
 
@@ -226,7 +226,7 @@ def _scatter(panel: Axes, predicted: npt.NDArray[np.float64], truth: npt.NDArray
     """Draw a point per mask, the diagonal, and the mean J of each tenth of the predictions."""
     panel.plot([0, 1], [0, 1], color="0.5", linewidth=0.8, linestyle="--")
     panel.axhline(FAILED, color="0.5", linewidth=0.6, linestyle=":")
-    # A picture within the SVG, as thousands of points would weigh more than all the rest.
+    # A picture within the SVG, because thousands of points would be larger than everything else.
     panel.scatter(predicted, truth, s=7, color=colour, alpha=0.35, linewidths=0, rasterized=True)
     bins = np.clip((predicted * 10).astype(int), 0, 9)
     means = [(predicted[bins == b].mean(), truth[bins == b].mean()) for b in np.unique(bins)]
@@ -239,17 +239,17 @@ def _scatter(panel: Axes, predicted: npt.NDArray[np.float64], truth: npt.NDArray
 
 
 def _legend(figure: Figure, measured: Measured, theme: Theme) -> None:
-    """Draw the legend of the runs, unless the page has it."""
+    """Draw the legend of the runs, unless the page has one."""
     from matplotlib.lines import Line2D
 
     if theme.legend and len(measured.runs) > 1:
         handles = [Line2D([], [], color=run_colour(number), linewidth=3) for number in range(len(measured.runs))]
-        # A label that begins with an underscore would be left out.
+        # Matplotlib leaves out labels that begin with an underscore.
         labels = [f" {_short(run.name)}" for run in measured.runs]
         figure.legend(handles, labels, loc="outside upper left", ncols=4, frameon=False)
 
 
 def _short(name: str) -> str:
-    """Cut a name that would leave the chart no room, and take out what cannot be drawn."""
+    """Shorten a name that would take too much room, and remove characters that cannot be drawn."""
     plain = "".join(letter if letter.isprintable() else " " for letter in name)
     return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST - 1]}\u2026"

@@ -1,4 +1,4 @@
-"""Measures runs: scores against ground truth, if there is any, and agreement between the runs."""
+"""Measures runs: scores against ground truth, if available, and agreement between the runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Outcome = TypeVar("Outcome")
 
 
 class Predictions(NamedTuple):
-    """Masks with both reliability and J, (N,) each.
+    """The masks that have both reliability and J, (N,) each.
 
     Attributes:
         predicted: the reliability.
@@ -45,14 +45,14 @@ class Predictions(NamedTuple):
 
 @dataclass(frozen=True)
 class Measured:
-    """Several runs and what was measured of them.
+    """Several runs and their measurements.
 
     Attributes:
-        runs: R of them; the others are compared with the first.
-        dataset: with the ground truth; None = there is none.
-        sequences: names, in the data set's order, else by name.
+        runs: R runs; the others are compared with the first.
+        dataset: the data set with the ground truth; None = no ground truth.
+        sequences: names, in the order of the data set, or sorted without one.
         scores: of each run, by sequence.
-        unscored: of each run, why a sequence has no scores.
+        unscored: for each run, why a sequence has no scores.
         agreement: J between every two runs by sequence and object, (R,R); empty for a single run.
         not_compared: why a sequence has no agreement.
     """
@@ -72,25 +72,25 @@ class Measured:
 
     @property
     def common(self) -> tuple[str, ...]:
-        """Sequences that every run has scores for, runs without any left aside; the overall figures cover these."""
+        """Sequences with scores in every run (runs without any scores are ignored); the overall figures cover these."""
         scored = [scores for scores in self.scores if scores]
         return tuple(name for name in self.sequences if scored and all(name in scores for scores in scored))
 
     def overall(self, run: int) -> Scores | None:
-        """Mean over all objects of the common sequences, as `cyclevos evaluate` takes it; None without any."""
+        """Return the mean over all objects of the common sequences, as in `cyclevos evaluate`; None without scores."""
         if not self.common or not self.scores[run]:
             return None
         return mean_scores(each for name in self.common for each in self.scores[run][name].objects.values())
 
     def agreement_with(self, run: int, other: int, sequences: Sequence[str] | None = None) -> float | None:
-        """J between two runs, the mean over all objects of all sequences, or of some; None where they share none."""
+        """Return J between two runs, the mean over all objects of all or some sequences; None if they share none."""
         names = self.agreement if sequences is None else sequences
         values = [each[run, other] for name in names for each in self.agreement[name].values()]
         known = [value for value in values if not np.isnan(value)]
         return float(np.mean(known)) if known else None
 
     def predictions(self, run: int) -> Predictions | None:
-        """Reliability of a run's masks beside their J; None where it has no masks with both."""
+        """Return reliability and J of a run's masks; None if no mask has both."""
         found = [
             (own, value, number)
             for number, (name, scores) in enumerate(self.scores[run].items())
@@ -102,7 +102,7 @@ class Measured:
 
 
 def frame_scores(scores: SequenceScores) -> dict[str, float]:
-    """Mean J over the objects that are scored in a frame, by the frame's name."""
+    """Return the mean J over the scored objects of each frame, by frame name."""
     values: dict[str, list[float]] = {}
     for each in scores.objects.values():
         for frame, value in zip(each.frame_names, each.J_values, strict=True):
@@ -122,13 +122,13 @@ def measure(
 
     Args:
         runs: one or more.
-        dataset: holds the ground truth, and with it the sequences; None takes those of the runs.
-        sequences: keep only these; for a data set, choose them when it is opened.
+        dataset: holds the ground truth and determines the sequences; None takes the sequences of the runs.
+        sequences: keep only these; for a data set, choose them when you open it.
         workers: processes to use; None takes one per CPU. The result is the same for any number.
         progress: called with the name of each finished step.
 
     Raises:
-        DatasetError: no run has a sequence that was asked for, or none has one of the data set.
+        DatasetError: no run has a requested sequence, or none has any sequence of the data set.
         ConfigError: `workers` is below 1.
     """
     if workers is not None and workers < 1:
@@ -169,7 +169,7 @@ def _sequence_names(runs: Sequence[Run], dataset: Dataset | None, sequences: Seq
 def _compare(
     runs: Sequence[Run], names: Sequence[str], workers: int | None, progress: Callable[[str], None]
 ) -> tuple[dict[str, Agreement], dict[str, str]]:
-    """Measure agreement in every sequence that two runs have; an error's text where that is not possible."""
+    """Measure agreement in every sequence that two runs share; the error's text if that is not possible."""
     shared = [name for name in names if sum(name in run.masks for run in runs) > 1]
     tasks = [(name, [run.masks.get(name, {}) for run in runs]) for name in shared]
     results = _spread(_agree, tasks, workers, lambda task: progress(f"agreement: {task[0]}"))
@@ -181,22 +181,22 @@ def _compare(
 def _spread(
     work: Callable[[Task], Outcome], tasks: Sequence[Task], workers: int | None, done: Callable[[Task], None]
 ) -> list[Outcome]:
-    """Run tasks in several processes; results are in the tasks' order."""
+    """Run tasks in several processes and return the results in the order of the tasks."""
     workers = min(workers or available_cpus(), len(tasks))
     if workers <= 1:
-        return list(_told(map(work, tasks), tasks, done))
+        return list(_reported(map(work, tasks), tasks, done))
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return list(_told(pool.map(work, tasks), tasks, done))
+        return list(_reported(pool.map(work, tasks), tasks, done))
 
 
-def _told(results: Iterable[Outcome], tasks: Sequence[Task], done: Callable[[Task], None]) -> Iterable[Outcome]:
+def _reported(results: Iterable[Outcome], tasks: Sequence[Task], done: Callable[[Task], None]) -> Iterable[Outcome]:
     for task, result in zip(tasks, results, strict=True):
         done(task)
         yield result
 
 
 def _score(task: tuple[int, Path, layouts.Sequence]) -> SequenceScores | str:
-    """Score one sequence of one run; the error's text where that is not possible."""
+    """Score one sequence of one run; the error's text if that is not possible."""
     _, folder, sequence = task
     try:
         return scoring.evaluate(folder, Dataset(sequence.name, [sequence]), workers=1).sequences[sequence.name]

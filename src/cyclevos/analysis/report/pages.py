@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 MARKDOWN = "report.md"
 HTML = "report.html"
 _PICTURES = "pictures"
-_TELLING = 2  # sequences shown for each reason: the runs differ most, the lowest
+_TELLING = 2  # sequences to show for each reason: largest difference between runs, lowest values
 
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class _Content:
-    """What both pages show."""
+    """The content that both pages show."""
 
     measured: Measured
     telling: tuple[str, ...]
@@ -69,11 +69,11 @@ def write_report(
     """Compare runs and write `report.md`, its pictures and `report.html`.
 
     Args:
-        folders: of the runs, as `cyclevos segment-dataset` leaves them; the others are compared with the first.
-        output: folder of the report; made if need be, an earlier report is replaced.
-        dataset: with the ground truth; None reports what needs no ground truth.
-        sequences: keep only these; for a data set, choose them when it is opened.
-        pictures: frames shown for each reason (worst, most different, best); 0 = none.
+        folders: the runs, as written by `cyclevos segment-dataset`; the others are compared with the first.
+        output: folder of the report; created if needed; an earlier report is replaced.
+        dataset: holds the ground truth; None reports only what needs no ground truth.
+        sequences: keep only these; for a data set, choose them when you open it.
+        pictures: frames to show for each reason (worst, most different, best); 0 = none.
         workers: processes to use; None takes one per CPU.
         progress: called with the name of each finished step.
 
@@ -81,9 +81,9 @@ def write_report(
         The figures in the report.
 
     Raises:
-        DatasetError: a folder holds no masks, or no run has a sequence that was asked for.
+        DatasetError: a folder holds no masks, or no run has a requested sequence.
         ConfigError: a folder is given twice, or `workers` is below 1.
-        OutputError: the report cannot be written, or would lie among a run's masks.
+        OutputError: the report cannot be written, or `output` is the folder of a run's masks.
     """
     runs = read_runs(folders)
     _check_output(folders, output)
@@ -109,13 +109,13 @@ def write_report(
 
 
 def _check_output(folders: Sequence[Path], output: Path) -> None:
-    """Refuse a folder in which the report's pictures would be taken for masks."""
+    """Refuse a folder in which the report's pictures could be mistaken for masks."""
     if output.resolve() in [folder.resolve() for folder in folders]:
         raise OutputError(f"{output} holds a run's masks.", "Choose another output folder for the report.")
 
 
 def _telling(bars: BarChart) -> tuple[str, ...]:
-    """Sequences in which the runs differ most, and those with the lowest values."""
+    """Return the sequences in which the runs differ most, and those with the lowest values."""
     values = {name: [bar.value for bar in row if bar.value is not None] for name, row in bars.rows}
     differing = sorted((n for n in values if len(values[n]) > 1), key=lambda n: min(values[n]) - max(values[n]))
     lowest = sorted(values, key=lambda name: min(values[name]))
@@ -123,7 +123,7 @@ def _telling(bars: BarChart) -> tuple[str, ...]:
 
 
 def _html_charts(content: _Content) -> dict[str, object]:
-    """Draw the charts for the HTML page: a calibration, and a timeline of every sequence, the telling ones first."""
+    """Draw the charts of the HTML page: calibration, and a timeline of every sequence, most relevant first."""
     measured, theme = content.measured, charts.on_page()
     calibrations = []
     for number, run in enumerate(measured.runs):
@@ -142,7 +142,7 @@ def _html_charts(content: _Content) -> dict[str, object]:
 
 
 def _write_markdown(content: _Content, output: Path) -> None:
-    """Write the pictures and, when all are there, the page that shows them; then remove an earlier report's."""
+    """Write all pictures, then the page that shows them; then remove the pictures of an earlier report."""
     written: set[str] = set()
 
     def save(file: str, data: bytes) -> str:
@@ -180,7 +180,7 @@ def _write_markdown(content: _Content, output: Path) -> None:
 
 
 def _frame_file(gallery: int, frame: int, run: int) -> str:
-    """Name a picture by the places of its gallery, frame and run."""
+    """Return a picture's file name, from the positions of its gallery, frame and run."""
     return f"{_PICTURES}/frame-{gallery}-{frame}-{run + 1}.jpg"
 
 
@@ -199,12 +199,12 @@ def _render(template: str, content: _Content, **more: object) -> str:
 
 
 def _markdown(text: object) -> str:
-    """Escape what Markdown or the HTML within it would take for a sign."""
+    """Escape the characters that Markdown, or HTML within it, would interpret."""
     return re.sub(r"([\\`*_{}\[\]#|<>~$!]|&(?=#?\w+;))", r"\\\1", _one_line(str(text)))
 
 
 def _code(text: str) -> str:
-    """Set as code, between more backticks than it has itself."""
+    """Format a text as code, between more backticks than it contains."""
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     space = " " if len(fence) > 1 else ""
     return f"{fence}{space}{_one_line(text)}{space}{fence}"

@@ -1,4 +1,4 @@
-"""Chooses the frames of the report and draws them: each run's masks, ground truth as outlines.
+"""Chooses the frames of the report and draws each run's masks, with the ground truth as outlines.
 
 Shapes: H W pixels.
 """
@@ -26,7 +26,7 @@ _WIDTH = 480  # of a picture, in pixels
 _SMALLEST = 0.4  # window, as a share of the frame's sides
 _MARGIN = 0.25  # around the objects, as a share of their extent
 _OUTLINE = (255, 255, 255)
-_HALO = (20, 20, 20)  # around the outline, which is invisible on white otherwise
+_HALO = (20, 20, 20)  # drawn around the outline, which would be invisible on white
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class RunPicture:
     Attributes:
         run: number of the run.
         score: mean J of the frame's objects.
-        reliability: mean predicted J of them; None where there is none.
-        jpeg: the picture.
+        reliability: mean predicted J of the frame's objects; None if unknown.
+        jpeg: the encoded picture.
     """
 
     run: int
@@ -53,7 +53,7 @@ class ShownFrame:
     Attributes:
         sequence: its sequence.
         frame: its name.
-        pictures: of the runs that have it scored.
+        pictures: one for each run that has scores for the frame.
     """
 
     sequence: str
@@ -78,11 +78,11 @@ def galleries(measured: Measured, count: int) -> Iterator[Gallery]:
     """Choose and draw the worst frames, those in which runs differ most, and the best.
 
     Args:
-        measured: runs with scores; without any there is nothing to show.
-        count: frames per gallery at most, no two of one sequence; 0 = none.
+        measured: runs with scores; without scores there are no galleries.
+        count: most frames per gallery, no two of one sequence; 0 = none.
 
     Yields:
-        Galleries that have frames, one at a time.
+        The galleries that have frames, one by one.
 
     Raises:
         CycleVOSError: a frame or mask cannot be read.
@@ -102,7 +102,7 @@ def galleries(measured: Measured, count: int) -> Iterator[Gallery]:
 
 
 def _scores(measured: Measured) -> dict[tuple[str, str], dict[int, float]]:
-    """Mean J by sequence and frame, and by run."""
+    """Return the mean J by sequence and frame, and by run."""
     found: dict[tuple[str, str], dict[int, float]] = {}
     for run, scores in enumerate(measured.scores):
         for name, sequence in scores.items():
@@ -114,7 +114,7 @@ def _scores(measured: Measured) -> dict[tuple[str, str], dict[int, float]]:
 def _choose(
     scores: dict[tuple[str, str], dict[int, float]], urgency: Callable[[list[float]], float], count: int
 ) -> list[tuple[str, str]]:
-    """Take the most urgent frame of each sequence, and of these the most urgent ones."""
+    """Choose the most relevant frame of each sequence, and the most relevant ones of these."""
     urgent: dict[str, tuple[float, str]] = {}
     for (name, frame), values in scores.items():
         value = urgency(list(values.values()))

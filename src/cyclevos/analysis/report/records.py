@@ -17,13 +17,13 @@ class RunRecord:
     """The summary of a run's manifest; None = not recorded.
 
     Attributes:
-        clips: sequences that were finished.
-        failed: error by sequence.
+        clips: number of finished sequences.
+        failed: the error of each failed sequence.
         frames: number of frames of the finished sequences.
         network_rate: frames per second of propagation alone, synchronised, warm-up left out.
-        whole_rate: frames per second with reading and writing.
+        whole_rate: frames per second, including reading and writing.
         peak_memory_mb: the highest of all clips.
-        provenance: label and the different values it had, in the order they came.
+        provenance: each label with its different values, in the order of the records.
         unreadable: number of lines that are not records.
     """
 
@@ -38,7 +38,7 @@ class RunRecord:
 
 
 def read_record(path: Path) -> RunRecord | None:
-    """Summarise a manifest; None without one."""
+    """Summarise a manifest; None if there is no file."""
     if not path.is_file():
         return None
     lines, unreadable = read_manifest(path)
@@ -50,7 +50,7 @@ def read_record(path: Path) -> RunRecord | None:
     return RunRecord(
         clips=len(done),
         failed={
-            name: str(clip.get("error") or "it does not say why")
+            name: str(clip.get("error") or "no reason recorded")
             for name, clip in clips.items()
             if clip.get("status") == "failed"
         },
@@ -64,7 +64,7 @@ def read_record(path: Path) -> RunRecord | None:
 
 
 def _rate(clips: Iterable[Mapping[str, Any]], frames: str, seconds: str) -> float | None:
-    """Frames per second of the clips that record both."""
+    """Return the frames per second of the clips that record both numbers."""
     pairs = [(_number(clip, frames), _number(clip, seconds)) for clip in clips]
     known = [(count, time) for count, time in pairs if count is not None and time]
     return sum(count for count, _ in known) / sum(time for _, time in known) if known else None
@@ -79,11 +79,11 @@ def _number(record: Mapping[str, Any], key: str) -> float | None:
 
 
 def _provenance(runs: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Gather what the records of a run's starts say; a value that changed between them is listed twice."""
+    """Collect the provenance from the records of a run's starts; every value of a setting that changed is listed."""
     gathered: dict[str, dict[str, None]] = {}
     for run in runs:
         command = run.get("command")
-        said = {
+        values = {
             "command": shlex.join(map(str, command)) if isinstance(command, list) else command,
             "weights": _fields(run, "weights", "name"),
             "SHA-256 of the weights": _fields(run, "weights", "sha256"),
@@ -93,7 +93,7 @@ def _provenance(runs: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, tuple[str
             "host": run.get("host"),
             "started": run.get("time"),
         }
-        for label, value in said.items():
+        for label, value in values.items():
             if value:
                 gathered.setdefault(label, {})[str(value)] = None
     return tuple((label, tuple(values)) for label, values in gathered.items())
@@ -105,7 +105,7 @@ def _fields(run: Mapping[str, Any], section: str, key: str) -> Any:
 
 
 def _flat(values: Any, sign: str = "=", prefix: str = "") -> str:
-    """Write nested values as "a=1, b.c=2"; nothing where there are none."""
+    """Write nested values as "a=1, b.c=2"; an empty text for no values."""
     if not isinstance(values, dict):
         return ""
     parts = [

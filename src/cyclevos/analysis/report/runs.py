@@ -1,4 +1,4 @@
-"""Reads the results of runs: masks by sequence and frame, reliability, manifest."""
+"""Reads the results of runs: masks by sequence and frame, reliability and manifest."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cyclevos.media.reliability_files import RELIABILITY_FILE, ReliabilityRow, r
 from cyclevos.naming import list_masks, natural_key
 
 Reliability = dict[str, dict[int, float]]
-"""Of one sequence: predicted J by the frame's name and the object's id."""
+"""Predicted J in one sequence, by frame name and object id."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Run:
         name: the folder's name, with as many parents as distinguish it from the other runs.
         folder: holds `<sequence>/<frame>.png`.
         masks: mask files by sequence and frame name, frames in time order.
-        reliability: by sequence; those without it are absent.
-        record: the manifest, None without one.
-        problems: what could not be read, in words.
+        reliability: by sequence; sequences without it are absent.
+        record: the summary of the manifest; None without one.
+        problems: a text for each file that could not be read.
     """
 
     name: str
@@ -47,11 +47,11 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     """Read the runs' folders.
 
     Args:
-        folders: one or more, each as `cyclevos segment-dataset` leaves it; masks of other programs are accepted.
+        folders: one or more, each as written by `cyclevos segment-dataset`; masks of other programs are accepted.
 
     Raises:
         DatasetError: a folder does not exist or holds no masks.
-        ConfigError: a folder is given twice, or none is.
+        ConfigError: a folder is given twice, or `folders` is empty.
     """
     places = [folder.resolve() for folder in folders]
     twice = [folder for folder, place in zip(folders, places, strict=True) if places.count(place) > 1]
@@ -68,7 +68,7 @@ def _read_run(folder: Path, name: str) -> Run:
 
 
 def _names(places: Sequence[Path]) -> list[str]:
-    """Name folders by as few of their last parts as tell them apart."""
+    """Name folders by the fewest last parts of their paths that distinguish them."""
     for parts in range(1, max(len(place.parts) for place in places) + 1):
         names = ["/".join(place.parts[-parts:]) for place in places]
         if len(set(names)) == len(names):
@@ -113,7 +113,7 @@ def _read_reliability(folder: Path, sequences: Iterable[str]) -> tuple[dict[str,
     joined: dict[str, list[ReliabilityRow]] = {}
     for row in rows(folder / RELIABILITY_FILE):
         joined.setdefault(row.sequence, []).append(row)
-    # The name in the rows of a sequence's own file is that of the frames' folder, which may be another.
+    # Rows of a sequence's own file have the name of the folder of frames, which may differ from the sequence's.
     found = {name: rows(folder / name / RELIABILITY_FILE) or joined.get(name, []) for name in sequences}
     return {name: _by_frame(own) for name, own in found.items() if own}, problems
 

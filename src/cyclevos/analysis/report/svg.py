@@ -1,4 +1,4 @@
-"""An SVG file made into an element of an HTML page: no namespaces, no styles or ids that reach beyond it."""
+"""Turning an SVG file into an element of an HTML page, without namespaces, and with separate styles and ids."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from xml.etree import ElementTree
 
 
 def inlined(svg: str, description: str, prefix: str, colours: Mapping[str, str]) -> str:
-    """Make an SVG part of a page.
+    """Convert an SVG file to an element of an HTML page.
 
     Args:
         svg: a whole file, as matplotlib writes it.
-        description: read out in place of the picture.
-        prefix: set before ids, so that two pictures of a page keep their own.
-        colours: what to replace colours by, say the page's variables.
+        description: read aloud by screen readers instead of the picture.
+        prefix: prepended to ids, so that pictures on one page do not share any.
+        colours: replacement for each colour, for example a variable of the page.
 
     Returns:
-        An svg element as wide as there is room.
+        An svg element that fills the available width.
 
     >>> inlined('<svg xmlns="x" viewBox="0 0 1 1" width="9pt"><g id="a"/><g style="fill: #010101"/></svg>',
     ...         "Dots", "p", {"#010101": "var(--ink)"})
@@ -40,12 +40,12 @@ def inlined(svg: str, description: str, prefix: str, colours: Mapping[str, str])
         if identity in ids:
             own["id"] = f"{prefix}-{identity}"
         if "d" in own:
-            own["d"] = re.sub(r"(\.\d\d)\d+", r"\1", own["d"])  # a hundredth of a point will do
+            own["d"] = re.sub(r"(\.\d\d)\d+", r"\1", own["d"])  # a hundredth of a point is precise enough
         node.tag, node.attrib = _local(node.tag), own
     root.attrib = {"viewBox": root.attrib["viewBox"], "role": "img", "aria-label": description}
     return ElementTree.tostring(root, encoding="unicode")
 
 
 def _local(name: str) -> str:
-    """Take the namespace off: within HTML an svg element needs none."""
+    """Remove the namespace, which an svg element within HTML does not need."""
     return name.rpartition("}")[2]

@@ -1,4 +1,4 @@
-"""The report's tables and notes: every figure as it is printed, for both pages."""
+"""The report's tables and notes, with figures formatted for both pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cyclevos.evaluation.scores import Scores
 
 NOTHING = "\u2013"
 EQUAL = 0.001
-"""Two runs' J&F of a sequence that differ by less count as equal."""
+"""Two runs count as equal in a sequence if their J&F differ by less than this."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Table:
     """A table whose first column names its rows.
 
     Attributes:
-        title: what it shows.
-        header: of each column.
-        rows: as many texts each as the header has.
+        title: title of the table.
+        header: title of each column.
+        rows: for each row, as many texts as the header has.
         note: how to read it.
         best: rows and columns of the best values, which are highlighted.
     """
@@ -36,7 +36,7 @@ class Table:
 
 
 def overall_table(measured: Measured) -> Table:
-    """Scores of each run over the sequences that all have, and what differs from the first."""
+    """Return the scores of each run over the sequences that all runs have, and the differences from the first run."""
     several = len(measured.runs) > 1
     header = ["Run", "J&F", "J", "J recall", "J decay", "F", "F recall", "F decay"]
     header += ["J&F against the first", "Sequences better / equal / worse"] if several else []
@@ -51,14 +51,14 @@ def overall_table(measured: Measured) -> Table:
     objects = sum(len(next(s for s in measured.scores if s)[name].objects) for name in measured.common)
     note = f"Percent, the mean over all objects of {_count(len(measured.common), 'sequence')} ({objects} in all)."
     if len(measured.common) < len(measured.sequences):
-        note += f" Of the data set's {len(measured.sequences)} sequences these are the ones that every run has."
+        note += f" These are the sequences, of {len(measured.sequences)} in the data set, that every run has."
     if several:
         note += f" A sequence is better or worse where its J&F differs by {100 * EQUAL:.1f} or more."
     return Table("Overall", tuple(header), tuple(rows), note, _best(rows) if several else frozenset())
 
 
 def reliability_table(measured: Measured) -> Table | None:
-    """Predicted J of the runs' masks and its error; None where no run has it."""
+    """Return predicted J of the runs' masks and its error; None if no run has predicted J."""
     if not any(run.reliability for run in measured.runs):
         return None
     header = ["Run", "Masks", "Mean predicted J", "Lowest", f"Below {FAILED:g}"]
@@ -79,17 +79,17 @@ def reliability_table(measured: Measured) -> Table | None:
             row += [f"{found.masks:,}" if found else NOTHING]
             row += [NOTHING if value is None else f"{value:.3f}" for value in figures]
         rows.append((run.name, *row))
-    note = "Predicted J, 0 to 1, of every mask that was not given."
+    note = "Predicted J, 0 to 1, of every mask except annotations."
     if measured.has_scores:
         note += (
-            " Compared are the masks that have ground truth; the rank correlation is Spearman's, and the AUROC is the "
-            "chance that a good mask is trusted more than a failed one."
+            " The masks that have ground truth are compared; the rank correlation is Spearman's, and the AUROC is the "
+            "probability that a good mask has a higher predicted J than a failed one."
         )
     return Table("Reliability", tuple(header), tuple(rows), note)
 
 
 def agreement_table(measured: Measured) -> Table | None:
-    """J between the masks of every two runs; None for a single run."""
+    """Return J between the masks of every two runs; None for a single run."""
     if len(measured.runs) < 2:
         return None
     names = [run.name for run in measured.runs]
@@ -98,14 +98,14 @@ def agreement_table(measured: Measured) -> Table | None:
         for r, name in enumerate(names)
     ]
     note = (
-        "J in percent between the masks of two runs, over all frames that both have, given ones included; it says "
-        "how alike they are, not which is right."
+        "J in percent between the masks of two runs, over all frames that both have, including annotated frames. It "
+        "measures how similar the masks are, not which are correct."
     )
     return Table("Agreement", ("Run", *names), tuple(rows), note)
 
 
 def speed_table(measured: Measured) -> Table | None:
-    """Speed and memory as the runs recorded them; None without records."""
+    """Return speed and memory as recorded by the runs; None without records."""
     if not any(run.record for run in measured.runs):
         return None
     header = (
@@ -127,49 +127,49 @@ def speed_table(measured: Measured) -> Table | None:
         frames, memory = (f"{v:,.0f}" if v is not None else NOTHING for v in (record.frames, record.peak_memory_mb))
         rows.append((run.name, str(record.clips), str(len(record.failed)), frames, *figures, memory))
     note = (
-        "From the runs' own records. Network alone: propagation, synchronised, each sequence's first frames left out "
-        "as warm-up. Memory: the highest of all sequences."
+        "From the runs' own records. Network alone: propagation, synchronised, without the first frames of each "
+        "sequence (warm-up). Memory: the highest of all sequences."
     )
     return Table("Speed and memory", header, tuple(rows), note)
 
 
 def notes(measured: Measured) -> list[str]:
-    """Describe what is missing, in sentences."""
-    said = []
+    """Return sentences about missing data."""
+    sentences = []
     if measured.dataset is None:
-        said.append("No data set was given, so nothing is scored and no frames are shown.")
+        sentences.append("No data set was given, so nothing is scored and no frames are shown.")
     elif not any(sequence.frames for sequence in measured.dataset):
-        said.append(f"{measured.dataset.name} has no frames here, so masks are shown over black.")
+        sentences.append(f"{measured.dataset.name} was opened without frames, so masks are shown on black.")
     for run, unscored in zip(measured.runs, measured.unscored, strict=True):
         own = [*run.problems]
         missing = [name for name in measured.sequences if name not in run.masks]
         if missing:
             own.append(f"no masks for {_listing(missing)}")
-        beside = [name for name in run.masks if name not in measured.sequences]
-        if beside and measured.dataset is not None:
-            own.append(f"{_listing(beside)} left aside, not among the sequences to report")
+        ignored = [name for name in run.masks if name not in measured.sequences]
+        if ignored and measured.dataset is not None:
+            own.append(f"{_listing(ignored)} ignored, not among the sequences to report")
         own += [f"{name} is not scored: {reason}" for name, reason in unscored.items()]
         silent = [name for name in measured.sequences if name in run.masks and name not in run.reliability]
         if silent:
             own.append("no reliability" + (f" for {_listing(silent)}" if run.reliability else ""))
         if run.record is None:
-            own.append("no manifest, so nothing is known of its speed, memory, command, versions and weights")
+            own.append("no manifest, so its speed, memory, command, versions and weights are unknown")
         else:
             own += [f"{name} failed: {reason}" for name, reason in run.record.failed.items()]
             if run.record.unreadable:
                 own.append(f"{_count(run.record.unreadable, 'line')} of its manifest cannot be read")
-        said += [f"{run.name}: {each}" for each in own]
-    said += [f"{name} is not compared between runs: {reason}" for name, reason in measured.not_compared.items()]
-    return said
+        sentences += [f"{run.name}: {each}" for each in own]
+    sentences += [f"{name} is not compared between runs: {reason}" for name, reason in measured.not_compared.items()]
+    return sentences
 
 
 def percent(value: float | None) -> str:
-    """A fraction in percent, as `cyclevos evaluate` prints it."""
+    """Format a fraction in percent, as `cyclevos evaluate` prints it."""
     return NOTHING if value is None else f"{100 * value:.1f}"
 
 
 def signed(value: float) -> str:
-    """A difference of fractions in percent, with its sign.
+    """Format a difference of fractions in percent, with its sign.
 
     >>> signed(0.0123), signed(-0.5), signed(-0.0001)
     ('+1.2', '-50.0', '0.0')
@@ -179,7 +179,7 @@ def signed(value: float) -> str:
 
 
 def difference(scores: Scores | None, first: Scores | None) -> str:
-    """What J&F has changed by, in percent with its sign."""
+    """Format the change of J&F in percent, with its sign."""
     return NOTHING if scores is None or first is None else signed(scores.j_and_f - first.j_and_f)
 
 
@@ -188,7 +188,7 @@ def _figures(scores: Scores | None) -> list[str]:
 
 
 def _best(rows: Sequence[tuple[str, ...]]) -> frozenset[tuple[int, int]]:
-    """Find the best of the seven figures of the overall table, as printed: of decays the lowest is."""
+    """Find the best of each of the seven figures in the overall table, as printed; the lowest decay is best."""
     found = set()
     for column in range(1, 8):
         values = {r: float(row[column]) for r, row in enumerate(rows) if row[column] != NOTHING}

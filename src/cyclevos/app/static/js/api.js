@@ -57,7 +57,7 @@ export async function saveMask(project, index, ids, tag) {
   const packed = new Blob([ids]).stream().pipeThrough(new CompressionStream("gzip"));
   const body = await new Response(packed).arrayBuffer();
   const headers = { "If-Match": tag, "Content-Encoding": "gzip", "Content-Type": "application/octet-stream" };
-  // Small bodies are sent even if the page is closed meanwhile.
+  // Small bodies are sent even if the page is closed.
   const keepalive = body.byteLength < 60_000;
   const response = await request("PUT", `/projects/${project}/masks/${index}`, { body, headers, keepalive });
   return response.json();
@@ -102,7 +102,7 @@ export function upload(file, progress) {
       try {
         told = JSON.parse(sending.responseText);
       } catch {
-        // an answer that is no JSON
+        // an answer that is not JSON
       }
       if (sending.status === 201) resolve(told);
       else reject(Refusal.from(told, sending.status));

@@ -10,7 +10,7 @@ import { show, shown } from "./view.js";
 const SAVED_EVERY = 700; // milliseconds, during a long stroke
 let open = null;
 
-/** Begin a change of the frame on screen; where that is not possible, say why and return false. */
+/** Begin a change of the frame on screen; if that is not possible, explain why and return false. */
 export function begin() {
   if (open || !store.project || shown?.frame !== store.frame) return false;
   if (store.before || store.heat) {
@@ -26,7 +26,7 @@ export function begin() {
     return false;
   }
   if (!store.object) set({ object: newObject() });
-  set({ follow: false }); // who paints stays at the frame while tracking goes on
+  set({ follow: false }); // while tracking continues, the page stays at the frame that is being painted
   const { owner } = shown;
   owner.editing = true;
   open = {
@@ -65,7 +65,7 @@ export function end() {
   owner.editing = false;
   if (!count) return;
   if (masks.peek(frame) !== owner) {
-    toast("This frame was changed elsewhere meanwhile. The page shows the new mask. Paint again what is missing.");
+    toast("This frame was changed elsewhere. The page shows the new mask. Paint again what is missing.");
     show();
     return;
   }

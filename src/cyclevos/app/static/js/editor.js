@@ -48,7 +48,7 @@ function listen() {
     $("reading").textContent = `Reading the video: ${done}${total ? ` of ${total}` : ""} frames`;
   }));
   news.addEventListener("mask", data(async (told) => {
-    const { follow } = store; // as it is now: the last mask is still unpacked when tracking has ended
+    const { follow } = store; // its value now: the last mask is still being unpacked when tracking has ended
     await masks.hear(told);
     if (follow && told.mask) goTo(told.frame, { follow: true });
   }));
@@ -62,7 +62,7 @@ function listen() {
   };
 }
 
-/** Fetch the project's state anew; with everything, masks in hand that are saved are forgotten. */
+/** Fetch the project's state again; with everything, loaded masks that are saved are forgotten. */
 async function refresh({ everything = false } = {}) {
   if (refreshing) {
     refreshing.again = true;

@@ -1,4 +1,4 @@
-// The video's frames as pictures: fetched when they are wanted or a little before, some kept.
+// The video's frames as pictures: fetched when needed or slightly earlier; some are kept.
 
 import * as api from "./api.js";
 import { on, store } from "./store.js";
@@ -6,7 +6,7 @@ import { on, store } from "./store.js";
 const ROOM = 160 * 2 ** 20; // bytes of decoded pictures
 const pictures = new Map(); // index -> promise of an ImageBitmap
 
-/** Return a frame's picture, fetched if need be. */
+/** Return a frame's picture, fetched if needed. */
 export function picture(index) {
   let wanted = pictures.get(index);
   if (wanted) {

@@ -8,7 +8,7 @@ const ROOM = 96 * 2 ** 20; // bytes
 let done = [];
 let undone = [];
 
-/** Remember a stroke: the mask is as it is now, `before` is a copy of what it was. */
+/** Remember a stroke: the mask has its new state, `before` is a copy of the old one. */
 export function record(frame, rect, before, wasMarked) {
   const { width } = store.project;
   const { ids } = masks.peek(frame);

@@ -1,4 +1,4 @@
-// The masks in hand: fetched when they are needed, changed by tools, sent after every stroke, kept until they are saved.
+// The loaded masks: fetched when needed, changed by tools, sent after every stroke, kept until they are saved.
 
 import * as api from "./api.js";
 import { emit, on, store } from "./store.js";
@@ -14,7 +14,7 @@ export function peek(index) {
   return held.get(index);
 }
 
-/** Return a frame's mask, fetched if need be. */
+/** Return a frame's mask, fetched if needed. */
 export async function load(index) {
   const known = held.get(index);
   if (known) {
@@ -62,7 +62,7 @@ export async function act(index, method, path, { json, samePixels = false } = {}
   } finally {
     mask.saving = false;
     report();
-    if (mask.dirty) send(index); // painted meanwhile
+    if (mask.dirty) send(index); // painted in the meantime
   }
   await load(index);
   emit("mask", index);
@@ -85,7 +85,7 @@ export async function importFile(index, file, fit) {
   emit("conflict", index);
 }
 
-/** Take up what the server says of a frame, its mask too if that comes along. */
+/** Take over what the server sends about a frame, including its mask if there is one. */
 export async function hear(news) {
   if (isOld(news.frame, news)) return;
   const mask = held.get(news.frame);
@@ -96,8 +96,8 @@ export async function hear(news) {
   const ids = news.mask ? await api.unpackMask(news.mask) : null;
   const theirs = ids ? { ids, tag: news.tag } : await api.fetchMask(store.project.id, news.frame);
   const now = held.get(news.frame);
-  if (now && isBusy(now)) return; // painted on meanwhile: saving that will be refused, in words
-  if (isOld(news.frame, news)) return; // what came after it is shown already, or will be
+  if (now && isBusy(now)) return; // painted in the meantime: the server will refuse it, with an explanation
+  if (isOld(news.frame, news)) return; // newer data is shown already, or will be
   held.delete(news.frame);
   keep(news.frame, { ...theirs, dirty: false, saving: false });
   emit("mask", news.frame);
@@ -106,7 +106,7 @@ export async function hear(news) {
 
 const isOld = (index, { order }) => order < latest.get(index);
 
-/** Show a frame as the server has it, in place of what is in hand. */
+/** Show a frame as the server has it, instead of the loaded mask. */
 async function showAnew(index) {
   held.delete(index);
   await load(index).catch(() => {});
@@ -118,7 +118,7 @@ export function dropAll() {
   for (const [index, mask] of held) if (!isBusy(mask)) held.delete(index);
 }
 
-/** Keep what is known of frames that changed after the server told a project's state. */
+/** Keep what is known about frames that changed after the server sent the project's state. */
 export function keepNewer(state) {
   const { project } = store;
   for (const [index, order] of latest) {
@@ -130,7 +130,7 @@ export function keepNewer(state) {
   }
 }
 
-/** Update what the project knows of a frame, and the tag of the mask in hand. */
+/** Update what the project knows about a frame, and the tag of the loaded mask. */
 export function note(index, news, mask) {
   const { project } = store;
   if (mask) mask.tag = news.tag;

@@ -48,7 +48,7 @@ function showList() {
   }));
 }
 
-/** Show the frame's mask as it was before its correction, or as it is. */
+/** Show the frame's mask before its correction, or the current one. */
 export function toggleBefore() {
   if (!store.project.correctedSet.has(store.frame)) {
     toast("This frame's mask was not changed by a correction.");

@@ -20,7 +20,7 @@ function redrawStrip() {
   asked ||= requestAnimationFrame(draw);
 }
 
-/** Frames [a, b) that a column of the canvas stands for; at least one. */
+/** Frames [a, b) that a column of the canvas shows; at least one. */
 function framesAt(column, width) {
   const { frames } = store.project;
   const a = Math.floor((column / width) * frames);
@@ -95,7 +95,7 @@ function drawStatus(width, ratio) {
   }
 }
 
-/** One object over time; a column that stands for many frames shows the worst of them. */
+/** One object over time; a column of many frames shows the worst of them. */
 function drawRow({ id, hidden }, y, width) {
   const { project } = store;
   const largest = Math.max(1, ...Object.values(project.results).map(([, areas]) => areas[id] ?? 0));

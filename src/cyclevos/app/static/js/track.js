@@ -102,7 +102,7 @@ on("project refreshed", () => {
   if (!store.project) return;
   const { order, jobs: told = [] } = store.project;
   for (const job of told) hear(job);
-  for (const id of jobs.keys()) if (latest.get(id) < order) jobs.delete(id); // neither told nor begun since: it is over
+  for (const id of jobs.keys()) if (latest.get(id) < order) jobs.delete(id); // neither reported nor begun since: it is over
   showJob();
   if (!document.activeElement?.id.startsWith("set-")) showSettings();
 });

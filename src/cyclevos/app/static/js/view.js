@@ -17,7 +17,7 @@ const LEAST = 0.05;
 const MOST = 40;
 
 /** What the canvas shows, null before the first frame is here. */
-export let shown = null; // {frame, picture, ids, owner: the mask in hand that ids belong to, or null}
+export let shown = null; // {frame, picture, ids, owner: the loaded mask that ids belong to, or null}
 let place = { scale: 1, x: 0, y: 0 }; // image to CSS pixels: x * scale + place.x
 let fitted = true;
 let working = false;
@@ -43,7 +43,7 @@ export function redraw() {
   asked ||= requestAnimationFrame(draw);
 }
 
-/** Colour all of the masks anew. */
+/** Colour all masks again. */
 function recolourAll() {
   if (!shown) return;
   const { width, height } = store.project;
@@ -53,7 +53,7 @@ function recolourAll() {
   redraw();
 }
 
-/** Colour a rectangle of the masks anew. */
+/** Colour a rectangle of the masks again. */
 function recolour(rect) {
   if (!shown) return;
   const { width, height } = store.project;
@@ -79,7 +79,7 @@ function recolour(rect) {
   redraw();
 }
 
-/** Show what the store asks for as soon as it is here; frames that are passed over meanwhile are left out. */
+/** Show the frame that the store asks for as soon as it arrives; frames passed over in the meantime are skipped. */
 export async function show() {
   if (working) return;
   working = true;
