@@ -48,7 +48,9 @@ def test_all_results_agree_with_each_other(segment, tmp_path, ids, images):
     answer = segment("--save", "masks,overlay,probabilities,coco")
     out = tmp_path / "out"
     assert answer.code == 0, answer.err
-    assert "6 frames, objects 2, 7" in answer.out
+    assert "6 frames, objects 2, 7. Results: " in answer.out
+    listed = json.loads((out / "reliability.json").read_text())["review"]
+    assert f"Check first (predicted J): {listed[0]['frame']} ({listed[0]['reliability']:.2f}), " in answer.out
     assert sorted(masks_in(out)) == NAMES
     assert not (out / "state.safetensors").exists()
     results = {name: read_mask(out / f"{name}.png") for name in NAMES}

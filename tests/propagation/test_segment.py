@@ -478,6 +478,11 @@ def test_masks_are_copied_so_that_the_caller_may_go_on_painting(lively_network, 
         ({"direction": "backwards"}, "'backwards' is unknown. Choose one of forward, backward, both"),
         ({"size": "none"}, "size 'none' is unknown"),
         ({"size": 15}, "size 15 is too small"),
+        ({"size": 1.5}, "size 1.5 is unknown"),
+        ({"size": True}, "size True is unknown"),
+        ({"memory_every": 1.5}, "memory_every is 1.5; expected a whole number"),
+        ({"max_memory_frames": "8"}, "max_memory_frames is '8'"),
+        ({"correction": 3}, "The correction is 3; expected a Correction"),
     ],
 )
 def test_options_out_of_range_are_refused_at_the_call(lively_network, images, square, options, text):
@@ -518,3 +523,15 @@ def test_a_backward_run_continues_from_a_snapshot_and_a_frame(lively_network, im
     seen += [p for _, p in segment_frames(again, source, masks, "backward", last=3)]
     assert [p.index for p in seen] == [7, 6, 5, 4, 3, 2, 1, 0]
     assert all(torch.equal(p.probabilities, whole[p.index].probabilities) for p in seen)
+
+
+def test_a_mask_past_a_known_end_is_refused_before_the_first_frame(lively_network, images, square):
+    with pytest.raises(MaskError, match=rf"frames \[500\], but the video ends with frame {len(images) - 1}"):
+        next(cyclevos.segment(lively_network, images, {0: square, 500: square}, size=None))
+    with pytest.raises(MaskError, match=r"frames \[500\]"):  # the length of a generator is known at its end only
+        list(cyclevos.segment(lively_network, iter(images), {0: square, 500: square}, size=None))
+
+
+def test_frames_of_a_wrong_kind_are_named(lively_network, square):
+    with pytest.raises(VideoError, match="The frames are int; expected a path or an iterable"):
+        next(cyclevos.segment(lively_network, 5, square))

@@ -70,6 +70,12 @@ def test_the_full_recipes_take_real_steps(data, tmp_path, preset, first, shares)
     assert not (tmp_path / "runs").exists()
 
 
+def test_sequences_held_back_from_training_are_not_in_the_data_of_a_dry_run(data):
+    held_back = ["validation.root=data/DAVIS", "validation.split=train", "validation.sequences=[b]"]
+    estimate = dry_run(load_config("paper", [*SMALL, *held_back, "network.spec={trunk: resnet18}"]))
+    assert estimate.sources[0].startswith("data/DAVIS: 1 sequences, 6 annotated frames")
+
+
 @pytest.mark.parametrize("preset", ["paper", "compact"])
 def test_missing_data_is_said_before_weights_are_fetched(tmp_path, monkeypatch, preset):
     monkeypatch.chdir(tmp_path)

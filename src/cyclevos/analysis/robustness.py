@@ -81,7 +81,9 @@ class Study:
         if self.seed < 0:
             raise ConfigError(f"The seed is {self.seed}; expected a whole number from 0.", "Choose one.")
         if RUN in self.kinds and self.other_run is None:
-            raise ConfigError("Perturbation 'run' needs the folder of another run's results.", "Give that folder.")
+            raise ConfigError(
+                "Perturbation 'run' needs the folder of another run's results.", "Give it with --other-run FOLDER."
+            )
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class FolderLock:
             self._lock = Lock(folder / ".lock")
         except BlockingIOError:
             raise ConflictError(
-                f"{folder} is open in another cyclevos app.", "Use that one, or stop it and reload this page."
+                f"{folder} is open in another cyclevos app.", "Use that one, or stop it and try again."
             ) from None
 
     def release(self) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from cyclevos.cli.words import counted
 from cyclevos.errors import OutputError
 from cyclevos.exchange.format import Format
 from cyclevos.exchange.formats import CONVERT, find, names, offered, read_track, readable, write_track
@@ -75,4 +76,4 @@ def convert(
     track = read_track(source, from_, video=video, length=length, overlap=overlap.value)
     for what in write_track(track, to, output):
         typer.echo(f"{to} has no place for {what}.", err=True)
-    typer.echo(f"{sum(1 for _ in track.frames())} frames: {output}")
+    typer.echo(f"{counted(sum(1 for _ in track.frames()), 'frame')}. Results: {output}")

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 def erf(
     source: Annotated[Path, typer.Argument(help="Video file or folder of frames.")],
     masks: Annotated[
-        Path, typer.Option(help="PNG of the first frame's objects, or a folder of PNGs named after frames.")
+        Path,
+        typer.Option(
+            help="Annotations: a PNG for the first frame, a folder of PNGs named after their frames, or COCO JSON."
+        ),
     ],
     output: Annotated[Path, typer.Option(help="Folder of the pictures and arrays.")],
     frame: Annotated[int, typer.Option(min=0, help="Index of the frame to analyse, from 0.")],
@@ -36,7 +39,7 @@ def erf(
         int, typer.Option(min=0, help="Index of the reference frame, whose mask is reconstructed.")
     ] = 0,
     steps: Annotated[int, typer.Option(min=1, help="Number of gradient steps, from an empty mask.")] = 50,
-    rate: Annotated[float, typer.Option(help="Step length, for the loss as a mean over pixels.")] = 180.0,
+    rate: Annotated[float, typer.Option(help="Length of a gradient step.")] = 180.0,
     strip: Annotated[int, typer.Option(min=0, help="Number of frames in the strip over time; 0 = no strip.")] = 6,
 ) -> None:
     """Show which pixels of a frame the network needs to reconstruct the reference mask (cycle-ERF).

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cyclevos.cli.settings import with_settings
+from cyclevos.cli.words import counted, objects_text
 from cyclevos.exchange.mask_reading import MaskReading
 from cyclevos.jobs.settings import OutputSettings
 from cyclevos.network.settings import NetworkSettings
 from cyclevos.propagation.settings import SegmentationSettings
+
+_SHOWN = 3  # frames of the review list that the answer names
 
 
 @with_settings
@@ -34,7 +38,15 @@ def segment(
     The same command again continues an interrupted run. A run without masks in --save, or with --direction backward
     or both, starts again from its first frame.
     """
+    from cyclevos.jobs.review import REVIEW_FOLDER
+    from cyclevos.jobs.run_folder import TIMELINE
     from cyclevos.jobs.segment_job import SegmentJob, run_job
+    from cyclevos.media.reliability_files import REVIEW_FILE
 
     result = run_job(SegmentJob(source, masks, output, segmentation, network, results, reading))
-    typer.echo(f"{result.frames} frames, objects {', '.join(map(str, result.object_ids))}: {output}")
+    done = "" if result.segmented else " (finished before; --overwrite segments it again)"
+    typer.echo(f"{counted(result.frames, 'frame')}, {objects_text(result.object_ids)}{done}. Results: {output}")
+    worst = json.loads((output / REVIEW_FILE).read_text(encoding="utf-8"))["review"][:_SHOWN]
+    if worst:
+        shown = ", ".join(f"{row['frame']} ({row['reliability']:.2f})" for row in worst)
+        typer.echo(f"Check first (predicted J): {shown}. Timeline: {output / REVIEW_FOLDER / TIMELINE}")

@@ -13,6 +13,7 @@ import typer
 from cyclevos.cli import options
 from cyclevos.cli.dataset_settings import DatasetSettings
 from cyclevos.cli.settings import Only, with_settings
+from cyclevos.cli.words import counted
 from cyclevos.errors import ConfigError, FailedClipsError
 from cyclevos.jobs.settings import OutputSettings
 from cyclevos.network.settings import NetworkSettings
@@ -145,7 +146,8 @@ def run_dataset(job: SegmentJob, dataset: Dataset, *, later: bool, place: Place)
             execute = workers.execute
         result = run_batch(clips, execute, job.output, record, finished)
         join_reliability(job.output, [sequence.name for sequence in dataset], job.results.review)
-    typer.echo(f"{total} sequences, {result.segmented} frames segmented now: {job.output}")
+    sequences, segmented = counted(total, "sequence"), counted(result.segmented, "frame")
+    typer.echo(f"{sequences}, {segmented} segmented now. Results: {job.output}")
     if result.failed:
         raise FailedClipsError(
             _failures(result.failed, total),

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cyclevos.cli import options
 from cyclevos.cli.completion import complete_preset
+from cyclevos.cli.words import counted
 
 if TYPE_CHECKING:
     from cyclevos.training.schema import TrainingConfig
@@ -21,7 +23,7 @@ def train(
             autocompletion=complete_preset,
         ),
     ],
-    output: Annotated[Path | None, typer.Option(help="Folder of the run [default: runs/CONFIG].")] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/CONFIG")] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="Override a setting: section.key=value. Repeatable.")
     ] = None,
@@ -29,7 +31,7 @@ def train(
         bool,
         typer.Option("--dry-run", help="Take a few steps, estimate time and memory of the whole run, write nothing."),
     ] = False,
-    quiet: Annotated[bool, typer.Option(help="No progress bar.")] = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Train a network; repeat the command to continue a stopped run.
 
@@ -64,10 +66,11 @@ def _print_estimate(settings: TrainingConfig) -> None:
         return
     kind = "peak GPU memory" if e.device.startswith("cuda") else "peak memory of the process"
     memory = "unknown" if e.memory_mb is None else f"{e.memory_mb:,.0f} MB"
+    processes = counted(e.processes, "process", "processes")
     lines = [
         *e.sources,
         f"parameters: {e.trained:,} trained, {e.frozen:,} frozen",
-        f"{e.clips} clips a step ({settings.batch} in each of {e.processes} processes on {e.device})",
+        f"{counted(e.clips, 'clip')} a step ({settings.batch} in each of {processes} on {e.device})",
         f"{e.seconds_per_step:.2f} s a step, {settings.steps:,} steps: {e.hours:.1f} hours without checkpoints and "
         "validation",
         f"{kind}: {memory}; a checkpoint: {e.checkpoint_mb:,.0f} MB",

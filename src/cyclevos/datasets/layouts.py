@@ -171,7 +171,10 @@ def _resolve_layout(root: Path, layout: str, contents: list[str]) -> str:
     if layout not in LAYOUTS:
         raise DatasetError(f"The layout '{layout}' is unknown.", f"Use one of {', '.join(LAYOUTS)}.")
     if not root.is_dir():
-        raise DatasetError(f"The data set folder {root} does not exist.", "Check the path.")
+        raise DatasetError(
+            f"The data set folder {root} does not exist.",
+            "Check the path.",
+        )
     if layout != "auto":
         return layout
     if present := _present(root, contents):

@@ -161,7 +161,7 @@ def _check_complete(results_dir: Path, dataset: Dataset, protocol: Protocol) -> 
             f"{results_dir} lacks the folders of {len(absent)} of {len(dataset)} sequences: "
             f"{', '.join(absent[:8])}{', ...' if len(absent) > 8 else ''}; expected "
             "<results>/<sequence>/<frame>.png.",
-            "Segment them, or name the sequences to score.",
+            "Segment them, or score some sequences only: --sequences.",
         )
     for sequence in dataset:
         folder = results_dir / sequence.name

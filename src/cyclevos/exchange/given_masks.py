@@ -148,7 +148,7 @@ def _match_names(names: dict[str, str], frames: FrameNames, where: Path) -> dict
         if index is None:
             raise MaskError(
                 f"{where / name} belongs to no frame. {frames.expected()}",
-                "Rename the mask after its frame, or remove it.",
+                "Name the mask after its frame, or leave it out; check that these are the masks of this video.",
             )
         other = matched.setdefault(index, name)
         if other != name:

@@ -22,8 +22,8 @@ from cyclevos.media.timeline import write_timeline
 from cyclevos.naming import index_name
 from cyclevos.pictures.mask_files import read_ground_truth
 
-_FOLDER = "review"
-REPORTS = (RELIABILITY_FILE, REVIEW_FILE, _FOLDER)
+REVIEW_FOLDER = "review"
+REPORTS = (RELIABILITY_FILE, REVIEW_FILE, REVIEW_FOLDER)
 """Names of the reports within an output folder."""
 
 
@@ -52,9 +52,9 @@ def report_reliability(folder: Path, source: FrameSource, count: int, appearance
                 picture = blend(picture, read_ground_truth(mask).ids, appearance.palette)
             step = max(1, picture.shape[1] // 320)
             thumbnails[entry["frame"]] = picture[::step, ::step]
-    with output_errors(folder / _FOLDER):
-        (folder / _FOLDER).mkdir(exist_ok=True)
-    write_timeline(folder / _FOLDER / TIMELINE, names, rows, review, thumbnails, appearance)
+    with output_errors(folder / REVIEW_FOLDER):
+        (folder / REVIEW_FOLDER).mkdir(exist_ok=True)
+    write_timeline(folder / REVIEW_FOLDER / TIMELINE, names, rows, review, thumbnails, appearance)
 
 
 def is_reported(folder: Path, count: int) -> bool:
@@ -63,7 +63,7 @@ def is_reported(folder: Path, count: int) -> bool:
         listed = json.loads((folder / REVIEW_FILE).read_text(encoding="utf-8"))["count"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    return bool(listed == count) and (folder / _FOLDER / TIMELINE).exists()
+    return bool(listed == count) and (folder / REVIEW_FOLDER / TIMELINE).exists()
 
 
 def join_reliability(folder: Path, sequences: Sequence[str], count: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,8 @@ def write_timeline(
         picture.set_title(
             f"{number}: {entry['frame']}, object {entry['object_id']}: {entry['reliability']:.2f}", fontsize=7
         )
-    with output_errors(path), replacing(path) as temporary:
+    with output_errors(path), replacing(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # names in scripts that the font lacks show as boxes
         figure.savefig(temporary, format="png", dpi=130)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -158,6 +158,7 @@ def one_pass(
     Arguments and errors are those of :func:`segment_frames`.
     """
     opened = open_source(frames) if isinstance(frames, str | Path) else frames
+    _check_reached(opened, masks)
     _announce(propagator, opened, masks)
     if direction == "backward":
         ahead = {i: m for i, m in masks.items() if last is None or i <= last}
@@ -200,10 +201,26 @@ def _with_masks(frames: Iterator[Frame], masks: Masks) -> Iterator[tuple[Frame, 
         last = max(last, frame.index)
         yield frame, masks.get(frame.index)
     if missing:
-        raise MaskError(
-            f"Masks were given for frames {sorted(missing)}, but the video ends with frame {last} (counted from 0).",
-            "Remove these masks, or check their frame numbers.",
+        raise _unreached(missing, last)
+
+
+def _check_reached(frames: OpenFrames, masks: Masks) -> None:
+    """Refuse frames that are none, and masks of frames past the end, if the number of frames is known."""
+    if not isinstance(frames, FrameSource | Iterable):
+        raise VideoError(
+            f"The frames are {type(frames).__name__}; expected a path or an iterable of images.",
+            "Give a video file, a folder of frames, or uint8 RGB arrays (H,W,3).",
         )
+    count = frames.len_hint if isinstance(frames, FrameSource) else len(frames) if isinstance(frames, Sized) else None
+    if count and any(index >= count for index in masks):
+        raise _unreached({index for index in masks if index >= count}, count - 1)
+
+
+def _unreached(indices: Collection[int], last: int) -> MaskError:
+    return MaskError(
+        f"Masks were given for frames {sorted(indices)}, but the video ends with frame {last} (counted from 0).",
+        "Remove these masks, or check their frame numbers.",
+    )
 
 
 def _check_sizes(masks: Masks, size: tuple[int, int]) -> None:
@@ -212,7 +229,7 @@ def _check_sizes(masks: Masks, size: tuple[int, int]) -> None:
             raise MaskError(
                 f"The mask of frame {index} is {size_text((mask.shape[0], mask.shape[1]))} but the frames are "
                 f"{size_text(size)} (width x height).",
-                "Give the mask in the frames' size; --fit-mask resizes it.",
+                "Give the mask in the frames' size; the commands resize it with --fit-mask.",
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Literal, get_args
 
 from cyclevos.errors import ConfigError
@@ -25,7 +26,7 @@ class SegmentationSettings:
         correction: how masks are corrected; None = no correction.
 
     Raises:
-        ConfigError: the direction or the size is unknown.
+        ConfigError: a value is unknown or of the wrong kind.
     """
 
     size: InnerSize = "auto"
@@ -40,10 +41,19 @@ class SegmentationSettings:
             raise ConfigError(
                 f"The direction {self.direction!r} is unknown.", f"Choose one of {', '.join(get_args(Direction))}."
             )
-        if isinstance(self.size, str) and self.size != "auto":
+        if self.size not in ("auto", None) and not _is_whole(self.size):
             raise ConfigError(
                 f"The size {self.size!r} is unknown.",
                 "Use 'auto', a number of pixels, or None for the frames' own size.",
+            )
+
+        for name, value in (("memory_every", self.memory_every), ("max_memory_frames", self.max_memory_frames)):
+            if not (_is_whole(value) or (value is None and name == "max_memory_frames")):
+                raise ConfigError(f"{name} is {value!r}; expected a whole number.", "Give a number of frames.")
+        if not isinstance(self.correction, Correction | None):
+            raise ConfigError(
+                f"The correction is {self.correction!r}; expected a Correction, the name of a preset, or None.",
+                'Use cyclevos.Correction.preset("default").',
             )
 
     @property
@@ -64,3 +74,7 @@ class SegmentationSettings:
             best_size: the size at which the weights work best, in pixels; None = the frames' own.
         """
         return replace(self, size=best_size) if self.size == "auto" else self
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)

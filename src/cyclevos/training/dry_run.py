@@ -14,7 +14,7 @@ import torch
 from cyclevos.datasets.clips import ClipSource, StillSource, VideoSource
 from cyclevos.errors import TrainingError
 from cyclevos.files.host import peak_memory
-from cyclevos.training.schema import TrainingConfig, ValidationConfig
+from cyclevos.training.schema import TrainingConfig
 from cyclevos.training.trainer import STATE, Trainer
 from cyclevos.training.validation import open_validation
 
@@ -64,7 +64,9 @@ def dry_run(config: TrainingConfig) -> Estimate:
     """
     if config.validation.root is not None:
         open_validation(config.validation)
-    changes = {"steps": _STEPS, "checkpoint_every": _STEPS, "validation": ValidationConfig()}
+    # The sequences stay named: what a run holds back from training is not part of its data.
+    no_validation = config.validation.model_copy(update={"root": None})
+    changes = {"steps": _STEPS, "checkpoint_every": _STEPS, "validation": no_validation}
     with tempfile.TemporaryDirectory(prefix="cyclevos-dry-run-") as folder:
         trainer = Trainer(config.model_copy(update=changes), Path(folder) / "run")
         ends: list[float] = []

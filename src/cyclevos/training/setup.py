@@ -53,7 +53,7 @@ def build_dataset(config: TrainingConfig, processes: int) -> ClipDataset:
     held_back = set(config.validation.sequences)
     gaps = GapCurriculum(**data.gaps.model_dump())
     return ClipDataset(
-        [(_build_source(source, held_back, data.motion), source.weight) for source in data.sources],
+        [(_named_source(n, source, held_back, data.motion), source.weight) for n, source in enumerate(data.sources)],
         data.augmentation,
         length=data.length,
         samples=config.steps * config.batch * processes,
@@ -103,6 +103,17 @@ def _start_from(weights: str, spec: NetworkSpec, *, imagenet: bool) -> SpaceTime
     network = build_network(spec, imagenet=imagenet and grows)
     network.load_state_dict(start.state_dict(), strict=not grows)
     return network
+
+
+def _named_source(number: int, config: SourceConfig, held_back: set[str], motion: Motion) -> ClipSource:
+    """Build a source; an error names the setting that it comes from."""
+    try:
+        return _build_source(config, held_back, motion)
+    except DatasetError as error:
+        setting = f"data.sources.{number}.root"
+        raise DatasetError(
+            f"{setting}: {error.problem}", f"{error.remedy} --set {setting}=FOLDER changes the folder."
+        ) from error
 
 
 def _build_source(config: SourceConfig, held_back: set[str], motion: Motion) -> ClipSource:
