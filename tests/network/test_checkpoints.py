@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,10 +11,13 @@ import released_oracle as oracle
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 import cyclevos
-from cyclevos.errors import ConfigError, WeightsError
-from cyclevos.network.checkpoints import convert_released, load_state, save_weights
+from cyclevos.errors import ConfigError, OutputError, WeightsError
+from cyclevos.files.atomic import remove_leftovers
+from cyclevos.network.checkpoints import convert_released, load_state, save_weights, write_safetensors
 from cyclevos.network.spec import SPECS
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.network.weights import _from_file, resolve_device, resolve_dtype
@@ -106,6 +111,56 @@ def test_safetensors_carry_their_specification(tmp_path, tiny_network):
             torch.testing.assert_close(loaded.state_dict()[name], value)
     assert not any(p.requires_grad for p in loaded.parameters())
     assert [f.name for f in tmp_path.iterdir()] == ["w.safetensors"]
+
+
+def test_saved_weights_can_be_read_by_colleagues_as_the_umask_allows(tmp_path, tiny_network):
+    before = os.umask(0o027)
+    try:
+        save_weights(tiny_network, tmp_path / "w.safetensors")
+        (tmp_path / "other").touch()
+    finally:
+        os.umask(before)
+    modes = {f.name: f.stat().st_mode & 0o777 for f in tmp_path.iterdir()}
+    assert modes["w.safetensors"] == modes["other"]
+    assert os.name != "posix" or modes["other"] == 0o640
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+import torch
+from cyclevos.network import checkpoints
+
+def save_file(tensors, path, metadata=None):
+    (Path(path).parent / ".tmpAbCdEf").write_bytes(b"half")  # as the library names its own temporary file
+    os._exit(9)
+
+checkpoints.save_file = save_file
+checkpoints.write_safetensors({"a": torch.zeros(3)}, Path(sys.argv[1]))
+"""
+
+
+def test_a_kill_while_the_library_writes_leaves_only_what_the_next_write_or_the_clean_up_removes(tmp_path):
+    path = tmp_path / "w.safetensors"
+    write_safetensors({"a": torch.ones(3)}, path)
+    for clean_up in (lambda: write_safetensors({"a": torch.ones(3)}, path), lambda: remove_leftovers(tmp_path)):
+        assert subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False).returncode == 9
+        assert len(list(tmp_path.rglob("*AbCdEf"))) == 1
+        clean_up()
+        assert [f.name for f in tmp_path.iterdir()] == ["w.safetensors"]
+        assert torch.equal(load_file(path)["a"], torch.ones(3))
+
+
+def test_weights_that_cannot_be_written_leave_the_old_ones(tmp_path, monkeypatch):
+    def full(tensors, path, metadata=None):
+        raise SafetensorError("No space left on device (os error 28)")
+
+    write_safetensors({"a": torch.ones(3)}, tmp_path / "w.safetensors")
+    monkeypatch.setattr("cyclevos.network.checkpoints.save_file", full)
+    with pytest.raises(OutputError, match=r"w\.safetensors \(No space left.*Free some space"):
+        write_safetensors({"a": torch.zeros(3)}, tmp_path / "w.safetensors")
+    assert [f.name for f in tmp_path.iterdir()] == ["w.safetensors"]
+    assert torch.equal(load_file(tmp_path / "w.safetensors")["a"], torch.ones(3))
 
 
 class Bomb:

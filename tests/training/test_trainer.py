@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from cyclevos.errors import ConfigError, DatasetError, MissingExtraError, OutputError, TrainingError
@@ -52,8 +52,6 @@ def assert_same_files(one: Path, other: Path) -> None:
 @pytest.fixture(scope="module")
 def whole(tiny_run, tmp_path_factory):
     """A run that nobody stopped, with its folder and losses."""
-    from accelerate.state import AcceleratorState, GradientState
-
     folder = tmp_path_factory.mktemp("whole") / "run"
     start: dict[str, torch.Tensor] = {}
 
@@ -63,8 +61,7 @@ def whole(tiny_run, tmp_path_factory):
             start.update({k: v.clone() for k, v in trainer.network.state_dict().items()})
 
     trainer, seen = train(tiny_run, folder, during=remember)
-    AcceleratorState._reset_state(True)
-    GradientState._reset_state()
+    reset_accelerate()
     return folder, trainer, seen, start
 
 
@@ -162,6 +159,197 @@ def test_a_validation_line_that_was_cut_off_does_not_keep_a_run_from_going_on(wh
         file.write(end)
     train(tiny_run, tmp_path / "run")
     assert (tmp_path / "run" / "validation.jsonl").read_text() == (folder / "validation.jsonl").read_text()
+
+
+class KilledError(BaseException):
+    """A kill: nothing in the code catches it."""
+
+
+def train_until_killed(
+    tree: dict[str, Any], folder: Path, number: int, patch: pytest.MonkeyPatch
+) -> tuple[bool, list[str]]:
+    """Kill a run before the n-th time after step 3 that it renames something or removes a checkpoint.
+
+    Returns:
+        Whether it was killed, and what it renamed and removed before, by name.
+    """
+    made: list[str] = []
+    steps: list[int] = []
+
+    def watched(name: str, real: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if 3 not in steps or (name == "remove" and not Path(args[0]).name.startswith("checkpoint")):
+                return real(*args, **kwargs)
+            if len(made) == number:
+                raise KilledError
+            made.append(f"{name} {Path(args[0]).name}")
+            return real(*args, **kwargs)
+
+        return call
+
+    patch.setattr(Path, "replace", watched("rename", Path.replace))
+    patch.setattr(shutil, "rmtree", watched("remove", shutil.rmtree))
+    try:
+        train(tree, folder, during=lambda _, step: steps.append(step))
+    except KilledError:
+        return True, made
+    return False, made
+
+
+def reset_accelerate() -> None:
+    from accelerate.state import AcceleratorState, GradientState
+
+    AcceleratorState._reset_state(True)
+    GradientState._reset_state()
+
+
+@pytest.mark.parametrize("start", ["nothing", "a checkpoint"])
+def test_a_kill_before_any_rename_or_removal_is_repaired_by_the_same_command(whole, tiny_run, tmp_path, start):
+    """The run is short: its only, or its last, checkpoint is killed at every point."""
+    folder, _, _, _ = whole
+    tree = tiny_run if start == "a checkpoint" else {**tiny_run, "checkpoint_every": 4}
+    if start == "a checkpoint":
+        train(tree, tmp_path / "start", stop_at=3)
+    else:
+        Trainer(TrainingConfig.model_validate(tree), tmp_path / "start")
+    number, killed, made = 0, True, []
+    while killed:
+        run = tmp_path / f"killed {number}"
+        shutil.copytree(tmp_path / "start", run)
+        reset_accelerate()
+        with pytest.MonkeyPatch.context() as patch:
+            killed, made = train_until_killed(tree, run, number, patch)
+        reset_accelerate()
+        trainer, _ = train(tree, run)
+        where = f"killed at {number}, after {made[-1:]}"
+        assert trainer.step == 4, where
+        for name in ("last.safetensors", "best.safetensors"):
+            assert_same_files(folder / name, run / name)
+        assert (run / "validation.jsonl").read_text() == (folder / "validation.jsonl").read_text(), where
+        names = {path.name for path in run.iterdir()}
+        assert names == {path.name for path in folder.iterdir()}, where
+        shutil.rmtree(run)
+        number += 1
+    assert {"rename checkpoint.partial", "rename .last.safetensors.cyclevos.tmp"} <= set(made)
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_finished_run_whose_last_weights_are_lost_or_stale_writes_them_again(whole, tiny_run, tmp_path, lost):
+    """As versions before 0.2.0 left a run that was killed after the swap of its last checkpoint."""
+    shutil.copytree(whole[0], tmp_path / "run")
+    last = tmp_path / "run" / "last.safetensors"
+    last.unlink()
+    if not lost:
+        save_file({name: tensor + 1 for name, tensor in load_file(whole[0] / last.name).items()}, last)
+    _, seen = train(tiny_run, tmp_path / "run")
+    assert seen == []
+    assert_same_files(whole[0] / last.name, last)
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def alter(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+DAMAGE = [
+    ("progress.json", cut, "damaged"),
+    ("progress.json", lambda file: file.write_text("[4]"), "damaged"),
+    ("progress.json", Path.unlink, "missing"),
+    ("model.safetensors", cut, "damaged"),
+    ("model.safetensors", Path.unlink, "missing"),
+    ("optimizer.bin", cut, "damaged"),
+    ("optimizer.bin", alter, "damaged"),
+    ("optimizer.bin", lambda file: file.write_bytes(b""), "damaged"),
+    ("average.pt", cut, "damaged"),
+    ("average.pt", Path.unlink, "missing"),
+    ("random_states_0.pkl", cut, "damaged"),
+    ("custom_checkpoint_0.pkl", cut, "damaged"),
+]
+
+
+@pytest.mark.parametrize(("name", "damage", "word"), DAMAGE)
+def test_a_damaged_checkpoint_is_named_with_a_remedy(whole, tiny_run, tmp_path, name, damage, word):
+    shutil.copytree(whole[0], tmp_path / "run")
+    checkpoint = tmp_path / "run" / "checkpoint"
+    damage(checkpoint / name)
+    with pytest.raises(TrainingError, match=rf"{name} is {word}") as caught:
+        train(tiny_run, tmp_path / "run")
+    assert caught.value.remedy == (
+        f"Restore {checkpoint} from a backup, or remove {checkpoint} to train from the start."
+    )
+
+
+def test_the_remedy_for_a_damaged_checkpoint_works(whole, tiny_run, tmp_path):
+    folder, _, seen, _ = whole
+    shutil.copytree(folder, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoint")
+    _, again = train(tiny_run, tmp_path / "run")
+    assert again == seen
+    assert (tmp_path / "run" / "validation.jsonl").read_text() == (folder / "validation.jsonl").read_text()
+    assert_same_files(folder / "last.safetensors", tmp_path / "run" / "last.safetensors")
+
+
+def test_a_whole_older_checkpoint_is_used_if_the_newer_one_is_damaged(whole, tiny_run, tmp_path, caplog):
+    folder, _, seen, _ = whole
+    train(tiny_run, tmp_path / "run", stop_at=3)
+    checkpoint = tmp_path / "run" / "checkpoint"
+    checkpoint.rename(tmp_path / "run" / "checkpoint.old")
+    shutil.copytree(folder / "checkpoint", checkpoint)
+    cut(checkpoint / "optimizer.bin")
+    reset_accelerate()
+    _, rest = train(tiny_run, tmp_path / "run")
+    assert rest == seen[2:]
+    assert "optimizer.bin is damaged" in caplog.text
+    assert (tmp_path / "run" / "checkpoint.damaged" / "optimizer.bin").is_file()
+    assert_same_files(folder / "last.safetensors", tmp_path / "run" / "last.safetensors")
+
+
+def test_two_damaged_checkpoints_are_both_named(whole, tiny_run, tmp_path):
+    shutil.copytree(whole[0], tmp_path / "run")
+    shutil.copytree(whole[0] / "checkpoint", tmp_path / "run" / "checkpoint.old")
+    for name in ("checkpoint", "checkpoint.old"):
+        cut(tmp_path / "run" / name / "optimizer.bin")
+    with pytest.raises(TrainingError, match=r"checkpoint/optimizer\.bin is damaged.*remove .* and .*checkpoint\.old"):
+        train(tiny_run, tmp_path / "run")
+
+
+def test_a_checkpoint_of_an_earlier_version_is_continued(whole, tiny_run, tmp_path):
+    """It does not list its files."""
+    shutil.copytree(whole[0], tmp_path / "run")
+    file = tmp_path / "run" / "checkpoint" / "progress.json"
+    record = json.loads(file.read_text())
+    assert {"model.safetensors", "optimizer.bin", "average.pt"} <= set(record.pop("files"))
+    file.write_text(json.dumps(record))
+    assert train(tiny_run, tmp_path / "run")[1] == []
+
+
+def test_a_checkpoint_that_does_not_fit_is_an_error_of_training(whole, tiny_run, tmp_path):
+    shutil.copytree(whole[0], tmp_path / "run")
+    save_file({"other": torch.zeros(3)}, tmp_path / "run" / "checkpoint" / "model.safetensors")
+    with pytest.raises(TrainingError, match=r"checkpoint cannot be loaded \(.*remove"):
+        train(tiny_run, tmp_path / "run")
+
+
+def test_colleagues_can_read_a_checkpoint(whole):
+    files = list((whole[0] / "checkpoint").iterdir())
+    assert len({file.stat().st_mode for file in files}) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b'{"network": {', b"\xff\xfe\x00"])
+def test_a_damaged_configuration_is_named_and_the_run_can_be_kept(whole, tiny_run, tmp_path, content):
+    shutil.copytree(whole[0], tmp_path / "run")
+    file = tmp_path / "run" / "config.json"
+    file.write_bytes(content)
+    with pytest.raises(OutputError, match=r"config\.json is damaged.*backup.*delete this file only.*--output"):
+        train(tiny_run, tmp_path / "run")
+    file.unlink()
+    assert train(tiny_run, tmp_path / "run")[1] == []
+    assert file.read_text() == (whole[0] / "config.json").read_text()
 
 
 def assert_same_state(one: Path, other: Path) -> None:

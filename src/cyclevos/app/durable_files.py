@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from cyclevos.files.atomic import output_errors, replacing, sync_folder
+from cyclevos.files.atomic import replacing
 
 
 def write_durably(path: Path, data: bytes, *, flush: bool = True) -> None:
@@ -20,11 +19,5 @@ def write_durably(path: Path, data: bytes, *, flush: bool = True) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        file.write(data)
-        if flush:
-            file.flush()
-            os.fsync(file.fileno())
-    if flush:
-        with output_errors(path):
-            sync_folder(path.parent)
+    with replacing(path, flush=flush) as temporary:
+        temporary.write_bytes(data)

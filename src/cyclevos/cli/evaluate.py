@@ -36,7 +36,9 @@ def evaluate(
     ] = None,
     seen: Annotated[
         Path | None,
-        typer.Option("--seen", help="meta.json of the training split: its categories count as seen; by default all do."),
+        typer.Option(
+            "--seen", help="meta.json of the training split: its categories count as seen; by default all do."
+        ),
     ] = None,
     json: Annotated[
         Path | None, typer.Option("--json", help="Write all scores to this JSON file, as fractions.")

@@ -15,10 +15,15 @@ _MARK = ".cyclevos"
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, flush: bool = False) -> Iterator[Path]:
     """Yield a temporary path in the same folder, which is renamed to `path` when the block ends without an error.
 
     On an error, the temporary file is removed and `path` is unchanged.
+
+    Args:
+        path: the file to write or replace; its folder is created if needed.
+        flush: wait until the data and then the new name are on disk, so that a power cut leaves the old file or the
+            whole new one.
 
     Raises:
         OutputError: the file cannot be written.
@@ -28,7 +33,11 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
+            if flush:
+                sync_file(temporary)
             temporary.replace(path)
+            if flush:
+                sync_folder(path.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -58,9 +67,22 @@ def partial_path(path: Path) -> Path:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files that killed runs have left directly in a folder."""
+    """Remove the temporary files and folders that killed runs have left directly in a folder."""
     for leftover in folder.glob(f".*{_MARK}.tmp"):
-        leftover.unlink(missing_ok=True)
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink(missing_ok=True)
+
+
+def sync_file(path: Path) -> None:
+    """Wait until the data of a closed file is on disk.
+
+    Raises:
+        OSError: the file cannot be opened or synchronised.
+    """
+    with path.open("rb+") as file:  # Windows synchronises only what is open for writing
+        os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:

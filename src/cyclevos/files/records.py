@@ -148,12 +148,8 @@ def keep_records(path: Path, wanted: Callable[[Record], bool]) -> None:
 
 
 def _replace(path: Path, lines: Iterable[bytes]) -> None:
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with replacing(path, flush=True) as temporary, temporary.open("wb") as file:
         file.writelines(lines)
-        file.flush()
-        os.fsync(file.fileno())
-    with output_errors(path):
-        sync_folder(path.parent)
 
 
 def _end_of_whole_lines(file: BinaryIO) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from cyclevos.errors import OutputError, WeightsError
-from cyclevos.files.atomic import replacing
+from cyclevos.files.atomic import replacing, temporary_path
 from cyclevos.network.spec import NetworkSpec
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 
@@ -24,7 +25,7 @@ _SPEC_KEY = "cyclevos.spec"
 
 
 def save_weights(network: SpaceTimeMemoryNetwork, path: Path, *, half: bool = False) -> None:
-    """Write weights with their specification as safetensors, to a temporary file that is then renamed.
+    """Write weights with their specification, by :func:`write_safetensors`.
 
     Args:
         network: the network to save.
@@ -42,16 +43,36 @@ def save_weights(network: SpaceTimeMemoryNetwork, path: Path, *, half: bool = Fa
 
 
 def write_safetensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write tensors as safetensors, to a temporary file that is then renamed.
+    """Write tensors as safetensors: a kill or a power cut leaves the old file or the whole new one.
+
+    The file's mode follows the umask, like that of any other file that we write.
+
+    Args:
+        tensors: by name, contiguous.
+        path: the file.
+        metadata: texts by name, for the header.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    try:
-        with replacing(path) as unfinished:
-            save_file(tensors, unfinished, metadata=metadata)
-    except SafetensorError as error:  # raised by safetensors when writing fails
-        raise OutputError(f"{path} cannot be written ({error}).", "Free space or choose another place.") from error
+    with replacing(path, flush=True) as temporary:
+        # The library writes to a file of its own in the same folder, with a random name and mode 0600. In a folder
+        # with a fixed name, the next write finds and removes what a kill has left of it. Its `save`, which returns
+        # bytes, needs no file, but three times the memory of the tensors.
+        staging = temporary_path(path.with_name(f"{path.name}.staging"))
+        shutil.rmtree(staging, ignore_errors=True)
+        try:
+            staging.mkdir()
+            temporary.touch()
+            save_file(tensors, staging / path.name, metadata=metadata)
+            shutil.copymode(temporary, staging / path.name)
+            (staging / path.name).replace(temporary)
+        except SafetensorError as error:  # the library's form of a failed write
+            raise OutputError(
+                f"The system cannot write {path} ({error}).", "Free some space or choose a folder on another disk."
+            ) from error
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], NetworkSpec | None]:

@@ -14,8 +14,9 @@ import torch
 from cyclevos.datasets.clips import ClipSource, StillSource, VideoSource
 from cyclevos.errors import TrainingError
 from cyclevos.files.host import peak_memory
+from cyclevos.training.checkpoint import STATE
 from cyclevos.training.schema import TrainingConfig
-from cyclevos.training.trainer import STATE, Trainer
+from cyclevos.training.trainer import Trainer
 from cyclevos.training.validation import open_validation
 
 _STEPS = 7  # the first two warm up, the last one saves

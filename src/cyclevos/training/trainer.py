@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -16,10 +14,13 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Subset
 
 from cyclevos.datasets.clips import ClipBatch, collate
-from cyclevos.errors import MissingExtraError, OutputError, TrainingError
+from cyclevos.errors import MissingExtraError, TrainingError
+from cyclevos.files.atomic import remove_leftovers
 from cyclevos.files.records import append_record, keep_records
 from cyclevos.network.checkpoints import save_weights
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.training.checkpoint import CheckpointFolder, RunProgress, first_line
+from cyclevos.training.claim import check_claim, claim
 from cyclevos.training.objective import PARTS, CyclicObjective
 from cyclevos.training.processes import PATIENCE, together
 from cyclevos.training.schema import TrainingConfig
@@ -30,8 +31,9 @@ logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, dict[str, float]], None]
 
-LAST, BEST, STATE = "last.safetensors", "best.safetensors", "checkpoint"
-CONFIG, VALIDATIONS = "config.json", "validation.jsonl"
+LAST, BEST = "last.safetensors", "best.safetensors"
+VALIDATIONS = "validation.jsonl"
+_AVERAGE = "average.pt"  # in the checkpoint
 
 
 class Trainer:
@@ -60,7 +62,7 @@ class Trainer:
             project_dir=str(output),
             kwargs_handlers=[accelerate.utils.InitProcessGroupKwargs(timeout=PATIENCE)],
         )
-        _check_claim(output, config)
+        check_claim(output, config)
         if config.validation.root is not None:
             open_validation(config.validation)  # reports a wrong name now, not after a thousand steps
         self.dataset = build_dataset(config, self.accelerator.num_processes)  # before ImageNet weights are downloaded
@@ -72,10 +74,11 @@ class Trainer:
         self.objective, self.optimiser = self.accelerator.prepare(objective, optimiser)
         self.average = self._average(network)
         self.accelerator.register_for_checkpointing(self.schedule)
+        self.checkpoint = CheckpointFolder(output)
         self.step = 0
         self.best = -1.0
         # Last, so that a folder is taken only by a run whose data and network are available.
-        together(self.accelerator, lambda: _claim(output, config))
+        together(self.accelerator, lambda: claim(output, config))
 
     @property
     def network(self) -> SpaceTimeMemoryNetwork:
@@ -93,7 +96,8 @@ class Trainer:
 
         Raises:
             TrainingError: a loss is not finite (the message lists its parts), or the run to continue used another
-                number of processes.
+                number of processes or has a damaged checkpoint.
+            OutputError: a file cannot be written.
         """
         self._resume()
         # A continued run repeats the steps after its checkpoint: hide what was logged for them the first time.
@@ -116,7 +120,7 @@ class Trainer:
             parts = ", ".join(f"{name}={value:g}" for name, value in values.items())
             raise TrainingError(
                 f"The loss of step {self.step + 1} is not finite: {parts}. The last checkpoint is kept in "
-                f"{self.output / STATE}.",
+                f"{self.checkpoint.path}.",
                 "Lower optimiser.lr, set optimiser.clip_norm, or use precision 'no'.",
             )
         self.accelerator.backward(losses["total"])
@@ -163,50 +167,58 @@ class Trainer:
             save_weights(self.network, self.output / BEST)
 
     def _save(self) -> None:
-        """Write the full state next to the old one, then swap the two."""
-        partial = self.output / f"{STATE}.partial"
-        together(self.accelerator, lambda: shutil.rmtree(partial, ignore_errors=True))
-        # Every process writes its own files.
-        together(self.accelerator, lambda: self.accelerator.save_state(str(partial)), main_only=False)
-        together(self.accelerator, lambda: self._swap(partial))
+        """Write the full state next to the old one, then the last weights, then swap the states.
 
-    def _swap(self, partial: Path) -> None:
-        """Complete the state that was written, and replace the old one with it."""
+        A kill before the swap makes the continued run repeat the steps since the old state, and write the last weights
+        again. After the swap, nothing is left to write.
+        """
+        folder = self.checkpoint
+        together(self.accelerator, folder.clear)
+        # Every process writes its own files.
+        together(self.accelerator, lambda: self.accelerator.save_state(str(folder.partial)), main_only=False)
+        together(self.accelerator, self._swap)
+
+    def _swap(self) -> None:
         if self.average is not None:
-            torch.save(self.average.state_dict(), partial / "average.pt")
-        progress = {"step": self.step, "best": self.best, "processes": self.accelerator.num_processes}
-        (partial / "progress.json").write_text(json.dumps(progress), encoding="utf-8", newline="\n")
-        old = self.output / f"{STATE}.old"
-        if (self.output / STATE).exists():  # otherwise a stop between the two renames has left only the old one
-            shutil.rmtree(old, ignore_errors=True)
-            (self.output / STATE).replace(old)
-        partial.replace(self.output / STATE)
-        shutil.rmtree(old, ignore_errors=True)
+            torch.save(self.average.state_dict(), self.checkpoint.partial / _AVERAGE)
+        self.checkpoint.complete(RunProgress(self.step, self.best, self.accelerator.num_processes))
         save_weights(self.network, self.output / LAST)
+        self.checkpoint.swap()
 
     def _resume(self) -> None:
-        folder = self.output / STATE
-        if not folder.is_dir() and (self.output / f"{STATE}.old").is_dir():
-            folder = self.output / f"{STATE}.old"  # stopped between the two renames
-        if not folder.is_dir():
-            return
-        state = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
-        processes = state.get("processes", self.accelerator.num_processes)
-        if processes != self.accelerator.num_processes:
-            raise TrainingError(
-                f"{self.output} was trained by {processes} processes, but now there are "
-                f"{self.accelerator.num_processes}: the clips would differ.",
-                f"Continue it with {processes}, or start a new run in another --output.",
-            )
-        self.accelerator.load_state(str(folder))
-        self.step, self.best = int(state["step"]), float(state["best"])
-        if self.average is not None:
-            average = torch.load(folder / "average.pt", map_location="cpu", weights_only=True)
-            self.average.load_state_dict(average)
-        if self.accelerator.is_main_process:
-            # The continued run writes the later lines again.
-            keep_records(self.output / VALIDATIONS, lambda record: _is_of(record, self.step))
-        logger.info("continuing from step %d", self.step)
+        together(self.accelerator, self.checkpoint.repair)
+        progress = self.checkpoint.read_progress()
+        if progress is not None:
+            if progress.processes not in (None, self.accelerator.num_processes):
+                raise TrainingError(
+                    f"{self.output} was trained by {progress.processes} processes, but now there are "
+                    f"{self.accelerator.num_processes}: the clips would differ.",
+                    f"Continue it with {progress.processes}, or start a new run in another --output.",
+                )
+            together(self.accelerator, self._load, main_only=False)
+            self.step, self.best = progress.step, progress.best
+            logger.info("continuing from step %d", self.step)
+        together(self.accelerator, self._tidy)
+
+    def _load(self) -> None:
+        folder = self.checkpoint.path
+        try:
+            self.accelerator.load_state(str(folder))
+            if self.average is not None:
+                average = torch.load(folder / _AVERAGE, map_location="cpu", weights_only=True)
+                self.average.load_state_dict(average)
+        except torch.cuda.OutOfMemoryError:
+            raise
+        except Exception as error:  # Accelerate and torch raise almost any exception on files that do not fit
+            raise self.checkpoint.unusable(f"{folder} cannot be loaded ({first_line(error)}).") from error
+
+    def _tidy(self) -> None:
+        """Bring the other files of the folder to the step that the run continues from."""
+        remove_leftovers(self.output)
+        # The continued run writes the later lines again.
+        keep_records(self.output / VALIDATIONS, lambda record: _is_of(record, self.step))
+        if self.step >= self.config.steps:  # no step is left that would write them, should they be lost or stale
+            save_weights(self.network, self.output / LAST)
 
     def _loader(self) -> Any:
         """Return clips from the current step on; sample n is the same whenever it is drawn."""
@@ -239,51 +251,10 @@ class Trainer:
         return average.requires_grad_(False)
 
 
-def _check_claim(output: Path, config: TrainingConfig) -> None:
-    """Refuse a folder that holds a run with another configuration."""
-    file = output / CONFIG
-    try:
-        if not file.is_file():
-            return
-        # Validated, so that a setting that was added since, and has its default value, makes no difference.
-        found = TrainingConfig.model_validate_json(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise OutputError(f"{output} cannot hold a training run ({error}).", "Choose another --output.") from error
-    except ValueError as error:
-        raise OutputError(
-            f"{file} is not the configuration of a run ({_first_line(error)}).", "Choose another --output."
-        ) from error
-    # Compared as they are written, which distinguishes a value set to its default from one that is not set.
-    was, wanted = found.model_dump(), config.model_dump()
-    if was != wanted:
-        differing = [name for name in was if was[name] != wanted[name]]
-        raise OutputError(
-            f"{output} holds a run with another configuration (different: {', '.join(differing)}).",
-            "Choose another --output, or delete the folder to start a new run.",
-        )
-
-
-def _claim(output: Path, config: TrainingConfig) -> None:
-    """Write the run's configuration if the folder has none."""
-    file = output / CONFIG
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        if not file.is_file():
-            partial = output / f"{CONFIG}.partial"
-            partial.write_text(config.model_dump_json(indent=2), encoding="utf-8", newline="\n")
-            partial.replace(file)
-    except OSError as error:
-        raise OutputError(f"{output} cannot hold a training run ({error}).", "Choose another --output.") from error
-
-
 def _is_of(record: Mapping[str, Any], steps: int) -> bool:
     """Return whether a validation belongs to the first `steps` steps."""
     step = record.get("step")
     return isinstance(step, int | float) and step <= steps
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _accelerate() -> Any:
