@@ -254,6 +254,15 @@ def test_a_damaged_run_file_is_named_and_overwrite_replaces_the_run(job, expecte
     assert run_job(job).segmented == 0
 
 
+def test_a_whole_run_file_of_another_program_stays_even_among_our_masks(job):
+    run_job(job)
+    file = job.output / "run.json"
+    file.write_text('{"tool": "other"}')
+    with pytest.raises(OutputError, match="was not written by cyclevos"):
+        run_job(overwriting(job))
+    assert file.read_text() == '{"tool": "other"}'
+
+
 def test_overwriting_a_run_whose_file_is_damaged_removes_results_of_other_formats(job):
     run_job(job)
     (job.output / "run.json").write_bytes(b"")

@@ -92,7 +92,7 @@ class RunRecord:
                 )
         except (ValueError, KeyError, TypeError, RecursionError):
             pass
-        if _was_ours(text) or any(is_finished_mask(each) for each in folder.glob("*.png")):
+        if _was_ours(text, folder):
             raise DamagedRunError(
                 f"{path} is damaged: it is not the complete JSON that cyclevos wrote, so the settings of the run in "
                 f"{folder} are lost.",
@@ -188,10 +188,16 @@ class Comparison:
         return ", ".join(texts[:_MOST_DIFFERENCES]) + (", ..." if len(texts) > _MOST_DIFFERENCES else "")
 
 
-def _was_ours(text: bytes) -> bool:
-    """Return whether a run.json that is not valid was once one of ours: cut anywhere, or overwritten in part."""
+def _was_ours(text: bytes, folder: Path) -> bool:
+    """Return whether a run.json that is no valid record was once one: it, or the masks beside it, carry our mark."""
     written = b"{\n  " + _OWNER
-    return _OWNER in text or written.startswith(text) or not text.strip(b"\0")
+    if _OWNER in text or written.startswith(text) or not text.strip(b"\0"):
+        return True
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return any(is_finished_mask(path) for path in folder.glob("*.png"))
+    return False  # a whole file of another program, even among our masks
 
 
 def _content(weights: Any) -> str | None:
