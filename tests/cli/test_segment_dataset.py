@@ -63,6 +63,18 @@ def test_results_lie_by_sequence_and_a_second_run_skips_them(dataset, tmp_path, 
     assert "2 sequences, 6 frames segmented now" in dataset("--overwrite").out
 
 
+def test_a_cut_table_of_a_finished_sequence_is_made_again(dataset, tmp_path):
+    assert dataset().code == 0
+    table = tmp_path / "out" / "ape" / "reliability.csv"
+    whole, joined = table.read_bytes(), (tmp_path / "out" / "reliability.csv").read_bytes()
+    table.write_bytes(whole[:-12])
+    answer = dataset()
+    assert answer.code == 0, answer.err
+    assert "2 sequences, 3 frames segmented now" in answer.out
+    assert table.read_bytes() == whole
+    assert (tmp_path / "out" / "reliability.csv").read_bytes() == joined
+
+
 def test_some_sequences_and_other_results(dataset, tmp_path):
     assert dataset("--sequences", "bee", "--save", "masks,coco").code == 0
     assert files(tmp_path / "out") == [f"bee/{i:05d}.png" for i in range(3)]

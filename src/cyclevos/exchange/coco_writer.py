@@ -7,7 +7,7 @@ bounded and an interrupted run keeps its frames. Closing turns the lines into th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -124,6 +124,24 @@ class CocoWriter(ResultWriter):
         file.write(f'],"categories":{json.dumps(categories)}}}\n')
 
 
+def first_missing(path: Path, names: Sequence[str]) -> str | None:
+    """Return the first frame that a COCO file, or what an interrupted run has left of it, does not hold.
+
+    Args:
+        path: the COCO file.
+        names: names of the first frames of the video, in order.
+    """
+    unfinished = partial_path(path)
+    try:
+        if unfinished.exists():
+            held = {_frame_index(line) for _, line in whole_lines(unfinished)}
+        else:
+            held = {entry["image"]["frame_index"] for entry in _entries_of(path)} if path.exists() else set()
+    except (OSError, KeyError):
+        held = set()
+    return next((name for index, name in enumerate(names) if index not in held), None)
+
+
 def _entry(frame: Frame, ids: UInt8Array) -> dict[str, Any]:
     from pycocotools import mask
 
@@ -174,6 +192,6 @@ def _entries_of(path: Path) -> Iterator[dict[str, Any]]:
         for annotation in content["annotations"]:
             annotation.pop("id")
             images[annotation["image_id"]]["annotations"].append(annotation)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return
     yield from images.values()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -102,6 +102,8 @@ class Format:
         write: writes finished masks; None = the writer does.
         read: reads masks; None = they cannot be read back.
         detects: tells whether a file or folder looks like this format; None = it is never guessed.
+        first_missing: names the first of a video's first frames that is not in the result, finished or not; None =
+            the result is made from finished masks, or its frames cannot be told.
         remove: deletes from a folder what this format wrote there, and nothing else; None = it is a file.
         aliases: older names, still accepted.
         in_order: the writer needs the frames from first to last.
@@ -120,6 +122,7 @@ class Format:
     write: Callable[[MaskTrack, Path], None] | None = None
     read: Callable[[Path, ReadOptions], MaskTrack] | None = None
     detects: Callable[[Path], bool] | None = None
+    first_missing: Callable[[Path, Sequence[str]], str | None] | None = None
     remove: Callable[[Path], None] | None = None
     aliases: tuple[str, ...] = ()
     in_order: bool = False

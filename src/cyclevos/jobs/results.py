@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,12 +14,20 @@ from cyclevos.exchange.formats import chosen, read_track, write_track
 from cyclevos.files.atomic import output_errors, partial_path
 from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.frames import Frame
-from cyclevos.media.reliability_files import RELIABILITY_FILE, ReliabilityWriter
+from cyclevos.media.reliability_files import (
+    RELIABILITY_FILE,
+    REVIEW_FILE,
+    ReliabilityWriter,
+    rows_checksum,
+    table_damage,
+)
 from cyclevos.media.sources import FrameSource
 from cyclevos.media.write_behind import write_behind
 from cyclevos.media.writers import ResultWriter
 from cyclevos.pictures.mask_files import read_ground_truth
 from cyclevos.propagation.propagator import Prediction
+
+_LARGEST_PARSED = 64 * 2**20  # bytes of a JSON file that are worth parsing to tell that it is whole
 
 
 def result_names(save: Sequence[str]) -> list[str]:
@@ -29,6 +38,59 @@ def result_names(save: Sequence[str]) -> list[str]:
 def made_from_masks(save: Sequence[str]) -> list[str]:
     """Return the formats that a run makes from the finished masks, so that masks must be saved too."""
     return [each.name for each in chosen(save) if not each.writes_by_frame(objects_known=False)]
+
+
+def lost_result(folder: Path, save: Sequence[str], names: Sequence[str], table: bytes) -> str | None:
+    """Return which result of an interrupted run no longer holds what a state was saved with; None if all do.
+
+    Args:
+        folder: of the run.
+        save: names of the formats.
+        names: names of the frames up to the state.
+        table: checksum of their rows in the reliability table, from :meth:`Results.table_checksum`.
+    """
+    try:
+        if rows_checksum(folder / RELIABILITY_FILE, names) != table:
+            return f"{folder / RELIABILITY_FILE} does not hold the rows of the frames before it"
+    except OutputError as error:
+        return error.problem.removesuffix(".")
+    return _lacking(folder, save, names)
+
+
+def damaged_result(folder: Path, save: Sequence[str], names: Sequence[str]) -> str | None:
+    """Return what is wrong with a result of a finished run, as far as a quick look tells; None if nothing is.
+
+    Args:
+        folder: of the run.
+        save: names of the formats.
+        names: names of all frames.
+    """
+    found = table_damage(folder / RELIABILITY_FILE, folder / REVIEW_FILE)
+    if found is not None:
+        return found.removesuffix(".")
+    for name in result_names(save):
+        path = folder / name
+        if path.suffix in (".mp4", ".json") and not path.stat().st_size:
+            return f"{path} is empty"
+        if path.suffix == ".json" and path.stat().st_size <= _LARGEST_PARSED and not _is_json(path):
+            return f"{path} is not valid JSON"
+    return _lacking(folder, [each.name for each in chosen(save) if each.is_folder], names)
+
+
+def _lacking(folder: Path, save: Sequence[str], names: Sequence[str]) -> str | None:
+    for each in chosen(save) if save else ():
+        missing = None if each.first_missing is None else each.first_missing(folder / each.file, names)
+        if missing is not None:
+            return f"{folder / each.file} lacks frame {missing}"
+    return None
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 class Results:
@@ -53,7 +115,8 @@ class Results:
         for each in formats:
             if each.file and each not in self._made and each not in self._late and each.writer is not None:
                 writers.append(each.writer(run.of(each)))
-        writers.append(ReliabilityWriter(run.path / RELIABILITY_FILE, run.source_name, resume=run.resume))
+        self._table = ReliabilityWriter(run.path / RELIABILITY_FILE, run.source_name, resume=run.resume)
+        writers.append(self._table)
         # Masks come last: a mask on disk means that the frame's other results are there too.
         writers += [each.writer(run) for each in formats if not each.file and each.writer is not None]
         self._behind = write_behind(_Together([*writers, self._after]))
@@ -71,6 +134,10 @@ class Results:
             annotated=prediction.annotated,
         )
         self._behind.write(result)
+
+    def table_checksum(self, names: Sequence[str]) -> bytes:
+        """Return the checksum of these frames' rows in the reliability table; for calls of ``after`` only."""
+        return self._table.checksum(names)
 
     def finish(self, source: FrameSource) -> None:
         """Write what is made from the finished masks, once all masks are on disk.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from PIL import Image
+
+from cyclevos.errors import OutputError
 from cyclevos.files.atomic import output_errors
 from cyclevos.jobs.run_folder import TIMELINE
 from cyclevos.media.appearance import Appearance
@@ -14,6 +17,7 @@ from cyclevos.media.reliability_files import (
     RELIABILITY_FILE,
     REVIEW_FILE,
     read_reliability,
+    read_review_rows,
     write_reliability,
     write_review,
 )
@@ -25,6 +29,8 @@ from cyclevos.pictures.mask_files import read_ground_truth
 REVIEW_FOLDER = "review"
 REPORTS = (RELIABILITY_FILE, REVIEW_FILE, REVIEW_FOLDER)
 """Names of the reports within an output folder."""
+
+logger = logging.getLogger(__name__)
 
 
 def report_reliability(folder: Path, source: FrameSource, count: int, appearance: Appearance) -> None:
@@ -58,12 +64,19 @@ def report_reliability(folder: Path, source: FrameSource, count: int, appearance
 
 
 def is_reported(folder: Path, count: int) -> bool:
-    """Return whether a finished run has its reports, with a review list of that length."""
-    try:
-        listed = json.loads((folder / REVIEW_FILE).read_text(encoding="utf-8"))["count"]
-    except (OSError, ValueError, KeyError, TypeError):
+    """Return whether a finished run has its reports, whole and with a review list of that length.
+
+    Args:
+        folder: output folder, whose CSV is whole.
+        count: frames to list.
+
+    Raises:
+        OutputError: the CSV cannot be read.
+    """
+    listed = read_review_rows(folder / REVIEW_FILE)
+    if listed is None or listed[0] != count or len(listed[1]) != len(read_reliability(folder / RELIABILITY_FILE)):
         return False
-    return bool(listed == count) and (folder / REVIEW_FOLDER / TIMELINE).exists()
+    return _is_whole_picture(folder / REVIEW_FOLDER / TIMELINE)
 
 
 def join_reliability(folder: Path, sequences: Sequence[str], count: int) -> None:
@@ -75,12 +88,25 @@ def join_reliability(folder: Path, sequences: Sequence[str], count: int) -> None
         count: frames to list.
 
     Raises:
-        OutputError: the CSV of a sequence cannot be read, or the system refuses to write.
+        OutputError: the system refuses to write.
     """
-    files = [folder / name / RELIABILITY_FILE for name in sequences]
-    rows = [row for file in files if file.is_file() for row in read_reliability(file)]
+    rows = []
+    for file in (folder / name / RELIABILITY_FILE for name in sequences):
+        try:
+            rows += read_reliability(file) if file.is_file() else []
+        except OutputError as error:  # of a sequence that failed: the others have theirs
+            logger.warning("%s It is left out of %s.", error.problem, folder / RELIABILITY_FILE)
     write_reliability(folder / RELIABILITY_FILE, rows)
     write_review(folder / REVIEW_FILE, rows, count)
+
+
+def _is_whole_picture(path: Path) -> bool:
+    try:
+        with Image.open(path) as picture:
+            picture.verify()  # the checksum of every part, up to the end
+        return True
+    except Exception:  # Pillow may raise any exception on a broken file
+        return False
 
 
 def _names(source: FrameSource, seen: Sequence[str]) -> list[str]:

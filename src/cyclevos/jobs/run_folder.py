@@ -7,7 +7,6 @@ it has ended, also with the number of its frames. Only files that cyclevos wrote
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -15,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from cyclevos.errors import OutputError
-from cyclevos.exchange.formats import remove_output
+from cyclevos.exchange.formats import RUN, offered, remove_output
 from cyclevos.files.atomic import check_folder, output_errors, partial_path, remove_leftovers
 from cyclevos.files.locks import sole_writer
-from cyclevos.jobs.run_record import RUN_FILE, Comparison, Identity, OtherRunError, RunRecord
+from cyclevos.jobs.run_record import RUN_FILE, Comparison, DamagedRunError, Identity, OtherRunError, RunRecord
 from cyclevos.jobs.run_state import STATE_FILE, RunState
 from cyclevos.media.sources import FrameSource
-from cyclevos.media.writers import is_finished_mask
+from cyclevos.media.writers import is_finished_mask, is_whole_npz
 from cyclevos.naming import index_name
 
 __all__ = ["RUN_FILE", "TIMELINE", "Identity", "OtherRunError", "RunFolder", "Standing"]
@@ -167,7 +166,10 @@ class RunFolder:
         Raises:
             OutputError: the system refuses to write.
         """
-        record = RunRecord.read(self.path)
+        try:
+            record = RunRecord.read(self.path)
+        except DamagedRunError:  # it is to be replaced, and is not yet
+            return
         if record is None:
             return
         comparison = Comparison.of(replace(record, may_change=None), self.identity, self.state.dtype)
@@ -176,11 +178,21 @@ class RunFolder:
 
     def _owner(self) -> tuple[RunRecord | None, list[Path]]:
         """Return the record of the run whose results the folder holds, and the folder's pictures."""
-        record = RunRecord.read(self.path)
+        record = self._record()
         pngs = sorted(path for path in self.path.glob("*.png") if not path.name.startswith("."))
         if record is not None and not pngs and not any((self.path / name).exists() for name in record.outputs):
             record = None  # it was stopped before its first result, say by a misspelt option: nothing to keep
         return record, pngs
+
+    def _record(self) -> RunRecord | None:
+        """Read the record; in place of a damaged one that is to be replaced, return that of a run of all results."""
+        try:
+            return RunRecord.read(self.path)
+        except DamagedRunError:
+            if not self.overwrite:
+                raise
+        formats = (each.file for each in offered(RUN) if each.file)
+        return RunRecord({}, tuple(dict.fromkeys((*self._outputs, *formats))))
 
     def _look(self) -> tuple[Standing, RunRecord | None, list[Path]]:
         record, pngs = self._owner()
@@ -240,7 +252,7 @@ def _remove_results(folder: Path, pngs: Sequence[Path], record: RunRecord | None
         if path.is_dir():
             remove_leftovers(path)
             for file in path.iterdir():
-                if file.name == TIMELINE or (file.suffix == ".npz" and _is_our_npz(file)):
+                if file.name == TIMELINE or (file.suffix == ".npz" and is_whole_npz(file)):
                     file.unlink()
             if not any(path.iterdir()):
                 path.rmdir()
@@ -250,14 +262,6 @@ def _remove_results(folder: Path, pngs: Sequence[Path], record: RunRecord | None
         old = path.with_name(f"{path.name}.partial")
         if _is_our_partial(old):
             old.unlink()
-
-
-def _is_our_npz(path: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return set(archive.namelist()) == {"probabilities.npy", "object_ids.npy"}
-    except (zipfile.BadZipFile, OSError):
-        return False
 
 
 def _is_our_partial(path: Path) -> bool:

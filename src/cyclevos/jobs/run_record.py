@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,17 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from cyclevos.errors import OutputError
-from cyclevos.files.atomic import output_errors, replacing
+from cyclevos.files.atomic import output_errors, replacing, sync_folder
+from cyclevos.media.writers import is_finished_mask
 
 RUN_FILE = "run.json"
 
 _TOOL = "cyclevos"
+_OWNER = f'"tool": "{_TOOL}"'.encode()
 _AUTO = "auto"  # kept by version 0.1 as it was given; since then what it stood for is kept
 _MOST_DIFFERENCES = 6
 
 
 class OtherRunError(OutputError):
     """The folder holds the results of another run, which are not to be replaced."""
+
+
+class DamagedRunError(OutputError):
+    """The folder's run.json is damaged, so nobody knows which run its results belong to."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,8 @@ class RunRecord:
         """Read a folder's record; None if it has none.
 
         Raises:
-            OutputError: the folder's run.json is not ours, or cannot be read.
+            DamagedRunError: the folder's run.json is ours, and damaged.
+            OutputError: it is not ours, or cannot be read.
         """
         path = folder / RUN_FILE
         with output_errors(path):
@@ -84,6 +92,12 @@ class RunRecord:
                 )
         except (ValueError, KeyError, TypeError, RecursionError):
             pass
+        if _was_ours(text, folder):
+            raise DamagedRunError(
+                f"{path} is damaged: it is not the complete JSON that cyclevos wrote, so the settings of the run in "
+                f"{folder} are lost.",
+                "Use --overwrite to replace the results of that run, or choose another folder.",
+            )
         raise OutputError(
             f"{path} was not written by cyclevos, so {folder} belongs to something else.",
             "Choose another output folder.",
@@ -104,8 +118,12 @@ class RunRecord:
         run |= {} if self.finished is None else {"finished": self.finished}
         run |= {} if self.may_change is None else {"may_change": self.may_change}
         path = folder / RUN_FILE
-        with output_errors(path), replacing(path) as temporary:
-            temporary.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8", newline="\n")
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(json.dumps(run, indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # without run.json nobody knows whose the results are
+        with output_errors(path):
+            sync_folder(folder)
 
 
 @dataclass(frozen=True)
@@ -168,6 +186,18 @@ class Comparison:
         keys = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
         texts = [f"{key} ({before.get(key, 'nothing')} there, {now.get(key, 'nothing')} now)" for key in keys]
         return ", ".join(texts[:_MOST_DIFFERENCES]) + (", ..." if len(texts) > _MOST_DIFFERENCES else "")
+
+
+def _was_ours(text: bytes, folder: Path) -> bool:
+    """Return whether a run.json that is no valid record was once one: it, or the masks beside it, carry our mark."""
+    written = b"{\n  " + _OWNER
+    if _OWNER in text or written.startswith(text) or not text.strip(b"\0"):
+        return True
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return any(is_finished_mask(path) for path in folder.glob("*.png"))
+    return False  # a whole file of another program, even among our masks
 
 
 def _content(weights: Any) -> str | None:

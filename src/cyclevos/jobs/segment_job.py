@@ -18,9 +18,10 @@ from cyclevos.exchange.format import Destination
 from cyclevos.exchange.given_masks import read_reaching_masks
 from cyclevos.jobs.job import CONTENT, Resolved, SegmentJob, content_identity, resolve, settings_identity
 from cyclevos.jobs.progress import Advance, OpenBar, progress_bar
-from cyclevos.jobs.results import Results, made_from_masks, result_names
+from cyclevos.jobs.results import Results, damaged_result, lost_result, made_from_masks, result_names
 from cyclevos.jobs.review import REPORTS, is_reported, report_reliability
 from cyclevos.jobs.run_folder import Identity, RunFolder
+from cyclevos.jobs.run_state import frame_names
 from cyclevos.media.appearance import Appearance
 from cyclevos.media.open_source import open_source
 from cyclevos.media.reliability_files import RELIABILITY_FILE
@@ -139,14 +140,16 @@ class SegmentRun:
         """
         standing = self.folder.look()
         self._finished = self.folder.whole(standing, self.source, masks="masks" in self.job.results.save)
-        if self._finished is not None:
+        if self._finished is not None and self._is_undamaged(self._finished):
             return None
+        self._finished = None
         # The folder comes before the network: a refusal should not wait for it.
         network = self._load(str(standing.signature["dtype"]))
         fresh = make_propagator(network, self.resolved.segmentation)
         direction = self.job.segmentation.direction
         finished = standing.finished if direction == "forward" else frozenset()
-        propagator, start = self.folder.state.restore(fresh.fresh, self.source, finished)
+        lost = partial(lost_result, self.job.output, self.job.results.save)
+        propagator, start = self.folder.state.restore(fresh.fresh, self.source, finished, lost)
         self._objects, self._saved = set(propagator.objects), time.monotonic()
         self._clip = ClipRun(propagator, self.source, self.masks, direction, start)
         self._advance = self._files.enter_context(self._open_bar(self.job.title, self.source.len_hint))
@@ -161,7 +164,9 @@ class SegmentRun:
         results, prediction = self._results or self._open(event.run), event.prediction
         after: Callable[[], None] | None = None
         if event.run.direction == "forward" and time.monotonic() - self._saved > _SECONDS_BETWEEN_STATES:
-            after, self._saved = self.folder.state.save(event.run.propagator, prediction.index), time.monotonic()
+            table = partial(results.table_checksum, frame_names(self.source, prediction.index + 1))
+            after = self.folder.state.save(event.run.propagator, prediction.index, table)
+            self._saved = time.monotonic()
         results.write(event.frame, prediction, after)
         self._seconds.append(event.seconds)
         self._objects.update(prediction.object_ids)
@@ -186,6 +191,14 @@ class SegmentRun:
             self._report()
         self.folder.finish(frames)
         return JobResult(frames, len(self._seconds), tuple(sorted(self._objects)), tuple(self._seconds))
+
+    def _is_undamaged(self, frames: int) -> bool:
+        """Return whether the results of a finished run are whole, as far as a quick look tells; warn if not."""
+        save = self.job.results.save
+        damage = damaged_result(self.job.output, save, frame_names(self.source, frames))
+        if damage is not None:
+            logger.warning("%s: segmenting again", damage)
+        return damage is None
 
     def _load(self, dtype: str) -> SpaceTimeMemoryNetwork:
         """Return the network in the dtype that the run began with, which need not be what ``auto`` stands for here."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,8 +57,7 @@ class ReliabilityWriter(ResultWriter):
         self._sequence = sequence
         self._rows: dict[str, list[ReliabilityRow]] = {}
         if resume and self.path.is_file():
-            for row in read_reliability(self.path, broken_end=True):
-                self._rows.setdefault(row.frame, []).append(row)
+            self._rows = _by_frame(read_reliability(self.path, broken_end=True))
         self._started = False
 
     def write(self, result: FrameResult) -> None:
@@ -74,6 +74,10 @@ class ReliabilityWriter(ResultWriter):
         else:
             self._started = True
             self._write_whole()
+
+    def checksum(self, frames: Sequence[str]) -> bytes:
+        """Return the checksum of these frames' rows, to compare with :func:`rows_checksum` of the file later."""
+        return _checksum(self._rows, frames)
 
     def close(self) -> None:
         """Write the rows in the order of the frames, each once."""
@@ -128,6 +132,55 @@ def read_reliability(path: Path, *, broken_end: bool = False) -> list[Reliabilit
     return rows
 
 
+def rows_checksum(path: Path, frames: Sequence[str]) -> bytes:
+    """Return the checksum of some frames' rows in the CSV of an interrupted run.
+
+    Args:
+        path: the CSV; one that does not exist has no rows.
+        frames: names of the frames, in order.
+
+    Returns:
+        32 bytes (SHA-256).
+
+    Raises:
+        OutputError: the file cannot be read or is not such a CSV.
+    """
+    return _checksum(_by_frame(read_reliability(path, broken_end=True)) if path.exists() else {}, frames)
+
+
+def read_review_rows(path: Path) -> tuple[int, list[ReliabilityRow]] | None:
+    """Return the length asked for and the rows of the JSON; None if the file is missing or damaged."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record["review"], list):
+            return None
+        return int(record["count"]), [ReliabilityRow(**row) for row in record["frames"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def table_damage(path: Path, review: Path) -> str | None:
+    """Return what is wrong with the CSV of a finished run; None if nothing is.
+
+    A cut between two lines leaves a valid CSV, so its rows are compared with those that the JSON lists.
+
+    Args:
+        path: the CSV.
+        review: the JSON made from it, if there is one.
+    """
+    try:
+        rows = read_reliability(path)
+        if not path.read_bytes().endswith(b"\n"):
+            return f"{path} ends in the middle of a line."
+    except OutputError as error:
+        return error.problem
+    except OSError as error:
+        return f"{path} cannot be read: {error}."
+    listed = read_review_rows(review)
+    missing = set() if listed is None else {row[:3] for row in listed[1]} - {row[:3] for row in rows}
+    return f"{path} lacks {len(missing)} rows that {review.name} lists." if missing else None
+
+
 def write_review(path: Path, rows: Sequence[ReliabilityRow], count: int) -> list[dict[str, Any]]:
     """Write the JSON: all rows, and the review list, spread over time.
 
@@ -154,6 +207,18 @@ def write_review(path: Path, rows: Sequence[ReliabilityRow], count: int) -> list
         record = {"count": count, "review": review, "frames": [row._asdict() for row in rows]}
         temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8", newline="\n")
     return review
+
+
+def _by_frame(rows: Iterable[ReliabilityRow]) -> dict[str, list[ReliabilityRow]]:
+    """Return the rows by frame name; where a frame was written again, its later rows."""
+    latest: dict[str, dict[int, ReliabilityRow]] = {}
+    for row in rows:
+        latest.setdefault(row.frame, {})[row.object_id] = row
+    return {frame: list(by_object.values()) for frame, by_object in latest.items()}
+
+
+def _checksum(rows: Mapping[str, Sequence[ReliabilityRow]], frames: Sequence[str]) -> bytes:
+    return hashlib.sha256(_lines(row for name in frames for row in rows.get(name, ())).encode()).digest()
 
 
 def _lines(rows: Iterable[ReliabilityRow]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -135,6 +137,20 @@ class ProbabilityWriter(ResultWriter):
                 probabilities=probabilities.astype(np.float16),
                 object_ids=np.asarray(list(object_ids), np.int64),
             )
+
+
+def first_missing_probabilities(folder: Path, names: Iterable[str]) -> str | None:
+    """Return the first of these frames whose probabilities are missing or cut off; None if all are there."""
+    return next((name for name in names if not is_whole_npz(folder / f"{name}.npz")), None)
+
+
+def is_whole_npz(path: Path) -> bool:
+    """Return whether a file is one of :class:`ProbabilityWriter` and not cut off; its arrays are not read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return set(archive.namelist()) == {"probabilities.npy", "object_ids.npy"}
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return False
 
 
 def is_finished_mask(path: Path) -> bool:

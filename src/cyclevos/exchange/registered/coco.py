@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,12 @@ def _writer(destination: Destination) -> ResultWriter:
     from cyclevos.exchange.coco_writer import CocoWriter
 
     return CocoWriter(destination.path, destination.title, destination.appearance, resume=destination.resume)
+
+
+def _first_missing(path: Path, names: Sequence[str]) -> str | None:
+    from cyclevos.exchange.coco_writer import first_missing
+
+    return first_missing(path, names)
 
 
 def _read(path: Path, options: ReadOptions) -> MaskTrack:
@@ -37,4 +44,5 @@ FORMAT = Format(
     writer=_writer,
     read=_read,
     detects=_detects,
+    first_missing=_first_missing,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cyclevos.exchange.format import Destination, Format
@@ -16,6 +18,12 @@ def _writer(destination: Destination) -> ResultWriter:
     return ProbabilityWriter(destination.path)
 
 
+def _first_missing(path: Path, names: Sequence[str]) -> str | None:
+    from cyclevos.media.writers import first_missing_probabilities
+
+    return first_missing_probabilities(path, names)
+
+
 FORMAT = Format(
     name="probabilities",
     label="Probabilities",
@@ -24,4 +32,5 @@ FORMAT = Format(
     is_folder=True,
     needs=frozenset({"probabilities"}),
     writer=_writer,
+    first_missing=_first_missing,
 )
