@@ -1,8 +1,8 @@
 # Two commands matter: `make demo` runs the main job on a real clip, `make test` runs all that CI runs.
 PYTHON ?= python3
 BIN := .venv/bin
-# Processes that share the tests: `make test JOBS=2`. Each computes with one thread.
-JOBS ?= 1
+# Processes that share the tests, each with one thread; `make test JOBS=1` runs them in one process.
+JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest
 ifneq ($(JOBS),1)
 PYTEST := OMP_NUM_THREADS=1 $(PYTEST) -n $(JOBS) --dist loadgroup

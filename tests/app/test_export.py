@@ -137,8 +137,8 @@ def test_the_page_offers_what_the_app_can_make_and_each_can_be_exported(client, 
 def test_a_format_that_the_app_cannot_make_is_refused_by_name(client, project):
     for kind in ("probabilities", "gif"):
         told = client.json("POST", f"/projects/{project}/export", 422, json={"kinds": [kind]})
-        assert f"got '{kind}'" in told["error"]
-        assert "expected one of masks, overlay" in told["error"]
+        assert f"got '{kind}'" in told["problem"]
+        assert "expected one of masks, overlay" in told["problem"]
 
 
 def test_an_export_of_finished_masks_can_be_cancelled_too(client, project, tmp_path, monkeypatch):

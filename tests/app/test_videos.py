@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 from pathlib import Path
 
+import clips
 import numpy as np
 import pytest
 from PIL import Image
 
 from cyclevos.media.open_source import open_source
 from cyclevos.media.video_file import VideoFile
-
-_CLIPS = Path(__file__).parents[1] / "media" / "clips.py"
-
-
-@pytest.fixture(scope="module")
-def clips():
-    """The other tests' way to write videos."""
-    spec = importlib.util.spec_from_file_location("app_test_clips", _CLIPS)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -36,7 +25,7 @@ def shown(client, project: str, index: int) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
 
 
-def test_a_phones_video_stands_upright(client, clips, folder):
+def test_a_phones_video_stands_upright(client, folder):
     path = clips.write_video(folder / "phone.mp4", clips.scene(6))
     clips.patch_display_matrix(path, clips.ROTATE_CLOCKWISE)
     project = client.open(path)
@@ -45,7 +34,7 @@ def test_a_phones_video_stands_upright(client, clips, folder):
     assert shown(client, project, 3).shape == (64, 48, 3)
 
 
-def test_an_odd_size_and_an_uneven_rate_are_kept(client, clips, folder):
+def test_an_odd_size_and_an_uneven_rate_are_kept(client, folder):
     stamps = [0, 1, 5, 6, 20, 21, 22]
     images = clips.scene(7, 49, 65)
     path = clips.write_video(folder / "odd.mkv", images, codec="ffv1", pix_fmt="bgr0", pts=stamps)
@@ -60,7 +49,7 @@ def test_an_odd_size_and_an_uneven_rate_are_kept(client, clips, folder):
     assert np.abs(shown(client, project, 6) - images[6]).mean() < 5
 
 
-def test_scrubbing_is_frame_exact_and_decodes_little(client, clips, folder, monkeypatch):
+def test_scrubbing_is_frame_exact_and_decodes_little(client, folder, monkeypatch):
     path = clips.write_video(folder / "long.mp4", clips.scene(90), gop=30, b_frames=2)
     exact = [frame.image.astype(int) for frame in open_source(path)]
     project = client.open(path)
@@ -84,7 +73,7 @@ def test_a_browser_asks_for_a_frame_again_only_when_the_video_changed(client, cl
     assert other.content == first.content
 
 
-def test_another_video_in_the_old_ones_place_is_said(serve, clips, folder):
+def test_another_video_in_the_old_ones_place_is_said(serve, folder):
     path = clips.write_video(folder / "a.mp4", clips.scene(6))
     client = serve()
     project = client.open(path)
@@ -98,7 +87,7 @@ def test_another_video_in_the_old_ones_place_is_said(serve, clips, folder):
     assert "32x32 now" in serve().json("GET", f"/projects/{project}", 422)["problem"]
 
 
-def test_a_video_that_breaks_off_is_shown_as_far_as_it_goes(client, clips, folder):
+def test_a_video_that_breaks_off_is_shown_as_far_as_it_goes(client, folder):
     path = clips.write_video(folder / "long.mkv", clips.scene(60), codec="ffv1", pix_fmt="bgr0")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     project = client.json("POST", "/projects", 201, json={"path": str(path)})["id"]

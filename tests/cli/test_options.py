@@ -28,5 +28,5 @@ def test_values_of_a_correction(setting, name, value):
 
 @pytest.mark.parametrize("setting", ["steps=true", "every=yes", "rate=true", "rate=none", "stop_at=nan", "steps=1e1"])
 def test_values_of_another_kind_are_refused(setting):
-    with pytest.raises(ConfigError, match=r"correction .* expected"):
+    with pytest.raises(ConfigError, match=r"The correction's \w+ is .*; expected"):
         parse_correction(CorrectionName.default, [setting])

@@ -126,7 +126,7 @@ def test_one_frame(segment, tmp_path, images, ids):
 def test_the_progress_bar_is_on_standard_error_only(segment, call, tmp_path, clip, mask, weights):
     answer = call("segment", clip, "--masks", mask, "--output", tmp_path / "out", "--weights", weights, "--size", "16")
     assert answer.code == 0
-    assert len(answer.out.strip().splitlines()) == 1
+    assert [line.partition(" ")[0] for line in answer.out.splitlines()] == ["6", "Check"]
     assert "6/6 frames" in answer.err
     assert segment("--size", "16", "--dtype", "auto").err == ""
 
@@ -217,7 +217,7 @@ def test_a_soft_rgb_mask_and_fix_mask(segment, tmp_path, ids):
 
 def test_a_mask_of_0_and_255_is_object_1(segment, tmp_path, ids):
     binary = save_mask(tmp_path / "binary.png", np.where(ids > 0, 255, 0).astype(np.uint8), None)
-    assert "objects 1" in segment(masks=binary).out
+    assert "frames, object 1. " in segment(masks=binary).out
 
 
 def test_an_empty_mask(segment, tmp_path, ids):
@@ -326,7 +326,7 @@ def test_weights_that_are_none(segment, tmp_path, kind):
         (("--device", "gpu"), 6, "Device 'gpu' cannot be used"),
         (("--correction", "papr"), 2, "paper"),
         (("--correction-set", "steps=2"), 6, "add --correction paper or --correction default"),
-        (("--correction", "paper", "--correction-set", "step=2"), 6, "no 'step'; expected any of steps, every"),
+        (("--correction", "paper", "--correction-set", "step=2"), 6, "no setting 'step'; expected any of steps, every"),
         (("--correction", "paper", "--correction-set", "steps"), 6, "Give key=value"),
         (("--correction", "paper", "--correction-set", "steps=few"), 6, "expected a whole number from 0"),
     ],

@@ -73,7 +73,7 @@ def test_a_new_format_is_one_file_and_one_line(tmp_path):
     python(path, "-m", "cyclevos", "convert", tmp_path / "masks", "--to", "boxes", "--output", tmp_path / "b.boxes")
     assert (tmp_path / "b.boxes").read_text() == "a 8 9 4 3 2 7 5\n"
     back = ("convert", tmp_path / "b.boxes", "--to", "coco", "--output", tmp_path / "c.json")
-    assert "1 frames" in python(path, "-m", "cyclevos", *back), "recognised without --from"
+    assert "1 frame. " in python(path, "-m", "cyclevos", *back), "recognised without --from"
     answer = json.loads(python(path, "-c", ASK_ALL, tmp_path / "projects"))
     assert answer["saved"] == ["masks", "boxes"]
     assert answer["heavy"] == []
