@@ -47,6 +47,7 @@ print(json.dumps(broken))
 """
 
 
+@pytest.mark.slow
 def test_every_module_is_imported_without_the_modules_that_windows_lacks():
     environment = {**os.environ, "PYTHONPATH": str(SOURCE.parent), "OMP_NUM_THREADS": "1"}
     told = json.dumps([sorted(POSIX_ONLY), MODULES])

@@ -16,6 +16,7 @@ def bench(call, davis, weights, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_every_combination_is_in_the_report_and_a_second_run_does_nothing_anew(bench, tmp_path):
     answer = bench("--corrections", "off,paper")
     assert answer.code == 0, answer.err

@@ -286,6 +286,7 @@ main()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("program", "at_once"), [(("-m", "cyclevos"), "1"), (("-c", STATES_AFTER_EVERY_FRAME), "2")])
 def test_killed_again_and_again_it_ends_with_the_same_masks(dataset, davis, weights, tmp_path, program, at_once):
     assert dataset().code == 0

@@ -107,6 +107,7 @@ def half_done(runner, clips, folder: str, name: str = HALF) -> None:
             runner(folder).run(clips[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [2, 4, 9])
 def test_results_are_those_of_one_by_one(runner, clips, tmp_path, at_once):
     records = {}

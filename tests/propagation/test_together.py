@@ -77,6 +77,7 @@ def test_masks_are_those_of_the_clips_one_by_one(lively_network, clips, at_once)
         assert_same(found, alone(lively_network, clip))
 
 
+@pytest.mark.slow
 def test_frames_of_one_size_are_encoded_together(lively_network, clips, monkeypatch):
     network = deepcopy(lively_network).double()  # rounding of batches must not decide anything
     expected = [alone(network, clip) for clip in clips]

@@ -50,6 +50,7 @@ def data(tmp_path, monkeypatch):
 SMALL = ["network.imagenet=false", "data.augmentation.size=[64,112]", "data.workers=0", "batch=1", "data.min_pixels=4"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("preset", "first", "shares"),
     [

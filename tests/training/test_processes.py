@@ -38,6 +38,7 @@ def train(tiny_run, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_curve_of_one_with_the_doubled_batch(train):
     one, two = train("one", 1, 4), train("two", 2, 2)
     assert set(one) == set(two) >= {"loss/ce", "loss/iou", "loss/cycle_ce", "loss/total"}
@@ -64,6 +65,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", [0, 1])
 def test_a_failure_in_one_process_stops_the_others(tmp_path, broken):
     program = tmp_path / "program.py"
