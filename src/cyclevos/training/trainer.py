@@ -217,7 +217,8 @@ class Trainer:
         remove_leftovers(self.output)
         # The continued run writes the later lines again.
         keep_records(self.output / VALIDATIONS, lambda record: _is_of(record, self.step))
-        if self.step >= self.config.steps:  # no step is left that would write them, should they be lost or stale
+        # No step is left that would write them, should they be lost or stale.
+        if self.step >= self.config.steps and self.checkpoint.is_newer_than(self.output / LAST):
             save_weights(self.network, self.output / LAST)
 
     def _loader(self) -> Any:
