@@ -42,6 +42,17 @@ def save_weights(network: SpaceTimeMemoryNetwork, path: Path, *, half: bool = Fa
     write_safetensors(tensors, path, {_SPEC_KEY: network.spec.model_dump_json()})
 
 
+def holds_weights(path: Path, network: SpaceTimeMemoryNetwork) -> bool:
+    """Return whether a file is what :func:`save_weights` writes for a network; False if it is missing or damaged."""
+    try:
+        tensors, spec = read_safetensors(path)
+    except WeightsError:
+        return False
+    state = {name: t for name, t in network.state_dict().items() if not name.endswith("num_batches_tracked")}
+    same = spec == network.spec and tensors.keys() == state.keys()
+    return same and all(torch.equal(tensors[name], tensor.cpu()) for name, tensor in state.items())
+
+
 def write_safetensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
     """Write tensors as safetensors: a kill or a power cut leaves the old file or the whole new one.
 

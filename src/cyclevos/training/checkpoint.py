@@ -129,10 +129,6 @@ class CheckpointFolder:
         except (OSError, ValueError) as error:
             raise self.unusable(_damaged(self.path / _PROGRESS, error)) from error
 
-    def is_newer_than(self, file: Path) -> bool:
-        """Return whether a file is missing, or was written before the state was."""
-        return not file.is_file() or file.stat().st_mtime_ns < (self.path / _PROGRESS).stat().st_mtime_ns
-
     def unusable(self, problem: str) -> TrainingError:
         """Return the error for a state that cannot be continued from.
 

@@ -17,7 +17,7 @@ from cyclevos.datasets.clips import ClipBatch, collate
 from cyclevos.errors import MissingExtraError, TrainingError
 from cyclevos.files.atomic import remove_leftovers
 from cyclevos.files.records import append_record, keep_records
-from cyclevos.network.checkpoints import save_weights
+from cyclevos.network.checkpoints import holds_weights, save_weights
 from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.training.checkpoint import CheckpointFolder, RunProgress, first_line
 from cyclevos.training.claim import check_claim, claim
@@ -218,7 +218,7 @@ class Trainer:
         # The continued run writes the later lines again.
         keep_records(self.output / VALIDATIONS, lambda record: _is_of(record, self.step))
         # No step is left that would write them, should they be lost or stale.
-        if self.step >= self.config.steps and self.checkpoint.is_newer_than(self.output / LAST):
+        if self.step >= self.config.steps and not holds_weights(self.output / LAST, self.network):
             save_weights(self.network, self.output / LAST)
 
     def _loader(self) -> Any:
