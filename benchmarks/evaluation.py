@@ -9,7 +9,6 @@ The predictions are degraded ground truth: shifted, dilated, eroded or taken fro
 from __future__ import annotations
 
 import argparse
-import os
 import resource
 import tempfile
 import time
@@ -24,13 +23,14 @@ from cyclevos.evaluation.mask_pairs import read_ids
 from cyclevos.evaluation.protocols import Protocol
 from cyclevos.evaluation.scores import Evaluation
 from cyclevos.evaluation.scoring import evaluate
+from cyclevos.files.host import available_cpus
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, required=True, help="the data set's folder")
     parser.add_argument("--split", default="val")
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--workers", type=int, default=available_cpus())
     parser.add_argument("--protocol", choices=[each.value for each in Protocol], default=Protocol.DAVIS.value)
     arguments = parser.parse_args()
     dataset = open_dataset(arguments.root, arguments.split, need_frames=False)

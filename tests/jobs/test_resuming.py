@@ -6,49 +6,25 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from cyclevos.jobs import segment_job
 from cyclevos.jobs.run_folder import OtherRunError
 from cyclevos.jobs.run_state import RunState
 from cyclevos.jobs.segment_job import SegmentJob, run_job
-from cyclevos.jobs.settings import OutputSettings
 from cyclevos.media.writers import MaskWriter
 from cyclevos.network import weights
-from cyclevos.network.checkpoints import save_weights
-from cyclevos.network.settings import NetworkSettings
-from cyclevos.pictures.mask_files import MaskImage
-from cyclevos.propagation.settings import SegmentationSettings
 
 STOP_AT = 4
 
 
-@pytest.fixture(autouse=True)
-def _state_after_every_frame(monkeypatch):
-    monkeypatch.setattr(segment_job, "_SECONDS_BETWEEN_STATES", -1)
+pytestmark = pytest.mark.usefixtures("state_after_every_frame")
 
 
 @pytest.fixture
-def job(tmp_path, images, lively_network) -> SegmentJob:
-    """A job on a folder of ten frames, its dtype left to auto."""
-    (tmp_path / "clip").mkdir()
-    for index, image in enumerate(images):
-        Image.fromarray(image).save(tmp_path / "clip" / f"{index:05d}.png")
-    save_weights(lively_network, tmp_path / "tiny.safetensors")
-    mask = np.zeros(images[0].shape[:2], np.uint8)
-    mask[6:16, 3:13] = 1
-    return SegmentJob(
-        tmp_path / "clip",
-        {0: MaskImage(mask, None)},
-        tmp_path / "out",
-        SegmentationSettings(memory_every=2),
-        NetworkSettings(str(tmp_path / "tiny.safetensors"), device="cpu"),
-        OutputSettings(save=("masks",), quiet=True),
-    )
+def job(mask_job) -> SegmentJob:
+    return mask_job
 
 
 def with_dtype(job: SegmentJob, dtype: str, **changes) -> SegmentJob:
