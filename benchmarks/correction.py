@@ -26,13 +26,13 @@ from torch import Tensor
 from cyclevos.cycle import reconstruct_reference
 from cyclevos.losses import mask_loss
 from cyclevos.media.open_source import open_source
-from cyclevos.network import stm
-from cyclevos.network.spec import SPECS
-from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.network.stm import network as stm
+from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
+from cyclevos.network.stm.spec import SPECS
 from cyclevos.network.weights import load_network
 from cyclevos.pictures.mask_files import read_mask
 from cyclevos.propagation.correction import Correction
-from cyclevos.propagation.descent import correct
+from cyclevos.propagation.descent import Subject, correct
 from cyclevos.propagation.references import References
 
 CLIP = Path(__file__).resolve().parents[1] / "src" / "cyclevos" / "demo" / "car-shadow.mp4"
@@ -88,9 +88,9 @@ def compare(
         references.add(0, frame[:1], ids)
 
         def ours(network=network, frame=frame, references=references) -> Tensor:
-            prepared = network.prepare_memory(frame[1:])
+            subject = Subject(1, network.prepare_memory(frame[1:]))
             names = range(1, objects + 1)
-            return correct(network, prepared, start, references.reached(), names, how).probabilities
+            return correct(network, subject, start, references.reached(), names, how).probabilities
 
         fast, corrected = timed(ours)
         a, b = corrected.argmax(dim=0), expected.argmax(dim=0)

@@ -22,10 +22,9 @@ import psutil
 import torch
 
 from cyclevos.media.open_source import open_source
-from cyclevos.network import stm
+from cyclevos.network.stm import network as stm
 from cyclevos.network.weights import load_network
 from cyclevos.pictures.mask_files import read_mask
-from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.propagation.segment import segment
 
@@ -91,7 +90,7 @@ def ratio(weights: str, frames, mask) -> None:
         finally:
             stm.memory_read = quick_read
 
-    propagators = [Propagator(network, 480, MemoryPolicy()) for network in networks]
+    propagators = [Propagator(network, 480, network.traits.policy) for network in networks]
     (fast, slow), (ours, plain) = seconds_per_frame(propagators, frames, [mask, mask], around)
     agreement = [
         ((a == b) & (a > 0)).sum() / max(1, ((a > 0) | (b > 0)).sum()) for a, b in zip(ours, plain, strict=True)
@@ -109,7 +108,7 @@ def objects(weights: str, frames, mask) -> None:
     for k in range(5):
         five[height // 4 : height // 2, k * width // 5 + 8 : (k + 1) * width // 5 - 8] = k + 1
     one = np.where(five == 1, five, 0).astype(np.uint8)
-    propagators = [Propagator(network, network.spec.size, MemoryPolicy()) for _ in range(2)]
+    propagators = [Propagator(network, network.traits.size, network.traits.policy) for _ in range(2)]
     (single, several), _ = seconds_per_frame(propagators, frames, [one, five])
     print(f"objects: one {single:.3f} s/frame, five {several:.3f} s/frame: {several / single:.2f}x")
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import torch
 
-from cyclevos.network.checkpoints import checksum, save_weights
-from cyclevos.network.weights import PACKAGED, load_network
+from cyclevos.network.fingerprint import checksum
+from cyclevos.network.locating import locate
+from cyclevos.network.stm.checkpoints import save_weights
+from cyclevos.network.stm.family import network_from_file
 from cyclevos.training.schema import NetworkConfig
 from cyclevos.training.setup import build_trained_network
 
@@ -22,9 +24,9 @@ def main() -> None:
     parser.add_argument("weights", type=Path, nargs="+", help="weights of finished runs of one network")
     parser.add_argument("--size", type=int, required=True, help="shorter side chosen on held-back train sequences")
     parser.add_argument("--read-sigma", type=float, help="kernel of the memory read in cells, if not the run's")
-    parser.add_argument("--output", type=Path, default=PACKAGED["default"])
+    parser.add_argument("--output", type=Path, default=locate("default").path)
     arguments = parser.parse_args()
-    specs = [load_network(file, device="cpu").spec for file in arguments.weights]
+    specs = [network_from_file(file, None).spec for file in arguments.weights]
     spec = next((each for each in specs if each.context), specs[0])
     spec = spec.model_copy(update={"read_sigma": arguments.read_sigma or spec.read_sigma})
     # Load them as the start of a run: weights without context get an untrained one.

@@ -3,9 +3,10 @@ r"""Makes the packaged reliability predictor: runs networks over train sequences
 python scripts/fit_reliability.py DAVIS-2016 --runs runs/reliability --weights runs/compact/last.safetensors \
     --unseen runs/half-a runs/half-b
 
-The probability that the object is lost is learned from a network that is degraded in several ways, since a good network
-fails too rarely. The accuracy of a mask whose object is not lost is learned from undegraded networks, on sequences that
-they were not trained on. Cross-validation leaves whole sequences out. No val sequence is used.
+`cyclevos calibrate` fits a predictor to any network, starting from this one. This one starts from nothing, so it needs
+many failures: the probability that the object is lost is learned from a network that is degraded in several ways, since
+a good network fails too rarely. The accuracy of a mask whose object is not lost is learned from undegraded networks, on
+sequences that they were not trained on. Cross-validation leaves whole sequences out. No val sequence is used.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import zlib
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,25 +22,23 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from scipy.stats import spearmanr
-from torch.nn import functional as F
 
+from cyclevos.analysis.calibration import Fit, distance, held_out
 from cyclevos.analysis.perturbations import box
-from cyclevos.datasets.first_masks import first_masks
+from cyclevos.analysis.signals import TRUTH, SignalTable, collect_rows
 from cyclevos.datasets.layouts import Sequence, open_dataset
 from cyclevos.evaluation.calibration import calibrate
-from cyclevos.masks import binary_iou
-from cyclevos.media.image_folder import ImageFiles
-from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.network.calibration import PACKAGED_CALIBRATION
+from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
+from cyclevos.network.traits import MemoryPolicy
 from cyclevos.network.weights import load_network
 from cyclevos.propagation.correction import Correction
-from cyclevos.propagation.memory_bank import MemoryPolicy
+from cyclevos.propagation.predictor import SIGNALS, Predictor
 from cyclevos.propagation.propagator import Propagator
-from cyclevos.propagation.reliability import PREDICTOR, SIGNALS, Predictor
 
 HELD_BACK = ("car-turn", "dance-jump", "mallard-fly", "scooter-gray")
 HIDDEN = 8
 UNSEEN_FRAMES = 50
-J = len(SIGNALS)  # the column of true J; the next column is the object's share of the frame
 
 
 class Kind(NamedTuple):
@@ -83,7 +82,7 @@ def main() -> None:
         "--unseen", type=Path, nargs="+", required=True, help="training runs; each is run on what it held back"
     )
     parser.add_argument("--frames", type=int, default=40, help="most frames per run")
-    parser.add_argument("--output", type=Path, default=PREDICTOR)
+    parser.add_argument("--output", type=Path, default=PACKAGED_CALIBRATION)
     arguments = parser.parse_args()
     arguments.runs.mkdir(parents=True, exist_ok=True)
     rows = []
@@ -93,20 +92,20 @@ def main() -> None:
         for kind in kinds:
             file = arguments.runs / f"{sequence.name} {kind}.npy"
             rows.append(told(file, sequence, KINDS[kind], arguments.frames, arguments.weights))
-    signals, truth, groups = joined(rows)
-    cross_validate(signals, truth, groups, fit)
-    fitted = fit(signals, truth)
-    signals, truth, groups = joined(unseen(arguments.root, arguments.runs, arguments.unseen))
-    print(f"{'before':16} {report(fitted(signals).numpy(), truth.numpy(), groups)}")
-    cross_validate(signals, truth, groups, lambda x, y: fit_exact(fitted, x, y))
-    fitted = fit_exact(fitted, signals, truth)
+    table = joined(rows)
+    cross_validate(table, fit)
+    fitted = fit(table)
+    table = joined(unseen(arguments.root, arguments.runs, arguments.unseen))
+    print(f"{'before':16} {report(fitted(table.signals).numpy(), table.truth.numpy(), table.sequences)}")
+    cross_validate(table, lambda some: fit_exact(fitted, some))
+    fitted = fit_exact(fitted, table)
     save_file({name: value.contiguous() for name, value in fitted._asdict().items()}, arguments.output)
     print(f"{arguments.output}: {fitted.exact.tolist()}")
 
 
 def unseen(root: Path, folder: Path, runs: list[Path]) -> list[tuple[str, np.ndarray]]:
     """Run networks over the sequences that their training held back, at the size of the packaged network."""
-    size, rows = load_network().spec.size, []
+    size, rows = load_network().traits.size, []
     for run in runs:
         names = json.loads((run / "config.json").read_text())["validation"]["sequences"]
         for sequence in open_dataset(root, "train"):
@@ -119,15 +118,15 @@ def unseen(root: Path, folder: Path, runs: list[Path]) -> list[tuple[str, np.nda
 def told(file: Path, sequence: Sequence, how: Kind, frames: int, weights: str) -> tuple[str, np.ndarray]:
     """Print the mean J of a run; return the name of its sequence and its rows from :func:`collected`."""
     table = collected(file, sequence, how, frames, weights)
-    print(f"{file.stem:32} {len(table)} frames, mean J {table[:, J].mean():.3f}", flush=True)
+    print(f"{file.stem:32} {len(table)} frames, mean J {table[:, TRUTH].mean():.3f}", flush=True)
     return sequence.name, table
 
 
-def joined(rows: list[tuple[str, np.ndarray]]) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
-    """Concatenate the frames of all runs: signals, true J, and a number for each sequence."""
-    groups = np.concatenate([np.full(len(table), zlib.crc32(name.encode())) for name, table in rows])
-    table = np.concatenate([table for _, table in rows])
-    return torch.from_numpy(table[:, :J]).float(), torch.from_numpy(table[:, J]).float(), groups
+def joined(rows: list[tuple[str, np.ndarray]]) -> SignalTable:
+    """Join the rows of all runs; runs of one sequence count as one sequence."""
+    table = SignalTable.joined(each for _, each in rows)
+    names = np.array([zlib.crc32(name.encode()) for name, _ in rows])
+    return replace(table, sequences=names[table.sequences])
 
 
 def collected(file: Path, sequence: Sequence, how: Kind, frames: int | None, weights: str = "default") -> np.ndarray:
@@ -144,23 +143,8 @@ def collect(sequence: Sequence, how: Kind, frames: int | None, weights: str, see
     rng = np.random.default_rng(seed)
     disturb = (lambda index, ids: box(ids, rng) if rng.random() < 0.5 else None) if how.boxes else None
     correction = None if how.correction is None else Correction.preset(how.correction)
-    propagator = Propagator(network, how.size or network.spec.size, MemoryPolicy(), correction, disturb)
-    # Any predictor will do: only the signals are read.
-    shapes = (len(SIGNALS),), (len(SIGNALS),), (3,), (1, len(SIGNALS) - 1), (2,)
-    propagator.reliability.use(Predictor(*(torch.zeros(shape) for shape in shapes)))
-    masks = {index: image.ids for index, image in first_masks(sequence).items()}
-    rows = []
-    for frame in ImageFiles(sequence.frames):
-        if frame.index % how.stride and frame.index not in masks:
-            continue
-        if frames is not None and frame.index >= frames * how.stride:
-            break
-        p = propagator.step(frame.index, frame.image, masks.get(frame.index))
-        if not p.annotated and frame.name in sequence.annotations:
-            truth = sequence.masks.read(sequence.annotations[frame.name]).ids
-            for i, row in propagator.reliability.signals.items():
-                rows.append([*row.tolist(), binary_iou(p.ids == i, truth == i), (truth == i).mean()])
-    return np.array(rows, np.float32)
+    propagator = Propagator(network, how.size or network.traits.size, MemoryPolicy(), correction, disturb)
+    return collect_rows(propagator, sequence, frames, how.stride)
 
 
 def degrade(network: SpaceTimeMemoryNetwork, how: Kind, generator: torch.Generator) -> None:
@@ -173,13 +157,9 @@ def degrade(network: SpaceTimeMemoryNetwork, how: Kind, generator: torch.Generat
                 parameter.mul_(factor.to(parameter.dtype))
 
 
-def distance(predicted: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Return the cross-entropy between predicted and true J, plus the mean error."""
-    return F.binary_cross_entropy(predicted, truth) + (predicted - truth).abs().mean()
-
-
-def fit(signals: torch.Tensor, truth: torch.Tensor, steps: int = 1200) -> Predictor:
-    """Fit both factors of the predictor."""
+def fit(table: SignalTable, steps: int = 1200) -> Predictor:
+    """Fit both factors of the predictor, from random weights."""
+    signals = table.signals
     torch.manual_seed(0)
     mean, scale = signals.mean(dim=0), signals.std(dim=0).clamp(min=1e-3)
     parameters = (
@@ -195,40 +175,29 @@ def fit(signals: torch.Tensor, truth: torch.Tensor, steps: int = 1200) -> Predic
     for _ in range(steps):
         predicted = Predictor(mean, scale, *parameters)(signals)
         optimiser.zero_grad()
-        distance(predicted, truth).backward()
+        distance(predicted, table.truth).backward()
         optimiser.step()
         schedule.step()
     return Predictor(mean, scale, *(parameter.detach() for parameter in parameters))
 
 
-def fit_exact(predictor: Predictor, signals: torch.Tensor, truth: torch.Tensor, steps: int = 400) -> Predictor:
+def fit_exact(predictor: Predictor, table: SignalTable, steps: int = 400) -> Predictor:
     """Fit the J of masks of the right object again, and leave the probability of the right object unchanged."""
     exact = predictor.exact.clone().requires_grad_()
     optimiser = torch.optim.Adam([exact], lr=0.05)
     for _ in range(steps):
-        predicted = predictor._replace(exact=exact)(signals)
+        predicted = predictor._replace(exact=exact)(table.signals)
         optimiser.zero_grad()
-        distance(predicted, truth).backward()
+        distance(predicted, table.truth).backward()
         optimiser.step()
     return predictor._replace(exact=exact.detach())
 
 
-def cross_validate(
-    signals: torch.Tensor,
-    truth: torch.Tensor,
-    groups: np.ndarray,
-    fitted: Callable[[torch.Tensor, torch.Tensor], Predictor],
-    folds: int = 6,
-) -> None:
+def cross_validate(table: SignalTable, fitted: Fit) -> None:
     """Print how well held-out sequences are predicted, and how well each signal does alone."""
-    names = np.unique(groups)
-    predicted = np.zeros(len(truth))
-    for fold in range(folds):
-        out = np.isin(groups, names[fold::folds])
-        inside = torch.from_numpy(~out)
-        predicted[out] = fitted(signals[inside], truth[inside])(signals[~inside]).numpy()
-    print(f"{'cross-validated':16} {report(predicted, truth.numpy(), groups)}")
-    print_signals(signals.numpy(), truth.numpy(), groups)
+    truth = table.truth.numpy()
+    print(f"{'cross-validated':16} {report(held_out(table, fitted), truth, table.sequences)}")
+    print_signals(table.signals.numpy(), truth, table.sequences)
 
 
 def print_signals(signals: np.ndarray, truth: np.ndarray, groups: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""Measures the packaged reliability predictor, and each of its signals alone, against true J.
+"""Measures the packaged predictor, the uncalibrated formula and each signal alone against true J.
 
 python scripts/measure_reliability.py DAVIS-2016 --split val --runs runs/reliability-val
 python scripts/measure_reliability.py DAVIS-2016 --split val --runs runs/reliability-val --correction default
@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fit_reliability import J, Kind, collected, print_signals, report
+from fit_reliability import Kind, collected, print_signals, report
 
+from cyclevos.analysis.signals import TRUTH
 from cyclevos.datasets.layouts import open_dataset
-from cyclevos.propagation.reliability import load_predictor
+from cyclevos.propagation.predictor import load_predictor, uncalibrated
 
 
 def main() -> None:
@@ -35,10 +36,11 @@ def main() -> None:
         tables.append(collected(file, sequence, how, None))
     table = np.concatenate(tables)
     groups = np.repeat(np.arange(len(tables)), [len(one) for one in tables])
-    signals, truth, share = table[:, :J], table[:, J], table[:, J + 1]
+    signals, truth, share = table[:, :TRUTH], table[:, TRUTH], table[:, TRUTH + 1]
     predicted = load_predictor()(torch.from_numpy(signals)).numpy()
     print(f"{len(truth)} frames, J below 0.5 in {(truth < 0.5).mean():.1%}")
     print(f"{'predicted':16} {report(predicted, truth, groups)}")
+    print(f"{'uncalibrated':16} {report(uncalibrated(torch.from_numpy(signals)).numpy(), truth, groups)}")
     small, large = np.quantile(share[share > 0], [1 / 3, 2 / 3])
     for name, chosen in (
         (f"below {small:.1%}", share < small),

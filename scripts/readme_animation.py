@@ -17,7 +17,7 @@ from PIL import Image
 import cyclevos
 from cyclevos.media.open_source import open_source
 from cyclevos.media.overlay import blend
-from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
 from cyclevos.pictures.mask_files import read_mask
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from cyclevos.network import weights
-from cyclevos.network.spec import NetworkSpec
-from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
+from cyclevos.network.stm.spec import NetworkSpec
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -54,6 +54,12 @@ WITHOUT_TORCH = (
     "analysis/report/",
     "datasets/layouts.py",
     "errors.py",
+    "network/registry.py",
+    "network/locating.py",
+    "network/downloads.py",
+    "network/hub.py",
+    "network/settings.py",
+    *(f"network/{name}/family.py" for name in ("stm", "cutie", "sam2")),
 )
 
 PUBLIC = {
@@ -146,6 +152,36 @@ def test_no_file_imports_from_above_its_layer(file):
     assert part in ALLOWED, f"{part} is a new part: say in docs/architecture.md and here what it may import"
     too_high = parts_imported(file) - ALLOWED[part] - {part, "errors"}
     assert not too_high, f"{relative(file)} imports {sorted(too_high)}, which lie above or beside it"
+
+
+FAMILIES = sorted(path.name for path in (SOURCE / "network").iterdir() if (path / "family.py").is_file())
+
+
+def families_imported(file: Path) -> set[str]:
+    """Families whose modules a file imports."""
+    words = [name.split(".") for name in imports(parse(file))]
+    return {name[2] for name in words if name[:2] == ["cyclevos", "network"] and len(name) > 2} & set(FAMILIES)
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if part_of(file) not in {"network", "__init__"}], ids=relative)
+def test_families_are_named_in_the_registry_alone(file):
+    """What runs networks knows the protocol alone; training is of STM, and so is the public name NetworkSpec."""
+    allowed = {"stm"} if part_of(file) == "training" else set()
+    assert not families_imported(file) - allowed
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if part_of(file) == "network"], ids=relative)
+def test_no_family_is_imported_by_what_all_families_share(file):
+    inside = file.relative_to(SOURCE).parts[1]
+    # Cutie and SAM 2 read files with what STM's checkpoints offer again.
+    assert not families_imported(file) - {inside} - ({"stm"} if inside in FAMILIES else set())
+
+
+def test_the_registry_lists_the_families_that_there_are():
+    text = (SOURCE / "network" / "registry.py").read_text(encoding="utf-8")
+    assert (
+        sorted(re.findall(r'"cyclevos\.network\.(\w+)\.family:FAMILY"', text)) == FAMILIES == ["cutie", "sam2", "stm"]
+    )
 
 
 def test_the_document_has_all_parts_in_their_order():

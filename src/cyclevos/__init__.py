@@ -27,18 +27,19 @@ from cyclevos.errors import (
 
 if TYPE_CHECKING:
     from cyclevos.analysis.cycle_erf import cycle_erf
-    from cyclevos.network.spec import NetworkSpec
+    from cyclevos.network.stm.spec import NetworkSpec
     from cyclevos.network.weights import load_network
     from cyclevos.propagation.correction import Correction
-    from cyclevos.propagation.propagator import Prediction, Propagator
+    from cyclevos.propagation.prediction import Prediction
+    from cyclevos.propagation.propagator import Propagator
     from cyclevos.propagation.segment import segment
 
 __version__ = "0.1.0"
 
 _LAZY = {
     "Correction": "cyclevos.propagation.correction",
-    "NetworkSpec": "cyclevos.network.spec",
-    "Prediction": "cyclevos.propagation.propagator",
+    "NetworkSpec": "cyclevos.network.stm.spec",
+    "Prediction": "cyclevos.propagation.prediction",
     "Propagator": "cyclevos.propagation.propagator",
     "cycle_erf": "cyclevos.analysis.cycle_erf",
     "load_network": "cyclevos.network.weights",

@@ -8,27 +8,28 @@ from __future__ import annotations
 from torch import Tensor
 
 from cyclevos.losses import MaskLoss, counted_labels, mask_loss, soft_iou
-from cyclevos.network.protocol import MemoryFeatures, MemoryNetwork, QueryFeatures
+from cyclevos.network.protocol import FrameFeatures, FrameMemory, MemoryNetwork
 
 # Shapes: B clips, K object slots, O objects present over all clips, H W pixels.
 
 
 def reconstruct_reference(
-    network: MemoryNetwork, memory: MemoryFeatures, reference: QueryFeatures, present: Tensor
+    network: MemoryNetwork, memory: FrameMemory, reference: FrameFeatures, present: Tensor, apart: int = 0
 ) -> Tensor:
     """Segment the reference frame with one other frame as the only memory frame (the inner part of Eq. 5).
 
     Args:
         network: any memory network.
-        memory: features of (X_t, Y_t) for the O objects present.
+        memory: of (X_t, Y_t), for the O objects present.
         reference: query features of the reference frame X_1; they do not depend on Y_t, so compute them once per
             reference frame.
         present: bool (B,K), the objects present; best on the host, where reading it does not wait for a device.
+        apart: distance between the two frames, in frames, for networks that know time.
 
     Returns:
         Logits (B,K+1,H,W) of the reconstructed reference mask.
     """
-    return network.segment(reference, memory.key.flatten(2), memory.value.flatten(2), present)
+    return network.segment(reference, memory.alone(apart), present).logits
 
 
 def reconstruction_iou(logits: Tensor, labels: Tensor, present: Tensor) -> Tensor:
@@ -47,8 +48,8 @@ def reconstruction_iou(logits: Tensor, labels: Tensor, present: Tensor) -> Tenso
 
 def cycle_loss(
     network: MemoryNetwork,
-    memory: MemoryFeatures,
-    reference: QueryFeatures,
+    memory: FrameMemory,
+    reference: FrameFeatures,
     labels: Tensor,
     present: Tensor,
     hard_fraction: float = 0.4,
@@ -58,7 +59,7 @@ def cycle_loss(
 
     Args:
         network: any memory network.
-        memory: features of (X_t, Y_t).
+        memory: of (X_t, Y_t).
         reference: query features of the reference frame.
         labels: int64 (B,H,W), the annotation in slots 0..K, ``IGNORE`` left out.
         present: bool (B,K), the objects to reconstruct.

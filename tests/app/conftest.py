@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 
 import cyclevos
 from cyclevos.app.server import AppOptions, create_app
-from cyclevos.network.checkpoints import save_weights
+from cyclevos.network.stm.checkpoints import save_weights
 
 HERE = "http://127.0.0.1:8420"
 

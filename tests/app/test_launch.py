@@ -6,15 +6,19 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import uvicorn
+from file_server import serving
 from typer.testing import CliRunner
 
 from cyclevos.app import launch as launching
 from cyclevos.cli import main as command_line
 from cyclevos.errors import MissingExtraError
+from cyclevos.network import downloads
+from cyclevos.network.registry import Download, find
 
 
 @pytest.fixture
@@ -95,6 +99,42 @@ def test_a_port_that_is_taken_is_said_and_leaves_no_project(started, options, cl
         with pytest.raises(launching.OutputError, match="choose another --port"):
             launching.launch(options, clip, port, browser=False, say=print)
     assert not list(options.projects.glob("*/*"))
+
+
+@pytest.fixture
+def downloadable(monkeypatch, tmp_path):
+    """A server of weights whose name is `stm-cycle-resnet18`, and an empty cache."""
+    monkeypatch.setenv(downloads.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    family, weights = find("stm-cycle-resnet18")
+    with serving(b"weights" * 1000) as running:
+        here = replace(weights, where=Download(running.url, "net.pth"))
+        monkeypatch.setattr(type(family), "weights", tuple(here if w is weights else w for w in family.weights))
+        yield running
+
+
+def test_weights_are_downloaded_before_the_address_is_said(call, started, downloadable, tmp_path, monkeypatch, caplog):
+    there = []
+    run = uvicorn.Server.run
+    monkeypatch.setattr(uvicorn.Server, "run", lambda *a, **k: (there.extend(tmp_path.rglob("net.pth")), run(*a, **k)))
+    for _ in range(2):
+        answer = call("--weights", "stm-cycle-resnet18")
+        assert answer.exit_code == 0, answer.output
+    assert len(started) == len(there) == 2
+    assert there[0].stat().st_size == 7000
+    assert len(downloadable.asked) == 1
+    assert [line for line in caplog.messages if line.startswith("Downloading stm-cycle-resnet18 (69 MB) from")]
+
+
+def test_weights_that_cannot_be_had_start_no_server_and_leave_no_project(call, started, downloadable, clip, tmp_path):
+    downloadable.plan = [404]
+    for weights in ("stm-cycle-resnet18", "stm-resnet50", "nowhere.pth"):
+        answer = call(clip, "--weights", weights)
+        assert answer.exception.exit_code == 5
+        assert weights in str(answer.exception)
+        assert "cyclevos app: http" not in answer.output
+    assert started == []
+    assert not list((tmp_path / "cyclevos-projects").iterdir())
 
 
 def test_without_the_extra_the_pip_line_is_said(call, monkeypatch):

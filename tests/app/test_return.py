@@ -76,6 +76,18 @@ def test_a_log_line_that_was_cut_off_costs_that_line_alone(tmp_path):
     assert ResultLog(path)[1] == FrameResult({1: 0.75}, {})
 
 
+def test_a_log_keeps_what_is_uncalibrated_and_takes_earlier_lines_for_calibrated(tmp_path):
+    path = tmp_path / "results.jsonl"
+    log = ResultLog(path)
+    log.add(0, FrameResult({1: 0.5, 2: 0.5}, {1: 10}, calibrated=False))
+    log.add(1, FrameResult({1: 0.25}, {1: 20}))
+    log.remove_object(2)
+    assert "calibrated" not in path.read_text().splitlines()[1], "as earlier versions wrote it"
+    again = ResultLog(path)
+    assert again[0] == FrameResult({1: 0.5}, {1: 10}, calibrated=False)
+    assert again[1] == FrameResult({1: 0.25}, {1: 20}, calibrated=True)
+
+
 def test_a_log_cut_at_any_byte_keeps_its_whole_lines(tmp_path):
     path = tmp_path / "results.jsonl"
     log = ResultLog(path)

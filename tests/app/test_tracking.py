@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import threading
 
 import numpy as np
@@ -13,6 +14,7 @@ import cyclevos
 from cyclevos.app import tracking
 from cyclevos.app.jobs import Job
 from cyclevos.app.result_log import FrameResult
+from cyclevos.network.calibration import PACKAGED_CALIBRATION
 from cyclevos.propagation.correction import PRESETS, Correction
 from cyclevos.propagation.propagator import Propagator
 
@@ -56,6 +58,38 @@ def test_every_frame_is_what_segment_gives(client, project, clip, lively_network
     expected = segmented(lively_network, clip, given, **how)
     for index, ids in enumerate(masks(client, project)):
         assert np.array_equal(ids, expected[index]), index
+
+
+def test_memory_is_the_networks_own_unless_the_project_says_otherwise(client, project, clip, square, lively_network):
+    assert client.json("GET", f"/projects/{project}")["settings"]["memory_every"] == "auto"
+    client.paint(project, 0, square)
+    seen = {}
+    for memory in ({}, {"memory_every": 2, "max_memory_frames": 3}, {"memory_every": "auto", "max_memory_frames": 3}):
+        saved = client.json("PATCH", f"/projects/{project}", json={"settings": memory})["settings"]
+        assert (
+            saved == {"size": "auto", "correction": "off", "memory_every": "auto", "max_memory_frames": "auto"} | memory
+        )
+        client.track(project)
+        expected = segmented(lively_network, clip, square, **memory)
+        seen[str(memory)] = np.stack(masks(client, project))
+        assert all(np.array_equal(ids, expected[index]) for index, ids in enumerate(seen[str(memory)]))
+    assert len({ids.tobytes() for ids in seen.values()}) > 1, "the settings count"
+
+
+@pytest.mark.parametrize("wrong", [0, 1.5, "5", "none", None, True])
+def test_a_memory_interval_is_a_number_or_auto(client, project, wrong):
+    answer = client.json("PATCH", f"/projects/{project}", 422, json={"settings": {"memory_every": wrong}})
+    assert "settings.memory_every" in answer["problem"]
+
+
+def test_projects_from_before_auto_keep_their_numbers(serve, clip, tmp_path):
+    project = serve().open(clip)
+    file = tmp_path / "projects" / project / "project.json"
+    held = json.loads(file.read_text())
+    held["settings"] = {"size": "auto", "memory_every": 5, "max_memory_frames": 8, "correction": "off"}
+    file.write_text(json.dumps(held))
+    settings = serve().json("GET", f"/projects/{project}")["settings"]
+    assert (settings["memory_every"], settings["max_memory_frames"]) == (5, 8)
 
 
 def test_a_run_goes_on_where_it_was_cancelled(serve, clip, lively_network, square, monkeypatch, steps):
@@ -332,6 +366,21 @@ def test_the_review_list_leaves_out_what_a_person_dealt_with(client, project, sq
     client.json("POST", f"/projects/{project}/frames/{review[0]['frame']}/accept", json={"accepted": True})
     later = client.json("GET", f"/projects/{project}")["review"]
     assert review[0]["frame"] not in [entry["frame"] for entry in later]
+
+
+def test_pages_are_told_whether_reliability_is_calibrated(client, project, square, monkeypatch, lively_network):
+    client.paint(project, 0, square)
+    client.track(project)
+    told = client.json("GET", f"/projects/{project}")
+    assert {row[2] for row in told["results"].values() if row[0]} == {False}
+    assert {entry["calibrated"] for entry in told["review"]} == {False}
+    before = {index: row[0] for index, row in told["results"].items()}
+    monkeypatch.setattr(lively_network, "calibration", PACKAGED_CALIBRATION)
+    client.track(project)  # the numbers are others now, so every frame is done again
+    told = client.json("GET", f"/projects/{project}")
+    assert {row[2] for row in told["results"].values() if row[0]} == {True}
+    assert {entry["calibrated"] for entry in told["review"]} == {True}
+    assert {index: row[0] for index, row in told["results"].items()} != before
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from cli_inputs import HEIGHT, WIDTH, save_frames, save_mask
 from PIL import Image
 
 from cyclevos.cli import main as command_line
-from cyclevos.network.checkpoints import save_weights
-from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.network.stm.checkpoints import save_weights
+from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
 from cyclevos.pictures.palette import DAVIS_PALETTE
 
 

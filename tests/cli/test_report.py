@@ -26,7 +26,8 @@ def test_runs_of_segment_dataset_are_compared(call, runs, davis, tmp_path):
     scores = call("evaluate", runs[0], "--dataset", davis, "--workers", "1", "--quiet").out
     j_and_f = re.match(r"J&F ([0-9.]+)", scores)[1]
     assert re.search(rf"^\| off \| \**{re.escape(j_and_f)}\** \|", text, re.MULTILINE)
-    assert re.search(r"^\| off \| 6 \|", text, re.MULTILINE), "reliability of two objects and one, two frames each"
+    row = re.search(r"^\| off \| uncalibrated \| 6 \|", text, re.MULTILINE)
+    assert row, "reliability of two objects and one, two frames each"
     alone = call("report", runs[0], *options, "--sequences", "bee", "--quiet")
     assert alone.code == 0, alone.err
     text = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")

@@ -49,7 +49,7 @@ def test_without_options_a_command_gets_its_own_defaults(run):
 def test_options_change_their_fields_alone(run):
     words = "--size 240 --max-memory-frames 3 --correction default --correction-set steps=2 --dtype float32 --save coco"
     segmentation, network, results, count = run(*words.split(), "--count", "2")
-    assert segmentation == SegmentationSettings(240, 5, 3, "forward", Correction.preset("default", steps=2))
+    assert segmentation == SegmentationSettings(240, "auto", 3, "forward", Correction.preset("default", steps=2))
     assert network == NetworkSettings(device="cpu", dtype="float32")
     assert results == OutputSettings(save=("coco",), review=3)
     assert count == 2

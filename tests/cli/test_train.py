@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from cyclevos.cli.train import train
 from cyclevos.errors import ConfigError, DatasetError, OutputError
-from cyclevos.network.weights import build_network, load_network
+from cyclevos.network.stm.family import build_network
+from cyclevos.network.weights import load_network
 from cyclevos.training.config import load_config
 
 app = typer.Typer()

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from cyclevos.jobs.manifest import MANIFEST, read_manifest
-from cyclevos.network.checkpoints import save_weights
+from cyclevos.network.stm.checkpoints import save_weights
 from cyclevos.pictures.palette import DAVIS_PALETTE
 
 pytest.importorskip("ray")

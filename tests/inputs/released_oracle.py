@@ -86,7 +86,7 @@ class ReleasedNetwork(nn.Module):
                 other = sum(masks[:, j : j + 1] for j in range(1, masks.shape[1]) if j != k)
                 other = torch.as_tensor(other).expand_as(own).clamp(0, 1)
             else:
-                other = 1 - own
+                other = (1 - own).clamp(0, 1)
             f16 = self.Encoder_M(self.pad(frame), self.pad(own), self.pad(other))[0]
             keys.append(self.KV_M_r4.Key(f16)), values.append(self.KV_M_r4.Value(f16))
         return torch.cat(keys), torch.cat(values)  # (K,C,h,w)
@@ -119,12 +119,36 @@ class ReleasedNetwork(nn.Module):
         top, left = (x.shape[-2] - size[0]) // 2, (x.shape[-1] - size[1]) // 2
         return x[..., top : top + size[0], left : left + size[1]]
 
+    def correct(self, frames, t, mask, first, steps, rate=180.0):
+        """Equation 5 by hand: the mask (1,K+1,H,W) of frame t after some steps, whatever values they give."""
+        truth, pixels = first[0], first[0, 0].numel()
+        y = mask[:, 1:].clone()
+        for _ in range(steps):
+            leaf = y.detach().requires_grad_()
+            with torch.enable_grad():
+                whole = torch.cat([1 - leaf.sum(1, keepdim=True), leaf], 1)
+                p = self.ask(frames[:1], [self.remember(frames[t : t + 1], whole)])[0]
+                entropy = -(p.clamp(min=1e-30).log() * truth).sum(0).flatten()
+                hardest = entropy.sort(descending=True).values[: round(0.4 * pixels)]
+                low, high = torch.minimum(p, truth)[1:], torch.maximum(p, truth)[1:]
+                iou = low.sum((1, 2)) / high.sum((1, 2))
+                loss = hardest.mean() + 1 - iou.mean()
+            (gradient,) = torch.autograd.grad(loss, leaf)
+            y = leaf.detach() - rate * gradient
+        return torch.cat([1 - y.sum(1, keepdim=True), y], 1)
+
     @torch.no_grad()
-    def run(self, frames, first, every=5):
-        """Frames (T,3,H,W) in [0,1], first masks one-hot (1,K+1,H,W): probabilities (T,K+1,H,W)."""
+    def run(self, frames, first, every=5, steps=0, rate=180.0):
+        """Frames (T,3,H,W) in [0,1], first masks one-hot (1,K+1,H,W): probabilities (T,K+1,H,W).
+
+        With steps, the mask of every n-th frame is corrected before it goes to memory, as the release does.
+        """
         kept, result = [], [first]
         for t in range(1, len(frames)):
-            previous = self.remember(frames[t - 1 : t], result[-1])
+            mask = result[-1]
+            if steps and t > 1 and (t - 1) % every == 0:
+                mask = self.correct(frames, t - 1, mask, first, steps, rate)
+            previous = self.remember(frames[t - 1 : t], mask)
             result.append(self.ask(frames[t : t + 1], [*kept, previous]))
             if (t - 1) % every == 0:
                 kept.append(previous)

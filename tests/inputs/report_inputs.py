@@ -35,7 +35,12 @@ def save(path: Path, ids: np.ndarray) -> None:
 
 
 def write_run(
-    folder: Path, shifts: dict[str, int], *, reliability: float | None = None, manifest: list[object] | None = None
+    folder: Path,
+    shifts: dict[str, int],
+    *,
+    reliability: float | None = None,
+    calibrated: bool = True,
+    manifest: list[object] | None = None,
 ) -> Path:
     """Masks shifted by so many pixels in each sequence; reliability falls from frame to frame."""
     for name, shift in shifts.items():
@@ -44,7 +49,9 @@ def write_run(
             save(folder / name / f"{frame}.png", squares(ids, index, shift))
         if reliability is not None:
             rows = [
-                ReliabilityRow("x", frame, i, reliability - 0.02 * n) for n, frame in enumerate(FRAMES[1:]) for i in ids
+                ReliabilityRow("x", frame, i, reliability - 0.02 * n, calibrated)
+                for n, frame in enumerate(FRAMES[1:])
+                for i in ids
             ]
             write_reliability(folder / name / "reliability.csv", rows)
     if manifest is not None:

@@ -9,8 +9,8 @@ from PIL import Image
 from cyclevos.jobs import segment_job
 from cyclevos.jobs.segment_job import SegmentJob
 from cyclevos.jobs.settings import OutputSettings
-from cyclevos.network.checkpoints import save_weights
 from cyclevos.network.settings import NetworkSettings
+from cyclevos.network.stm.checkpoints import save_weights
 from cyclevos.pictures.mask_files import MaskImage
 from cyclevos.propagation.settings import SegmentationSettings
 

@@ -23,8 +23,8 @@ from cyclevos.jobs.run_folder import OtherRunError
 from cyclevos.jobs.segment_job import SegmentRun
 from cyclevos.jobs.settings import OutputSettings
 from cyclevos.media.writers import MaskWriter
-from cyclevos.network.checkpoints import save_weights
 from cyclevos.network.settings import NetworkSettings
+from cyclevos.network.stm.checkpoints import save_weights
 from cyclevos.pictures.palette import DAVIS_PALETTE
 from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.settings import SegmentationSettings

@@ -17,7 +17,7 @@ from cyclevos.jobs.results import Results, made_from_masks, result_names
 from cyclevos.media.appearance import Appearance
 from cyclevos.media.open_source import open_source
 from cyclevos.pictures.mask_files import read_mask
-from cyclevos.propagation.propagator import Prediction
+from cyclevos.propagation.prediction import Prediction
 
 ALL = tuple(each.name for each in offered(RUN))
 PALETTE = bytes(range(255, -1, -1)) * 3

@@ -158,7 +158,7 @@ def test_a_state_that_is_not_the_runs_own_costs_time_and_no_results(job, stopped
 def test_the_size_that_auto_stands_for_is_recorded_and_may_be_given(job, stopped):
     stopped("float32")
     size = json.loads((job.output / "run.json").read_text())["signature"]["size"]
-    assert size == job.network.best_size()
+    assert size == job.network.traits().size
     explicit = replace(job, segmentation=replace(job.segmentation, size=size))
     assert run_job(with_dtype(explicit, "float32")).segmented == 10 - STOP_AT
 

@@ -13,13 +13,22 @@ from PIL import Image
 from cyclevos.errors import OutputError
 from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.frames import Frame
-from cyclevos.media.reliability_files import ReliabilityRow, ReliabilityWriter, read_reliability, write_review
+from cyclevos.media.reliability_files import (
+    ReliabilityRow,
+    ReliabilityWriter,
+    prediction_name,
+    read_reliability,
+    read_review_rows,
+    write_reliability,
+    write_review,
+)
 from cyclevos.media.timeline import write_timeline
 
 
-def write(writer, index, scores):
+def write(writer, index, scores, *, calibrated=True):
     image = np.zeros((4, 5, 3), np.uint8)
-    writer.write(FrameResult(Frame(index, f"f{index}", image), image[..., 0], reliability=scores))
+    frame = Frame(index, f"f{index}", image)
+    writer.write(FrameResult(frame, image[..., 0], reliability=scores, calibrated=calibrated))
 
 
 def test_lines_in_the_frames_order_and_none_for_given_masks(tmp_path):
@@ -27,11 +36,42 @@ def test_lines_in_the_frames_order_and_none_for_given_masks(tmp_path):
     with ReliabilityWriter(path, "clip, one") as writer:
         write(writer, 10, {5: 0.25, 2: 1.0})
         write(writer, 0, {})
-        write(writer, 9, {2: 0.5})
-    expected = 'sequence,frame,object_id,reliability\n"clip, one",f9,2,0.5000\n'
-    expected += '"clip, one",f10,2,1.0000\n"clip, one",f10,5,0.2500\n'
+        write(writer, 9, {2: 0.5}, calibrated=False)
+    expected = 'sequence,frame,object_id,reliability,calibration\n"clip, one",f9,2,0.5000,uncalibrated\n'
+    expected += '"clip, one",f10,2,1.0000,calibrated\n"clip, one",f10,5,0.2500,calibrated\n'
     assert path.read_text() == expected
     assert read_reliability(path)[2] == ReliabilityRow("clip, one", "f10", 5, 0.25)
+    assert [row.calibrated for row in read_reliability(path)] == [False, True, True]
+
+
+def test_a_file_of_an_earlier_version_is_read_and_goes_on(tmp_path):
+    path = tmp_path / "reliability.csv"
+    path.write_text("sequence,frame,object_id,reliability\nclip,f1,1,0.5000\n")
+    assert read_reliability(path) == [ReliabilityRow("clip", "f1", 1, 0.5)]
+    with ReliabilityWriter(path, "clip", resume=True) as again:
+        write(again, 2, {1: 0.25}, calibrated=False)
+    assert [(row.frame, row.calibrated) for row in read_reliability(path)] == [("f1", True), ("f2", False)]
+    listed = {"count": 1, "review": [], "frames": [{"sequence": "a", "frame": "b", "object_id": 1, "reliability": 0.5}]}
+    (tmp_path / "reliability.json").write_text(json.dumps(listed))
+    assert read_review_rows(tmp_path / "reliability.json") == (1, [ReliabilityRow("a", "b", 1, 0.5)])
+
+
+def test_one_uncalibrated_number_names_them_all(tmp_path):
+    rows = [ReliabilityRow("clip", "f1", 1, 0.5), ReliabilityRow("clip", "f2", 1, 0.5, calibrated=False)]
+    assert prediction_name(rows[:1]) == "predicted J"
+    assert prediction_name(rows) == "predicted J, uncalibrated"
+    write_reliability(tmp_path / "reliability.csv", rows)
+    assert read_reliability(tmp_path / "reliability.csv") == rows
+    assert [entry["calibrated"] for entry in write_review(tmp_path / "reliability.json", rows, 2)] == [True, False]
+    assert read_review_rows(tmp_path / "reliability.json") == (2, rows)
+
+
+@pytest.mark.parametrize("end", [",sure", "", ",calibrated,more"])
+def test_a_row_that_does_not_say_whether_it_is_calibrated_is_refused(tmp_path, end):
+    path = tmp_path / "reliability.csv"
+    path.write_text(f"sequence,frame,object_id,reliability,calibration\nclip,f1,1,0.5{end}\n")
+    with pytest.raises(OutputError, match="line 2: expected sequence,frame,object_id,reliability,calibration"):
+        read_reliability(path)
 
 
 @pytest.mark.parametrize("cut", [0, 3, 9])
@@ -88,7 +128,13 @@ def test_the_review_lists_the_worst_object_of_frames_apart(tmp_path):
     rows[10] = rows[10]._replace(reliability=0.1)
     rows[12] = rows[12]._replace(reliability=0.2)
     review = write_review(tmp_path / "reliability.json", rows, 3)
-    assert review[0] == {"sequence": "clip", "frame": "00005", "object_id": 1, "reliability": 0.1}
+    assert review[0] == {
+        "sequence": "clip",
+        "frame": "00005",
+        "object_id": 1,
+        "reliability": 0.1,
+        "calibrated": True,
+    }
     numbers = [int(entry["frame"]) for entry in review]
     assert min(abs(a - b) for a in numbers for b in numbers if a != b) > 2
     stored = json.loads((tmp_path / "reliability.json").read_text())

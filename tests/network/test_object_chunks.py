@@ -29,7 +29,7 @@ def outcome(network, scene, at_once):
     known = torch.ones(5, memory.key.flatten(2).shape[2], dtype=torch.bool)
     known[3, :5] = False
     query = network.encode_query(frames[1:])
-    logits = network.segment(query, memory.key.flatten(2), memory.value.flatten(2), present, known)
+    logits = network.segment(query, memory.alone()._replace(known=known), present).logits
     return memory.key, memory.value, logits.softmax(dim=1)
 
 

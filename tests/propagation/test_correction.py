@@ -17,9 +17,9 @@ from cyclevos import Correction
 from cyclevos.cycle import reconstruct_reference, reconstruction_iou
 from cyclevos.errors import ConfigError
 from cyclevos.losses import mask_loss
-from cyclevos.network.stm import SpaceTimeMemoryNetwork
-from cyclevos.propagation.descent import correct
-from cyclevos.propagation.memory_bank import MemoryPolicy
+from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
+from cyclevos.network.traits import MemoryPolicy
+from cyclevos.propagation.descent import Subject, correct
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.propagation.references import References
 
@@ -40,18 +40,18 @@ def question(network, images, ids):
     objects = tuple(int(i) for i in np.unique(ids) if i)
     hard = torch.stack([torch.from_numpy(ids == i) for i in (0, *objects)]).double()
     soft = 0.8 * hard + 0.2 / len(hard)
-    return network.prepare_memory(tensor(images[2])), soft, references.reached(), objects
+    return Subject(2, network.prepare_memory(tensor(images[2]))), soft, references.reached(), objects
 
 
-def reconstructed(network, prepared, mask, reference, objects):
+def reconstructed(network, subject, mask, reference, objects):
     """Logits of the reference's mask, reconstructed from a mask (K+1,H,W), and the objects asked for."""
     present = torch.ones(1, len(objects), dtype=torch.bool)
-    memory = network.encode_memory(prepared, mask[None], present)
+    memory = network.encode_memory(subject.prepared, mask[None], present)
     return reconstruct_reference(network, memory, reference.query, present), present
 
 
-def loss_of(network, prepared, mask, reference, objects):
-    logits, present = reconstructed(network, prepared, mask, reference, objects)
+def loss_of(network, subject, mask, reference, objects):
+    logits, present = reconstructed(network, subject, mask, reference, objects)
     return mask_loss(logits, reference.labels(objects), present).total
 
 
@@ -61,23 +61,23 @@ def predictions(network, images, ids, **options):
 
 
 def test_the_check_has_the_right_gradient(exact, images, square):
-    prepared, mask, (reference,), objects = question(exact, images, square)
+    subject, mask, (reference,), objects = question(exact, images, square)
     spot = (1, slice(9, 11), slice(8, 10))
     soft = mask[spot].clone().requires_grad_()
 
     def loss(value):
         moved = mask.clone()
         moved[spot] = value
-        return loss_of(exact, prepared, moved, reference, objects)
+        return loss_of(exact, subject, moved, reference, objects)
 
     assert torch.autograd.gradcheck(loss, (soft,), eps=1e-5, atol=1e-5)
 
 
 def test_one_plain_step_is_equation_5(exact, images, square, strip):
-    prepared, mask, references, objects = question(exact, images, square + strip)
+    subject, mask, references, objects = question(exact, images, square + strip)
     leaf = mask.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(loss_of(exact, prepared, leaf, references[0], objects), leaf)
-    corrected = correct(exact, prepared, mask, references, objects, Correction(steps=1, rate=3.0))
+    (gradient,) = torch.autograd.grad(loss_of(exact, subject, leaf, references[0], objects), leaf)
+    corrected = correct(exact, subject, mask, references, objects, Correction(steps=1, rate=3.0))
     torch.testing.assert_close(corrected.probabilities[1:], (mask - 3.0 * gradient)[1:])
     assert gradient.abs().max() > 0
 
@@ -91,30 +91,32 @@ def test_a_rate_per_pixel_means_the_hardest_pixels(exact, images, square):
 
 
 def test_the_loss_does_not_rise_at_a_small_rate(exact, images, square, strip):
-    prepared, mask, references, objects = question(exact, images, square + strip)
+    subject, mask, references, objects = question(exact, images, square + strip)
     losses = []
     for steps in range(5):
-        corrected = correct(exact, prepared, mask, references, objects, Correction(steps=steps, rate=0.5))
-        losses.append(float(loss_of(exact, prepared, corrected.probabilities, references[0], objects)))
+        corrected = correct(exact, subject, mask, references, objects, Correction(steps=steps, rate=0.5))
+        losses.append(float(loss_of(exact, subject, corrected.probabilities, references[0], objects)))
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < losses[0]
 
 
 def test_better_never_ends_below_where_it_began(exact, images, square):
-    prepared, mask, references, objects = question(exact, images, square)
+    subject, mask, references, objects = question(exact, images, square)
     for rate in (1.0, 1e4):
-        corrected = correct(exact, prepared, mask, references, objects, Correction(rate=rate, accept="better"))
+        corrected = correct(exact, subject, mask, references, objects, Correction(rate=rate, accept="better"))
         assert corrected.after >= corrected.before
         if corrected.after == corrected.before:
             torch.testing.assert_close(corrected.probabilities, mask)
-        features = exact.encode_memory(prepared, corrected.probabilities[None], torch.ones(1, 1, dtype=torch.bool))
+        features = exact.encode_memory(
+            subject.prepared, corrected.probabilities[None], torch.ones(1, 1, dtype=torch.bool)
+        )
         torch.testing.assert_close(corrected.memory, features)
 
 
-def reconstructed_previous(network, prepared, mask, previous, objects):
+def reconstructed_previous(network, subject, mask, previous, objects):
     """Soft J (K,) of the previous frame's mask."""
     with torch.no_grad():
-        logits, present = reconstructed(network, prepared, mask, previous, objects)
+        logits, present = reconstructed(network, subject, mask, previous, objects)
         return reconstruction_iou(logits, previous.labels(objects), present)[0]
 
 
@@ -129,22 +131,24 @@ def previous_frames(network, images, ids):
 def test_consistent_takes_for_each_object_the_last_mask_that_reconstructs_the_previous_frame(
     exact, images, square, strip
 ):
-    prepared, mask, references, objects = question(exact, images, square + strip)
+    subject, mask, references, objects = question(exact, images, square + strip)
     seen = set()
     for rate in (0.5, 5.0, 50.0, 1e4):
         path = [mask] + [
-            correct(exact, prepared, mask, references, objects, Correction(steps=n, rate=rate)).probabilities
+            correct(exact, subject, mask, references, objects, Correction(steps=n, rate=rate)).probabilities
             for n in (1, 2)
         ]
         for previous in previous_frames(exact, images, square + strip):
-            scores = [reconstructed_previous(exact, prepared, m, previous, objects) for m in path]
+            scores = [reconstructed_previous(exact, subject, m, previous, objects) for m in path]
             how = Correction(steps=2, rate=rate, accept="consistent")
-            corrected = correct(exact, prepared, mask, references, objects, how, previous=previous)
+            corrected = correct(exact, subject, mask, references, objects, how, previous=previous)
             chosen = [max(n for n in range(3) if n == 0 or scores[n][k] >= scores[0][k]) for k in range(len(objects))]
             for k, n in enumerate(chosen):
                 torch.testing.assert_close(corrected.probabilities[k + 1], path[n][k + 1])
             assert corrected.kept == any(chosen)
-            features = exact.encode_memory(prepared, corrected.probabilities[None], torch.ones(1, 2, dtype=torch.bool))
+            features = exact.encode_memory(
+                subject.prepared, corrected.probabilities[None], torch.ones(1, 2, dtype=torch.bool)
+            )
             torch.testing.assert_close(corrected.memory, features)
             seen.add(tuple(chosen))
     assert {n for chosen in seen for n in chosen} == {0, 1, 2}
@@ -152,9 +156,9 @@ def test_consistent_takes_for_each_object_the_last_mask_that_reconstructs_the_pr
 
 
 def test_what_never_reconstructs_the_previous_frame_is_taken_back(exact, images, square):
-    prepared, mask, references, objects = question(exact, images, square)
+    subject, mask, references, objects = question(exact, images, square)
     results = [
-        correct(exact, prepared, mask, references, objects, how, previous=previous)
+        correct(exact, subject, mask, references, objects, how, previous=previous)
         for previous in previous_frames(exact, images, square)
         for how in (Correction(steps=2, rate=rate, accept="consistent") for rate in (1.0, 1e4))
     ]
@@ -167,13 +171,13 @@ def test_what_never_reconstructs_the_previous_frame_is_taken_back(exact, images,
 
 
 def test_a_step_that_leaves_no_numbers_is_taken_back(exact, images, square):
-    prepared, mask, references, objects = question(exact, images, square)
+    subject, mask, references, objects = question(exact, images, square)
     previous = next(iter(previous_frames(exact, images, square)))
     how = Correction(steps=2, rate=1e308, rate_unit="pixel")
-    wild = correct(exact, prepared, mask, references, objects, how)
+    wild = correct(exact, subject, mask, references, objects, how)
     assert not torch.isfinite(wild.probabilities).all()
     how = replace(how, accept="consistent")
-    tame = correct(exact, prepared, mask, references, objects, how, previous=previous)
+    tame = correct(exact, subject, mask, references, objects, how, previous=previous)
     assert torch.isfinite(tame.probabilities).all()
 
 
@@ -203,11 +207,11 @@ def test_the_previous_frame_is_judged_as_it_was_output(lively_network, images, s
 
 
 def test_growth_is_in_proportion_to_what_was_there(exact, images, square):
-    prepared, _, references, objects = question(exact, images, square)
+    subject, _, references, objects = question(exact, images, square)
     foreground = torch.linspace(0, 1, square.size, dtype=torch.float64).view(square.shape)
     mask = torch.stack([1 - foreground, foreground])
-    free = correct(exact, prepared, mask, references, objects, Correction(steps=1, rate=50.0))
-    held = correct(exact, prepared, mask, references, objects, Correction(steps=1, rate=50.0, grow_from=0.4))
+    free = correct(exact, subject, mask, references, objects, Correction(steps=1, rate=50.0))
+    held = correct(exact, subject, mask, references, objects, Correction(steps=1, rate=50.0, grow_from=0.4))
     wanted, got = (c.probabilities[1] - foreground for c in (free, held))
     share = (foreground / 0.4).clamp(max=1)
     assert (wanted > 0).any()
@@ -216,15 +220,15 @@ def test_growth_is_in_proportion_to_what_was_there(exact, images, square):
 
 
 def test_the_hardest_pixels_are_as_many_as_asked_for(exact, images, square):
-    prepared, mask, references, objects = question(exact, images, square)
+    subject, mask, references, objects = question(exact, images, square)
     moves = []
     for share in (0.1, 1.0):
         leaf = mask.clone().requires_grad_()
-        logits, present = reconstructed(exact, prepared, leaf, references[0], objects)
+        logits, present = reconstructed(exact, subject, leaf, references[0], objects)
         loss = mask_loss(logits, references[0].labels(objects), present, share).total
         (gradient,) = torch.autograd.grad(loss, leaf)
         how = Correction(steps=1, rate=3.0, hard_fraction=share)
-        corrected = correct(exact, prepared, mask, references, objects, how).probabilities
+        corrected = correct(exact, subject, mask, references, objects, how).probabilities
         torch.testing.assert_close(corrected[1:], (mask - 3.0 * gradient)[1:])
         moves.append(corrected - mask)
     assert not torch.allclose(*moves)
@@ -232,12 +236,12 @@ def test_the_hardest_pixels_are_as_many_as_asked_for(exact, images, square):
 
 @pytest.mark.parametrize("choice", ["latest", "all"])
 def test_each_object_is_asked_of_its_own_last_reference_or_of_all(exact, images, square, strip, choice):
-    prepared, mask, _, objects = question(exact, images, square + strip)
+    subject, mask, _, objects = question(exact, images, square + strip)
     references = References(exact)
     references.add(0, tensor(images[0]), torch.from_numpy(square + strip))
     references.add(1, tensor(images[1]), torch.from_numpy(np.roll(strip, 2, axis=1)))
     leaf = mask.clone().requires_grad_()
-    memory = exact.encode_memory(prepared, leaf[None], torch.ones(1, 2, dtype=torch.bool))
+    memory = exact.encode_memory(subject.prepared, leaf[None], torch.ones(1, 2, dtype=torch.bool))
     losses = []
     first = [True, choice == "all"]
     for reference, who in zip(references.reached(), torch.tensor([first, [False, True]]), strict=True):
@@ -245,7 +249,7 @@ def test_each_object_is_asked_of_its_own_last_reference_or_of_all(exact, images,
         losses.append(mask_loss(logits, reference.labels(objects), who[None]).total)
     (gradient,) = torch.autograd.grad(sum(losses) / 2, leaf)
     how = Correction(steps=1, rate=3.0, reference=choice)
-    corrected = correct(exact, prepared, mask, references.reached(), objects, how)
+    corrected = correct(exact, subject, mask, references.reached(), objects, how)
     torch.testing.assert_close(corrected.probabilities[1:], (mask - 3.0 * gradient)[1:])
     assert all((corrected.probabilities[k] != mask[k]).any() for k in (1, 2))
 
@@ -271,12 +275,12 @@ def test_steps_end_where_the_reference_comes_back_well_enough(exact, images, squ
 
 
 def test_objects_that_the_previous_frame_does_not_show_keep_the_last_step(exact, images, square, strip):
-    prepared, mask, references, objects = question(exact, images, square + strip)
+    subject, mask, references, objects = question(exact, images, square + strip)
     for rate in (0.5, 5.0, 50.0, 1e4):
-        last = correct(exact, prepared, mask, references, objects, Correction(steps=2, rate=rate)).probabilities
+        last = correct(exact, subject, mask, references, objects, Correction(steps=2, rate=rate)).probabilities
         how = Correction(steps=2, rate=rate, accept="consistent")
         for previous in (*previous_frames(exact, images, square), *previous_frames(exact, images, strip)):
-            kept = correct(exact, prepared, mask, references, objects, how, previous=previous).probabilities
+            kept = correct(exact, subject, mask, references, objects, how, previous=previous).probabilities
             other = 2 if previous.objects == (1,) else 1
             torch.testing.assert_close(kept[other], last[other])
 
@@ -296,21 +300,21 @@ def test_a_good_enough_mask_is_left_alone(exact, images, square):
 
 
 def test_projection_leaves_probabilities(exact, images, square, strip):
-    prepared, mask, references, objects = question(exact, images, square + strip)
-    wild = correct(exact, prepared, mask, references, objects, Correction(rate=1e5)).probabilities
-    tame = correct(exact, prepared, mask, references, objects, Correction(rate=1e5, project=True)).probabilities
+    subject, mask, references, objects = question(exact, images, square + strip)
+    wild = correct(exact, subject, mask, references, objects, Correction(rate=1e5)).probabilities
+    tame = correct(exact, subject, mask, references, objects, Correction(rate=1e5, project=True)).probabilities
     assert not 0 <= wild.min() <= wild.max() <= 1
     assert -1e-9 <= tame.min() <= tame.max() <= 1 + 1e-9
     torch.testing.assert_close(tame.sum(dim=0), torch.ones_like(tame[0]))
 
 
 def test_objects_the_reference_does_not_show_are_left_alone(exact, images, square, strip):
-    prepared, mask, _, objects = question(exact, images, square + strip)
+    subject, mask, _, objects = question(exact, images, square + strip)
     references = References(exact)
     references.add(0, tensor(images[0]), torch.from_numpy(square))
     for project in (False, True):
         how = Correction(rate=1e3, project=project)
-        corrected = correct(exact, prepared, mask, references.reached(), objects, how).probabilities
+        corrected = correct(exact, subject, mask, references.reached(), objects, how).probabilities
         assert torch.equal(corrected[2], mask[2])
         assert not torch.equal(corrected[1], mask[1])
         assert corrected[0].min() >= -1e-9 or not project
@@ -318,12 +322,12 @@ def test_objects_the_reference_does_not_show_are_left_alone(exact, images, squar
 
 @pytest.mark.parametrize("case", ["vanished", "no reference"])
 def test_nothing_to_ask_changes_nothing(exact, images, square, case):
-    prepared, mask, references, objects = question(exact, images, square)
+    subject, mask, references, objects = question(exact, images, square)
     if case == "vanished":
         mask = torch.stack([torch.ones_like(mask[0]), torch.zeros_like(mask[0])])
     else:
         references = []
-    corrected = correct(exact, prepared, mask, references, objects, Correction())
+    corrected = correct(exact, subject, mask, references, objects, Correction())
     assert corrected.probabilities is mask
     assert corrected.steps == 0
     assert math.isnan(corrected.before)
@@ -427,8 +431,8 @@ def test_each_corrected_frame_says_what_was_done(lively_network, images, square,
     done = []
     plain = propagator_module.correct
 
-    def spy(network, prepared, mask, *args, **rest):
-        done.append((mask, plain(network, prepared, mask, *args, **rest)))
+    def spy(network, subject, mask, *args, **rest):
+        done.append((mask, plain(network, subject, mask, *args, **rest)))
         return done[-1][1]
 
     monkeypatch.setattr(propagator_module, "correct", spy)

@@ -7,7 +7,7 @@ import pytest
 
 import cyclevos
 from cyclevos import Correction
-from cyclevos.propagation.memory_bank import MemoryPolicy
+from cyclevos.network.traits import MemoryPolicy
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.propagation.references import shrink_ids
 

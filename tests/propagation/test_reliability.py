@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -11,11 +13,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import cyclevos
 from cyclevos.cycle import reconstruct_reference, reconstruction_iou
 from cyclevos.errors import WeightsError
-from cyclevos.network.protocol import QueryFeatures
-from cyclevos.propagation.memory_bank import MemoryPolicy
+from cyclevos.network.calibration import PACKAGED_CALIBRATION
+from cyclevos.network.stm.features import QueryFeatures
+from cyclevos.network.traits import MemoryPolicy
+from cyclevos.propagation.predictor import SHARES, SIGNALS, Predictor, load_predictor, log_odds, uncalibrated
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.propagation.references import Reference, References
-from cyclevos.propagation.reliability import SIGNALS, Predictor, Reliability, load_predictor
+from cyclevos.propagation.reliability import Reliability
 
 
 def echo(signal: str) -> Predictor:
@@ -49,7 +53,7 @@ def observed(reliability, mask, sureness=0.9):
     query = QueryFeatures(torch.empty(0), (torch.empty(0),) * 3, (64, 96))
     foreground = torch.where(mask > 0, sureness, 1 - sureness)
     probabilities = torch.stack([1 - foreground, foreground])
-    known = [Reference(query, torch.empty(0), square_at(16), (7,))]
+    known = [Reference(0, query, torch.empty(0), square_at(16), (7,))]
     return keep(reliability, None, probabilities, (7,), known)
 
 
@@ -133,7 +137,7 @@ def test_an_object_is_held_against_the_last_reference_that_shows_it():
     query = QueryFeatures(torch.empty(0), (torch.empty(0),) * 3, (64, 96))
     half = square_at(16)
     half[32:] = 0
-    known = [Reference(query, torch.empty(0), shown, (7,)) for shown in (square_at(16), half)]
+    known = [Reference(0, query, torch.empty(0), shown, (7,)) for shown in (square_at(16), half)]
     probabilities = torch.stack([square_at(32) == 0, square_at(32) > 0]).float()
     keep(reliability, None, probabilities, (7,), known)
     assert signals(reliability, 7)["area"] == pytest.approx(np.log(2), abs=1e-3)
@@ -232,8 +236,78 @@ def test_the_prediction_is_what_the_mask_claims_times_the_trust_in_it():
     np.testing.assert_allclose(predictor(rows).numpy(), claims * trusted, rtol=1e-6)
 
 
-def test_a_file_that_is_no_predictor_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    "tensors", [{"mean": torch.zeros(3)}, {**load_predictor()._asdict(), "output": torch.zeros(3)}]
+)
+def test_a_file_that_is_no_predictor_is_refused(tmp_path, tensors):
     path = tmp_path / "other.safetensors"
-    save_file({"mean": torch.zeros(3)}, path)
+    save_file(tensors, path)
     with pytest.raises(WeightsError, match="no reliability predictor for the signals expected"):
         load_predictor(path)
+    path.write_bytes(b"{}")
+    with pytest.raises(WeightsError, match="no reliability predictor"):
+        load_predictor(path)
+
+
+def rows(**values):
+    """Signals of as many masks as each has values; shares are given as such."""
+    table = torch.zeros(len(next(iter(values.values()))), len(SIGNALS))
+    for name, column in values.items():
+        table[:, SIGNALS.index(name)] = torch.tensor([log_odds(v) if name in SHARES else v for v in column])
+    return table
+
+
+def test_the_formula_of_every_network_by_hand():
+    table = rows(
+        expected=[0.9, 0.9, 0.9, 0.8, 0.0],
+        cycle=[1.0, 0.25, 0.5, 0.1, 1.0],
+        area=[0.0, 0.0, np.log(0.25), np.log(0.1), 3.0],
+    )
+    np.testing.assert_allclose(uncalibrated(table).numpy(), [0.9, 0.45, 0.45, 0.8 * 0.2 * 0.2, 0.0], atol=1e-5)
+
+
+def test_the_formula_is_a_share_whatever_the_signals():
+    table = 40 * torch.randn(200, len(SIGNALS), generator=torch.Generator().manual_seed(0))
+    found = uncalibrated(table)
+    assert found.min() >= 0
+    assert found.max() <= 1
+    assert found.unique().numel() > 20
+
+
+def test_a_network_without_a_predictor_is_uncalibrated_and_says_so(lively_network, images, square):
+    propagator = Propagator(lively_network, None, MemoryPolicy())
+    assert not propagator.reliability.calibrated
+    assert propagator.reliability.record() == {"calibrated": False, "predictor_sha256": None}
+    for index in range(4):
+        prediction = propagator.step(index, images[index], square if index == 0 else None)
+        assert not prediction.calibrated
+    expected = uncalibrated(propagator.reliability.signals[1][None]).item()
+    assert prediction.reliability == {1: pytest.approx(expected)}
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward", "both"])
+def test_a_network_with_a_predictor_is_calibrated_in_every_direction(
+    lively_network, images, square, direction, monkeypatch
+):
+    masks = {0: square, 9: square}
+    plain = list(cyclevos.segment(lively_network, images, masks, size=None, direction=direction))
+    monkeypatch.setattr(lively_network, "calibration", PACKAGED_CALIBRATION)
+    fitted = list(cyclevos.segment(lively_network, images, masks, size=None, direction=direction))
+    assert [(p.calibrated, q.calibrated) for p, q in zip(plain, fitted, strict=True)] == [(False, True)] * 10
+    assert all((p.ids == q.ids).all() for p, q in zip(plain, fitted, strict=True))
+    assert plain[5].reliability != fitted[5].reliability
+
+
+def test_a_predictor_that_cannot_be_used_is_warned_of_once(tmp_path, caplog, lively_network, monkeypatch):
+    path = tmp_path / "last.reliability.safetensors"
+    path.write_bytes(b"broken")
+    monkeypatch.setattr(lively_network, "calibration", path)
+    assert not Reliability(lively_network).calibrated
+    assert not Reliability(lively_network).calibrated
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "Reliability is uncalibrated" in caplog.text
+    path.write_bytes(PACKAGED_CALIBRATION.read_bytes())
+    os.utime(path, ns=(1, 1))  # written again, whatever the clock's resolution
+    assert Reliability(lively_network).calibrated
+    path.unlink()
+    assert not Reliability(lively_network).calibrated

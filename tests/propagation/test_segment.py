@@ -14,8 +14,8 @@ import cyclevos
 from cyclevos import Correction
 from cyclevos.errors import ConfigError, MaskError, OutputError, VideoError
 from cyclevos.media.open_source import open_source
-from cyclevos.network.stm import SpaceTimeMemoryNetwork
-from cyclevos.propagation.memory_bank import MemoryPolicy
+from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
+from cyclevos.network.traits import MemoryPolicy
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.propagation.segment import segment_frames
 
@@ -87,7 +87,7 @@ def test_an_object_beside_an_empty_slot_gives_the_mask_it_gives_alone(lively_net
         table = torch.tensor(present)
         memory = lively_network.encode_memory(lively_network.prepare_memory(frame[:1]), probabilities, table)
         query = lively_network.encode_query(frame[1:])
-        logits = lively_network.segment(query, memory.key.flatten(2), memory.value.flatten(2), table)
+        logits = lively_network.segment(query, memory.alone(), table).logits
         results.append(logits.softmax(dim=1)[0])
     torch.testing.assert_close(results[1][:2], results[0], atol=1e-5, rtol=0)
     assert results[1][2].max() < 1e-5
@@ -120,6 +120,22 @@ def test_objects_the_annotation_does_not_show_are_predicted_on_its_background(li
     assert other.max() > 0.1, "a test that sees nothing proves nothing"
     np.testing.assert_allclose(predictions[3].probabilities[2].numpy(), other, atol=1e-5)
     assert predictions[4].object_ids == (1, 5)
+
+
+@pytest.mark.parametrize("again", [0, 2, 4])
+def test_a_frame_that_is_given_again_keeps_its_last_mask_alone(lively_network, images, square, again):
+    """The mask given first, wrong, must leave no trace in memory, also when the frame was given frames ago."""
+    wrong = np.zeros_like(square)
+    wrong[:, :20] = 1
+    propagators = [Propagator(lively_network, None, MemoryPolicy(2, None)) for _ in range(2)]
+    for propagator, first in zip(propagators, (wrong, square), strict=True):
+        propagator.step(0, images[0], first)
+        for index in range(1, again + 1):
+            propagator.step(index, images[index], square)  # given, so that it does not depend on the first mask
+        propagator.step(0, images[0], square)
+    mistaken, right = (propagator.step(5, images[5]) for propagator in propagators)
+    assert len(propagators[0]._bank) == len(propagators[1]._bank) == 2 + again
+    torch.testing.assert_close(mistaken.probabilities, right.probabilities, atol=1e-6, rtol=0)
 
 
 def test_a_second_annotation_of_an_object_guides_what_follows(lively_network, images, square):

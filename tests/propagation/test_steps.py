@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from operator import attrgetter
 from typing import ClassVar
 
 import numpy as np
@@ -15,10 +16,10 @@ import cyclevos.propagation.descent as descent_module
 import cyclevos.propagation.outcome as outcome_module
 import cyclevos.propagation.propagator as propagator_module
 from cyclevos import Correction
-from cyclevos.propagation.memory_bank import MemoryPolicy
+from cyclevos.network.traits import MemoryPolicy
+from cyclevos.network.transfer import download, pack, unpack
 from cyclevos.propagation.network_frame import encode_frames
 from cyclevos.propagation.propagator import Propagator
-from cyclevos.propagation.transfer import download, pack, unpack
 
 STAGES = [
     ("network", "encode_query"),
@@ -28,7 +29,7 @@ STAGES = [
     ("reliability", "observe"),
     ("reliability", "judge"),
     ("_bank", "write"),
-    ("_bank", "_reserve"),
+    ("_bank._memory", "_reserve"),
     (propagator_module, "correct"),
     (propagator_module, "fit_frame"),
     (propagator_module, "most_probable"),
@@ -58,7 +59,7 @@ def test_a_step_that_fails_anywhere_can_be_repeated(lively_network, images, squa
     for index, image in enumerate(images[:6]):
         expected = plain.step(index, image, masks.get(index))
         before, frames = failing.snapshot(), failing._bank.frames
-        place = owner if not isinstance(owner, str) else getattr(failing, owner)
+        place = owner if not isinstance(owner, str) else attrgetter(owner)(failing)
         try:
             with monkeypatch.context() as patched:
                 patched.setattr(place, stage, fail)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from cyclevos import Correction
 from cyclevos.errors import ConfigError, MaskError
-from cyclevos.propagation.memory_bank import MemoryPolicy
+from cyclevos.network.traits import MemoryPolicy
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.propagation.segment import segment_frames
 from cyclevos.propagation.together import ClipEnd, ClipFrame, ClipRun, segment_together

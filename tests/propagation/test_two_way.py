@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cyclevos.propagation.propagator import Prediction
+from cyclevos.propagation.prediction import Prediction
 from cyclevos.propagation.two_way import BackwardPass
 
 

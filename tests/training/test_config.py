@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cyclevos.errors import ConfigError
-from cyclevos.network.spec import SPECS
+from cyclevos.network.stm.spec import SPECS
 from cyclevos.training.config import load_config, presets
 from cyclevos.training.schema import TrainingConfig
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from cyclevos.losses import mask_loss
-from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
 from cyclevos.training.objective import CyclicObjective, ObjectiveConfig
 
 SLOTS, SIZE = 2, 32
@@ -23,14 +23,15 @@ class Recorder:
         self._segment = network.segment
         network.segment = self.segment  # type: ignore[method-assign]
 
-    def segment(self, query, key, value, present, known=None):
-        logits = self._segment(query, key, value, present, known)
+    def segment(self, query, memory, present, state=None):
+        answer = self._segment(query, memory, present, state)
+        logits = answer.logits
         if logits.requires_grad:
             logits.retain_grad()
         self.logits.append(logits)
         self.present.append(present.tolist())
-        self.cells.append(key.shape[2])
-        return logits
+        self.cells.append(memory.key.shape[2])
+        return answer
 
 
 @pytest.fixture

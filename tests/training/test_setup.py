@@ -9,9 +9,9 @@ from PIL import Image
 
 from cyclevos.datasets.augmentation import Motion
 from cyclevos.errors import ConfigError, DatasetError
-from cyclevos.network.checkpoints import save_weights
-from cyclevos.network.spec import SPECS, NetworkSpec
-from cyclevos.network.weights import build_network
+from cyclevos.network.stm.checkpoints import save_weights
+from cyclevos.network.stm.family import build_network
+from cyclevos.network.stm.spec import SPECS, NetworkSpec
 from cyclevos.training.schema import NetworkConfig, OptimiserConfig, TrainingConfig
 from cyclevos.training.setup import build_dataset, build_optimiser, build_schedule, build_trained_network
 

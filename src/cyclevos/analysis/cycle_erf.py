@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from cyclevos.errors import ConfigError, MaskError
-from cyclevos.geometry import frame_tensor, network_size, resize_frame
 from cyclevos.masks import object_ids
 from cyclevos.network.protocol import MemoryNetwork
+from cyclevos.propagation.autograd_mode import require_gradients
 from cyclevos.propagation.correction import Correction
-from cyclevos.propagation.descent import descend
+from cyclevos.propagation.descent import Subject, descend
+from cyclevos.propagation.network_frame import fit_frame
 from cyclevos.propagation.references import References, shrink_ids
 from cyclevos.propagation.segment import check_masks
 
@@ -54,7 +55,7 @@ def cycle_erf(
 
     Raises:
         MaskError: the mask shows no object, differs in size from the frames, or holds values that are not ids.
-        ConfigError: ``steps`` is below 1, or the rate is not positive.
+        ConfigError: ``steps`` is below 1, the rate is not positive, or the network has no gradients.
     """
     ids = np.asarray(mask)
     if ids.shape != reference.shape[:2] or frame.shape != reference.shape:
@@ -68,19 +69,17 @@ def cycle_erf(
     how = Correction(steps=steps, rate=rate)
     if not steps:
         raise ConfigError("Cycle-ERF starts from an empty mask, so steps must be at least 1.", "Give 1 step or more.")
-    inside = network_size((ids.shape[0], ids.shape[1]), network.spec.size if size == "auto" else size)
-    parameter = next(iter(network.parameters()))
-
-    def encoded(image: NDArray[np.uint8]) -> Any:
-        return resize_frame(frame_tensor(image).to(parameter.device), inside)[None].to(parameter.dtype)
-
-    references = References(network)
-    references.add(0, encoded(reference), shrink_ids(ids, inside))
-    (annotated,) = references.reached()
-    with torch.no_grad():
-        prepared = network.prepare_memory(encoded(frame))
-    empty = torch.zeros(len(objects) + 1, *inside, device=parameter.device)
-    asked = [(annotated, annotated.shows(objects))]
-    field = descend(network, prepared, empty, asked, objects, how, before_step).probabilities[1:].relu()
-    grown = F.interpolate(field[None], size=ids.shape, mode="bilinear", align_corners=False)[0]
+    require_gradients(network)
+    shorter_side = network.traits.size if size == "auto" else size
+    with torch.inference_mode(False):  # within it, nothing can be differentiated
+        first, second = (fit_frame(i, image, None, shorter_side, network) for i, image in enumerate((reference, frame)))
+        references = References(network)
+        references.add(0, first.pixels, shrink_ids(ids, first.size))
+        (annotated,) = references.reached()
+        with torch.no_grad():
+            subject = Subject(1, network.prepare_memory(second.pixels))
+        empty = torch.zeros(len(objects) + 1, *first.size, dtype=torch.float32, device=first.pixels.device)
+        asked = [(annotated, annotated.shows(objects))]
+        field = descend(network, subject, empty, asked, objects, how, before_step).probabilities[1:].relu()
+        grown = F.interpolate(field[None], size=ids.shape, mode="bilinear", align_corners=False)[0]
     return np.asarray(grown.cpu().numpy(), dtype=np.float32)

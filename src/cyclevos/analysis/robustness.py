@@ -23,7 +23,6 @@ from cyclevos.media.writers import MaskWriter
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.pictures.mask_files import read_mask
 from cyclevos.propagation.correction import Correction
-from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Disturbance, Propagator
 from cyclevos.propagation.segment import segment_frames
 
@@ -220,7 +219,7 @@ def _propagate(
         masks = {index: _or(worse(index, ids), ids) for index, ids in masks.items()}
     elif kind is not None:
         disturb = _perturber(study, sequence, kind, study.share)
-    propagator = Propagator(network, study.size, MemoryPolicy(), correction, disturb)
+    propagator = Propagator(network, study.size, network.traits.policy, correction, disturb)
     with MaskWriter(place) as writer:
         for frame, p in segment_frames(propagator, ImageFiles(sequence.frames), masks):
             writer.write(FrameResult(frame, p.ids))

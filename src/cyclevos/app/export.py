@@ -101,6 +101,7 @@ def _write_by_frame(project: Project, formats: Sequence[Format], target: Destina
                     project.masks.read(index).ids,
                     reliability={} if index in marks else project.results[index].reliability,
                     annotated=index in marks,
+                    calibrated=project.results[index].calibrated,
                     annotation=given.get(index),
                 )
             for writer in writers:

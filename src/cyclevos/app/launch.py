@@ -25,7 +25,7 @@ __all__ = ["AppOptions", "launch"]
 
 
 def launch(options: AppOptions, video: Path | None, port: int, *, browser: bool, say: Callable[[str], object]) -> None:
-    """Serve until the process is interrupted.
+    """Serve until the process is interrupted; weights that are not on this machine are downloaded first.
 
     Args:
         options: how the server runs; a token is generated where the host is not this machine itself.
@@ -35,15 +35,16 @@ def launch(options: AppOptions, video: Path | None, port: int, *, browser: bool,
         say: prints a line.
 
     Raises:
-        CycleVOSError: the video cannot be opened, or the port cannot be bound.
+        CycleVOSError: the video cannot be opened, the port cannot be bound, or the weights cannot be found or fetched.
     """
     if options.token is None and not is_loopback(options.host):
         options = replace(options, token=new_token())
     if video is not None and (video / PROJECT_FILE).is_file():
         options = replace(options, projects=video.resolve().parent)
     guard = create_app(options)
-    # The port comes before the project: if it is taken, no project is left behind.
+    # Port and weights come before the project: if something is wrong with them, no project is left behind.
     with _bind(options.host, port) as listening:
+        guard.services.network.fetch()
         place = "" if video is None else f"?project={_open(guard.services.workspace, video).id}"
         name = f"[{options.host}]" if ":" in options.host else options.host
         # Browsers keep what follows the # to themselves, so the token reaches no server's log.

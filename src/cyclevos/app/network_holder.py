@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cyclevos.network.settings import NetworkSettings
 
 if TYPE_CHECKING:
-    from cyclevos.network.stm import SpaceTimeMemoryNetwork
+    from cyclevos.network.protocol import MemoryNetwork
 
 
 class NetworkHolder:
@@ -21,7 +21,7 @@ class NetworkHolder:
     def __init__(self, settings: NetworkSettings) -> None:
         self.settings = settings
         self._lock = threading.Lock()
-        self._network: SpaceTimeMemoryNetwork | None = None
+        self._network: MemoryNetwork | None = None
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -32,7 +32,17 @@ class NetworkHolder:
         """
         return self.settings.weights_identity, self.settings.resolved().dtype
 
-    def get(self) -> SpaceTimeMemoryNetwork:
+    def fetch(self) -> None:
+        """Bring the weights to this machine, so that nobody who works on a page waits for a download.
+
+        Raises:
+            WeightsError: the weights cannot be found or fetched.
+            MissingExtraError: what the network needs is not installed.
+            OutputError: what was fetched cannot be written.
+        """
+        self.settings.fetch()
+
+    def get(self) -> MemoryNetwork:
         """Return the network.
 
         Raises:

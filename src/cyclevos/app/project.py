@@ -9,7 +9,7 @@ import time
 import zlib
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,7 @@ class Project:
                 },
                 "tracked": sorted(tracked),
                 "corrected": sorted(self.masks.corrected),
-                "results": {index: [result.reliability, result.areas] for index, result in rows},
+                "results": {index: [result.reliability, result.areas, result.calibrated] for index, result in rows},
                 "review": self.review(),
             }
 
@@ -213,7 +213,8 @@ class Project:
         """Store the tracked mask of a frame, and show it unless the frame is accepted."""
         with self.lock:
             shown = self.masks.with_tracked(index, ids)
-            known = FrameResult({} if shown.mark is not None else result.reliability, shown.areas)
+            reliability = {} if shown.mark is not None else result.reliability
+            known = replace(result, reliability=reliability, areas=shown.areas)
             # Shown first: writing takes longer, and whoever asks for this frame waits for the lock.
             corrected = before is not None and not np.array_equal(before, ids)
             self._tell(index, replace(shown, order=self.next_order()), known, corrected=corrected, with_mask=True)
@@ -260,7 +261,7 @@ class Project:
 
     def _announce(self, index: int, shown: FrameMask) -> FrameMask:
         shown = replace(shown, order=self.next_order())
-        known = FrameResult(self.results[index].reliability, shown.areas)
+        known = replace(self.results[index], areas=shown.areas)
         self.results.add(index, known)
         self._tell(index, shown, known, corrected=index in self.masks.corrected, with_mask=False)
         return shown
@@ -268,7 +269,7 @@ class Project:
     def _tell(self, index: int, shown: FrameMask, known: FrameResult, *, corrected: bool, with_mask: bool) -> None:
         if not self.hub.heard:
             return
-        news = {"frame": index, **describe_mask(shown), "reliability": known.reliability, "corrected": corrected}
+        news = {"frame": index, **describe_mask(shown), **asdict(known), "corrected": corrected}
         if with_mask:
             news["mask"] = b64encode(zlib.compress(shown.ids.tobytes(), 1)).decode()
         self.hub.publish("mask", news)

@@ -46,8 +46,8 @@ class Settings(_Strict):
     """How tracking works, as the page sends it; the names are those of the command line's options."""
 
     size: Literal["auto", "none"] | Annotated[int, Field(strict=True, ge=64, le=2160)] = "auto"
-    memory_every: Annotated[int, Field(strict=True, ge=1, le=1000)] = 5
-    max_memory_frames: Annotated[int, Field(strict=True, ge=2, le=1000)] = 8
+    memory_every: Literal["auto"] | Annotated[int, Field(strict=True, ge=1, le=1000)] = "auto"
+    max_memory_frames: Literal["auto"] | Annotated[int, Field(strict=True, ge=2, le=1000)] = "auto"
     correction: Literal["off", "default", "paper"] = "off"
 
     def segmentation(self, direction: Direction) -> SegmentationSettings:

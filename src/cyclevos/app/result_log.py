@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,12 @@ class FrameResult:
     Attributes:
         reliability: J that each object's mask is thought to have, by id.
         areas: pixels of each object that is there, by id.
+        calibrated: a predictor that was fitted to the network made the reliability, not a formula.
     """
 
     reliability: Mapping[int, float] = field(default_factory=dict)
     areas: Mapping[int, int] = field(default_factory=dict)
+    calibrated: bool = True
 
 
 class ResultLog:
@@ -65,9 +67,10 @@ class ResultLog:
             OutputError: the file cannot be written.
         """
         for index, result in self._rows.items():
-            self._rows[index] = FrameResult(
-                {i: value for i, value in result.reliability.items() if i != object_id},
-                {i: value for i, value in result.areas.items() if i != object_id},
+            self._rows[index] = replace(
+                result,
+                reliability={i: value for i, value in result.reliability.items() if i != object_id},
+                areas={i: value for i, value in result.areas.items() if i != object_id},
             )
         self._rewrite()
 
@@ -76,7 +79,8 @@ class ResultLog:
 
 
 def _record(index: int, result: FrameResult) -> dict[str, Any]:
-    return {"frame": index, "reliability": result.reliability, "areas": result.areas}
+    row = {"frame": index, "reliability": result.reliability, "areas": result.areas}
+    return row if result.calibrated else {**row, "calibrated": False}
 
 
 def _parse(record: Mapping[str, Any]) -> tuple[int, FrameResult] | None:
@@ -84,7 +88,7 @@ def _parse(record: Mapping[str, Any]) -> tuple[int, FrameResult] | None:
     try:
         reliability = {int(i): float(value) for i, value in record["reliability"].items()}
         areas = {int(i): int(value) for i, value in record["areas"].items()}
-        return int(record["frame"]), FrameResult(reliability, areas)
+        return int(record["frame"]), FrameResult(reliability, areas, bool(record.get("calibrated", True)))
     except (ValueError, OverflowError, KeyError, TypeError, AttributeError):
         return None
 
@@ -92,11 +96,11 @@ def _parse(record: Mapping[str, Any]) -> tuple[int, FrameResult] | None:
 def doubtful_frames(results: Sequence[tuple[int, FrameResult]]) -> list[dict[str, Any]]:
     """Return the review list: no two neighbours, least reliable first; the worst frame alone where all are good."""
     rows = [
-        (index, *min(result.reliability.items(), key=lambda item: item[1]))
+        (index, *min(result.reliability.items(), key=lambda item: item[1]), result.calibrated)
         for index, result in results
         if result.reliability
     ]
     rows = [row for row in rows if row[2] < _GOOD] or sorted(rows, key=lambda row: row[2])[:1]
-    numbers = [index for index, _, _ in rows]
-    chosen = spread_choice([1 - value for _, _, value in rows], _REVIEWED, frames=numbers, apart=1)
-    return [{"frame": rows[k][0], "object": rows[k][1], "reliability": rows[k][2]} for k in chosen]
+    numbers = [row[0] for row in rows]
+    chosen = spread_choice([1 - row[2] for row in rows], _REVIEWED, frames=numbers, apart=1)
+    return [dict(zip(("frame", "object", "reliability", "calibrated"), rows[k], strict=True)) for k in chosen]

@@ -24,7 +24,8 @@ from cyclevos.files.atomic import output_errors
 from cyclevos.geometry import grow_probabilities
 from cyclevos.masks import probabilities_to_ids
 from cyclevos.media.frames import Frame
-from cyclevos.propagation.propagator import Prediction, Propagator
+from cyclevos.propagation.prediction import Prediction
+from cyclevos.propagation.propagator import Propagator
 from cyclevos.propagation.segment import check_masks, make_propagator, segment_frames
 from cyclevos.propagation.settings import Direction
 from cyclevos.propagation.two_way import BackwardPass
@@ -55,7 +56,7 @@ def track(project: Project, holder: NetworkHolder, direction: Direction, job: Jo
     job.progress(0, None, "loading the network")
     network = holder.get()
     fresh = make_propagator(network, settings.segmentation(direction))
-    run = _Run(project, fresh, given, _base(holder, settings, direction), job)
+    run = _Run(project, fresh, given, _base(holder, fresh, settings, direction), job)
     if direction == "both":
         return {"frames": run.both()}
     return {"frames": run.one_way(backward=direction == "backward")}
@@ -137,12 +138,13 @@ class _Run:
         scores = {} if p.annotated else dict(p.reliability)
         if self.project.hub.heard:
             self.project.reader.offer(frame)
-        self.project.track_frame(p.index, p.ids, FrameResult(scores), before)
+        self.project.track_frame(p.index, p.ids, FrameResult(scores, calibrated=p.calibrated), before)
         self.done += 1
 
 
-def _base(holder: NetworkHolder, settings: Settings, direction: Direction) -> str:
-    return json.dumps([__version__, *holder.identity, settings.model_dump(), direction])
+def _base(holder: NetworkHolder, fresh: Propagator, settings: Settings, direction: Direction) -> str:
+    predictor = fresh.reliability.record()  # after a calibration, tracking again gives calibrated numbers
+    return json.dumps([__version__, *holder.identity, predictor, settings.model_dump(), direction])
 
 
 def _keep_only(folder: Path, base: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -104,7 +105,16 @@ def _plan(weights: str, corrections: str, sizes: str) -> dict[str, tuple[str, st
         options.parse_size(side)
     plan: dict[str, tuple[str, str, str]] = {}
     for network, fix, side in product(networks, fixes, sides):
-        name = "-".join([Path(network.rpartition("=")[2]).stem, fix] + ([side] if len(sides) > 1 else []))
+        name = "-".join([_short(network), fix] + ([side] if len(sides) > 1 else []))
         if plan.setdefault(name, (network, fix, side)) != (network, fix, side):
-            raise ConfigError(f"--weights {weights}: two files are called {Path(network).stem}.", "Rename one of them.")
+            raise ConfigError(f"--weights {weights}: two of them are called {_short(network)}.", "Rename one of them.")
     return plan
+
+
+def _short(weights: str) -> str:
+    """Return the name of weights, or of their file, folder or repository, which may have dots.
+
+    >>> [_short(each) for each in ("sam2.1-tiny", "hf://facebook/sam2.1-hiera-tiny", "stm-resnet50=a/STM.pth")]
+    ['sam2.1-tiny', 'sam2.1-hiera-tiny', 'STM']
+    """
+    return re.sub(r"\.(safetensors|pt|pth|pth\.tar)$", "", Path(weights.rpartition("=")[2]).name)

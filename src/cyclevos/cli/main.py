@@ -15,6 +15,7 @@ from rich.console import Console
 from cyclevos import __version__
 from cyclevos.cli.app import app as browser_app
 from cyclevos.cli.benchmark import benchmark
+from cyclevos.cli.calibrate import calibrate
 from cyclevos.cli.compare import compare
 from cyclevos.cli.convert import convert
 from cyclevos.cli.erf import erf
@@ -25,6 +26,7 @@ from cyclevos.cli.segment import segment
 from cyclevos.cli.segment_dataset import segment_dataset
 from cyclevos.cli.submission import submission
 from cyclevos.cli.train import train
+from cyclevos.cli.weights import weights_app
 from cyclevos.errors import CycleVOSError
 
 Verbose = Annotated[
@@ -44,6 +46,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("benchmark", benchmark, "Score results"),
     ("submission", submission, "Score results"),
     ("train", train, "Train and analyse networks"),
+    ("calibrate", calibrate, "Train and analyse networks"),
     ("erf", erf, "Train and analyse networks"),
     ("compare", compare, "Train and analyse networks"),
     ("robustness", robustness, "Train and analyse networks"),
@@ -87,6 +90,10 @@ app = typer.Typer(
 )
 for _name, _function, _panel in _COMMANDS:
     app.command(_name, rich_help_panel=_panel)(_with_verbose(_function))
+for _part in (weights_app.registered_callback, *weights_app.registered_commands):
+    if _part is not None and _part.callback is not None:
+        _part.callback = _with_verbose(_part.callback)
+app.add_typer(weights_app, name="weights", rich_help_panel="Train and analyse networks")
 
 
 @app.callback()

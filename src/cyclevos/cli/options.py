@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 import yaml
 
-from cyclevos.cli.completion import complete_split
+from cyclevos.cli.completion import complete_split, complete_weights
 from cyclevos.errors import ConfigError
 from cyclevos.exchange.formats import RUN, chosen, names, offered
 
@@ -70,21 +70,29 @@ class ObjectsOption(str, Enum):
 Weights = Annotated[
     str,
     typer.Option(
-        help="default, a weights file, hf://OWNER/REPO/FILE, or NAME=FILE with NAME one of "
-        "stm-resnet50, stm-cycle-resnet50, stm-cycle-resnet18.",
+        help="A NAME that `cyclevos weights` lists, a file or folder, NAME=FILE, hf://OWNER/REPO or "
+        "hf://OWNER/REPO/FILE.",
+        autocompletion=complete_weights,
         rich_help_panel=NETWORK,
     ),
 ]
 Size = Annotated[
     str,
     typer.Option(
-        help="Shorter side inside the network in pixels; auto = what suits the weights best, none = the video's own.",
+        help="Shorter side inside the network in pixels, or the side of the square of networks that take squares; "
+        "auto = what suits the weights best, none = the video's own.",
         rich_help_panel=SEGMENTATION,
     ),
 ]
-MemoryEvery = Annotated[int, typer.Option(min=1, help="Keep every n-th frame in memory.", rich_help_panel=SEGMENTATION)]
+MemoryEvery = Annotated[
+    str,
+    typer.Option(
+        metavar="N", help="Keep every n-th frame in memory; auto suits the network.", rich_help_panel=SEGMENTATION
+    ),
+]
 MaxMemoryFrames = Annotated[
-    int, typer.Option(min=0, help="Maximum number of frames in memory; 0 = no limit.", rich_help_panel=SEGMENTATION)
+    str,
+    typer.Option(metavar="N", help="Maximum number of frames in memory; 0 = no limit.", rich_help_panel=SEGMENTATION),
 ]
 DirectionOption = Annotated[
     Direction,
@@ -185,18 +193,33 @@ def parse_size(text: str) -> int | Literal["auto"] | None:
     raise ConfigError(f"--size {text!r} is not a size.", "Give auto, none, or a number of pixels from 16.")
 
 
-def parse_bound(frames: int) -> int | None:
+def parse_every(text: str) -> int | Literal["auto"]:
+    """Read ``--memory-every``.
+
+    Raises:
+        ConfigError: the text is not a number from 1 or auto.
+    """
+    if text == "auto":
+        return "auto"
+    if text.isdecimal() and int(text):
+        return int(text)
+    raise ConfigError(f"--memory-every {text!r} is not a number of frames.", "Give auto or a whole number from 1.")
+
+
+def parse_bound(text: str) -> int | Literal["auto"] | None:
     """Read ``--max-memory-frames``: 0 means no bound.
 
     Raises:
-        ConfigError: the memory could not hold a reference and a previous frame.
+        ConfigError: the text is no number or auto, or leaves no room for a reference and a previous frame.
     """
-    if frames == 1:
-        raise ConfigError(
-            "--max-memory-frames 1 leaves no room for a reference and a previous frame.",
-            "Give 0 (no limit) or at least 2.",
-        )
-    return frames or None
+    if text == "auto":
+        return "auto"
+    if text == "1":
+        problem = "--max-memory-frames 1 leaves no room for a reference and a previous frame."
+        raise ConfigError(problem, "Give auto, 0 (no limit) or at least 2.")
+    if text.isdecimal():
+        return int(text) or None
+    raise ConfigError(f"--max-memory-frames {text!r} is no number of frames.", "Give auto, 0 (no limit) or from 2.")
 
 
 def parse_at_once(text: str, option: str = "--clips-at-once") -> int | None:

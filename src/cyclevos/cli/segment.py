@@ -41,7 +41,7 @@ def segment(
     from cyclevos.jobs.review import REVIEW_FOLDER
     from cyclevos.jobs.run_folder import TIMELINE
     from cyclevos.jobs.segment_job import SegmentJob, run_job
-    from cyclevos.media.reliability_files import REVIEW_FILE
+    from cyclevos.media.reliability_files import REVIEW_FILE, ReliabilityRow, prediction_name
 
     result = run_job(SegmentJob(source, masks, output, segmentation, network, results, reading))
     done = "" if result.segmented else " (finished before; --overwrite segments it again)"
@@ -49,4 +49,5 @@ def segment(
     worst = json.loads((output / REVIEW_FILE).read_text(encoding="utf-8"))["review"][:_SHOWN]
     if worst:
         shown = ", ".join(f"{row['frame']} ({row['reliability']:.2f})" for row in worst)
-        typer.echo(f"Check first (predicted J): {shown}. Timeline: {output / REVIEW_FOLDER / TIMELINE}")
+        name = prediction_name(ReliabilityRow(**row) for row in worst)
+        typer.echo(f"Check first ({name}): {shown}. Timeline: {output / REVIEW_FOLDER / TIMELINE}")

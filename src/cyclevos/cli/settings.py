@@ -73,9 +73,11 @@ def _declare(name: str, annotated: Any) -> dict[str, Declaration]:
 
 FIELDS: dict[str, Declaration] = {
     "size": Declaration({"size": options.Size}, options.parse_size, _show_size),
-    **_declare("memory_every", options.MemoryEvery),
+    "memory_every": Declaration(
+        {"memory_every": options.MemoryEvery}, options.parse_every, lambda every: (str(every),)
+    ),
     "max_memory_frames": Declaration(
-        {"max_memory_frames": options.MaxMemoryFrames}, options.parse_bound, lambda bound: (bound or 0,)
+        {"max_memory_frames": options.MaxMemoryFrames}, options.parse_bound, lambda bound: (str(bound or 0),)
     ),
     "direction": Declaration(
         {"direction": options.DirectionOption},

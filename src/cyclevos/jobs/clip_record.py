@@ -87,13 +87,15 @@ def figures(result: JobResult, folder: Path, names: list[str]) -> Record:
     }
 
 
-def _reliability_summary(folder: Path) -> dict[str, float] | None:
-    """Return the mean and the lowest predicted J of a clip's masks, and the share of masks below 0.5."""
-    values = np.array([row.reliability for row in read_reliability(folder / RELIABILITY_FILE)])
-    if not len(values):
+def _reliability_summary(folder: Path) -> dict[str, float | bool] | None:
+    """Return the mean and lowest predicted J of a clip's masks, the share below 0.5, and if all are calibrated."""
+    rows = read_reliability(folder / RELIABILITY_FILE)
+    if not rows:
         return None
+    values = np.array([row.reliability for row in rows])
     summary = {"mean": values.mean(), "lowest": values.min(), "below_half": (values < 0.5).mean()}
-    return {name: round(float(value), 4) for name, value in summary.items()}
+    figures = {name: round(float(value), 4) for name, value in summary.items()}
+    return {**figures, "calibrated": all(row.calibrated for row in rows)}
 
 
 def has_ended(folder: Path) -> bool:

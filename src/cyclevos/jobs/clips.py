@@ -24,8 +24,8 @@ from cyclevos.jobs.progress import OpenBar
 from cyclevos.jobs.run_folder import RunFolder
 from cyclevos.jobs.segment_job import SegmentRun
 from cyclevos.media.image_folder import ImageFiles
-from cyclevos.network.checkpoints import checksum
-from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.network.protocol import MemoryNetwork
+from cyclevos.propagation.reliability import Reliability
 from cyclevos.propagation.together import ClipFrame, ClipRun, LockStep
 
 __all__ = ["ClipRunner", "clips_at_once"]
@@ -44,7 +44,7 @@ class ClipRunner:
 
     def __init__(self, job: SegmentJob, *, later: bool = False, worker: str = "") -> None:
         self._job, self._later, self._worker = job, later, worker
-        self._network: SpaceTimeMemoryNetwork = job.network.load()
+        self._network: MemoryNetwork = job.network.load()
         self._resolved = resolve(job, self._network)
         self.device = torch.device(self._resolved.network.device)
         self._memory = PeakMemory(self.device)
@@ -61,7 +61,7 @@ class ClipRunner:
 
     def run_record(self) -> Record:
         """Return the record of a run's start: the command, versions, weights and settings."""
-        job, file = self._job, self._job.network.weights_file
+        job = self._job
         used = self._resolved.segmentation
         settings: dict[str, Any] = {
             "size": used.size,
@@ -75,11 +75,12 @@ class ClipRunner:
             "time": timestamp(),
             "command": list(sys.argv),
             "versions": {"cyclevos": __version__, "torch": torch.__version__, "python": platform.python_version()},
-            "weights": {"name": job.network.weights, "sha256": checksum(file) if file is not None else None},
+            "weights": {"name": job.network.weights, "sha256": job.network.weights_sha256},
             "device": str(self.device),
             "dtype": self._resolved.network.dtype,
             "threads": torch.get_num_threads(),
             "settings": settings,
+            "reliability": Reliability(self._network).record(),
             "host": socket.gethostname(),
         }
 

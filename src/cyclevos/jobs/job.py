@@ -16,8 +16,8 @@ from cyclevos.jobs.run_record import Identity
 from cyclevos.jobs.settings import OutputSettings
 from cyclevos.media.source_identity import source_identity
 from cyclevos.media.sources import FrameSource
+from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.network.settings import NetworkSettings
-from cyclevos.network.stm import SpaceTimeMemoryNetwork
 from cyclevos.pictures.mask_files import MaskImage
 from cyclevos.propagation.settings import SegmentationSettings
 
@@ -57,7 +57,7 @@ class Resolved(NamedTuple):
     network: NetworkSettings
 
 
-def resolve(job: SegmentJob, network: SpaceTimeMemoryNetwork | None = None) -> Resolved:
+def resolve(job: SegmentJob, network: MemoryNetwork | None = None) -> Resolved:
     """Resolve every ``auto`` in a job's settings.
 
     Args:
@@ -72,10 +72,9 @@ def resolve(job: SegmentJob, network: SpaceTimeMemoryNetwork | None = None) -> R
         parameter = next(network.parameters())
         dtype = str(parameter.dtype).removeprefix("torch.")
         own = replace(job.network, device=str(parameter.device), dtype=dtype)
-        return Resolved(job.segmentation.resolved(network.spec.size), own)
+        return Resolved(job.segmentation.resolved(network.traits), own)
     settings = job.network.resolved()
-    best_size = settings.best_size() if job.segmentation.size == "auto" else None
-    return Resolved(job.segmentation.resolved(best_size), settings)
+    return Resolved(job.segmentation.resolved(settings.traits()), settings)
 
 
 def settings_identity(job: SegmentJob, resolved: Resolved) -> Identity:

@@ -25,7 +25,7 @@ from cyclevos.media.sources import FrameSource
 from cyclevos.media.write_behind import write_behind
 from cyclevos.media.writers import ResultWriter
 from cyclevos.pictures.mask_files import read_ground_truth
-from cyclevos.propagation.propagator import Prediction
+from cyclevos.propagation.prediction import Prediction
 
 _LARGEST_PARSED = 64 * 2**20  # bytes of a JSON file that are worth parsing to tell that it is whole
 
@@ -132,6 +132,7 @@ class Results:
             prediction.object_ids,
             prediction.reliability,
             annotated=prediction.annotated,
+            calibrated=prediction.calibrated,
         )
         self._behind.write(result)
 

@@ -73,6 +73,10 @@ class RunFolder:
         self._results, self._outputs = tuple(results), (*results, *reports, STATE_FILE)
         self._extra = dict(extra or {})
 
+    def note(self, **extra: Any) -> None:
+        """Add to what is recorded about the run besides its identity, before it begins; values as JSON."""
+        self._extra |= extra
+
     def sole_writer(self) -> AbstractContextManager[None]:
         """Reserve the folder for this process; it is made if need be.
 

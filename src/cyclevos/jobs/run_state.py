@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cyclevos.media.sources import FrameSource
 from cyclevos.naming import index_name
-from cyclevos.network.checkpoints import write_safetensors
+from cyclevos.network.tensor_files import write_safetensors
 from cyclevos.propagation.propagator import Propagator
 
 STATE_FILE = "state.safetensors"
@@ -45,7 +45,7 @@ class RunState:
         try:
             with safe_open(self.path, framework="pt") as file:
                 holds_frames = file.get_slice("slots").get_shape()[0] > 0
-                return _DTYPES.get(file.get_slice("key").get_dtype()) if holds_frames else None
+                return _DTYPES.get(file.get_slice("dtype").get_dtype()) if holds_frames else None
         except (SafetensorError, OSError):
             return None
 

@@ -26,7 +26,7 @@ from cyclevos.media.appearance import Appearance
 from cyclevos.media.open_source import open_source
 from cyclevos.media.reliability_files import RELIABILITY_FILE
 from cyclevos.media.sources import FrameSource
-from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.propagation.segment import check_masks, make_propagator
 from cyclevos.propagation.together import ClipFrame, ClipRun, segment_together
 
@@ -53,9 +53,7 @@ class JobResult:
     seconds: tuple[float, ...] = ()
 
 
-def run_job(
-    job: SegmentJob, network: SpaceTimeMemoryNetwork | None = None, open_bar: OpenBar | None = None
-) -> JobResult:
+def run_job(job: SegmentJob, network: MemoryNetwork | None = None, open_bar: OpenBar | None = None) -> JobResult:
     """Run a job, or what is left of it.
 
     Args:
@@ -92,9 +90,7 @@ class SegmentRun:
         CycleVOSError: something is wrong with the job, its source or its masks.
     """
 
-    def __init__(
-        self, job: SegmentJob, network: SpaceTimeMemoryNetwork | None = None, open_bar: OpenBar | None = None
-    ) -> None:
+    def __init__(self, job: SegmentJob, network: MemoryNetwork | None = None, open_bar: OpenBar | None = None) -> None:
         _check_save(job)
         self.job, self.source = job, _open_source(job)
         self.images = (
@@ -200,7 +196,7 @@ class SegmentRun:
             logger.warning("%s: segmenting again", damage)
         return damage is None
 
-    def _load(self, dtype: str) -> SpaceTimeMemoryNetwork:
+    def _load(self, dtype: str) -> MemoryNetwork:
         """Return the network in the dtype that the run began with, which need not be what ``auto`` stands for here."""
         network = self._network
         if dtype != self.resolved.network.dtype:
@@ -210,6 +206,7 @@ class SegmentRun:
 
     def _open(self, clip: ClipRun) -> Results:
         """Make the folder ready and open the results."""
+        self.folder.note(reliability=clip.propagator.reliability.record())
         self.folder.begin()
         output, source, resumed = self.job.output, self.source, clip.start > 0
         run = Destination(output, output.name, source.name, self.appearance, source.frame_rate, resume=resumed)

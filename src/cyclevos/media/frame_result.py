@@ -28,6 +28,7 @@ class FrameResult:
         reliability: predicted J of each object's mask by id, 0..1.
         annotated: the user gave this mask, so it has no reliability.
         annotation: the mask that the user gave, uint8 (H, W); None if there is none or it is not kept.
+        calibrated: a predictor that was fitted to the network made the reliability, not a formula.
     """
 
     frame: Frame
@@ -37,6 +38,7 @@ class FrameResult:
     reliability: Mapping[int, float] = field(default_factory=dict)
     annotated: bool = False
     annotation: UInt8Array | None = None
+    calibrated: bool = False
 
     @property
     def index(self) -> int:

@@ -21,7 +21,11 @@ from cyclevos.naming import natural_key
 RELIABILITY_FILE = "reliability.csv"
 REVIEW_FILE = "reliability.json"
 
-_COLUMNS = ("sequence", "frame", "object_id", "reliability")
+CALIBRATED, UNCALIBRATED = "calibrated", "uncalibrated"
+"""What the last column says: whether a predictor that was fitted to the network made the number, or a formula."""
+
+_COLUMNS = ("sequence", "frame", "object_id", "reliability", "calibration")
+_FORMER_COLUMNS = _COLUMNS[:-1]  # of version 0.1, which had one predictor for all networks
 
 
 class ReliabilityRow(NamedTuple):
@@ -32,12 +36,25 @@ class ReliabilityRow(NamedTuple):
         frame: frame name.
         object_id: the user's id of the object.
         reliability: predicted J of its mask, 0..1.
+        calibrated: a predictor that was fitted to the network made it, not a formula.
     """
 
     sequence: str
     frame: str
     object_id: int
     reliability: float
+    calibrated: bool = True
+
+
+def prediction_name(rows: Iterable[ReliabilityRow]) -> str:
+    """Return the name of these rows' numbers: ``predicted J``, with ``uncalibrated`` if one of them is.
+
+    >>> prediction_name([ReliabilityRow("clip", "00001", 1, 0.9)])
+    'predicted J'
+    >>> prediction_name([ReliabilityRow("clip", "00001", 1, 0.9, calibrated=False)])
+    'predicted J, uncalibrated'
+    """
+    return "predicted J" if all(row.calibrated for row in rows) else f"predicted J, {UNCALIBRATED}"
 
 
 class ReliabilityWriter(ResultWriter):
@@ -67,7 +84,10 @@ class ReliabilityWriter(ResultWriter):
             OutputError: the system refuses to write.
         """
         reliability = {} if result.annotated else result.reliability
-        rows = [ReliabilityRow(self._sequence, result.name, i, value) for i, value in sorted(reliability.items())]
+        rows = [
+            ReliabilityRow(self._sequence, result.name, i, value, result.calibrated)
+            for i, value in sorted(reliability.items())
+        ]
         self._rows[result.name] = rows
         if self._started:
             append_lines(self.path, _lines(rows), flush=False)
@@ -117,16 +137,15 @@ def read_reliability(path: Path, *, broken_end: bool = False) -> list[Reliabilit
         raise OutputError(f"{path} cannot be read: {error}.", "Remove it and run again.") from error
     if broken_end and not content:
         return []
-    if not lines or tuple(lines[0]) != _COLUMNS:
+    if not lines or tuple(lines[0]) not in (_COLUMNS, _FORMER_COLUMNS):
         raise OutputError(f"{path} does not begin with the columns {','.join(_COLUMNS)}.", "Remove it and run again.")
-    rows = []
+    columns, rows = lines[0], []
     for number, line in enumerate(lines[1:], start=2):
         try:
-            sequence, frame, object_id, reliability = line
-            rows.append(ReliabilityRow(sequence, frame, int(object_id), float(reliability)))
+            rows.append(_parse(line, len(columns)))
         except ValueError as error:
             raise OutputError(
-                f"{path}, line {number}: expected {','.join(_COLUMNS)}, found {','.join(line)!r}.",
+                f"{path}, line {number}: expected {','.join(columns)}, found {','.join(line)!r}.",
                 "Remove the file and run again.",
             ) from error
     return rows
@@ -209,6 +228,20 @@ def write_review(path: Path, rows: Sequence[ReliabilityRow], count: int) -> list
     return review
 
 
+def _parse(line: Sequence[str], columns: int) -> ReliabilityRow:
+    """Read a line of the CSV.
+
+    Raises:
+        ValueError: it is not a row of so many columns.
+    """
+    if len(line) != columns:
+        raise ValueError(f"expected {columns} values, got {len(line)}")
+    sequence, frame, object_id, reliability, calibration = *line, *[CALIBRATED] * (len(_COLUMNS) - columns)
+    if calibration not in (CALIBRATED, UNCALIBRATED):
+        raise ValueError(f"expected {CALIBRATED} or {UNCALIBRATED}, got {calibration!r}")
+    return ReliabilityRow(sequence, frame, int(object_id), float(reliability), calibration == CALIBRATED)
+
+
 def _by_frame(rows: Iterable[ReliabilityRow]) -> dict[str, list[ReliabilityRow]]:
     """Return the rows by frame name; where a frame was written again, its later rows."""
     latest: dict[str, dict[int, ReliabilityRow]] = {}
@@ -224,5 +257,6 @@ def _checksum(rows: Mapping[str, Sequence[ReliabilityRow]], frames: Sequence[str
 def _lines(rows: Iterable[ReliabilityRow]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerows((row.sequence, row.frame, row.object_id, f"{row.reliability:.4f}") for row in rows)
+    for row in rows:
+        writer.writerow((*row[:3], f"{row.reliability:.4f}", CALIBRATED if row.calibrated else UNCALIBRATED))
     return text.getvalue()

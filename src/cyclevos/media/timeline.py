@@ -11,7 +11,7 @@ import numpy as np
 
 from cyclevos.files.atomic import output_errors, replacing
 from cyclevos.media.appearance import PLAIN, Appearance
-from cyclevos.media.reliability_files import ReliabilityRow
+from cyclevos.media.reliability_files import ReliabilityRow, prediction_name
 from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.pictures.palette import palette_colours
 
@@ -82,6 +82,6 @@ def _draw_lines(
     panel.set_xlim(-0.5, len(frame_names) - 0.5)
     panel.set_ylim(0, 1.05)
     panel.set_xlabel("frame")
-    panel.set_ylabel("reliability (predicted J)")
+    panel.set_ylabel(f"reliability ({prediction_name(rows)})")
     if rows:
         panel.legend(fontsize=7, loc="lower left", ncols=4)

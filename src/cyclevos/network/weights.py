@@ -1,28 +1,25 @@
-"""Loading a network by name, file or hub address."""
+"""Loading a network by name, file, folder or hub address."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import torch
+from torch import nn
 
-from cyclevos.errors import ConfigError, WeightsError
-from cyclevos.network.checkpoints import (
-    convert_released,
-    is_released,
-    load_state,
-    read_pickle,
-    read_safetensors,
-)
-from cyclevos.network.spec import SPECS, NetworkSpec
-from cyclevos.network.stm import SpaceTimeMemoryNetwork
-from cyclevos.network.trunks import cpu_capabilities, load_imagenet_weights
+from cyclevos.errors import ConfigError
+from cyclevos.network.calibration import matching_calibration
+from cyclevos.network.fingerprint import fingerprint
+from cyclevos.network.locating import Located, calibration_file, fetch, locate
+from cyclevos.network.protocol import MemoryNetwork
+from cyclevos.network.registry import Packaged
 
 logger = logging.getLogger(__name__)
-
-PACKAGED = {"default": Path(__file__).resolve().parents[1] / "weights" / "default.safetensors"}
-"""Weights in the package."""
 
 _DEVICES = "Use auto, cpu, cuda, cuda:N with the number of an installed card, or mps on a Mac."
 
@@ -37,41 +34,59 @@ def load_network(
     weights: str | Path | None = None,
     device: str | torch.device = "auto",
     dtype: str | torch.dtype = "auto",
-) -> SpaceTimeMemoryNetwork:
-    """Load a network with its weights.
+) -> MemoryNetwork:
+    """Load a network with its weights, and fetch them first if they are not on this machine.
 
     Args:
-        name: ``default``; another name of :data:`cyclevos.network.spec.SPECS` together with
-            ``weights``; a weights file; or ``hf://owner/repository/file``. A released file of the
-            authors is recognised by its tensor names, the trunk by their shapes.
-        weights: weights file or ``hf://`` address for a named network.
+        name: a name that ``cyclevos weights`` lists; a file or folder in a family's own format, which is recognised by
+            its content; ``NAME=FILE``; ``hf://owner/repository/file``, or ``hf://owner/repository`` for formats that
+            are folders. ``@revision`` may follow a repository.
+        weights: file, folder or ``hf://`` address for a named network.
         device: ``auto`` (CUDA if available, else the CPU) or any torch device.
         dtype: ``auto`` (see :func:`resolve_dtype`), ``float32``, ``bfloat16`` or ``float16``.
 
     Returns:
-        The network in evaluation mode; its parameters require no gradient.
+        The network in evaluation mode; its parameters require no gradient. ``calibration`` is the file of the
+        reliability predictor that was fitted to these weights, if there is one.
 
     Raises:
-        WeightsError: the name or file is unknown, or the tensors do not match.
+        WeightsError: the name or file is unknown, cannot be fetched, or the tensors do not match.
+        MissingExtraError: what the network needs is not installed; nothing has been downloaded.
+        OutputError: what was fetched cannot be written.
         ConfigError: the device or the dtype is unknown, or the device cannot be used here.
     """
     place = resolve_device(device)
-    network = _load(str(name), None if weights is None else str(weights))
-    network.eval().requires_grad_(False)
-    return network.to(place, resolve_dtype(dtype, place)).to(memory_format=torch.channels_last)
+    kind = resolve_dtype(dtype, place)
+    address = str(name) if weights is None else f"{name}={weights}"
+    return load_located(fetch(locate(address)), place, kind)
 
 
-def build_network(spec: NetworkSpec, *, imagenet: bool = False) -> SpaceTimeMemoryNetwork:
-    """Build a network with untrained weights; with `imagenet`, the trunks start from ImageNet weights.
+def load_located(located: Located, device: torch.device, dtype: torch.dtype) -> MemoryNetwork:
+    """Load weights that are on this machine.
+
+    Args:
+        located: from :func:`cyclevos.network.locating.fetch`.
+        device: where the network runs.
+        dtype: of its parameters.
 
     Raises:
-        ConfigError: the trunk is unknown.
-        WeightsError: its ImageNet weights cannot be loaded.
+        WeightsError: the tensors do not match.
     """
-    network = SpaceTimeMemoryNetwork(spec)
-    if imagenet:
-        load_imagenet_weights(network.query_encoder, spec.trunk)
-        load_imagenet_weights(network.memory_encoder, spec.trunk)
+    family = located.family()
+    with _ordinary_tensors():
+        network = family.load(located.on_disk(), located.name)
+        module = cast(nn.Module, network)
+        module.eval().requires_grad_(False)
+        module.to(device, dtype)
+        if family.channels_last:
+            move: Any = module.to
+            move(memory_format=torch.channels_last)
+    calibration = calibration_file(located)
+    if not isinstance(located.where, Packaged):
+        network.calibration = matching_calibration(calibration, partial(fingerprint, located.on_disk()))
+    elif calibration.is_file():
+        network.calibration = calibration
+    logger.info("loaded %s (%s, %s)", located.path, family.name, located.name or "no name")
     return network
 
 
@@ -116,87 +131,20 @@ def resolve_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype
 
 
 def _cpu_has_bfloat16() -> bool:
-    capabilities = cpu_capabilities()
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # too old a torch reports none
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
 
 
-def _load(name: str, weights: str | None) -> SpaceTimeMemoryNetwork:
-    if name in SPECS:
-        if weights is not None:
-            return _from_file(_local(weights), SPECS[name])
-        if name in PACKAGED and PACKAGED[name].is_file():
-            return _from_file(PACKAGED[name], None)
-        raise WeightsError(
-            f"The weights of {name!r} do not come with the package.",
-            f"Download the authors' file and pass it: load_network({name!r}, weights='FILE') or --weights {name}=FILE.",
-        )
-    if weights is not None:
-        raise WeightsError(f"{name!r} is not a named network.", f"Use one of the names {', '.join(SPECS)}.")
-    if "=" in name and name.split("=", 1)[0] in SPECS:
-        known, file = name.split("=", 1)
-        return _from_file(_local(file), SPECS[known])
-    return _from_file(_local(name), None)
+@contextmanager
+def _ordinary_tensors() -> Iterator[None]:
+    """Make ordinary float32 tensors, whatever mode and default dtype the caller has set.
 
-
-def _from_file(path: Path, spec: NetworkSpec | None) -> SpaceTimeMemoryNetwork:
-    stored: NetworkSpec | None = None
-    if path.suffix == ".safetensors":
-        tensors, stored = read_safetensors(path)
-    else:
-        tensors = read_pickle(path)
-    if is_released(tensors):
-        spec = spec or SPECS[_released_name(tensors)]
-        tensors = convert_released(tensors, spec)
-    if stored is not None and spec is not None:
-        _refuse_another(stored, spec, path)
-    spec = stored or spec
-    if spec is None:
-        raise WeightsError(f"{path} does not record which network it is for.", f"Name it: --weights NAME={path}.")
-    network = SpaceTimeMemoryNetwork(spec)
-    load_state(network, tensors, str(path))
-    logger.info("loaded %s (trunk %s)", path, spec.trunk)
-    return network
-
-
-def _refuse_another(stored: NetworkSpec, wanted: NetworkSpec, path: Path) -> None:
-    free = {"size", "read_sigma"}  # may be changed after training
-    ours, theirs = stored.model_dump(exclude=free), wanted.model_dump(exclude=free)
-    differing = [name for name, value in ours.items() if value != theirs[name]]
-    if differing:
-        raise WeightsError(
-            f"{path} holds a network other than the named one: {', '.join(f'{n} is {ours[n]!r}' for n in differing)}.",
-            "Give the file without a name: it records which network it is for.",
-        )
-
-
-def _released_name(tensors: dict[str, torch.Tensor]) -> str:
-    """Return the name of a released network, found by its second mask channel and its blocks."""
-    if "Encoder_M.conv1_o.weight" in tensors:
-        return "stm-resnet50"
-    bottlenecks = any(".conv3." in name for name in tensors)
-    return "stm-cycle-resnet50" if bottlenecks else "stm-cycle-resnet18"
-
-
-def _local(address: str) -> Path:
-    if not address.startswith("hf://"):
-        path = Path(address).expanduser()
-        if not path.is_file():
-            raise WeightsError(
-                f"No weights {address!r}: neither a named network ({', '.join(SPECS)}) nor a file nor hf://owner/repository/file.",
-                "Check the spelling of the name or path.",
-            )
-        return path
-    parts = address.removeprefix("hf://").split("/")
-    if len(parts) < 3:
-        raise WeightsError(
-            f"The address {address!r} is incomplete; expected hf://owner/repository/path/to/file.",
-            "Name the owner, the repository and the file.",
-        )
-    from huggingface_hub import hf_hub_download
-
+    Tensors made in inference mode never get a gradient, so masks that depend on them could not be corrected.
+    """
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
     try:
-        return Path(hf_hub_download("/".join(parts[:2]), "/".join(parts[2:])))
-    except Exception as error:
-        raise WeightsError(
-            f"{address} could not be downloaded: {error}", "Check the address and the connection, or pass a local file."
-        ) from error
+        with torch.inference_mode(False):
+            yield
+    finally:
+        torch.set_default_dtype(before)

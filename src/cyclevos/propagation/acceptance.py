@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from cyclevos.cycle import reconstruct_reference, reconstruction_iou
-from cyclevos.network.protocol import MemoryFeatures, MemoryNetwork
+from cyclevos.network.protocol import FrameMemory, MemoryNetwork
+from cyclevos.network.transfer import download
 from cyclevos.propagation.correction import Accept
 from cyclevos.propagation.references import Reference
-from cyclevos.propagation.transfer import download
 
 # Shapes: K object slots, H W pixels inside the network.
 
@@ -22,13 +22,13 @@ class Candidate(NamedTuple):
 
     Attributes:
         mask: foreground (K,H,W).
-        memory: features of the frame with that mask.
+        memory: of the frame with that mask.
         distance: 1 - soft J of the references reconstructed from it, a scalar; None if it was not measured.
         step: number of steps that led to it.
     """
 
     mask: Tensor
-    memory: MemoryFeatures
+    memory: FrameMemory
     distance: Tensor | None
     step: int
 
@@ -51,6 +51,7 @@ def consistent_choice(
     previous: Reference,
     objects: Sequence[int],
     moved: Tensor,
+    apart: int = 1,
 ) -> Tensor:
     """Choose for each object the last candidate that is consistent with the previous frame.
 
@@ -62,6 +63,7 @@ def consistent_choice(
         previous: the previous frame with the mask that was output.
         objects: the user's id of each slot.
         moved: bool (K,) on the host, the objects that the steps move.
+        apart: distance from the previous frame, in frames.
 
     Returns:
         int64 (K,) on the host, indices of ``candidates``; objects that did not move, and those that the previous frame
@@ -74,7 +76,7 @@ def consistent_choice(
     labels = previous.labels(objects)
 
     def score(candidate: Candidate) -> Tensor:
-        logits = reconstruct_reference(network, candidate.memory.select(judged), previous.query, judged[None])
+        logits = reconstruct_reference(network, candidate.memory.select(judged), previous.query, judged[None], apart)
         return reconstruction_iou(logits, labels, judged[None])[0]
 
     needed = score(candidates[0])

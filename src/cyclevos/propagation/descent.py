@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,12 +12,12 @@ from torch import Tensor
 from cyclevos.cycle import reconstruct_reference
 from cyclevos.losses import mask_loss
 from cyclevos.masks import most_probable
-from cyclevos.network.protocol import MemoryFeatures, MemoryInput, MemoryNetwork
+from cyclevos.network.protocol import FrameMemory, MemoryNetwork, Segmentation
+from cyclevos.network.transfer import download
 from cyclevos.propagation.acceptance import Candidate, consistent_choice, merged_mask, retain
 from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.mask_steps import MaskSteps, with_background
 from cyclevos.propagation.references import Reference, answering
-from cyclevos.propagation.transfer import download
 
 # Shapes: K object slots, O objects present, H W pixels inside the network, h w cells at stride 16.
 
@@ -25,12 +25,27 @@ Asked = Sequence[tuple[Reference, Tensor]]
 """Reference frames, each with the objects that are reconstructed in it, bool (K,) on the host."""
 
 
+class Subject(NamedTuple):
+    """The frame whose mask is corrected.
+
+    Attributes:
+        frame_index: from 0.
+        prepared: mask-independent features of the frame, from the network's ``prepare_memory``.
+        said: what the network answered for it, if the mask to correct is exactly that; else None.
+    """
+
+    frame_index: int
+    prepared: Any
+    said: Segmentation | None = None
+
+
 class Corrected(NamedTuple):
     """The result of correcting one mask.
 
     Attributes:
         probabilities: (K+1,H,W).
-        memory: features of the frame with that mask; None if there was nothing to reconstruct.
+        memory: of the frame with that mask; None if there was nothing to reconstruct, or if the mask stayed what a
+            network with a state answered, which remembers its answer better than a mask.
         before: soft J of the reconstructed references before any step; NaN if there was nothing to reconstruct.
         after: the same for the mask that was kept; NaN if it was not measured.
         steps: steps taken.
@@ -38,7 +53,7 @@ class Corrected(NamedTuple):
     """
 
     probabilities: Tensor
-    memory: MemoryFeatures | None
+    memory: FrameMemory | None
     before: float
     after: float
     steps: int
@@ -56,7 +71,7 @@ class Corrected(NamedTuple):
 
 def correct(
     network: MemoryNetwork,
-    prepared: MemoryInput,
+    subject: Subject,
     probabilities: Tensor,
     references: Sequence[Reference],
     objects: Sequence[int],
@@ -71,8 +86,8 @@ def correct(
 
     Args:
         network: any memory network; none of its parameters gets a gradient.
-        prepared: mask-independent features of the frame, from the network's ``prepare_memory``.
-        probabilities: the frame's predicted soft mask (K+1,H,W).
+        subject: the frame.
+        probabilities: its predicted soft mask (K+1,H,W).
         references: annotated frames in the order in which they were reached; with ``latest``, an object is
             reconstructed only in the last one that shows it.
         objects: the user's id of each slot.
@@ -90,12 +105,12 @@ def correct(
     asked = [(reference, who & visible) for reference, who in pairs if bool((who & visible).any())]
     if not asked or not correction.steps:
         return Corrected(probabilities, None, math.nan, math.nan, 0, kept=False)
-    return descend(network, prepared, probabilities, asked, objects, correction, previous=previous, measure=measure)
+    return descend(network, subject, probabilities, asked, objects, correction, previous=previous, measure=measure)
 
 
 def descend(
     network: MemoryNetwork,
-    prepared: MemoryInput,
+    subject: Subject,
     probabilities: Tensor,
     asked: Asked,
     objects: Sequence[int],
@@ -109,7 +124,7 @@ def descend(
 
     Args:
         network: any memory network; none of its parameters gets a gradient.
-        prepared: mask-independent features of the frame, from the network's ``prepare_memory``.
+        subject: the frame.
         probabilities: the mask to start from (K+1,H,W).
         asked: each reference with the objects to reconstruct in it, bool (K,); at least one reference.
         objects: the user's id of each slot.
@@ -119,8 +134,8 @@ def descend(
         previous: see :func:`correct`.
         measure: see :func:`correct`.
     """
-    cycle = _Cycle(network, prepared, asked, objects, correction.hard_fraction)
     take_step = MaskSteps(correction, probabilities, torch.stack([who for _, who in asked]).any(dim=0))
+    cycle = _Cycle(network, subject, asked, objects, correction.hard_fraction, take_step.moved)
     mask = probabilities[1:].detach().clone()  # (K,H,W)
     candidates: list[Candidate] = []
     before: Tensor | None = None
@@ -142,7 +157,8 @@ def descend(
         candidates = retain(candidates, last, correction.accept)
     kept = candidates[-1]
     if correction.accept == "consistent" and previous is not None:
-        chosen = consistent_choice(network, candidates, previous, objects, take_step.moved)
+        apart = abs(subject.frame_index - previous.frame_index)
+        chosen = consistent_choice(network, candidates, previous, objects, take_step.moved, apart)
         of_moved = chosen[take_step.moved]
         kept = candidates[int(of_moved.max())]
         if bool((of_moved != of_moved[0]).any()):
@@ -150,7 +166,9 @@ def descend(
     distances = [distance for distance in (before, kept.distance) if distance is not None]
     scores = [1 - distance for distance in download(torch.stack(distances))[0].tolist()]
     after = math.nan if kept.distance is None else scores[-1]
-    return Corrected(with_background(kept.mask), kept.memory, scores[0], after, steps, kept=kept.step > 0)
+    answered = subject.said is not None and subject.said.state is not None and kept.step == 0
+    memory = None if answered else kept.memory
+    return Corrected(with_background(kept.mask), memory, scores[0], after, steps, kept=kept.step > 0)
 
 
 class _Reconstruction(NamedTuple):
@@ -160,13 +178,13 @@ class _Reconstruction(NamedTuple):
         loss: their mean loss, a scalar; differentiable with respect to ``leaf`` if a gradient was requested.
         distance: 1 - their mean soft J, a scalar without a gradient.
         leaf: the foreground mask (K,H,W) to differentiate with respect to.
-        memory: features of the frame with that mask, without a gradient.
+        memory: of the frame with that mask, without a gradient.
     """
 
     loss: Tensor
     distance: Tensor
     leaf: Tensor
-    memory: MemoryFeatures
+    memory: FrameMemory
 
 
 class _Cycle:
@@ -175,13 +193,15 @@ class _Cycle:
     def __init__(
         self,
         network: MemoryNetwork,
-        prepared: MemoryInput,
+        subject: Subject,
         asked: Asked,
         objects: Sequence[int],
         hard_fraction: float,
+        moved: Tensor,
     ) -> None:
-        self._network, self._prepared, self._hard_fraction = network, prepared, hard_fraction
+        self._network, self._subject, self._hard_fraction = network, subject, hard_fraction
         self._asked = [(reference, who, reference.labels(objects)) for reference, who in asked]
+        self._own = None if subject.said is None else ~moved[None]  # the other objects keep what was answered
 
     def reconstruct(self, mask: Tensor, *, gradient: bool = True) -> _Reconstruction:
         """Reconstruct every reference from a foreground mask (K,H,W)."""
@@ -190,12 +210,12 @@ class _Cycle:
             memory = self._encode(leaf)
             losses = []
             for reference, who, labels in self._asked:
-                logits = reconstruct_reference(self._network, memory.select(who), reference.query, who[None])
+                apart = abs(self._subject.frame_index - reference.frame_index)
+                logits = reconstruct_reference(self._network, memory.select(who), reference.query, who[None], apart)
                 losses.append(mask_loss(logits, labels, who[None], self._hard_fraction))
             loss = torch.stack([each.total for each in losses]).mean()
             distance = torch.stack([each.iou.detach() for each in losses]).mean()
-        detached = MemoryFeatures(memory.key.detach(), memory.value.detach())
-        return _Reconstruction(loss, distance, leaf, detached)
+        return _Reconstruction(loss, distance, leaf, memory.detach())
 
     def candidate(self, mask: Tensor, step: int, *, measure: bool) -> Candidate:
         """Encode a final mask; measuring it costs one reconstruction of each reference."""
@@ -205,6 +225,9 @@ class _Cycle:
         with torch.no_grad():
             return Candidate(mask, self._encode(mask), None, step)
 
-    def _encode(self, mask: Tensor) -> MemoryFeatures:
+    def _encode(self, mask: Tensor) -> FrameMemory:
         everyone = torch.ones(1, len(mask), dtype=torch.bool)
-        return self._network.encode_memory(self._prepared, with_background(mask)[None], everyone)
+        memory: FrameMemory = self._network.encode_memory(
+            self._subject.prepared, with_background(mask)[None], everyone, self._subject.said, self._own
+        )
+        return memory

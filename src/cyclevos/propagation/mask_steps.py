@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from cyclevos.network.transfer import upload
 from cyclevos.propagation.correction import Correction
-from cyclevos.propagation.transfer import upload
 
 # Shapes: K object slots, H W pixels inside the network.
 
@@ -59,7 +59,9 @@ def as_probabilities(corrected: Tensor) -> Tensor:
     """Turn a corrected mask (K+1,H,W) with any values into probabilities in [0, 1] that sum to 1."""
     clamped = corrected[1:].clamp(0, 1)
     wanted = clamped.sum(dim=0)
-    return with_background(clamped * torch.where(wanted > 1, 1 / wanted, 1.0))
+    shared = clamped * torch.where(wanted > 1, 1 / wanted, 1.0)
+    background = (1 - shared.sum(dim=0, keepdim=True)).clamp(min=0)  # rounding may have left a little more than 1
+    return torch.cat([background, shared])
 
 
 def with_background(mask: Tensor) -> Tensor:

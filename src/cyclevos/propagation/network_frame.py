@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cyclevos.errors import MaskError
-from cyclevos.geometry import Size, frame_tensor, network_size, resize_frame
-from cyclevos.network.protocol import MemoryNetwork, QueryFeatures
-from cyclevos.propagation.transfer import upload
+from cyclevos.geometry import Size, frame_tensor, resize_frame
+from cyclevos.network.protocol import FrameFeatures, MemoryNetwork
+from cyclevos.network.transfer import upload
+from cyclevos.propagation.autograd_mode import without_gradients
 
 # Shapes: B frames, H W pixels of the source, H' W' of the network.
 
@@ -34,7 +35,7 @@ class NetworkFrame:
     source: Size
     pixels: Tensor
     annotation: NDArray[np.uint8] | None = None
-    query: QueryFeatures | None = None
+    query: FrameFeatures | None = None
 
     @property
     def size(self) -> Size:
@@ -57,6 +58,7 @@ def source_size(index: int, image: NDArray[np.uint8], annotation: NDArray[np.uin
     return source
 
 
+@without_gradients
 def fit_frame(
     index: int,
     image: NDArray[np.uint8],
@@ -78,12 +80,12 @@ def fit_frame(
     """
     source = source_size(index, image, annotation)
     parameter = next(iter(network.parameters()))
-    pixels = resize_frame(upload(frame_tensor(image), parameter.device), network_size(source, shorter_side))
+    pixels = resize_frame(upload(frame_tensor(image), parameter.device), network.frame_size(source, shorter_side))
     shown = annotation if annotation is not None and annotation.any() else None
     return NetworkFrame(index, source, pixels[None].to(parameter.dtype), shown)
 
 
-@torch.no_grad()
+@without_gradients
 def encode_frames(network: MemoryNetwork, frames: Sequence[NetworkFrame]) -> list[NetworkFrame]:
     """Encode frames of equal size in one batch, and return them with their query features."""
     if len(frames) == 1:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -12,49 +11,30 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cyclevos.errors import VideoError
-from cyclevos.geometry import Size, grow_probabilities, network_size
+from cyclevos.geometry import Size, grow_probabilities
 from cyclevos.masks import ids_to_probabilities, most_probable, object_ids, probabilities_to_ids
-from cyclevos.network.protocol import MemoryNetwork
+from cyclevos.network.protocol import FrameMemory, MemoryNetwork, Segmentation, State
+from cyclevos.network.traits import MemoryPolicy
+from cyclevos.network.transfer import download, upload
+from cyclevos.propagation.autograd_mode import require_gradients, without_gradients
 from cyclevos.propagation.correction import Correction
-from cyclevos.propagation.descent import Corrected, correct
+from cyclevos.propagation.descent import Corrected, Subject, correct
 from cyclevos.propagation.mask_steps import as_probabilities
-from cyclevos.propagation.memory_bank import Kind, MemoryBank, MemoryPolicy
+from cyclevos.propagation.memory_bank import MemoryBank
 from cyclevos.propagation.network_frame import NetworkFrame, encode_frames, fit_frame
 from cyclevos.propagation.outcome import MaskOutcome, Outcome, annotated_masks, blank_masks
+from cyclevos.propagation.prediction import Prediction
 from cyclevos.propagation.references import Reference, References, shrink_ids
 from cyclevos.propagation.reliability import Reliability
-from cyclevos.propagation.transfer import download, upload
+from cyclevos.propagation.schedule import Schedule
 
 logger = logging.getLogger(__name__)
+
+_CARRIED = "carried_"  # prefix of the network's state in a snapshot
 
 Disturbance = Callable[[int, NDArray[np.uint8]], NDArray[np.uint8] | None]
 
 # Shapes: K objects, H W pixels of the source, H' W' of the network, h w cells at stride 16.
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """The segmentation of one frame.
-
-    Attributes:
-        index: of the frame, from 0.
-        object_ids: the user's id of each channel 1..K.
-        probabilities: float32 (K+1,H,W) at the source's size, channel 0 the background, summing to 1.
-        ids: uint8 (H,W) at the source's size, the most probable object of each pixel.
-        annotated: the frame has an annotation.
-        reliability: predicted J in [0, 1] of each mask, by object id; 1 for annotated objects. Objects that no
-            reference shows yet are left out; in annotated frames, so are all objects that are not annotated.
-        uncorrected: float (K+1,H',W') at the network's size, the mask before the correction, if a correction changed
-            the output; else None.
-    """
-
-    index: int
-    object_ids: tuple[int, ...]
-    probabilities: Tensor
-    ids: NDArray[np.uint8]
-    annotated: bool = False
-    reliability: Mapping[int, float] = field(default_factory=dict)
-    uncorrected: Tensor | None = None
 
 
 class Propagator:
@@ -72,7 +52,7 @@ class Propagator:
             output does not change.
 
     Raises:
-        ConfigError: the size is below 16 pixels.
+        ConfigError: the network cannot work at that size, or it has no gradients to correct masks with.
     """
 
     def __init__(
@@ -83,62 +63,72 @@ class Propagator:
         correction: Correction | None = None,
         disturb: Disturbance | None = None,
     ) -> None:
-        network_size((1, 1), size)  # refuses a size that is too small before the first frame
+        network.frame_size((1, 1), size)  # refuses a size that the network cannot work at before the first frame
         self.network, self.size, self.policy = network, size, policy
         self.correction = correction if correction is not None and correction.steps else None
+        if self.correction is not None:
+            require_gradients(network)
         self.disturb = disturb
         self._references = References(network, keep=self.looks_ahead)
         self.reliability = Reliability(network)
         self.objects: tuple[int, ...] = ()
         self._source: Size | None = None  # of the frames segmented so far
-        self._bank = MemoryBank(policy, shared_key=network.spec.shared_encoder)
+        self._bank = MemoryBank(network, policy)
+        self._state: State | None = None  # what the network carries from frame to frame
         self._previous: Reference | None = None  # the last frame with its output; see _next_previous
-        self._steps = 0
+        self._schedule = Schedule(policy)
         self._device = next(iter(network.parameters())).device
 
     def fresh(self) -> Propagator:
         """Return a propagator with the same settings and no memory."""
         return Propagator(self.network, self.size, self.policy, self.correction, self.disturb)
 
+    @without_gradients
     def snapshot(self) -> dict[str, Tensor]:
         """Return the whole state as copied tensors; :meth:`restore` continues from it exactly."""
-        numbers = torch.tensor([self._steps, *self.objects])
+        numbers = torch.tensor([self._schedule.steps, self._schedule.since, *self.objects])
         state = {**self._bank.snapshot(), **self._references.snapshot(), **self.reliability.snapshot()}
+        state |= {_CARRIED + name: tensor.cpu().clone() for name, tensor in (self._state or {}).items()}
         if self._source is not None:
             state["source"] = torch.tensor(self._source)
         if self._previous is not None:
             state |= {
+                "previous_index": torch.tensor(self._previous.frame_index),
                 "previous_frame": self._previous.frame.cpu().contiguous(),
                 "previous_ids": self._previous.ids.cpu(),
             }
-        return {"propagator": numbers, **state}
+        parameter = next(iter(self.network.parameters()))
+        return {"propagator": numbers, "dtype": torch.empty(0, dtype=parameter.dtype), **state}
 
+    @without_gradients
     def restore(self, snapshot: dict[str, Tensor]) -> None:
         """Continue from a snapshot.
 
         Raises:
             KeyError, ValueError: the tensors are not a snapshot, or are one of another version.
         """
-        steps, *objects = snapshot["propagator"].tolist()
-        self._steps, self.objects = int(steps), tuple(int(i) for i in objects)
+        steps, since, *objects = snapshot["propagator"].tolist()
+        self._schedule = Schedule(self.policy, int(steps), int(since))
+        self.objects = tuple(int(i) for i in objects)
+        carried = {name: tensor for name, tensor in snapshot.items() if name.startswith(_CARRIED)}
+        self._state = {name.removeprefix(_CARRIED): t.to(self._device) for name, t in carried.items()} or None
         self._bank.restore(snapshot, self._device)
         self._references.restore(snapshot, self._device)
         self.reliability.restore(snapshot)
         self._source, self._previous = None, None
         if "source" in snapshot:
-            height, width = snapshot["source"].tolist()
-            self._source = int(height), int(width)
+            self._source = int(snapshot["source"][0]), int(snapshot["source"][1])
         if "previous_frame" in snapshot:
             frame = snapshot["previous_frame"].to(self._device)
-            with torch.no_grad():
-                self._previous = Reference.of(self.network.encode_query(frame), frame, snapshot["previous_ids"])
+            index, query = int(snapshot["previous_index"]), self.network.encode_query(frame)
+            self._previous = Reference.of(index, query, frame, snapshot["previous_ids"])
 
     @property
     def looks_ahead(self) -> bool:
         """Whether annotated frames should be :meth:`announced <announce>` before they are reached."""
         return self.correction is not None and self.correction.reference == "all"
 
-    @torch.no_grad()
+    @without_gradients
     def announce(self, index: int, image: NDArray[np.uint8], annotation: NDArray[np.uint8]) -> None:
         """Add an annotated frame that has not been reached yet to the references of corrections.
 
@@ -188,94 +178,113 @@ class Propagator:
         """Return whether :meth:`segment` needs the frame encoded: an object is known, or annotated in it."""
         return bool(self.objects) or frame.annotation is not None
 
-    @torch.no_grad()
+    @without_gradients
     def segment(self, frame: NetworkFrame) -> Outcome:
         """Predict and correct an encoded frame's masks and encode them for memory, without changing state."""
-        predicted = self._predict(frame)
+        said = self._predict(frame)
+        predicted = None if said is None else said.logits.softmax(dim=1)[0]
         if frame.annotation is not None:
-            masks = annotated_masks(self.network, frame, predicted, self.objects)
+            masks = annotated_masks(self.network, frame, said, self.objects)
+        elif said is None or predicted is None:
+            masks = blank_masks(frame)
         else:
-            masks = blank_masks(frame) if predicted is None else self._corrected_masks(frame, predicted)
+            masks = self._corrected_masks(frame, said, predicted)
+        kind = None if masks.remembered is None else self._schedule.kind(annotated=frame.annotation is not None)
+        observed = predicted is not None and frame.annotation is None
+        checked = observed and self.reliability.due(self._schedule.steps)
         memory = masks.memory
-        if memory is None and masks.remembered is not None:
-            present = torch.ones(1, len(masks.objects), dtype=torch.bool)
-            prepared = self.network.prepare_memory(frame.pixels, frame.query)
-            memory = self.network.encode_memory(prepared, masks.remembered[None], present)
+        if memory is None and masks.remembered is not None and (kind is not None or checked):
+            memory = self._encode(frame, masks, said)
+        state = None
+        if masks.inside is not None:
+            state = self.network.carry(said, masks.inside[None], None if kind is None else memory)
         observation = None
-        if predicted is not None and frame.annotation is None:
-            # Observe the mask before the correction, because even a harmless correction makes probabilities less
-            # certain.
-            asked = memory if self.reliability.due(self._steps) else None
-            observation = self.reliability.observe(asked, predicted, self.objects, self._references.reached())
-        return Outcome(frame, masks, memory, observation)
+        if observed and predicted is not None:
+            # Of the mask before the correction: even a harmless correction makes probabilities less certain.
+            references = self._references.reached()
+            asked = memory if checked else None
+            observation = self.reliability.observe(asked, predicted, self.objects, references, frame.index)
+        return Outcome(frame, masks, kind, memory, state, observation)
 
-    @torch.no_grad()
+    @without_gradients
     def commit(self, outcome: Outcome) -> Prediction:
         """Fetch a step's results from the device, remember the frame, and return its segmentation.
 
         Everything that can fail is done before the first change of state.
         """
-        frame, masks = outcome.frame, outcome.masks
+        frame, masks, observation = outcome.frame, outcome.masks, outcome.observation
         annotated = frame.annotation is not None
         given = () if frame.annotation is None else object_ids(frame.annotation)
-        previous_ids, counts = self._next_previous(masks, remembered=outcome.memory is not None)
-        observation = outcome.observation
+        counted = masks.remembered is not None and frame.index not in self._bank.frames
+        previous_ids, counts = self._next_previous(masks, self._schedule.steps + counted)
         values = masks.output.new_empty(0) if observation is None else observation.values
         ids, values, counts = download(most_probable(masks.output, masks.objects), values, counts)
         verdict = None if observation is None else self.reliability.judge(observation._replace(values=values))
         previous = None
         if previous_ids is not None and frame.query is not None:
             shown = tuple(sorted(i for i, count in zip(masks.objects, counts.tolist(), strict=True) if count))
-            previous = Reference(frame.query, frame.pixels, previous_ids, shown)
-        if outcome.memory is not None:
-            self._bank.write(frame.index, outcome.memory, self._kind(annotated=annotated))
-            self._steps += 1
+            previous = Reference(frame.index, frame.query, frame.pixels, previous_ids, shown)
+        if outcome.kind is not None and outcome.memory is not None:
+            own = [slot for slot, i in enumerate(masks.objects) if i in given]
+            self._bank.write(frame.index, outcome.memory, outcome.kind, len(masks.objects), own)
+        if masks.remembered is not None:
+            self._schedule.advance(outcome.kind, again=not counted)
         self.objects, self._source, self._previous = masks.objects, frame.source, previous
+        self._state = outcome.state
         if masks.reference is not None:
             self._references.hold(frame.index, masks.reference)
         self.reliability.mark(given)
         scores = dict.fromkeys(given, 1.0) if verdict is None else self.reliability.keep(verdict)
-        return Prediction(
-            frame.index, masks.objects, masks.output, np.asarray(ids), annotated, scores, masks.uncorrected
-        )
+        output, before, calibrated = masks.output, masks.uncorrected, self.reliability.calibrated
+        return Prediction(frame.index, masks.objects, output, np.asarray(ids), annotated, scores, before, calibrated)
 
-    def _predict(self, frame: NetworkFrame) -> Tensor | None:
-        """Return the masks that the network reads from memory, (K+1,H',W'); None while no object is known."""
+    def _predict(self, frame: NetworkFrame) -> Segmentation | None:
+        """Return what the network answers from memory; None while no object is known."""
         if not self.objects or frame.query is None:
             return None
-        key, value, known = self._bank.read()
         present = torch.ones(1, len(self.objects), dtype=torch.bool)
-        return self.network.segment(frame.query, key, value, present, known).softmax(dim=1)[0]
+        return self.network.segment(frame.query, self._bank.read(frame.index), present, self._state)
 
-    def _corrected_masks(self, frame: NetworkFrame, predicted: Tensor) -> MaskOutcome:
+    def _encode(self, frame: NetworkFrame, masks: MaskOutcome, said: Segmentation | None) -> FrameMemory | None:
+        """Encode the frame with the masks that are remembered."""
+        if masks.remembered is None:
+            return None
+        present = torch.ones(1, len(masks.objects), dtype=torch.bool)
+        prepared = self.network.prepare_memory(frame.pixels, frame.query)
+        memory: FrameMemory = self.network.encode_memory(prepared, masks.remembered[None], present, said, masks.own)
+        return memory
+
+    def _corrected_masks(self, frame: NetworkFrame, said: Segmentation, predicted: Tensor) -> MaskOutcome:
         """Correct the predicted masks if this frame is due, and choose the masks for the output and for memory."""
         start = self._disturbed(frame.index, predicted)
-        corrected = self._correct(frame, start)
+        corrected = self._correct(frame, start, said if start is predicted else None)
         output, uncorrected, remembered, memory = predicted, None, start, None
+        own = torch.ones(1, len(self.objects), dtype=torch.bool) if start is predicted else None
         if corrected is not None and self._corrects("memory"):
             remembered, memory = corrected.probabilities, corrected.memory
+            own = None if corrected.kept else own
         if corrected is not None and corrected.kept and self._corrects("output") and start is predicted:
             output, uncorrected = as_probabilities(corrected.probabilities), predicted
         full = grow_probabilities(output, frame.source)
-        return MaskOutcome(self.objects, full, output, remembered, memory, uncorrected)
+        return MaskOutcome(self.objects, full, output, remembered, memory, own, uncorrected)
 
-    def _correct(self, frame: NetworkFrame, start: Tensor) -> Corrected | None:
+    def _correct(self, frame: NetworkFrame, start: Tensor, said: Segmentation | None) -> Corrected | None:
         how = self.correction
-        if how is None or self._steps % how.every:
+        if how is None or self._schedule.steps % how.every:
             return None
         references = self._references.all() if how.reference == "all" else self._references.reached()
-        prepared = self.network.prepare_memory(frame.pixels, frame.query)
+        subject = Subject(frame.index, self.network.prepare_memory(frame.pixels, frame.query), said)
         measured = logger.isEnabledFor(logging.INFO)  # measuring a correction takes time
         corrected = correct(
-            self.network, prepared, start, references, self.objects, how, previous=self._previous, measure=measured
+            self.network, subject, start, references, self.objects, how, previous=self._previous, measure=measured
         )
         if measured:
             logger.info("frame %d: %s", frame.index, corrected.summary(start))
         return corrected
 
-    def _next_previous(self, masks: MaskOutcome, *, remembered: bool) -> tuple[Tensor | None, Tensor]:
-        """Return the output's ids (H',W') and pixel counts of objects (K,), if the next correction needs them."""
-        how, step = self.correction, self._steps + remembered
+    def _next_previous(self, masks: MaskOutcome, step: int) -> tuple[Tensor | None, Tensor]:
+        """Return the output's ids (H',W') and objects' pixel counts (K,), if the correction of that step needs them."""
+        how = self.correction
         if how is None or how.accept != "consistent" or step % how.every or masks.inside is None:
             return None, torch.empty(0, dtype=torch.int64, device=self._device)
         ids = most_probable(masks.inside, masks.objects)
@@ -285,11 +294,7 @@ class Propagator:
         return self.correction is not None and self.correction.apply_to in (what, "both")
 
     def _disturbed(self, index: int, predicted: Tensor) -> Tensor:
-        if self.disturb is None or self._steps % self.policy.every:
+        if self.disturb is None or not self._schedule.sampled:
             return predicted
         ids = self.disturb(index, probabilities_to_ids(predicted, self.objects))
         return predicted if ids is None else upload(ids_to_probabilities(ids, self.objects), predicted.device)
-
-    def _kind(self, *, annotated: bool) -> Kind:
-        sampled = self._steps % self.policy.every == 0
-        return Kind.REFERENCE if annotated else Kind.SAMPLED if sampled else Kind.PREVIOUS

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from cyclevos.geometry import Size, shrink_probabilities
 from cyclevos.masks import ids_to_probabilities, most_probable, object_ids
-from cyclevos.network.protocol import MemoryNetwork, QueryFeatures
-from cyclevos.propagation.transfer import upload
+from cyclevos.network.protocol import FrameFeatures, MemoryNetwork
+from cyclevos.network.transfer import upload
+from cyclevos.propagation.autograd_mode import without_gradients
 
 # Shapes: K object slots, H W pixels inside the network.
 
@@ -22,22 +23,24 @@ class Reference(NamedTuple):
     """An annotated frame at the network's size.
 
     Attributes:
+        frame_index: from 0.
         query: its query features, which do not depend on a mask and are encoded once.
         frame: RGB (1,3,H,W) in [0, 1].
         ids: uint8 (H,W), the user's ids, on the frame's device.
         objects: the ids that the frame shows, in ascending order.
     """
 
-    query: QueryFeatures
+    frame_index: int
+    query: FrameFeatures
     frame: Tensor
     ids: Tensor
     objects: tuple[int, ...]
 
     @classmethod
-    def of(cls, query: QueryFeatures, frame: Tensor, ids: Tensor) -> Reference:
+    def of(cls, index: int, query: FrameFeatures, frame: Tensor, ids: Tensor) -> Reference:
         """Return a reference with the objects in ``ids``; ids on the host avoid a wait for the device."""
         shown = object_ids(ids.cpu().numpy())
-        return cls(query, frame, upload(ids, frame.device), shown)
+        return cls(index, query, frame, upload(ids, frame.device), shown)
 
     def labels(self, objects: Sequence[int]) -> Tensor:
         """Return int64 (1,H,W): each pixel's slot among ``objects``, 0 for the background and for other ids."""
@@ -102,7 +105,7 @@ class References:
         self._held: dict[int, Reference] = {}
         self._reached: list[int] = []
 
-    @torch.no_grad()
+    @without_gradients
     def add(self, index: int, frame: Tensor, ids: Tensor, *, ahead: bool = False) -> None:
         """Encode an annotated frame and hold it.
 
@@ -112,7 +115,7 @@ class References:
             ids: uint8 (H,W).
             ahead: the frame has not been reached yet.
         """
-        self.hold(index, Reference.of(self._network.encode_query(frame), frame, ids), ahead=ahead)
+        self.hold(index, Reference.of(index, self._network.encode_query(frame), frame, ids), ahead=ahead)
 
     def hold(self, index: int, reference: Reference, *, ahead: bool = False) -> None:
         """Hold an encoded annotated frame; see :meth:`add`."""

@@ -1,88 +1,30 @@
 """Reliability: the predicted J of each mask, without ground truth.
 
 There are two kinds of signals: the certainty and size of the mask, in every frame, and the J of the reconstructed
-reference (the cycle), every few frames. A small predictor in the package turns them into a predicted J.
+reference (the cycle), every few frames. A small predictor that was fitted to the network turns them into a predicted J;
+without one, a formula makes a number that is called uncalibrated (``predictor.py``).
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
-from torch.nn import functional as F
 
 from cyclevos.cycle import reconstruct_reference, reconstruction_iou
-from cyclevos.errors import WeightsError
 from cyclevos.masks import most_probable
-from cyclevos.network.protocol import MemoryFeatures, MemoryNetwork
+from cyclevos.network.protocol import FrameMemory, MemoryNetwork
+from cyclevos.propagation.predictor import SHARES, SIGNALS, Predictor, log_odds, predictor_of, uncalibrated
 from cyclevos.propagation.references import Reference, answering
 
-# Shapes: K object slots, H W pixels inside the network, S signals, U hidden units.
-
-PREDICTOR = Path(__file__).resolve().parents[1] / "weights" / "reliability.safetensors"
-
-SIGNALS = (
-    "expected",  # J of the mask, assuming that its probabilities are calibrated
-    "size",  # log of the mask's share of the frame
-    "confidence",  # mean probability inside the mask, over about the last ten frames
-    "area",  # log of the mask's area over the reference's
-    "misfit",  # absolute value of area
-    "cycle",  # J of the reconstructed reference, in the last frame where it was computed
-)
-_OF_THE_MASK = 2  # the first signals, which describe the mask alone
-_SHARES = ("expected", "confidence", "cycle")  # used as log-odds, because 0.99 is far from 0.95
+# Shapes: K object slots, H W pixels inside the network, S signals.
 
 _MEMORY = 0.9  # weight of the past in the running mean
-
-
-class Predictor(NamedTuple):
-    """Maps signals to J: the J of a mask of the right object, times the probability that it is the right object.
-
-    The first factor follows from the signals of the mask alone; a network of one hidden layer predicts the second from
-    the other signals.
-
-    Attributes:
-        mean: (S,), subtracted from the signals.
-        scale: (S,), divides the signals.
-        exact: (3,), factors of the first two signals and the offset.
-        hidden: (U,S-1), weights of the other signals, the last column the bias.
-        output: (U+1,), the last one the bias.
-    """
-
-    mean: Tensor
-    scale: Tensor
-    exact: Tensor
-    hidden: Tensor
-    output: Tensor
-
-    def __call__(self, signals: Tensor) -> Tensor:
-        """Predict J in [0, 1], (K,), from signals (K,S)."""
-        x = ((signals - self.mean) / self.scale).clamp(-4, 4)
-        exact = torch.sigmoid(x[:, :_OF_THE_MASK] @ self.exact[:-1] + self.exact[-1])
-        seen = torch.tanh(F.linear(x[:, _OF_THE_MASK:], self.hidden[:, :-1], self.hidden[:, -1]))
-        return exact * torch.sigmoid(seen @ self.output[:-1] + self.output[-1])
-
-
-@cache
-def load_predictor(path: Path = PREDICTOR) -> Predictor:
-    """Load the packaged predictor.
-
-    Raises:
-        WeightsError: the file does not hold a predictor for these signals.
-    """
-    tensors = load_file(path)
-    if set(tensors) != set(Predictor._fields) or tensors["mean"].shape != (len(SIGNALS),):
-        raise WeightsError(
-            f"{path} holds no reliability predictor for the signals {', '.join(SIGNALS)}.",
-            "Fit one with scripts/fit_reliability.py, or reinstall cyclevos.",
-        )
-    return Predictor(**tensors)
 
 
 class _State(NamedTuple):
@@ -129,19 +71,31 @@ class Reliability:
     Only :meth:`keep`, :meth:`mark` and :meth:`restore` change the state.
 
     Args:
-        network: the network that predicts the masks.
+        network: the network that predicts the masks; its ``calibration`` is the file of its predictor.
         every: the reference is reconstructed every n-th frame.
     """
 
     def __init__(self, network: MemoryNetwork, every: int = 3) -> None:
         self._network, self._every = network, every
-        self._predictor: Predictor | None = None  # the packaged one, read when it is needed
+        file: Path | None = getattr(network, "calibration", None)
+        self._predictor = predictor_of(file)
+        self._file = file if self.calibrated else None
         self._states: dict[int, _State] = {}
         self.signals: dict[int, Tensor] = {}
 
     def use(self, predictor: Predictor) -> None:
-        """Use another predictor than the packaged one."""
-        self._predictor = predictor
+        """Use another predictor than the network's own."""
+        self._predictor, self._file = predictor, None
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the predictions come from a predictor that was fitted to the network."""
+        return self._predictor is not None
+
+    def record(self) -> dict[str, Any]:
+        """Return what a run records of where its predictions come from, as JSON values."""
+        digest = None if self._file is None else hashlib.sha256(self._file.read_bytes()).hexdigest()
+        return {"calibrated": self.calibrated, "predictor_sha256": digest}
 
     def mark(self, objects: Sequence[int]) -> None:
         """Reset the state of objects that are annotated in a frame."""
@@ -151,19 +105,21 @@ class Reliability:
     @torch.no_grad()
     def observe(
         self,
-        memory: MemoryFeatures | None,
+        memory: FrameMemory | None,
         probabilities: Tensor,
         objects: Sequence[int],
         references: Sequence[Reference],
+        index: int = 0,
     ) -> Observation:
         """Measure a frame's masks, without waiting for the device.
 
         Args:
-            memory: features of the frame with its masks, of all objects, if the reference is to be reconstructed;
+            memory: of the frame with its masks, of all objects, if the reference is to be reconstructed;
                 else None.
             probabilities: its masks (K+1,H,W).
             objects: the user's id of each slot.
             references: annotated frames; an object is compared with the last one that shows it.
+            index: of the frame.
         """
         certainty = _certainty(probabilities)
         names = (*certainty, "marked", *(() if memory is None else ("cycle",)))
@@ -174,7 +130,8 @@ class Reliability:
             marked = torch.stack([labels[0] == slot for slot in range(1, len(objects) + 1)]).float()
             measures = [*certainty.values(), marked.mean(dim=(1, 2))]
             if memory is not None:
-                logits = reconstruct_reference(self._network, memory.select(who), reference.query, who[None])
+                apart = abs(index - reference.frame_index)
+                logits = reconstruct_reference(self._network, memory.select(who), reference.query, who[None], apart)
                 measures.append(reconstruction_iou(logits, labels, who[None])[0])
             rows.append(torch.stack(measures))  # (M,K)
         values = torch.stack(rows) if rows else probabilities.new_zeros(0)
@@ -192,8 +149,7 @@ class Reliability:
                     signals[i], states[i] = self._signals(i, seen)
         if not signals:
             return Verdict({}, signals, states)
-        predictor = load_predictor() if self._predictor is None else self._predictor
-        predicted = predictor(torch.stack(list(signals.values())))
+        predicted = (self._predictor or uncalibrated)(torch.stack(list(signals.values())))
         return Verdict(dict(zip(signals, predicted.tolist(), strict=True)), signals, states)
 
     def keep(self, verdict: Verdict) -> dict[int, float]:
@@ -232,8 +188,8 @@ class Reliability:
         area = math.log((seen["share"] + 1e-5) / (seen["marked"] + 1e-5))
         size = math.log(seen["share"] + 1e-5)
         signals = {**seen, **state._asdict(), "area": area, "misfit": abs(area), "size": size}
-        signals.update({name: math.log((signals[name] + 0.01) / (1.01 - signals[name])) for name in _SHARES})
-        return torch.tensor([signals[name] for name in SIGNALS]), state
+        signals.update({name: log_odds(signals[name]) for name in SHARES})
+        return torch.tensor([signals[name] for name in SIGNALS], dtype=torch.float32), state
 
 
 def _certainty(probabilities: Tensor) -> dict[str, Tensor]:

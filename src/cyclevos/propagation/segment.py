@@ -19,9 +19,9 @@ from cyclevos.media.sources import FrameSource
 from cyclevos.naming import size_text
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.propagation.correction import Correction
-from cyclevos.propagation.memory_bank import MemoryPolicy
-from cyclevos.propagation.propagator import Prediction, Propagator
-from cyclevos.propagation.settings import Direction, SegmentationSettings
+from cyclevos.propagation.prediction import Prediction
+from cyclevos.propagation.propagator import Propagator
+from cyclevos.propagation.settings import Direction, MemoryBound, MemoryEvery, SegmentationSettings
 from cyclevos.propagation.two_way import BackwardPass
 
 __all__ = ["Direction", "check_masks", "make_propagator", "segment", "segment_frames"]
@@ -39,8 +39,8 @@ def segment(
     masks: Mapping[int, Any] | NDArray[np.uint8],
     *,
     size: int | Literal["auto"] | None = "auto",
-    memory_every: int = 5,
-    max_memory_frames: int | None = 8,
+    memory_every: MemoryEvery = "auto",
+    max_memory_frames: MemoryBound = "auto",
     direction: Direction = "forward",
     correction: Correction | str | None = None,
 ) -> Iterator[Prediction]:
@@ -54,8 +54,9 @@ def segment(
             appear in any frame and be annotated several times; 0 is the background.
         size: shorter side inside the network in pixels; ``"auto"`` = the size at which the weights work best, None =
             the frames' own size.
-        memory_every: every n-th frame stays in memory.
-        max_memory_frames: most frames in memory, including annotated frames and the previous one; None = no bound.
+        memory_every: every n-th frame stays in memory; ``"auto"`` = as the network likes it.
+        max_memory_frames: most frames in memory, including annotated frames and the previous one; ``"auto"`` = as the
+            network likes it, None = no bound.
         direction: ``forward`` from each mask to later frames, ``backward`` to earlier ones (the last frame is
             yielded first), or ``both``: every frame from the annotations on either side, weighted by distance.
             ``backward`` and ``both`` need a path or a sequence.
@@ -86,9 +87,8 @@ def make_propagator(network: MemoryNetwork, settings: SegmentationSettings) -> P
     Raises:
         ConfigError: a value is out of range.
     """
-    settings = settings.resolved(network.spec.size)
-    policy = MemoryPolicy(settings.memory_every, settings.max_memory_frames)
-    return Propagator(network, settings.inner_size, policy, settings.correction)
+    settings = settings.resolved(network.traits)
+    return Propagator(network, settings.inner_size, settings.policy(network.traits), settings.correction)
 
 
 def check_masks(masks: Mapping[int, Any]) -> dict[int, NDArray[np.uint8]]:

@@ -7,10 +7,13 @@ from numbers import Integral
 from typing import Literal, get_args
 
 from cyclevos.errors import ConfigError
+from cyclevos.network.traits import MemoryPolicy, NetworkTraits
 from cyclevos.propagation.correction import Correction
 
 Direction = Literal["forward", "backward", "both"]
 InnerSize = int | Literal["auto"] | None
+MemoryEvery = int | Literal["auto"]
+MemoryBound = int | Literal["auto"] | None
 
 
 @dataclass(frozen=True)
@@ -20,8 +23,9 @@ class SegmentationSettings:
     Attributes:
         size: shorter side inside the network in pixels; ``"auto"`` = the size at which the weights work best, None =
             the frames' own size.
-        memory_every: every n-th frame stays in memory.
-        max_memory_frames: most frames in memory, including annotated frames and the previous one; None = no bound.
+        memory_every: every n-th frame stays in memory; ``"auto"`` = as the network likes it.
+        max_memory_frames: most frames in memory, including annotated frames and the previous one; ``"auto"`` = as the
+            network likes it, None = no bound.
         direction: from each annotated frame ``forward`` to later frames, ``backward`` to earlier ones, or ``both``.
         correction: how masks are corrected; None = no correction.
 
@@ -30,8 +34,8 @@ class SegmentationSettings:
     """
 
     size: InnerSize = "auto"
-    memory_every: int = 5
-    max_memory_frames: int | None = 8
+    memory_every: MemoryEvery = "auto"
+    max_memory_frames: MemoryBound = "auto"
     direction: Direction = "forward"
     correction: Correction | None = None
 
@@ -48,8 +52,10 @@ class SegmentationSettings:
             )
 
         for name, value in (("memory_every", self.memory_every), ("max_memory_frames", self.max_memory_frames)):
-            if not (_is_whole(value) or (value is None and name == "max_memory_frames")):
-                raise ConfigError(f"{name} is {value!r}; expected a whole number.", "Give a number of frames.")
+            if not (_is_whole(value) or value == "auto" or (value is None and name == "max_memory_frames")):
+                raise ConfigError(
+                    f"{name} is {value!r}; expected a whole number or 'auto'.", "Give a number of frames, or 'auto'."
+                )
         if not isinstance(self.correction, Correction | None):
             raise ConfigError(
                 f"The correction is {self.correction!r}; expected a Correction, the name of a preset, or None.",
@@ -67,13 +73,24 @@ class SegmentationSettings:
             raise ValueError("resolve the settings first: the size 'auto' depends on the weights")
         return self.size
 
-    def resolved(self, best_size: int | None) -> SegmentationSettings:
-        """Return these settings with the size ``"auto"`` replaced by a number or None.
+    def resolved(self, traits: NetworkTraits) -> SegmentationSettings:
+        """Return these settings with every ``"auto"`` replaced by what a network likes best."""
+        policy = self.policy(traits)
+        size = traits.size if self.size == "auto" else self.size
+        return replace(self, size=size, memory_every=policy.every, max_memory_frames=policy.max_frames)
 
-        Args:
-            best_size: the size at which the weights work best, in pixels; None = the frames' own.
+    def policy(self, traits: NetworkTraits) -> MemoryPolicy:
+        """Return the memory policy: the network's own with these settings' numbers.
+
+        Raises:
+            ConfigError: a number is out of range.
         """
-        return replace(self, size=best_size) if self.size == "auto" else self
+        own = traits.policy
+        return replace(
+            own,
+            every=own.every if self.memory_every == "auto" else self.memory_every,
+            max_frames=own.max_frames if self.max_memory_frames == "auto" else self.max_memory_frames,
+        )
 
 
 def _is_whole(value: object) -> bool:

@@ -20,7 +20,8 @@ from cyclevos.errors import ConfigError
 from cyclevos.media.frames import Frame
 from cyclevos.propagation.network_frame import NetworkFrame, encode_frames
 from cyclevos.propagation.outcome import Outcome
-from cyclevos.propagation.propagator import Prediction, Propagator
+from cyclevos.propagation.prediction import Prediction
+from cyclevos.propagation.propagator import Propagator
 from cyclevos.propagation.segment import Frames, Masks, one_pass
 from cyclevos.propagation.settings import Direction
 from cyclevos.propagation.two_way import BackwardPass

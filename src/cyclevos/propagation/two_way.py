@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from cyclevos.files.atomic import output_errors, replacing
 from cyclevos.masks import object_ids, probabilities_to_ids
-from cyclevos.propagation.propagator import Prediction
+from cyclevos.propagation.prediction import Prediction
 
 # Shapes: K objects, H W pixels.
 
@@ -42,12 +43,19 @@ class BackwardPass:
         scores = np.array([[i, score] for i, score in p.reliability.items()]).reshape(-1, 2)
         file = self._file(p.index)
         with output_errors(file), replacing(file) as temporary, temporary.open("wb") as opened:
-            np.savez_compressed(opened, probabilities=quantised, objects=np.array(p.object_ids), reliability=scores)
+            np.savez_compressed(
+                opened,
+                probabilities=quantised,
+                objects=np.array(p.object_ids),
+                reliability=scores,
+                calibrated=np.array(p.calibrated),
+            )
 
     def merge(self, p: Prediction) -> Prediction:
         """Average a prediction of the forward pass with the backward one of its frame.
 
-        Object by object, each direction is weighted by how near its annotation is.
+        Object by object, each direction is weighted by how near its annotation is. Reliability is calibrated if both
+        directions' is.
         """
         file = self._file(p.index)
         if not file.is_file():
@@ -56,7 +64,8 @@ class BackwardPass:
             probabilities = torch.from_numpy(stored["probabilities"]).float() / 255
             objects = tuple(int(i) for i in stored["objects"])
             reliability = {int(i): float(score) for i, score in stored["reliability"]}
-        return _merge(p, probabilities, objects, reliability, self._shown)
+            calibrated = p.calibrated and bool(stored.get("calibrated", True))
+        return replace(_merge(p, probabilities, objects, reliability, self._shown), calibrated=calibrated)
 
     def drop(self, index: int) -> None:
         """Delete the prediction of a frame."""

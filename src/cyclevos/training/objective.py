@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from cyclevos.cycle import cycle_loss
 from cyclevos.losses import mask_loss
-from cyclevos.network.protocol import MemoryNetwork
+from cyclevos.network.stm.features import MemoryCells, MemoryFeatures
+from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
 
 # Shapes: B clips, T frames, K object slots, O objects present over all clips, H W pixels.
 
@@ -42,7 +43,7 @@ class CyclicObjective(nn.Module):
     """A network and its objective as one module, so that data parallelism wraps both.
 
     Args:
-        network: any memory network that is a module.
+        network: a space-time memory network.
         config: the loss to minimise.
     """
 
@@ -62,7 +63,7 @@ class CyclicObjective(nn.Module):
         Returns:
             Losses by name, including ``total``, and the detached logits (B,T-1,K+1,H,W).
         """
-        network = cast(MemoryNetwork, self.network)
+        network = cast(SpaceTimeMemoryNetwork, self.network)
         length = frames.shape[1]
         labels = labels.long()
         images = frames.transpose(0, 1).float() / 255  # (T,B,3,H,W)
@@ -76,13 +77,13 @@ class CyclicObjective(nn.Module):
         first = labels[:, 0]
         remembered = network.prepare_memory(flat, encoded)
         prepared = [remembered.select(rows) for rows in clips]
-        memory = [network.encode_memory(prepared[0], _one_hot(first, slots), present)]
+        memory: list[MemoryFeatures] = [network.encode_memory(prepared[0], _one_hot(first, slots), present)]
         parts: dict[str, list[Tensor]] = {name: [] for name in PARTS[:-1]}
         predicted: list[Tensor] = []
         for t in range(1, length):
             key = torch.cat([m.key.flatten(2) for m in memory], dim=2)
             value = torch.cat([m.value.flatten(2) for m in memory], dim=2)
-            logits = network.segment(queries[t], key, value, present)
+            logits = network.segment(queries[t], MemoryCells(key, value), present).logits
             predicted.append(logits.detach())
             ce, iou = mask_loss(logits, labels[:, t], present, self.config.hard_fraction, _frames(present))
             parts["ce"].append(ce)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
 
 from cyclevos.datasets.augmentation import Augmentation, Motion
-from cyclevos.network.spec import NetworkSpec
+from cyclevos.network.stm.spec import NetworkSpec
 from cyclevos.training.objective import ObjectiveConfig
 
 

@@ -14,9 +14,10 @@ from cyclevos.datasets.clips import ClipDataset, ClipSource, GapCurriculum, Stil
 from cyclevos.datasets.layouts import open_dataset
 from cyclevos.errors import ConfigError, DatasetError
 from cyclevos.naming import by_frame_name, list_frames, list_masks
-from cyclevos.network.spec import SPECS, NetworkSpec
-from cyclevos.network.stm import SpaceTimeMemoryNetwork
-from cyclevos.network.weights import build_network, load_network
+from cyclevos.network.stm.family import build_network
+from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
+from cyclevos.network.stm.spec import SPECS, NetworkSpec
+from cyclevos.network.weights import load_network
 from cyclevos.training.schema import NetworkConfig, OptimiserConfig, SourceConfig, TrainingConfig
 
 
@@ -93,6 +94,12 @@ def build_schedule(optimiser: torch.optim.Optimizer, config: OptimiserConfig, st
 def _start_from(weights: str, spec: NetworkSpec, *, imagenet: bool) -> SpaceTimeMemoryNetwork:
     """Build a network from weights, which may have another size or kernel and may lack the context."""
     start = load_network(weights, device="cpu", dtype="float32")
+    if not isinstance(start, SpaceTimeMemoryNetwork):
+        raise ConfigError(
+            f"network.init_from {weights}: the weights are for a network of the family {start.traits.family}, but only "
+            "those of the family stm can be trained.",
+            "Give weights of cyclevos train, or a released file of STM.",
+        )
     grows = spec.context and not start.spec.context
     may_differ = {"size": spec.size, "read_sigma": spec.read_sigma, "context": spec.context or start.spec.context}
     if start.spec.model_copy(update=may_differ) != spec:

@@ -17,8 +17,8 @@ from cyclevos.datasets.clips import ClipBatch, collate
 from cyclevos.errors import MissingExtraError, TrainingError
 from cyclevos.files.atomic import remove_leftovers
 from cyclevos.files.records import append_record, keep_records
-from cyclevos.network.checkpoints import holds_weights, save_weights
-from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.network.stm.checkpoints import holds_weights, save_weights
+from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
 from cyclevos.training.checkpoint import CheckpointFolder, RunProgress, first_line
 from cyclevos.training.claim import check_claim, claim
 from cyclevos.training.objective import PARTS, CyclicObjective

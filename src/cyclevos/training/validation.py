@@ -15,8 +15,8 @@ from cyclevos.labels import IGNORE
 from cyclevos.masks import binary_iou, object_ids
 from cyclevos.media.overlay import blend
 from cyclevos.network.protocol import MemoryNetwork
+from cyclevos.network.traits import MemoryPolicy
 from cyclevos.pictures.palette import DAVIS_PALETTE
-from cyclevos.propagation.memory_bank import MemoryPolicy
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.training.schema import ValidationConfig
 

@@ -116,7 +116,8 @@ def test_speed_memory_and_provenance_come_from_the_manifest(page):
 def test_reliability_is_held_against_j(page):
     header, *rows = page.tables["Reliability"]
     # 15 masks were not given, 12 of them are scored: the last frames have no scores.
-    assert [(row[1], row[5]) for row in rows] == [("15", "12"), ("15", "12")]
+    assert [(row[1], row[2], row[6]) for row in rows] == [("calibrated", "15", "12"), ("calibrated", "15", "12")]
+    assert "uncalibrated" not in page.text.lower()
     predicted = [0.9 - 0.02 * n for n in range(4)] * 3
     truth = [0.6] * 4 + [1.0] * 8
     error = sum(abs(p - t) for p, t in zip(predicted, truth, strict=True)) / 12
@@ -184,11 +185,27 @@ def test_an_earlier_reports_pictures_go(two_runs, dataset, tmp_path):
     assert after == {name for name in before if not name.startswith("frame-")}
 
 
+def test_uncalibrated_reliability_is_called_so_everywhere(write, make_run, dataset):
+    first = make_run("first", {"ape": 5, NASTY: 0}, reliability=0.9)
+    second = make_run("second", {"ape": 0, NASTY: 4}, reliability=0.8, calibrated=False)
+    page = write(first, second, dataset=dataset)
+    rows = page.tables["Reliability"]
+    assert [row[:2] for row in rows[1:]] == [["first", "calibrated"], ["second", "uncalibrated"]]
+    text = " ".join(page.text.split())
+    assert "Uncalibrated: no predictor was fitted to the network" in text
+    assert "Predicted J, partly uncalibrated" in text, "over time, both runs in one panel"
+    assert "predicted J, uncalibrated" in text, "against true J, a panel per run"
+    assert re.search(r"predicted \d+\.\d \(uncalibrated\)", text), "below the pictures"
+    alone = write(second)
+    assert alone.tables["By sequence"][0][-1] == "Predicted J, uncalibrated"
+    assert "Predicted J, uncalibrated" in alone.text
+
+
 def test_without_a_data_set_there_is_what_can_be_said(write, two_runs):
     page = write(*two_runs)
     assert "Overall" not in page.tables
-    assert page.tables["Reliability"][0] == ["Run", "Masks", "Mean predicted J", "Lowest", "Below 0.5"]
-    assert page.tables["Reliability"][1] == ["first", "15", "0.860", "0.820", "0.0%"]
+    assert page.tables["Reliability"][0] == ["Run", "Calibration", "Masks", "Mean predicted J", "Lowest", "Below 0.5"]
+    assert page.tables["Reliability"][1] == ["first", "calibrated", "15", "0.860", "0.820", "0.0%"]
     j = {"ape": 15 / 25, "2": 16 / 24, "7": 16 / 24}
     mean = f"{100 * sum(j.values()) / 3:.1f}"
     assert page.tables["Agreement"][1:] == [["first", "\u2013", mean], ["_second", mean, "\u2013"]]

@@ -141,6 +141,27 @@ def test_before_and_after_a_correction_and_the_rows_of_quality_and_presence(edit
     assert strip_colour(page, 5) != project.file.palette[1]
 
 
+def test_the_legend_and_the_review_list_say_that_reliability_is_uncalibrated(editor):
+    project, page = editor.project, editor.page
+    mask = np.zeros((24, 40), np.uint8)
+    mask[4:10, 4:10] = 1
+    editor.brush(5)
+    editor.drag((5, 5), (8, 5))
+    project.track_frame(3, mask, FrameResult({1: 0.3}), None)
+    editor.until(lambda: strip_colour(page, 3) == "#d64541")
+    assert page.locator("#legend", has_text="uncalibrated").count() == 0
+    project.track_frame(4, mask, FrameResult({1: 0.4}, calibrated=False), None)
+    page.locator("#legend", has_text="uncalibrated").wait_for()
+    page.get_by_role("button", name="Presence").click()
+    editor.until(lambda: page.locator("#legend", has_text="uncalibrated").count() == 0)
+    page.get_by_role("button", name="Quality").click()
+    page.locator("#legend", has_text="uncalibrated").wait_for()
+    project.track_frame(3, mask, FrameResult({1: 0.9}), None)
+    page.reload()
+    page.locator("#review button[title='Reliability (predicted J, uncalibrated): 40 %']").wait_for()
+    page.locator("#legend", has_text="uncalibrated").wait_for()
+
+
 def test_the_heat_map_is_drawn_on_demand(editor):
     editor.brush(8)
     editor.drag((6, 10), (10, 10))

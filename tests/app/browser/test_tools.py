@@ -197,3 +197,20 @@ def test_all_of_painting_can_be_done_by_keys(editor, mask):
     editor.press("x", "Shift+Alt+ArrowRight", "Shift+Enter")
     editor.press(*["Alt+ArrowRight"] * 4, *["Alt+ArrowDown"] * 3, "Enter")
     editor.until(lambda: (mask() == 1).sum() > (stamped == 1).sum())
+
+
+def test_an_empty_memory_field_means_auto(editor):
+    page, settings = editor.page, lambda: editor.project.file.settings
+    page.locator("#settings summary").click()
+    every, most = page.get_by_label("Memory interval"), page.get_by_label("Frames in memory")
+    assert [field.get_attribute("placeholder") for field in (every, most)] == ["auto", "auto"]
+    assert [field.input_value() for field in (every, most)] == ["", ""]
+    every.fill("3")
+    every.press("Enter")
+    editor.until(lambda: (settings().memory_every, settings().max_memory_frames) == (3, "auto"))
+    page.reload()
+    editor.until(lambda: every.input_value() == "3" and most.input_value() == "")
+    page.locator("#settings summary").click()
+    every.fill("")
+    every.press("Enter")
+    editor.until(lambda: settings().memory_every == "auto")

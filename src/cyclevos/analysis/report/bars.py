@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cyclevos.analysis.report.measures import Measured
+from cyclevos.analysis.report.runs import shared_prediction
 from cyclevos.analysis.report.tables import NOTHING, difference, percent
 
 
@@ -48,7 +49,7 @@ def sequence_bars(measured: Measured) -> BarChart:
         return _score_bars(measured)
     if any(run.reliability for run in measured.runs):
         values = {name: _mean_reliability(measured, name) for name in measured.sequences}
-        return _plain_bars("Predicted J", values, "Percent, the mean over a sequence's masks.")
+        return _plain_bars(shared_prediction(measured.runs), values, "Percent, the mean over a sequence's masks.")
     others = range(1, len(measured.runs))
     values = {name: [None, *(measured.agreement_with(0, r, [name]) for r in others)] for name in measured.agreement}
     return _plain_bars("Agreement with the first", values, "J in percent between a run's masks and the first run's.")

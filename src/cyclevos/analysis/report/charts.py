@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from cyclevos.analysis.report.bars import BarChart
 from cyclevos.analysis.report.measures import Measured
+from cyclevos.analysis.report.runs import shared_prediction
 from cyclevos.analysis.report.svg import inlined
 from cyclevos.evaluation.calibration import FAILED
 from cyclevos.naming import natural_key
@@ -77,7 +78,8 @@ def timeline_chart(measured: Measured, sequence: str, theme: Theme) -> Figure | 
     names = {name for run in measured.runs for name in run.masks.get(sequence, {})}
     frames = sorted(names.union(*truth.values(), *trust.values()), key=natural_key)
     objects = sorted({key[1] for key in (*truth, *trust)})
-    columns = [(label, values) for label, values in (("J", truth), ("Predicted J", trust)) if values]
+    predicted = shared_prediction(measured.runs)
+    columns = [(label, values) for label, values in (("J", truth), (predicted, trust)) if values]
     if not objects:
         return None
     with _style(theme):
@@ -113,6 +115,7 @@ def calibration_chart(measured: Measured, theme: Theme, runs: Sequence[int]) -> 
             panel.set_axis_off()
         for panel, (run, found) in zip(panels, points.items(), strict=False):
             _scatter(panel, found.predicted, found.truth, run_colour(run))
+            panel.set_xlabel(measured.runs[run].prediction)
             panel.set_title(_short(measured.runs[run].name), loc="left")
     return figure
 
@@ -234,7 +237,6 @@ def _scatter(panel: Axes, predicted: npt.NDArray[np.float64], truth: npt.NDArray
     panel.set_xlim(-0.02, 1.02)
     panel.set_ylim(-0.02, 1.02)
     panel.set_aspect("equal")
-    panel.set_xlabel("predicted J")
     panel.set_ylabel("J")
 
 

@@ -38,12 +38,14 @@ class RunPicture:
         score: mean J of the frame's objects.
         reliability: mean predicted J of the frame's objects; None if unknown.
         jpeg: the encoded picture.
+        calibrated: see :class:`.runs.Run`.
     """
 
     run: int
     score: float
     reliability: float | None
     jpeg: bytes
+    calibrated: bool = True
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,9 @@ def _drawn(
     for run, ids in masks.items():
         picture = _outlined(blend(np.array(image), _scaled(ids, size, box)), outline)
         trusted = list(measured.runs[run].reliability.get(sequence.name, {}).get(frame, {}).values())
-        pictures.append(RunPicture(run, own[run], float(np.mean(trusted)) if trusted else None, _jpeg(picture)))
+        reliability = float(np.mean(trusted)) if trusted else None
+        calibrated = measured.runs[run].calibrated
+        pictures.append(RunPicture(run, own[run], reliability, _jpeg(picture), calibrated))
     return ShownFrame(sequence.name, frame, tuple(pictures))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclevos.jobs.manifest import clip_records, read_manifest
+from cyclevos.media.reliability_files import CALIBRATED, UNCALIBRATED
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def _provenance(runs: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, tuple[str
             "SHA-256 of the weights": _fields(run, "weights", "sha256"),
             "settings": _flat(run.get("settings")),
             "versions": _flat(run.get("versions"), " "),
+            "reliability": _reliability(run),
             "device": " ".join(str(run[key]) for key in ("device", "dtype") if run.get(key)),
             "host": run.get("host"),
             "started": run.get("time"),
@@ -97,6 +99,12 @@ def _provenance(runs: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, tuple[str
             if value:
                 gathered.setdefault(label, {})[str(value)] = None
     return tuple((label, tuple(values)) for label, values in gathered.items())
+
+
+def _reliability(run: Mapping[str, Any]) -> str:
+    """Return whether a run's reliability was calibrated; an empty text if it does not say."""
+    calibrated = _fields(run, "reliability", "calibrated")
+    return "" if calibrated is None else CALIBRATED if calibrated else UNCALIBRATED
 
 
 def _fields(run: Mapping[str, Any], section: str, key: str) -> Any:

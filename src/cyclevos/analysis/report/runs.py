@@ -11,7 +11,7 @@ from cyclevos.analysis.report.records import RunRecord, read_record
 from cyclevos.errors import ConfigError, DatasetError, OutputError
 from cyclevos.jobs.manifest import MANIFEST
 from cyclevos.jobs.run_record import RUN_FILE
-from cyclevos.media.reliability_files import RELIABILITY_FILE, ReliabilityRow, read_reliability
+from cyclevos.media.reliability_files import RELIABILITY_FILE, UNCALIBRATED, ReliabilityRow, read_reliability
 from cyclevos.naming import list_masks, natural_key
 
 Reliability = dict[str, dict[int, float]]
@@ -29,6 +29,7 @@ class Run:
         reliability: by sequence; sequences without it are absent.
         record: the summary of the manifest; None without one.
         problems: a text for each file that could not be read.
+        calibrated: predictors that were fitted to its network made all of its reliability.
     """
 
     name: str
@@ -37,10 +38,24 @@ class Run:
     reliability: dict[str, Reliability] = field(default_factory=dict)
     record: RunRecord | None = None
     problems: tuple[str, ...] = ()
+    calibrated: bool = True
 
     def reliability_values(self, sequence: str) -> list[float]:
         """Reliability of all masks of a sequence."""
         return [value for objects in self.reliability.get(sequence, {}).values() for value in objects.values()]
+
+    @property
+    def prediction(self) -> str:
+        """The name of its reliability: ``predicted J``, with ``uncalibrated`` if it is."""
+        return "predicted J" if self.calibrated else f"predicted J, {UNCALIBRATED}"
+
+
+def shared_prediction(runs: Iterable[Run]) -> str:
+    """Return the name of the runs' reliability, for a chart that shows them together."""
+    calibrated = {run.calibrated for run in runs if run.reliability}
+    if calibrated == {True, False}:
+        return f"Predicted J, partly {UNCALIBRATED}"
+    return f"Predicted J, {UNCALIBRATED}" if calibrated == {False} else "Predicted J"
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
@@ -63,8 +78,10 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
 
 def _read_run(folder: Path, name: str) -> Run:
     masks = _read_masks(folder)
-    reliability, problems = _read_reliability(folder, masks)
-    return Run(name, folder, masks, reliability, read_record(folder / MANIFEST), tuple(problems))
+    rows, problems = _read_reliability(folder, masks)
+    reliability = {sequence: _by_frame(own) for sequence, own in rows.items()}
+    calibrated = all(row.calibrated for own in rows.values() for row in own)
+    return Run(name, folder, masks, reliability, read_record(folder / MANIFEST), tuple(problems), calibrated)
 
 
 def _names(places: Sequence[Path]) -> list[str]:
@@ -99,7 +116,7 @@ def _mask_files(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in list_masks(folder)}
 
 
-def _read_reliability(folder: Path, sequences: Iterable[str]) -> tuple[dict[str, Reliability], list[str]]:
+def _read_reliability(folder: Path, sequences: Iterable[str]) -> tuple[dict[str, list[ReliabilityRow]], list[str]]:
     """Read each sequence's file, or its rows in the joined file; also return which files are broken."""
     problems: list[str] = []
 
@@ -115,7 +132,7 @@ def _read_reliability(folder: Path, sequences: Iterable[str]) -> tuple[dict[str,
         joined.setdefault(row.sequence, []).append(row)
     # Rows of a sequence's own file have the name of the folder of frames, which may differ from the sequence's.
     found = {name: rows(folder / name / RELIABILITY_FILE) or joined.get(name, []) for name in sequences}
-    return {name: _by_frame(own) for name, own in found.items() if own}, problems
+    return {name: own for name, own in found.items() if own}, problems
 
 
 def _by_frame(rows: Iterable[ReliabilityRow]) -> Reliability:

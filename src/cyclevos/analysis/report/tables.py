@@ -10,6 +10,7 @@ import numpy as np
 from cyclevos.analysis.report.measures import Measured
 from cyclevos.evaluation.calibration import FAILED, calibrate
 from cyclevos.evaluation.scores import Scores
+from cyclevos.media.reliability_files import CALIBRATED, UNCALIBRATED
 
 NOTHING = "\u2013"
 EQUAL = 0.001
@@ -61,7 +62,7 @@ def reliability_table(measured: Measured) -> Table | None:
     """Return predicted J of the runs' masks and its error; None if no run has predicted J."""
     if not any(run.reliability for run in measured.runs):
         return None
-    header = ["Run", "Masks", "Mean predicted J", "Lowest", f"Below {FAILED:g}"]
+    header = ["Run", "Calibration", "Masks", "Mean predicted J", "Lowest", f"Below {FAILED:g}"]
     if measured.has_scores:
         header += ["Compared", "Rank correlation with J", "within sequences", f"AUROC of J < {FAILED:g}", "Mean error"]
     rows = []
@@ -70,7 +71,11 @@ def reliability_table(measured: Measured) -> Table | None:
         if not len(values):
             rows.append((run.name, *[NOTHING] * (len(header) - 1)))
             continue
-        row = [f"{len(values):,}", *(f"{v:.3f}" for v in (values.mean(), values.min()))]
+        row = [
+            CALIBRATED if run.calibrated else UNCALIBRATED,
+            f"{len(values):,}",
+            *(f"{v:.3f}" for v in (values.mean(), values.min())),
+        ]
         row.append(f"{(values < FAILED).mean():.1%}")
         if measured.has_scores:
             predictions = measured.predictions(number)
@@ -84,6 +89,11 @@ def reliability_table(measured: Measured) -> Table | None:
         note += (
             " The masks that have ground truth are compared; the rank correlation is Spearman's, and the AUROC is the "
             "probability that a good mask has a higher predicted J than a failed one."
+        )
+    if not all(run.calibrated for run in measured.runs):
+        note += (
+            f" {UNCALIBRATED.capitalize()}: no predictor was fitted to the network, so a formula orders the masks, and "
+            "its values are no estimates of J; cyclevos calibrate fits one."
         )
     return Table("Reliability", tuple(header), tuple(rows), note)
 

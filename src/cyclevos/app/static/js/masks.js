@@ -144,7 +144,8 @@ export function note(index, news, mask) {
   if (news.tracked) project.trackedSet.add(index);
   if (news.corrected !== undefined) project.correctedSet[news.corrected ? "add" : "delete"](index);
   const reliability = news.reliability ?? project.results[index]?.[0] ?? {};
-  project.results[index] = [reliability, news.areas];
+  const calibrated = news.calibrated ?? project.results[index]?.[2] ?? true;
+  project.results[index] = [reliability, news.areas, calibrated];
   emit("frames", index);
 }
 

@@ -41,8 +41,9 @@ function showList() {
     stripe.style.background = qualityColour(entry.reliability);
     const name = objectInfo(entry.object)?.name ?? `object ${entry.object}`;
     const percent = `${Math.round(100 * entry.reliability)} %`;
+    const prediction = entry.calibrated ? "predicted J" : "predicted J, uncalibrated";
     return el("li", {}, el("button", {
-      type: "button", title: `Reliability (predicted J): ${percent}`, onclick: () => look(entry),
+      type: "button", title: `Reliability (${prediction}): ${percent}`, onclick: () => look(entry),
       "aria-current": entry.frame === store.frame ? "true" : null,
     }, stripe, el("strong", {}, String(entry.frame)), el("span", {}, name), el("span.value", {}, percent)));
   }));

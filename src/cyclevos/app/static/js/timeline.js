@@ -136,6 +136,8 @@ function showNames() {
   }));
 }
 
+const isUncalibrated = ([reliability, , calibrated]) => calibrated === false && Object.keys(reliability).length > 0;
+
 function showLegend() {
   const sample = (colour, text) => {
     const box = el("i");
@@ -146,6 +148,10 @@ function showLegend() {
   const entries = store.rows === "quality"
     ? [...quality.map(([colour, text]) => sample(colour, text)), sample(css("--accent"), "by hand")]
     : [el("span", {}, "taller = larger")];
+  if (store.rows === "quality" && Object.values(store.project.results).some(isUncalibrated)) {
+    const title = "No predictor was fitted to this network: the order of the frames is informative, the values less so.";
+    entries.push(el("span.uncalibrated", { title }, "uncalibrated"));
+  }
   $("legend").replaceChildren(...entries);
   pressed($("rows-quality"), store.rows === "quality");
   pressed($("rows-presence"), store.rows === "presence");
@@ -193,7 +199,11 @@ new ResizeObserver(redrawStrip).observe(strip);
 
 on("frame", movePlayhead);
 on("frames objects rows theme review", redrawStrip);
-on("rows theme", () => store.project && showLegend());
+on("rows theme refreshed", () => store.project && showLegend());
+on("frames", (index) => {
+  const result = store.project.results[index];
+  if (result && isUncalibrated(result) && !$("legend").querySelector(".uncalibrated")) showLegend();
+});
 on("objects object", () => store.project && showNames());
 on("project", () => {
   pictures = new Map();

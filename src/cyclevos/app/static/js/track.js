@@ -65,6 +65,13 @@ function showJob() {
   $("job-bar").style.width = job.total ? `${(100 * job.done) / job.total}%` : "";
 }
 
+// An empty number field means auto: what suits the network.
+const countIn = (field) => (field.value === "" ? "auto" : Number(field.value));
+
+function showCount(field, count) {
+  field.value = count === "auto" ? "" : count;
+}
+
 function showSettings() {
   const { settings } = store.project;
   const size = $("set-size");
@@ -72,8 +79,8 @@ function showSettings() {
   if (!known) size.add(new Option(settings.size));
   size.value = settings.size;
   $("set-correction").value = settings.correction;
-  $("set-every").value = settings.memory_every;
-  $("set-memory").value = settings.max_memory_frames;
+  showCount($("set-every"), settings.memory_every);
+  showCount($("set-memory"), settings.max_memory_frames);
 }
 
 async function saveSettings() {
@@ -82,8 +89,8 @@ async function saveSettings() {
   const settings = {
     size: /^\d+$/.test(size) ? Number(size) : size,
     correction: $("set-correction").value,
-    memory_every: Number($("set-every").value),
-    max_memory_frames: Number($("set-memory").value),
+    memory_every: countIn($("set-every")),
+    max_memory_frames: countIn($("set-memory")),
   };
   const saved = await attempt(() => api.call("PATCH", `/projects/${project.id}`, { settings }));
   if (saved) project.settings = saved.settings;

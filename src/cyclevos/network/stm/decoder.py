@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cyclevos.network.fused import Activation, convolve
+from cyclevos.network.stm.fused import Activation, convolve
 
 # Shapes: B frames, O objects over all frames, C channels, H W pixels, h w cells at stride 16.
 

@@ -15,12 +15,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 import cyclevos
+from cyclevos import Correction
 from cyclevos.errors import ConfigError, OutputError, WeightsError
 from cyclevos.files.atomic import remove_leftovers
-from cyclevos.network.checkpoints import convert_released, load_state, save_weights, write_safetensors
-from cyclevos.network.spec import SPECS
-from cyclevos.network.stm import SpaceTimeMemoryNetwork
-from cyclevos.network.weights import _from_file, resolve_device, resolve_dtype
+from cyclevos.network.stm.checkpoints import convert_released, load_state, save_weights, write_safetensors
+from cyclevos.network.stm.family import network_from_file
+from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
+from cyclevos.network.stm.spec import SPECS
+from cyclevos.network.weights import resolve_device, resolve_dtype
 
 RELEASED = {
     "stm-resnet50": (50, "conv1_o"),
@@ -66,6 +68,29 @@ def test_released_files_give_the_oracles_numbers_on_real_frames(name, clip, tmp_
     assert len(ids) == 2
     torch.testing.assert_close(got, expected, atol=1e-3, rtol=0)
     assert expected[1:].std() > 0.05, "the oracle's weights must make a difference between pixels"
+
+
+@pytest.mark.slow
+def test_corrections_of_a_released_network_are_the_oracles(tmp_path, shared_data):
+    """Their steps leave [0, 1], where the second mask channel of the release is clamped and the first is not."""
+    rate = 5e3  # random weights have small gradients
+    network, file = write_released("stm-cycle-resnet18", tmp_path)
+    with np.load(shared_data / "parity" / "horsejump_240x427.npz") as stored:
+        frames, mask = stored["frames"][:4], stored["mask"]
+    frames, mask = frames[..., 40:168, 100:276], mask[40:168, 100:276]
+    ids = np.unique(mask)[1:]
+    first = torch.stack([torch.from_numpy(mask == i) for i in (0, *ids)])[None].float()
+    tensors = torch.from_numpy(frames).float() / 255
+    expected = network.run(tensors, first, every=2, steps=3, rate=rate)
+    plain = network.run(tensors, first, every=2)
+    ours = cyclevos.load_network(file, device="cpu", dtype="float32")
+    how = Correction.preset("paper", every=2, steps=3, rate=rate)
+    run = cyclevos.segment(ours, frames.transpose(0, 2, 3, 1), {0: mask}, size=None, memory_every=2, correction=how)
+    got = torch.stack([p.probabilities for p in run])
+    assert (expected - plain).abs().max() > 0.02, "the corrections must matter"
+    corrected = network.correct(tensors, 2, expected[2:3], first, 3, rate)
+    assert corrected.min() < -0.01, "the steps must leave [0, 1]"
+    torch.testing.assert_close(got, expected, atol=1e-3, rtol=0)
 
 
 def test_a_named_network_takes_a_released_file(tmp_path):
@@ -129,14 +154,14 @@ KILLED = """
 import os, sys
 from pathlib import Path
 import torch
-from cyclevos.network import checkpoints
+from cyclevos.network import tensor_files
 
 def save_file(tensors, path, metadata=None):
     (Path(path).parent / ".tmpAbCdEf").write_bytes(b"half")  # as the library names its own temporary file
     os._exit(9)
 
-checkpoints.save_file = save_file
-checkpoints.write_safetensors({"a": torch.zeros(3)}, Path(sys.argv[1]))
+tensor_files.save_file = save_file
+tensor_files.write_safetensors({"a": torch.zeros(3)}, Path(sys.argv[1]))
 """
 
 
@@ -156,7 +181,7 @@ def test_weights_that_cannot_be_written_leave_the_old_ones(tmp_path, monkeypatch
         raise SafetensorError("No space left on device (os error 28)")
 
     write_safetensors({"a": torch.ones(3)}, tmp_path / "w.safetensors")
-    monkeypatch.setattr("cyclevos.network.checkpoints.save_file", full)
+    monkeypatch.setattr("cyclevos.network.tensor_files.save_file", full)
     with pytest.raises(OutputError, match=r"w\.safetensors \(No space left.*Free some space"):
         write_safetensors({"a": torch.zeros(3)}, tmp_path / "w.safetensors")
     assert [f.name for f in tmp_path.iterdir()] == ["w.safetensors"]
@@ -250,7 +275,7 @@ def test_a_name_does_not_pass_for_another_networks_file(tmp_path, tiny_network, 
     with pytest.raises(WeightsError, match="a network other than the named one: trunk is 'tf_efficientnet_lite0'"):
         cyclevos.load_network("stm-resnet50", weights=str(tmp_path / "own.safetensors"))
     other_size = tiny_spec.model_copy(update={"size": 64, "read_sigma": 3.0})
-    assert _from_file(tmp_path / "own.safetensors", other_size).spec == tiny_spec
+    assert network_from_file(tmp_path / "own.safetensors", other_size).spec == tiny_spec
 
 
 @pytest.mark.parametrize(("capability", "dtype"), [((7, 5), torch.float16), ((8, 0), torch.bfloat16)])

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# Shapes: B frames, O objects present over all frames, Ck Cv key and value channels, H W pixels, h w cells at stride 16.
+# Shapes: B frames, O objects present over all frames, Ck Cv key and value channels, H W pixels,
+# h w cells at stride 16, N memory cells.
 
 
 class QueryFeatures(NamedTuple):
@@ -66,8 +67,30 @@ class MemoryFeatures(NamedTuple):
     key: Tensor
     value: Tensor
 
-    def select(self, rows: Tensor) -> MemoryFeatures:
+    def select(self, objects: Tensor) -> MemoryFeatures:
         """Return the features of some of the objects, bool (O,), best on the host."""
-        if bool(rows.all()):
+        if bool(objects.all()):
             return self
-        return MemoryFeatures(self.key[rows], self.value[rows])
+        return MemoryFeatures(self.key[objects], self.value[objects])
+
+    def detach(self) -> MemoryFeatures:
+        """Return the same without gradients."""
+        return MemoryFeatures(self.key.detach(), self.value.detach())
+
+    def alone(self, apart: int = 0) -> MemoryCells:
+        """Return the cells of this frame alone, for the cycle."""
+        return MemoryCells(self.key.flatten(2), self.value.flatten(2))
+
+
+class MemoryCells(NamedTuple):
+    """The cells of all memory frames, as the network reads them.
+
+    Attributes:
+        key: (O,Ck,N).
+        value: (O,Cv,N).
+        known: bool (O,N), the cells each object may read; None = all.
+    """
+
+    key: Tensor
+    value: Tensor
+    known: Tensor | None = None

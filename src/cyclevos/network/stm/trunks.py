@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cyclevos.errors import ConfigError, MissingExtraError, WeightsError
-from cyclevos.network.folding import SplitInput, fold_batch_norm
+from cyclevos.network.stm.folding import SplitInput, fold_batch_norm
 
 STRIDES = (4, 8, 16)
 _CONTEXT_STRIDE = 32
@@ -87,7 +87,7 @@ class Trunk(nn.Module):
     def _precision(self, images: Tensor) -> AbstractContextManager[object]:
         """Turn mixed precision off where it is slower.
 
-        On CPUs the backward pass of depthwise convolutions is in float32 (see :mod:`cyclevos.network.folding`);
+        On CPUs the backward pass of depthwise convolutions is in float32 (see :mod:`cyclevos.network.stm.folding`);
         without AMX, the other convolutions gain less than the casts cost.
         """
         kind = images.device.type

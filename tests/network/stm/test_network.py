@@ -7,12 +7,12 @@ import torch
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from cyclevos.network.decoder import Decoder
-from cyclevos.network.folding import FoldedConvolution, FoldedNorm
-from cyclevos.network.fused import _fusible, _onednn_dtypes, convolve
-from cyclevos.network.spec import SPECS, NetworkSpec
-from cyclevos.network.stm import SpaceTimeMemoryNetwork
-from cyclevos.network.trunks import LateTrunk, Trunk
+from cyclevos.network.stm.decoder import Decoder
+from cyclevos.network.stm.folding import FoldedConvolution, FoldedNorm
+from cyclevos.network.stm.fused import _fusible, _onednn_dtypes, convolve
+from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
+from cyclevos.network.stm.spec import SPECS, NetworkSpec
+from cyclevos.network.stm.trunks import LateTrunk, Trunk
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def run(network, masks, present, size=(50, 70)):
     frames = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1))
     memory = network.encode_memory(network.prepare_memory(frames), masks, present)
     query = network.encode_query(frames.flip(-1))
-    return network.segment(query, memory.key.flatten(2), memory.value.flatten(2), present)
+    return network.segment(query, memory.alone(), present).logits
 
 
 def soft_masks(k, size=(50, 70)):
@@ -239,7 +239,7 @@ def lively_norms(model):
 @pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "resnet18", "resnet50d", "convnext_atto"])
 def test_folded_batch_norm_changes_neither_features_nor_gradients(name, monkeypatch):
     folded = Trunk(name, in_chans=5)
-    monkeypatch.setattr("cyclevos.network.trunks.fold_batch_norm", lambda *_: None)
+    monkeypatch.setattr("cyclevos.network.stm.trunks.fold_batch_norm", lambda *_: None)
     plain = Trunk(name, in_chans=5)
     lively_norms(plain)
     folded.load_state_dict(plain.state_dict())
@@ -363,7 +363,7 @@ def test_batch_norm_never_leaves_evaluation(tiny_network, monkeypatch):
     run(tiny_network.train(), soft_masks(1), torch.tensor([[True]]))
     assert norms
     assert all(torch.equal(norm.running_mean, mean) for norm, mean in zip(norms, before, strict=True))
-    monkeypatch.setattr("cyclevos.network.trunks.fold_batch_norm", lambda *_: None)  # as where none can be folded
+    monkeypatch.setattr("cyclevos.network.stm.trunks.fold_batch_norm", lambda *_: None)  # as where none can be folded
     norms = [m for m in Trunk("resnet18").train().modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert norms
     assert not any(m.training for m in norms)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cyclevos.network.memory_read import ReadKernel, _best_matches, _confined, memory_read
+from cyclevos.network.stm.memory_read import ReadKernel, _best_matches, _confined, memory_read
 
 
 def naive_read(key, value, query, kernel=None):
@@ -33,7 +33,7 @@ def test_memory_read_equals_the_formula():
 def test_memory_read_in_parts_equals_the_whole(monkeypatch):
     key, value, query = (torch.randn(2, c, n).double() for c, n in ((5, 7), (3, 7), (5, 9)))
     whole = memory_read(key, value, query)
-    monkeypatch.setattr("cyclevos.network.memory_read._ROWS", 2)
+    monkeypatch.setattr("cyclevos.network.stm.memory_read._ROWS", 2)
     with torch.no_grad():
         torch.testing.assert_close(memory_read(key, value, query), whole)
 
@@ -88,7 +88,7 @@ def test_kernel_equals_the_formula(gradients, own_keys, monkeypatch):
     key, value, query = (torch.randn(2, c, n).double() for c, n in ((5, 24), (3, 24), (5, 12)))
     if not own_keys:
         key, query = key[:1].expand(2, -1, -1), query[:1].expand(2, -1, -1)
-    monkeypatch.setattr("cyclevos.network.memory_read._MATCHED", 10)
+    monkeypatch.setattr("cyclevos.network.stm.memory_read._MATCHED", 10)
     with torch.set_grad_enabled(gradients):
         read = memory_read(key, value, query, kernel=kernel)
     torch.testing.assert_close(read, naive_read(key, value, query, kernel))
@@ -118,7 +118,7 @@ def test_kernel_matches_a_key_of_all_objects_once_whatever_they_may_read(gradien
         slow = memory_read(key.repeat(3, 1, 1), value, query.repeat(3, 1, 1), known, kernel)
         sizes = []
         monkeypatch.setattr(
-            "cyclevos.network.memory_read._best_matches", lambda *a: sizes.append(len(a[0])) or _best_matches(*a)
+            "cyclevos.network.stm.memory_read._best_matches", lambda *a: sizes.append(len(a[0])) or _best_matches(*a)
         )
         fast = memory_read(key.expand(3, -1, -1), value, query.expand(3, -1, -1), known, kernel)
     assert sizes == [1]

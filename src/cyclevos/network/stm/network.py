@@ -10,12 +10,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cyclevos.masks import soft_aggregation
-from cyclevos.network.decoder import Decoder
-from cyclevos.network.features import MemoryFeatures, MemoryInput, QueryFeatures
-from cyclevos.network.memory_read import ReadKernel, memory_read
 from cyclevos.network.object_chunks import ObjectChunks
-from cyclevos.network.spec import NetworkSpec
-from cyclevos.network.trunks import LateTrunk, Trunk
+from cyclevos.network.protocol import MemoryNetwork, Segmentation, State
+from cyclevos.network.stm.decoder import Decoder
+from cyclevos.network.stm.features import MemoryCells, MemoryFeatures, MemoryInput, QueryFeatures
+from cyclevos.network.stm.memory import CellMemory
+from cyclevos.network.stm.memory_read import ReadKernel, memory_read
+from cyclevos.network.stm.spec import NetworkSpec
+from cyclevos.network.stm.trunks import LateTrunk, Trunk
+from cyclevos.network.traits import MemoryPolicy, NetworkTraits
 
 # Shapes: B frames, K object slots, O objects present over all frames (the True cells of a (B,K) table,
 # in row order), Ck Cv key and value channels, H W pixels, h w cells at stride 16, N memory cells.
@@ -25,7 +28,7 @@ _SHORTCUT_CELLS = 4  # per side: the mask shortcut gets a cell's mask at stride 
 _JOINING_CELLS = 2  # per side: masks that are added to features at stride 4 are taken at stride 2
 
 
-class SpaceTimeMemoryNetwork(nn.Module):
+class SpaceTimeMemoryNetwork(nn.Module, MemoryNetwork):
     """STM (Oh et al., ICCV 2019) over any timm trunk.
 
     Args:
@@ -61,6 +64,15 @@ class SpaceTimeMemoryNetwork(nn.Module):
         self.register_buffer("mean", torch.tensor(spec.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1), persistent=False)
 
+    @property
+    def traits(self) -> NetworkTraits:
+        """Default size and memory policy."""
+        return NetworkTraits("stm", self.spec.size)
+
+    def new_memory(self, policy: MemoryPolicy) -> CellMemory:
+        """Return an empty memory."""
+        return CellMemory(policy.max_frames, shared_key=self.spec.shared_encoder)
+
     def encode_query(self, frames: Tensor) -> QueryFeatures:
         """Encode frames that are to be segmented.
 
@@ -91,7 +103,14 @@ class SpaceTimeMemoryNetwork(nn.Module):
             return MemoryInput(cast(Tensor, query.shallow), query.key)
         return MemoryInput(self.memory_encoder.prepare(self._normalise(_pad(frames, self.spec.pad_multiple))))
 
-    def encode_memory(self, prepared: MemoryInput, probabilities: Tensor, present: Tensor) -> MemoryFeatures:
+    def encode_memory(
+        self,
+        prepared: MemoryInput,
+        probabilities: Tensor,
+        present: Tensor,
+        said: Segmentation | None = None,
+        own: Tensor | None = None,
+    ) -> MemoryFeatures:
         """Encode frames with their masks, once per object.
 
         Args:
@@ -99,6 +118,8 @@ class SpaceTimeMemoryNetwork(nn.Module):
             probabilities: soft masks (B,K+1,H,W), channel 0 the background.
             present: bool (B,K), which slots hold an object to remember; best on the host, where reading it waits
                 for no device.
+            said: not used.
+            own: not used.
         """
         owner = present.nonzero()[:, 0]  # (O,)
         foreground = probabilities[:, 1:]
@@ -110,7 +131,7 @@ class SpaceTimeMemoryNetwork(nn.Module):
         if self.spec.second_mask == "others":
             second = (_of_owners(foreground.sum(dim=1, keepdim=True), owner) - own).clamp(0, 1)
         else:
-            second = 1 - own
+            second = (1 - own).clamp(0, 1)  # outside of [0, 1] only during corrections, as in the release
         masks = _pad(torch.cat([own, second], dim=1), self.spec.pad_multiple).to(prepared.images.dtype)
         images = _of_owners(prepared.images, owner)
 
@@ -132,23 +153,22 @@ class SpaceTimeMemoryNetwork(nn.Module):
     def segment(
         self,
         query: QueryFeatures,
-        memory_key: Tensor,
-        memory_value: Tensor,
+        memory: MemoryCells,
         present: Tensor,
-        known: Tensor | None = None,
-    ) -> Tensor:
+        state: State | None = None,
+    ) -> Segmentation:
         """Segment frames from their memories.
 
         Args:
             query: features of B frames.
-            memory_key: (O,Ck,N) over all memory cells of each object.
-            memory_value: (O,Cv,N).
+            memory: all memory cells of each object.
             present: bool (B,K), which slots the O objects fill; best on the host, see :meth:`encode_memory`.
-            known: bool (O,N), the cells each object may read; None = all.
+            state: not used.
 
         Returns:
             Logits (B,K+1,H,W), float32; empty slots get a logit of about -16.
         """
+        memory_key, memory_value, known = memory
         owner = present.nonzero()[:, 0]
         height, width = (_padded_length(n, self.spec.pad_multiple) for n in query.size)
         sigma = self.spec.read_sigma
@@ -171,10 +191,10 @@ class SpaceTimeMemoryNetwork(nn.Module):
         difference = _crop(difference, query.size)
         foreground = difference.sigmoid()
         if len(owner) == present.numel():
-            return soft_aggregation(foreground.unflatten(0, present.shape))
+            return Segmentation(soft_aggregation(foreground.unflatten(0, present.shape)))
         absent = difference.new_zeros(*present.shape, *query.size)
         slots = present[..., None, None].to(foreground.device, non_blocking=True)
-        return soft_aggregation(absent.masked_scatter(slots, foreground))
+        return Segmentation(soft_aggregation(absent.masked_scatter(slots, foreground)))
 
     def _key(self, key: Tensor) -> Tensor:
         """Scale a cosine network's keys (B,Ck,h,w) so that the memory read computes sharpness times cosine."""

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-import shutil
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from cyclevos.errors import OutputError, WeightsError
-from cyclevos.files.atomic import replacing, temporary_path
-from cyclevos.network.spec import NetworkSpec
-from cyclevos.network.stm import SpaceTimeMemoryNetwork
+from cyclevos.errors import WeightsError
+from cyclevos.network.fingerprint import checksum as checksum
+from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
+from cyclevos.network.stm.spec import NetworkSpec
+from cyclevos.network.tensor_files import read_pickle as read_pickle
+from cyclevos.network.tensor_files import write_safetensors as write_safetensors
 
 _SPEC_KEY = "cyclevos.spec"
 
@@ -51,39 +49,6 @@ def holds_weights(path: Path, network: SpaceTimeMemoryNetwork) -> bool:
     state = {name: t for name, t in network.state_dict().items() if not name.endswith("num_batches_tracked")}
     same = spec == network.spec and tensors.keys() == state.keys()
     return same and all(torch.equal(tensors[name], tensor.cpu()) for name, tensor in state.items())
-
-
-def write_safetensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write tensors as safetensors: a kill or a power cut leaves the old file or the whole new one.
-
-    The file's mode follows the umask, like that of any other file that we write.
-
-    Args:
-        tensors: by name, contiguous.
-        path: the file.
-        metadata: texts by name, for the header.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    with replacing(path, flush=True) as temporary:
-        # The library writes to a file of its own in the same folder, with a random name and mode 0600. In a folder
-        # with a fixed name, the next write finds and removes what a kill has left of it. Its `save`, which returns
-        # bytes, needs no file, but three times the memory of the tensors.
-        staging = temporary_path(path.with_name(f"{path.name}.staging"))
-        shutil.rmtree(staging, ignore_errors=True)
-        try:
-            staging.mkdir()
-            temporary.touch()
-            save_file(tensors, staging / path.name, metadata=metadata)
-            shutil.copymode(temporary, staging / path.name)
-            (staging / path.name).replace(temporary)
-        except SafetensorError as error:  # the library's form of a failed write
-            raise OutputError(
-                f"The system cannot write {path} ({error}).", "Free some space or choose a folder on another disk."
-            ) from error
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], NetworkSpec | None]:
@@ -127,35 +92,6 @@ def _spec(metadata: dict[str, str], path: Path) -> NetworkSpec | None:
         raise WeightsError(
             f"{path} holds a broken network specification: {error}", "Download the file or save the weights again."
         ) from error
-
-
-def read_pickle(path: Path) -> dict[str, Tensor]:
-    """Read a ``.pth`` or ``.pth.tar`` file without running code from it.
-
-    The weights may be bare or under ``state_dict``; a ``module.`` prefix is removed.
-
-    Raises:
-        WeightsError: the file is not a checkpoint, or it holds code.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about old pickle formats; it is enough that the file loads
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch's restricted unpickler raises almost any exception on broken files
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(
-            f"{path} is not a weights file, or it holds objects other than tensors, which are never loaded "
-            f"because they could run code ({reason}).",
-            "Give a file of tensors: safetensors, or a plain state dict.",
-        ) from error
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise WeightsError(
-            f"{path} holds no state dict of tensors; expected one, bare or under 'state_dict'.",
-            "Save the network's state_dict() and give that file.",
-        )
-    return {str(name).removeprefix("module."): value for name, value in content.items()}
 
 
 def is_released(tensors: Mapping[str, Tensor]) -> bool:
@@ -260,12 +196,3 @@ def load_state(network: SpaceTimeMemoryNetwork, tensors: Mapping[str, Tensor], o
     with torch.no_grad():
         for name, value in tensors.items():
             expected[name].copy_(value)
-
-
-def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from cyclevos.network.fused import Activation, activate, activation_name, convolve
+from cyclevos.network.stm.fused import Activation, activate, activation_name, convolve
 
 # Shapes: B images, C channels, H W pixels.
 

@@ -1,0 +1,1 @@
+"""Space-time memory networks: modules, specification, and reading and writing their weights."""

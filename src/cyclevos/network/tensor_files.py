@@ -1,0 +1,111 @@
+"""Files of tensors, whatever network they are for: safetensors written whole, pickles read without running code."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from cyclevos.errors import OutputError, WeightsError
+from cyclevos.files.atomic import replacing, temporary_path
+
+
+def write_safetensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write tensors as safetensors: a kill or a power cut leaves the old file or the whole new one.
+
+    The file's mode follows the umask, like that of any other file that we write.
+
+    Args:
+        tensors: by name, contiguous.
+        path: the file.
+        metadata: texts by name, for the header.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with replacing(path, flush=True) as temporary:
+        # The library writes to a file of its own in the same folder, with a random name and mode 0600. In a folder
+        # with a fixed name, the next write finds and removes what a kill has left of it. Its `save`, which returns
+        # bytes, needs no file, but three times the memory of the tensors.
+        staging = temporary_path(path.with_name(f"{path.name}.staging"))
+        shutil.rmtree(staging, ignore_errors=True)
+        try:
+            staging.mkdir()
+            temporary.touch()
+            save_file(tensors, staging / path.name, metadata=metadata)
+            shutil.copymode(temporary, staging / path.name)
+            (staging / path.name).replace(temporary)
+        except SafetensorError as error:  # the library's form of a failed write
+            raise OutputError(
+                f"The system cannot write {path} ({error}).", "Free some space or choose a folder on another disk."
+            ) from error
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def read_pickle(path: Path, device: str = "cpu") -> dict[str, Tensor]:
+    """Read a ``.pth`` or ``.pth.tar`` file without running code from it.
+
+    The weights may be bare or under ``state_dict``; a ``module.`` prefix is removed.
+
+    Args:
+        path: the file.
+        device: where the tensors go; ``meta`` reads names and shapes only.
+
+    Raises:
+        WeightsError: the file is not a checkpoint, or it holds code.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about old pickle formats; it is enough that the file loads
+            content = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # torch's restricted unpickler raises almost any exception on broken files
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(
+            f"{path} is not a weights file, or it holds objects other than tensors, which are never loaded "
+            f"because they could run code ({reason}).",
+            "Give a file of tensors: safetensors, or a plain state dict.",
+        ) from error
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
+        raise WeightsError(
+            f"{path} holds no state dict of tensors; expected one, bare or under 'state_dict'.",
+            "Save the network's state_dict() and give that file.",
+        )
+    return {str(name).removeprefix("module."): value for name, value in content.items()}
+
+
+def read_headers(path: Path) -> Mapping[str, Tensor]:
+    """Return the tensors of a weights file on the device ``meta``, by name.
+
+    Raises:
+        WeightsError: the file is neither safetensors nor a checkpoint of tensors.
+    """
+    state = path.stat()
+    return _headers_at(path.resolve(), state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _headers_at(path: Path, size: int, changed: int) -> Mapping[str, Tensor]:
+    """Read the headers of a file; its size and time are part of the key, so a changed file is read again."""
+    with torch.inference_mode(False):  # what is remembered must be usable everywhere
+        return _safetensors_headers(path) if path.suffix == ".safetensors" else read_pickle(path, device="meta")
+
+
+def _safetensors_headers(path: Path) -> dict[str, Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f"{path} is not a safetensors file ({error}).", "Download it again or name another file."
+        ) from error
+    return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
