@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -37,9 +38,25 @@ def is_mask_file(path: Path) -> bool:
     return path.suffix.lower() in MASK_SUFFIXES and not path.name.startswith(".")
 
 
-def list_frames(folder: Path) -> list[Path]:
-    """Return a folder's image files in natural order of their frame names; the list may be empty."""
-    return in_natural_order(file for file in folder.iterdir() if is_frame_file(file) and file.is_file())
+def list_frames(folder: Path, error: type[CycleVOSError] = VideoError) -> list[Path]:
+    """Return a folder's image files in natural order of their frame names; the list may be empty.
+
+    Args:
+        folder: the folder.
+        error: the kind of error to raise.
+
+    Raises:
+        CycleVOSError: of the kind `error`, if something there is named like a frame and cannot be read. Leaving it
+            out would shift the masks of all frames behind it.
+    """
+    files = in_natural_order(file for file in folder.iterdir() if is_frame_file(file))
+    for file in files:
+        why = _why_unreadable(file)
+        if why:
+            raise error(
+                f"{file} is named like a frame, but it {why}.", "Replace it, or move it away if it is not a frame."
+            )
+    return files
 
 
 def list_masks(folder: Path) -> list[Path]:
@@ -74,11 +91,28 @@ def by_frame_name(files: Iterable[Path], error: type[CycleVOSError] = VideoError
     return named
 
 
+def numbered_neighbour(file: Path) -> Path | None:
+    """Return the file beside this one whose last number is one higher, or else one lower; None if there is none.
+
+    The numbers have as many digits, or no zeros before them; everything else in the two names is the same.
+    """
+    match = re.fullmatch(r"(.*?)([0-9]+)([^0-9]*)", file.stem)
+    if match is None:
+        return None
+    before, digits, after = match.groups()
+    for number in (int(digits) + 1, int(digits) - 1):
+        other = file.with_name(f"{before}{number:0{len(digits)}d}{after}{file.suffix}")
+        if number >= 0 and other.is_file():
+            return other
+    return None
+
+
 def list_images(folder: Path) -> list[Path]:
     """Return the frames of a folder in natural order.
 
     Raises:
-        VideoError: the folder holds no image, or two images with the same frame name.
+        VideoError: the folder holds no image, two images with the same frame name, or something that is named like
+            an image and cannot be read.
     """
     files = list_frames(folder)
     if not files:
@@ -145,3 +179,13 @@ def size_text(size: tuple[int, int]) -> str:
     '854x480'
     """
     return f"{size[1]}x{size[0]}"
+
+
+def _why_unreadable(file: Path) -> str | None:
+    if file.is_dir():
+        return "is a folder"
+    if not file.exists():
+        return f"is a link to {file.readlink()}, which does not exist" if file.is_symlink() else "does not exist"
+    if not file.is_file():
+        return "is not a file"
+    return None if os.access(file, os.R_OK) else "may not be read (no permission)"

@@ -17,7 +17,7 @@ from clips import (
 from cyclevos.errors import VideoError
 from cyclevos.media import video_file as video_file_module
 from cyclevos.media.open_source import open_source
-from cyclevos.media.video_decoding import apply_display_matrix
+from cyclevos.media.video_pixels import apply_display_matrix
 
 
 def collect(frames, into):

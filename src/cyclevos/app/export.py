@@ -72,7 +72,7 @@ def _write(project: Project, kinds: Sequence[str], folder: Path, job: Job) -> di
         file = project.file
     appearance = Appearance(file.palette_bytes, {info.id: info.name for info in file.objects})
     source = project.source
-    target = Destination(folder, folder.name, source.name, appearance, source.frame_rate)
+    target = Destination(folder, folder.name, source.name, appearance, source.frame_rate, playback=source.playback)
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     by_frame = [each for each in formats if each.writes_by_frame(objects_known=True)]

@@ -28,6 +28,10 @@ def segment(
         ),
     ],
     output: Annotated[Path, typer.Option(help="Folder of the results.")],
+    deinterlace: Annotated[
+        bool, typer.Option("--deinterlace", help="Make each frame of an interlaced video from one of its two fields.")
+    ] = False,
+    *,
     segmentation: SegmentationSettings,
     network: NetworkSettings,
     results: OutputSettings,
@@ -41,9 +45,11 @@ def segment(
     from cyclevos.jobs.review import REVIEW_FOLDER
     from cyclevos.jobs.run_folder import TIMELINE
     from cyclevos.jobs.segment_job import SegmentJob, run_job
+    from cyclevos.media.open_source import open_source
     from cyclevos.media.reliability_files import REVIEW_FILE, ReliabilityRow, prediction_name
 
-    result = run_job(SegmentJob(source, masks, output, segmentation, network, results, reading))
+    opened = open_source(source, deinterlace=True) if deinterlace else source
+    result = run_job(SegmentJob(opened, masks, output, segmentation, network, results, reading))
     done = "" if result.segmented else " (finished before; --overwrite segments it again)"
     typer.echo(f"{counted(result.frames, 'frame')}, {objects_text(result.object_ids)}{done}. Results: {output}")
     worst = json.loads((output / REVIEW_FILE).read_text(encoding="utf-8"))["review"][:_SHOWN]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 
 from cyclevos.errors import DatasetError
@@ -260,7 +260,7 @@ def _parse_split(path: Path) -> list[str]:
 
 def _read_sequence(name: str, frame_folder: Path | None, mask_folder: Path) -> Sequence:
     """List one sequence's files and match its masks to its frames."""
-    frames = {} if frame_folder is None else _files(frame_folder / name, list_frames)
+    frames = {} if frame_folder is None else _files(frame_folder / name, partial(list_frames, error=DatasetError))
     if frame_folder is not None and not frames:
         raise DatasetError(
             f"Sequence '{name}' has no frames: {frame_folder / name} is missing or holds no "

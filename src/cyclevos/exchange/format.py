@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cyclevos.media.appearance import PLAIN, Appearance
+from cyclevos.media.playback import Playback
 
 if TYPE_CHECKING:
     from cyclevos.exchange.track import MaskTrack
@@ -43,6 +44,7 @@ class Destination:
         appearance: colours and names of the objects.
         frame_rate: frames per second; None where unknown.
         resume: keep what an interrupted run has written.
+        playback: how the source is played; None where unknown.
     """
 
     path: Path
@@ -51,6 +53,7 @@ class Destination:
     appearance: Appearance = PLAIN
     frame_rate: Fraction | None = None
     resume: bool = False
+    playback: Playback | None = None
 
     def of(self, kind: Format) -> Destination:
         """Return where a format's result lies if this is a run folder."""

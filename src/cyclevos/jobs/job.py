@@ -114,7 +114,7 @@ def content_identity(source: FrameSource, masks: Mapping[int, NDArray[np.uint8]]
         digest.update(mask.tobytes())
     return {
         "source": str(source.path.resolve()),
-        CONTENT: source_identity(source.path, source.files),
+        CONTENT: ", ".join(filter(None, (source_identity(source.path, source.files), source.treatment))),
         "resolution": list(source.size),
         "masks": digest.hexdigest(),
     }

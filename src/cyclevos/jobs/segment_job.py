@@ -209,7 +209,15 @@ class SegmentRun:
         self.folder.note(reliability=clip.propagator.reliability.record())
         self.folder.begin()
         output, source, resumed = self.job.output, self.source, clip.start > 0
-        run = Destination(output, output.name, source.name, self.appearance, source.frame_rate, resume=resumed)
+        run = Destination(
+            output,
+            output.name,
+            source.name,
+            self.appearance,
+            source.frame_rate,
+            resume=resumed,
+            playback=source.playback,
+        )
         results = Results(run, self.job.results.save, late=resumed or clip.direction == "backward")
         self._results = self._files.enter_context(results)
         return results

@@ -79,7 +79,7 @@ class ImageFiles(FrameSource):
             raise VideoError(
                 f"Frame {index} cannot be decoded: {file} ({type(error).__name__}: {error}). Expected "
                 "a whole 8- or 16-bit image (jpg, png, bmp, webp, tif).",
-                "Replace the file or remove it.",
+                "Replace the file or remove it; an animated file is a source of its own.",
             ) from error
         return Frame(index, self._names[index], image, None, file)
 
@@ -91,8 +91,8 @@ class ImageFolder(ImageFiles):
         path: the folder; hidden files and files that are not images are skipped.
 
     Raises:
-        VideoError: the folder holds no image, two images have the same stem, or the first cannot be decoded.
-
+        VideoError: the folder holds no image, two images have the same stem, something named like an image cannot be
+            read, or the first image cannot be decoded.
     """
 
     def __init__(self, path: str | Path) -> None:

@@ -15,12 +15,15 @@ from cyclevos.errors import OutputError
 from cyclevos.files.atomic import output_errors, temporary_path
 from cyclevos.media.appearance import PLAIN, Appearance
 from cyclevos.media.frame_result import FrameResult
+from cyclevos.media.playback import Clock, Playback
+from cyclevos.media.sound import SoundTrack
 from cyclevos.media.writers import ResultWriter
 from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.pictures.palette import palette_colours
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
+    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 _DEFAULT_RATE = Fraction(24)
@@ -59,15 +62,17 @@ def blend(image: UInt8Array, ids: UInt8Array, palette: bytes | None = None, alph
 
 
 class OverlayWriter(ResultWriter):
-    """An MP4 of the blended frames, in the order in which they arrive, at a constant frame rate.
+    """An MP4 of the blended frames, in the order in which they arrive, each at its time.
 
-    The file gets its final name when it is closed; an aborted one leaves nothing behind.
+    Frames without a time follow each other at the frame rate. The file gets its final name when it is closed; an
+    aborted one leaves nothing behind.
 
     Args:
         path: the MP4.
         frame_rate: frames per second; None for 24.
         appearance: its palette colours the objects.
         alpha: see :func:`blend`.
+        playback: how the source of the frames is played: its clock, pixel aspect and sound are kept.
 
     Raises:
         OutputError: this build of PyAV has no H.264 encoder.
@@ -79,6 +84,7 @@ class OverlayWriter(ResultWriter):
         frame_rate: Fraction | float | None = None,
         appearance: Appearance = PLAIN,
         alpha: float = 0.5,
+        playback: Playback | None = None,
     ) -> None:
         import av
 
@@ -92,10 +98,12 @@ class OverlayWriter(ResultWriter):
         self.path = Path(path)
         self._rate = rate if 0 < rate <= _LARGEST_RATE else _DEFAULT_RATE
         self._palette, self._alpha = appearance.palette, alpha
+        self._playback = playback or Playback()
+        self._sound: SoundTrack | None = None
+        self._clock = Clock(1 / self._rate, self._playback)
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
         self._size = (0, 0)
-        self._count = 0
 
     def write(self, result: FrameResult) -> None:
         """Encode one frame.
@@ -112,9 +120,10 @@ class OverlayWriter(ResultWriter):
             image = _padded_to_even(blend(result.frame.image, result.ids, self._palette, self._alpha))
             picture = av.VideoFrame.from_ndarray(image, format="rgb24")
             picture = picture.reformat(format="yuv420p", dst_colorspace="ITU709")
-            picture.pts, picture.time_base = self._count, 1 / self._rate
-            container.mux(stream.encode(picture))
-            self._count += 1
+            picture.pts, picture.time_base = self._clock.stamp(result.frame.time), self._clock.tick
+            if self._sound is not None:
+                self._sound.write_until(picture.pts * picture.time_base)
+            self._mux(container, stream, picture)
 
     def close(self) -> None:
         """Complete the file and give it its final name; without frames, no file is written."""
@@ -122,20 +131,25 @@ class OverlayWriter(ResultWriter):
             return
         try:
             with _encoding_errors(self.path):
-                self._container.mux(self._stream.encode(None))
+                self._mux(self._container, self._stream, None)
+                if self._sound is not None:
+                    self._sound.close(complete=True)
                 self._container.close()
                 temporary_path(self.path).replace(self.path)
         except BaseException:
             self.abort()
             raise
-        self._container = self._stream = None
+        self._container = self._stream = self._sound = None
 
     def abort(self) -> None:
         """Delete what was encoded so far."""
         if self._container is None:
             return
         container, self._container, self._stream = self._container, None, None
+        sound, self._sound = self._sound, None
         try:
+            if sound is not None:
+                sound.close(complete=False)
             container.close()
         except Exception:  # a disk that refused a frame may refuse the trailer too
             pass
@@ -156,11 +170,23 @@ class OverlayWriter(ResultWriter):
             stream = self._container.add_stream("libx264", rate=self._rate)
             stream.height, stream.width = (side + side % 2 for side in size)
             stream.pix_fmt = "yuv420p"
+            stream.codec_context.time_base = self._clock.tick
             stream.options = {"crf": "18", "preset": "veryfast", "x264-params": _COLOURS}
+            aspect = self._playback.pixel_aspect
+            if aspect != 1:
+                stream.options |= {"aspect": f"{aspect.numerator}/{aspect.denominator}"}
             self._stream, self._size = stream, size
+            if self._playback.sound is not None:
+                self._sound = SoundTrack(self._playback.sound, self._playback.begins, self._container)
         if size != self._size:
             raise ValueError(f"expected frames of {self._size}, got {size}")
         return self._container, self._stream
+
+    def _mux(self, container: OutputContainer, stream: VideoStream, picture: VideoFrame | None) -> None:
+        for packet in stream.encode(picture):
+            if not packet.duration:  # the last frame's would be 0
+                packet.duration = max(1, round(1 / self._rate / self._clock.tick))
+            container.mux(packet)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from cyclevos.media.frames import Frame
+from cyclevos.media.playback import Playback
 
 
 class FrameSource(ABC):
@@ -47,6 +48,16 @@ class FrameSource(ABC):
     def files(self) -> Sequence[Path] | None:
         """The image files of the frames in order; None if `path` is one file that holds all frames."""
         return None
+
+    @property
+    def playback(self) -> Playback:
+        """How the source is played."""
+        return Playback(self.frame_rate)
+
+    @property
+    def treatment(self) -> str:
+        """What is done to the frames beside decoding them, in a word; empty for nothing."""
+        return ""
 
     @abstractmethod
     def iterate(self, *, reverse: bool = False, start: int | None = None) -> Iterator[Frame]:

@@ -1,19 +1,16 @@
-"""Decoding one pass of a video file with PyAV: readable errors, truncated files detected, pictures upright."""
+"""Decoding one pass of a video file with PyAV: readable errors, truncated files detected."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from heapq import heappop, heappush
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from cyclevos.errors import VideoError
-from cyclevos.pictures.arrays import UInt8Array
+from cyclevos.media.video_opening import error_text, open_video
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -26,36 +23,6 @@ _DECLARING_FORMATS = frozenset({"mov", "mp4", "matroska", "webm", "avi", "flv", 
 # Broadcast streams lose packets all the time, and decoders cope with it.
 _LOSSY_FORMATS = frozenset({"mpegts", "mpeg", "rtp"})
 logger = logging.getLogger(__name__)
-
-
-@contextmanager
-def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a file and its first real video stream.
-
-    Raises:
-        VideoError: the file is not a video, or has sound only.
-    """
-    import av
-
-    try:
-        # Only the file itself: a playlist posing as a video must not make FFmpeg fetch the addresses that it lists.
-        container = av.open(str(path.resolve()), container_options={"protocol_whitelist": "file"})
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise VideoError(
-            f"{path} cannot be read as a video ({error_text(error)}). Expected a whole file that FFmpeg can "
-            "decode, e.g. mp4, mov, mkv, webm or avi.",
-            "Repair or repeat a recording that was cut off and lacks its index; put images into a folder.",
-        ) from error
-    with container:
-        streams = [stream for stream in container.streams.video if not _is_cover_art(stream)]
-        if not streams:
-            kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "no stream at all"
-            raise VideoError(
-                f"{path} holds no video stream; found: {kinds}.",
-                "Give a whole file that has a picture; repair a recording that was cut off and lacks its index.",
-            )
-        streams[0].thread_type = "AUTO"
-        yield container, streams[0]
 
 
 def decode(path: Path, seek_pts: int | None = None) -> Generator[VideoFrame, None, None]:
@@ -81,49 +48,6 @@ def decode(path: Path, seek_pts: int | None = None) -> Generator[VideoFrame, Non
         yield from decoding.pictures()
         if seek_pts is None:
             decoding.check_end()
-
-
-def upright_rgb(picture: VideoFrame) -> UInt8Array:
-    """Convert a decoded picture to uint8 RGB (H, W, 3), rotated by its display matrix."""
-    # Older PyAV respects the source's colour matrix only if a target is named; RGB itself has none.
-    image: Any = picture.to_ndarray(format="rgb24", dst_colorspace="ITU601")
-    matrix: Any = picture.side_data.get("DISPLAYMATRIX")
-    upright: UInt8Array = image if matrix is None else apply_display_matrix(image, bytes(matrix))
-    return upright
-
-
-def apply_display_matrix(image: UInt8Array, matrix: bytes) -> UInt8Array:
-    """Turn and flip an image by the right-angled part of a display matrix.
-
-    Args:
-        image: (H, W, C).
-        matrix: nine native-endian int32, the rows (a b u)(c d v)(x y w), of which a, b, c, d are 16.16 fixed
-            point: a pixel at (x, y) is shown at (a x + c y, b x + d y).
-
-    Returns:
-        A contiguous image, (H, W, C) or (W, H, C).
-
-    >>> quarter_turn = np.array([0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30], np.int32).tobytes()
-    >>> apply_display_matrix(np.array([[[1], [2]]], np.uint8), quarter_turn)[..., 0]
-    array([[1],
-           [2]], dtype=uint8)
-    """
-    a, b, _, c, d = (int(value) for value in np.frombuffer(matrix, np.int32)[:5])
-    if abs(b) + abs(c) > abs(a) + abs(d):
-        image = image.transpose(1, 0, 2)  # (W, H, C): x is shown along y
-        flip_x, flip_y = c < 0, b < 0
-    else:
-        flip_x, flip_y = a < 0, d < 0
-    if flip_x:
-        image = image[:, ::-1]
-    if flip_y:
-        image = image[::-1]
-    return np.ascontiguousarray(image)
-
-
-def error_text(error: BaseException | str) -> str:
-    """Return the message of FFmpeg or the system without the path, which our message names already; text is kept."""
-    return str(getattr(error, "strerror", None) or error)
 
 
 class _Pass:
@@ -286,8 +210,3 @@ def _clock_seconds(text: str) -> Fraction | None:
         return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
     except ValueError:
         return None
-
-
-def _is_cover_art(stream: VideoStream) -> bool:
-    disposition: Any = getattr(stream, "disposition", 0)
-    return bool(int(disposition) & 0x0400)  # AV_DISPOSITION_ATTACHED_PIC

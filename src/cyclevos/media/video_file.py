@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING
 
 from cyclevos.errors import VideoError
 from cyclevos.media.frames import Frame, check_same_size
+from cyclevos.media.playback import Playback
 from cyclevos.media.sources import FrameSource
-from cyclevos.media.video_decoding import decode, open_video, upright_rgb
+from cyclevos.media.video_decoding import decode
+from cyclevos.media.video_opening import open_video
+from cyclevos.media.video_pixels import Conversion, can_deinterlace, is_on_its_side, upright_rgb
+from cyclevos.media.video_traits import note_appearance, note_other_streams, playback_of
 from cyclevos.naming import index_name
 
 if TYPE_CHECKING:
@@ -49,23 +53,37 @@ class _Timeline:
 class VideoFile(FrameSource):
     """A video that FFmpeg can decode, turned upright; no frame is duplicated or dropped.
 
+    High dynamic range is mapped to what an ordinary screen shows.
+
     Args:
         path: the file; its first frame is decoded here.
+        deinterlace: make each frame from one of its two fields.
 
     Raises:
-        VideoError: the file is not a video or has no frame that can be decoded.
+        VideoError: the file is not a video or has no frame that can be decoded; or it is to be deinterlaced, and this
+            build of PyAV cannot do that.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, deinterlace: bool = False) -> None:
         self.path = Path(path)
         self.name = self.path.stem
         self._timeline = _Timeline()
-        with open_video(self.path) as (_, stream):
+        if deinterlace and not can_deinterlace():
+            raise VideoError(
+                f"{path} cannot be deinterlaced: this build of PyAV lacks FFmpeg's filter for it.",
+                "Deinterlace it beforehand: ffmpeg -i in.mp4 -vf bwdif out.mp4",
+            )
+        with open_video(self.path) as (container, stream):
+            note_other_streams(self.path, container, stream)
             self._declared_frames = stream.frames or None
-            rate = stream.average_rate or stream.guessed_rate
-            self._rate = Fraction(rate) if rate else None
+            self._conversion = Conversion(int(stream.codec_context.color_trc or 0), deinterlace)
+            self._playback = playback_of(self.path, container, stream)
         pictures = decode(self.path)
-        self._size = self._frame(0, next(pictures)).size
+        first = next(pictures)
+        note_appearance(self.path, first, self._conversion)
+        self._size = self._frame(0, first).size
+        if is_on_its_side(first):
+            self._playback = replace(self._playback, pixel_aspect=1 / self._playback.pixel_aspect)
         pictures.close()
 
     @property
@@ -86,7 +104,17 @@ class VideoFile(FrameSource):
     @property
     def frame_rate(self) -> Fraction | None:
         """Average frames per second."""
-        return self._rate
+        return self._playback.frame_rate
+
+    @property
+    def playback(self) -> Playback:
+        """Times, pixel aspect and sound of the file."""
+        return self._playback
+
+    @property
+    def treatment(self) -> str:
+        """``deinterlaced`` where it is."""
+        return "deinterlaced" if self._conversion.deinterlace else ""
 
     def iterate(self, *, reverse: bool = False, start: int | None = None) -> Iterator[Frame]:
         """Stream the frames; see FrameSource.iterate.
@@ -162,7 +190,7 @@ class VideoFile(FrameSource):
 
     def _frame(self, index: int, picture: VideoFrame) -> Frame:
         time = None if picture.pts is None else picture.time
-        return Frame(index, index_name(index), upright_rgb(picture), time)
+        return Frame(index, index_name(index), upright_rgb(picture, self._conversion), time)
 
     def _scan(self, start: int | None) -> _Timeline:
         """Find every frame's time stamp up to `start` by decoding, as those of packets are not exact."""

@@ -8,6 +8,8 @@ import numpy as np
 from PIL import Image
 
 from cyclevos.pictures.arrays import UInt8Array
+from cyclevos.pictures.bounds import open_picture
+from cyclevos.pictures.paging import frame_positions
 
 _ORIENTATION_TAG = 0x0112
 # The transposition that undoes each EXIF orientation; 1 (upright) and unknown values need none.
@@ -29,12 +31,29 @@ def read_image(path: Path) -> UInt8Array:
     orientation tag is applied.
 
     Raises:
-        OSError, ValueError: the file is missing or broken; on broken files Pillow may raise others too.
+        PictureTooLargeError: its header declares more pixels than `bounds.MAX_PIXELS`; nothing was decoded.
+        OSError, ValueError: the file is missing or broken, or holds several frames; on broken files Pillow may raise
+            others too.
     """
-    with Image.open(path) as image:
-        image.load()
-        orientation = _orientation(image)
-        rgb = _to_rgb(image)
+    with open_picture(path) as image:
+        frames = len(frame_positions(image))
+        if frames > 1:
+            raise ValueError(f"it holds {frames} frames where one is expected")
+        return upright_pixels(image)
+
+
+def upright_pixels(image: Image.Image) -> UInt8Array:
+    """Decode the picture that an opened file stands at; see :func:`read_image`.
+
+    Returns:
+        uint8 RGB (H, W, 3).
+
+    Raises:
+        OSError, ValueError: it is broken, or its pixels have no known range; Pillow may raise others too.
+    """
+    image.load()
+    orientation = _orientation(image)
+    rgb = _to_rgb(image)
     if orientation in _UPRIGHT:
         rgb = rgb.transpose(_UPRIGHT[orientation])
     array = np.array(rgb, dtype=np.uint8)  # (H, W, 3)
@@ -48,8 +67,9 @@ def upright_size(path: Path) -> tuple[int, int]:
 
     Raises:
         OSError: the file does not exist or is not an image.
+        PictureTooLargeError: it is larger than any frame that can be read.
     """
-    with Image.open(path) as image:
+    with open_picture(path) as image:
         if image.format == "TIFF":
             image.load()  # makes Pillow turn it upright
         width, height = image.size

@@ -15,6 +15,7 @@ from PIL import Image
 from cyclevos.errors import MaskError
 from cyclevos.labels import marks_one_object
 from cyclevos.pictures.arrays import UInt8Array
+from cyclevos.pictures.bounds import open_picture
 from cyclevos.pictures.mask_colours import colours_to_ids, grey_to_ids
 from cyclevos.pictures.palette import DAVIS_PALETTE, palette_colours
 
@@ -94,10 +95,10 @@ def read_labels(path: str | Path, *, fix_mask: bool = False, exact: bool = False
     """
     path = Path(path)
     try:
-        with Image.open(path) as image:
-            image.load()
+        with open_picture(path) as image:
             if image.format != "PNG":
                 raise _wrong_format(path, image.format)
+            image.load()
             return _exact(image) if exact else _interpret(image, fix_mask)
     except MaskError as error:
         raise MaskError(f"{path} {error.problem}", error.remedy) from error

@@ -155,7 +155,7 @@ def _still_pairs(root: Path, images: str, masks: str) -> list[tuple[Path, Path]]
     found = by_frame_name(list_masks(folders[1]), DatasetError)
     pairs = [
         (image, found[image.stem])
-        for image in list_frames(folders[0])
+        for image in list_frames(folders[0], DatasetError)
         if image.stem in found and image != found[image.stem]
     ]
     if not pairs:

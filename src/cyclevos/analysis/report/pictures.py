@@ -17,7 +17,7 @@ from scipy.ndimage import binary_dilation
 
 from cyclevos.analysis.report.measures import Measured, frame_scores
 from cyclevos.datasets import layouts
-from cyclevos.media.open_source import open_source
+from cyclevos.media.image_folder import ImageFiles
 from cyclevos.media.overlay import blend, inner_contour
 from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.pictures.mask_files import read_mask
@@ -154,7 +154,7 @@ def _frame_image(sequence: layouts.Sequence, frame: str, truth: UInt8Array) -> I
     file = next((path for path in sequence.frames if path.stem == frame), None)
     if file is None:
         return Image.new("RGB", size)
-    return Image.fromarray(next(iter(open_source(file))).image).resize(size, Image.Resampling.BICUBIC)
+    return Image.fromarray(next(iter(ImageFiles([file]))).image).resize(size, Image.Resampling.BICUBIC)
 
 
 def _window(shown: NDArray[np.bool_]) -> tuple[int, int, int, int]:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 def _writer(destination: Destination) -> ResultWriter:
     from cyclevos.media.overlay import OverlayWriter
 
-    return OverlayWriter(destination.path, destination.frame_rate, destination.appearance)
+    return OverlayWriter(
+        destination.path, destination.frame_rate, destination.appearance, playback=destination.playback
+    )
 
 
 FORMAT = Format(
