@@ -62,6 +62,15 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def cases() -> Path:
+    """Small inputs in the dress of many tools, with what is right for each; tests of them skip where they are not."""
+    folder = SHARED.parent / "cases"
+    if not folder.is_dir():
+        pytest.skip(f"small inputs not found at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_spec() -> NetworkSpec:
     return NetworkSpec(trunk="tf_efficientnet_lite0", key_dim=8, value_dim=12, decoder_dim=8)
 

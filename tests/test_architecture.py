@@ -17,7 +17,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 # What a part of the package may import of the others. Errors, the package's own version and the part
 # itself go without saying.
-BASE = {"files", "naming", "masks", "geometry", "losses", "labels"}
+BASE = {"files", "naming", "masks", "geometry", "losses", "labels", "words"}
 MEDIA = BASE | {"pictures", "media", "exchange"}
 MODEL = MEDIA | {"network", "cycle", "propagation"}
 ALLOWED: dict[str, set[str]] = {
@@ -28,9 +28,10 @@ ALLOWED: dict[str, set[str]] = {
     "geometry": set(),
     "losses": {"labels"},
     "naming": set(),
-    "pictures": {"labels", "naming"},
-    "media": {"files", "labels", "naming", "pictures"},
-    "exchange": {"files", "labels", "naming", "pictures", "media"},
+    "words": set(),
+    "pictures": {"labels", "naming", "words"},
+    "media": {"files", "labels", "naming", "pictures", "words"},
+    "exchange": {"files", "labels", "naming", "pictures", "media", "words"},
     "network": BASE,
     "cycle": BASE | {"network"},
     "propagation": BASE | {"pictures", "media", "network", "cycle"},
@@ -47,6 +48,7 @@ WITHOUT_TORCH = (
     "files",
     "labels",
     "naming",
+    "words",
     "pictures",
     "media",
     "exchange",

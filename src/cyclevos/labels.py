@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 IGNORE = 255
-"""Label of pixels that count neither as object nor as background, in training and scoring."""
+"""Label of pixels that count neither as object nor as background, in training and scoring.
+
+In masks that a user gives it means "unknown": such pixels start no object.
+"""
 
 
 def marks_one_object(labels: Iterable[int]) -> bool:
@@ -22,3 +25,17 @@ def marks_one_object(labels: Iterable[int]) -> bool:
     (True, False, False)
     """
     return set(labels) == {0, IGNORE}
+
+
+def marks_one_given_object(labels: Iterable[int]) -> bool:
+    """Return whether 255 marks the only object of the masks that a user gives for one video.
+
+    Unlike in a data set, such a mask may cover the whole frame.
+
+    Args:
+        labels: every value that occurs in any of the masks, 0..255.
+
+    >>> marks_one_given_object({0, 255}), marks_one_given_object({255}), marks_one_given_object({0, 1, 255})
+    (True, True, False)
+    """
+    return marks_one_object({0, *labels})

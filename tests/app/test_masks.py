@@ -99,6 +99,25 @@ def test_an_imported_mask_of_another_size_is_refused_or_resized_if_asked(client,
     assert client.json("POST", f"/projects/{project}/masks/0/import?fit=true", content=small)["areas"] == {"1": 100}
 
 
+def test_an_import_says_how_the_mask_was_read(client, project, square):
+    path = f"/projects/{project}/masks/0/import"
+    assert client.json("POST", path, content=png(square * 7, bytes(range(256)) * 3))["notes"] == []
+    rgba = np.dstack([np.random.default_rng(0).integers(0, 256, (*square.shape, 3)), square * 255]).astype(np.uint8)
+    data = io.BytesIO()
+    Image.fromarray(rgba).save(data, format="PNG")
+    notes = client.json("POST", path, content=data.getvalue())["notes"]
+    assert any(note.startswith("It is a cut-out") for note in notes)
+    (note,) = client.json("POST", path, content=png(np.ones_like(square), bytes(768)))["notes"]
+    assert note.startswith("Object 1 covers more than 90% of the frame.")
+
+
+def test_an_imported_mask_on_its_side_is_not_stretched(client, project, square):
+    on_its_side = png(np.rot90(square).copy())
+    answer = client.json("POST", f"/projects/{project}/masks/0/import?fit=true", 422, content=on_its_side)
+    assert "24x40" in answer["problem"]
+    assert "sides are swapped" in answer["problem"]
+
+
 @pytest.mark.parametrize("body", [b"", b"GIF89a", b"\x89PNG\r\n\x1a\nrubbish"])
 def test_what_is_no_mask_is_refused_without_naming_our_files(client, project, body):
     answer = client.json("POST", f"/projects/{project}/masks/0/import", 422, content=body)

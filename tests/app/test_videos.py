@@ -81,7 +81,7 @@ def test_another_video_in_the_old_ones_place_is_said(serve, folder):
     clips.write_video(path, clips.scene(8))
     client = serve()
     client.wait(lambda: client.json("GET", f"/projects/{project}")["problem"] is not None)
-    assert "8 frames now" in client.json("GET", f"/projects/{project}")["problem"]
+    assert "a frame count of 8, but" in client.json("GET", f"/projects/{project}")["problem"]
     serve.stop()
     clips.write_video(path, clips.scene(6, 32, 32))
     assert "32x32 now" in serve().json("GET", f"/projects/{project}", 422)["problem"]

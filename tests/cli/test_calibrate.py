@@ -107,9 +107,9 @@ def test_sequences_without_known_masks_are_too_few(calibrate, dataset):
             (dataset / "Annotations" / f"clip{number}" / f"shot_{index:03d}.png").unlink()
     answer = calibrate()
     assert answer.code == 8
-    assert "3 of 5 sequences have masks of more frames than their first; a calibration needs at least 4" in answer.err
+    assert "masks beyond the first are known in 3 of 5 sequences; a calibration needs at least 4" in answer.err
     answer = calibrate("--sequences", "clip0")
-    assert "1 of 1 sequences" in answer.err
+    assert "1 of 1 sequence; " in answer.err
 
 
 def test_masks_that_are_all_equally_good_teach_nothing(calibrate, dataset, tmp_path, call, tiny):
@@ -119,7 +119,7 @@ def test_masks_that_are_all_equally_good_teach_nothing(calibrate, dataset, tmp_p
             save_mask(file, np.zeros((24, 40), np.uint8))
     answer = calibrate()
     assert answer.code == 8
-    assert "J is 0.000 in all 50 masks" in answer.err
+    assert "J is 0.000 in all masks (50)" in answer.err
     assert not (tmp_path / "tiny.reliability.safetensors").exists()
 
 

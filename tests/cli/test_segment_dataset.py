@@ -371,6 +371,16 @@ def test_first_masks_of_nothing_name_the_sequence(davis):
         first_masks(masks_of(davis, [[[0, 0]]] * 3))
 
 
+def test_objects_that_are_left_out_are_named(dataset, davis, tmp_path, ids, caplog):
+    folder = davis / "Annotations" / "480p" / "ape"
+    save_mask(folder / "00000.png", np.where(ids == 2, 2, 0).astype(np.uint8), DAVIS_PALETTE)
+    (folder / "00002.png").write_bytes(b"broken, and not needed")
+    assert dataset("--sequences", "ape").code == 0
+    told = "Sequence ape: object 7 (frame 00001) begins after the first mask and is left out. --objects appearing"
+    assert caplog.text.count(told) == 1
+    assert json.loads((tmp_path / "out" / "ape" / "run.json").read_text())["warnings"][0].startswith(told)
+
+
 def test_objects_that_appear_later_are_followed_on_request(dataset, davis, tmp_path, ids):
     folder = davis / "Annotations" / "480p" / "ape"
     save_mask(folder / "00000.png", np.where(ids == 2, 2, 0).astype(np.uint8), DAVIS_PALETTE)

@@ -77,7 +77,7 @@ def test_a_dry_run_says_what_all_steps_take_and_writes_nothing(run_file, monkeyp
     assert result.exit_code == 0
     assert sorted(run_file.parent.rglob("*")) == before
     told = result.stdout.splitlines()
-    assert told[0] == "set: 1 sequences, 3 annotated frames, 100.0% of the clips"
+    assert told[0] == "set: 1 sequence, 3 annotated frames, 100.0% of the clips"
     trained, frozen = (int(n.replace(",", "")) for n in re.findall(r"[\d,]*\d", told[1]))
     network = build_network(load_config("small.yaml", []).network.spec)
     assert trained + frozen == sum(p.numel() for p in network.parameters())

@@ -94,7 +94,7 @@ def test_what_is_wrong_is_named(appearing, protocol, write_mask, draw_objects):
     with pytest.raises(DatasetError, match=r"00002\.png holds the ids 6.*expected 0 and 1, 4, 9"):
         score(appearing, protocol)
     path.unlink()
-    with pytest.raises(DatasetError, match=r"lacks the results of 1 frames.*00002\.png"):
+    with pytest.raises(DatasetError, match=r"lacks the results of 1 frame,.*00002\.png"):
         score(appearing, protocol)
 
 
@@ -106,7 +106,7 @@ def test_sequences_without_anything_to_score(appearing, write_mask, draw_objects
         score(appearing, "per-appearance")
     for path in sorted((truth / "Annotations" / "one").iterdir())[1:]:
         path.unlink()
-    with pytest.raises(DatasetError, match="ground truth for 1 frames; expected 2 or more"):
+    with pytest.raises(DatasetError, match="ground truth for 1 frame; expected 2 or more"):
         score(appearing, "youtube-vos")
 
 

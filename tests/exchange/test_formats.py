@@ -66,7 +66,7 @@ def test_names_colours_and_gaps_of_ids_survive_where_there_is_room(kind, tmp_pat
     assert content(read) == content(track)
     assert dict(read.object_names) == ({} if kind == "masks" else {9: "dog, brown"})
     assert read.palette == (None if kind == "objects" else track.palette)
-    said = {"masks": ["the names of the objects"], "objects": ["the colours of the objects"]}
+    said = {"masks": ["the names of the objects: 9 is dog, brown"], "objects": ["the colours of the objects"]}
     assert lost == said.get(kind, [])
 
 
@@ -90,10 +90,10 @@ def test_mots_says_what_it_loses(tmp_path):
     masks = [np.full((4, 4), 3, np.uint8), np.zeros((4, 4), np.uint8)]
     lost = write_track(track_of(masks, ["a", "b"], {3: "dog"}), "mots", tmp_path / "m.txt")
     assert [text.split(" (")[0] for text in lost] == [
-        "the names of the objects",
+        "the names of the objects: 3 is dog",
         "the colours of the objects",
         "the names of 2 frames",
-        "1 empty frames at the end",
+        "1 empty frame at the end",
     ]
     assert len(content(read_track(tmp_path / "m.txt"))) == 1
     assert len(content(read_track(tmp_path / "m.txt", length=2))) == 2

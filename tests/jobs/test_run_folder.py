@@ -117,7 +117,7 @@ def test_overwrite_removes_our_files_only(tmp_path):
 
 def test_pictures_of_unknown_origin_are_refused(tmp_path):
     Image.fromarray(scene(1)[0]).save(tmp_path / "00000.png")
-    with pytest.raises(OutputError, match=r"1 results or pictures of unknown origin: 00000\.png.*--overwrite"):
+    with pytest.raises(OutputError, match=r"already holds 1 picture of unknown origin: 00000\.png.*--overwrite"):
         prepare(tmp_path)
     assert prepare(tmp_path, overwrite=True) == set()
     assert names(tmp_path) == ["00000.png", "run.json"]

@@ -24,6 +24,7 @@ from cyclevos.masks import binary_iou, ids_to_probabilities
 from cyclevos.network import registry
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.network.traits import MemoryPolicy
+from cyclevos.propagation.predictor import load_predictor
 from cyclevos.propagation.segment import make_propagator, segment_frames
 from cyclevos.propagation.settings import SegmentationSettings
 from cyclevos.propagation.together import ClipFrame, ClipRun, segment_together
@@ -424,6 +425,7 @@ def float64_by_default():
 
 
 MODES = {"no_grad": torch.no_grad, "inference_mode": torch.inference_mode, "float64": float64_by_default}
+BEGINNING = ((0, None), (1, BOTH), (2, None))
 
 
 @pytest.fixture
@@ -443,12 +445,14 @@ def tiny_file(name, tmp_path, monkeypatch):
 
 
 def results(network):
-    """A corrected run, killed and resumed, and a receptive field."""
+    """A corrected run, killed and resumed, with a predictor of reliability; and a receptive field."""
     first = Propagator(network, None, network.traits.policy, replace(OFTEN, every=1))
-    predictions = [first.step(0, FRAMES[0], BOTH), first.step(1, FRAMES[1])]
     second = first.fresh()
+    for each in (first, second):
+        each.reliability.use(load_predictor())
+    predictions = [first.step(index, FRAMES[index], given) for index, given in BEGINNING]
     second.restore(first.snapshot())
-    predictions.append(second.step(2, FRAMES[2]))
+    predictions.append(second.step(3, FRAMES[3]))
     return predictions, cyclevos.cycle_erf(network, FRAMES[1], FRAMES[0], BOTH, steps=1, size=None)
 
 
@@ -477,12 +481,14 @@ def test_a_network_may_be_loaded_in_any_mode(ordinary_results, tiny_file, mode):
 def test_a_run_may_go_on_in_another_mode(network, ordinary_results):
     expected, _ = ordinary_results
     propagator = Propagator(network, None, network.traits.policy, replace(OFTEN, every=1))
+    propagator.reliability.use(load_predictor())
     with torch.inference_mode():
-        found = [propagator.step(0, FRAMES[0], BOTH), propagator.step(1, FRAMES[1])]
+        found = [propagator.step(index, FRAMES[index], given) for index, given in BEGINNING]
         held = propagator.snapshot()
     propagator = propagator.fresh()
+    propagator.reliability.use(load_predictor())
     propagator.restore(held)
-    found.append(propagator.step(2, FRAMES[2]))
+    found.append(propagator.step(3, FRAMES[3]))
     assert_same(found, expected, tolerance=1e-4)
 
 

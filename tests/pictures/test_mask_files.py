@@ -12,6 +12,7 @@ from cyclevos.errors import MaskError
 from cyclevos.exchange.given_masks import read_masks
 from cyclevos.exchange.mask_reading import MaskReading
 from cyclevos.pictures.mask_files import MaskImage, read_ground_truth, read_mask
+from cyclevos.pictures.mask_notes import texts
 from cyclevos.pictures.palette import DAVIS_PALETTE, palette_colours
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -56,7 +57,7 @@ def test_palette_is_the_published_one():
 @given(ids=arrays.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9))))
 def test_indexed_ids_come_back(tmp_path, ids):
     mask = read_mask(saved(indexed(ids), tmp_path))
-    expected = (ids > 0).astype(np.uint8) if set(np.unique(ids)) in ({0, 255}, {255}) else ids
+    expected = (ids > 0).astype(np.uint8) if set(np.unique(ids)) in ({0, 255}, {255}) else np.where(ids == 255, 0, ids)
     np.testing.assert_array_equal(mask.ids, expected)
     np.testing.assert_array_equal(read_ground_truth(tmp_path / "mask.png").ids, ids)
     assert mask.object_ids == tuple(sorted(set(expected.ravel().tolist()) - {0}))
@@ -98,12 +99,34 @@ def test_binary_masks_become_object_one(tmp_path, kind):
         assert read_ground_truth(path).object_ids == (255,)
 
 
-def test_void_beside_ids_is_left_alone(tmp_path):
+def test_255_beside_ids_is_unknown(tmp_path, caplog):
     ids = scene_ids(1)[0]
     ids[-1] = 255
     path = saved(indexed(ids), tmp_path)
-    for mask in (read_mask(path), read_ground_truth(path), read_ground_truth(path, binary=True)):
+    for mask in (read_ground_truth(path), read_ground_truth(path, binary=True), read_mask(path, keep_255=True)):
         np.testing.assert_array_equal(mask.ids, ids)
+    assert not caplog.text
+    np.testing.assert_array_equal(read_masks(path, None)[0].ids, np.where(ids == 255, 0, ids))
+    assert f"{path}: 255 beside other ids marks unknown pixels (64 pixels)" in caplog.text
+    assert "--keep-255" in caplog.text
+    fixed = read_mask(path, fix_mask=True)
+    np.testing.assert_array_equal(fixed.ids, np.where(ids == 255, 0, ids))
+    assert next(texts(fixed)).endswith("5 is object 5, 255 is unknown")
+
+
+def test_a_kept_255_is_an_object_even_alone(tmp_path):
+    binary = np.where(disc(), 255, 0).astype(np.uint8)
+    path = saved(Image.fromarray(binary), tmp_path)
+    masks = read_masks(path, None, reading=MaskReading(keep_255=True))
+    np.testing.assert_array_equal(masks[0].ids, binary)
+
+
+def test_the_border_of_voc_is_no_object(cases, caplog):
+    truth = np.load(cases / "masks" / "ids.npy")
+    mask = read_masks(cases / "masks" / "voc255.png", None)[0]
+    assert mask.object_ids == (1, 2)
+    np.testing.assert_array_equal(mask.ids, truth)
+    assert "(241 pixels)" in caplog.text
 
 
 def test_an_empty_mask_is_a_mask(tmp_path):
@@ -176,13 +199,14 @@ def test_values_over_255_are_refused(tmp_path):
         read_mask(path)
 
 
-def test_16_bit_ids_are_numbered_anew_when_fixed(tmp_path, caplog):
+def test_16_bit_ids_are_numbered_anew_when_fixed(tmp_path):
     keys = np.zeros((48, 64), np.uint16)
     keys[4:14, 4:14], keys[20:30, 4:14], keys[20:30, 30:34] = 200, 1001, 1002
     path = saved(Image.fromarray(keys), tmp_path)
     expected = np.select([keys == 200, keys == 1001, keys == 1002], [1, 2, 3]).astype(np.uint8)
-    np.testing.assert_array_equal(read_mask(path, fix_mask=True).ids, expected)
-    assert "200 is 1, 1001 is 2, 1002 is 3" in caplog.text
+    mask = read_mask(path, fix_mask=True)
+    np.testing.assert_array_equal(mask.ids, expected)
+    assert list(texts(mask)) == ["0 is background, 200 is object 1, 1001 is object 2, 1002 is object 3"]
 
 
 def test_more_16_bit_ids_than_a_mask_has_room_for(tmp_path):

@@ -153,6 +153,19 @@ def test_objects_may_first_appear_anywhere(lively_network, images, square, strip
     assert set(np.unique(predictions[5].ids)) == {0, 1, 5}
 
 
+def test_a_mask_of_0_and_255_is_object_1(lively_network, images, caplog):
+    mask = np.zeros((24, 40), np.uint8)
+    mask[6:16, 3:13] = 255
+    results = [list(cyclevos.segment(lively_network, images[:2], given)) for given in (mask, {0: mask > 0})]
+    assert results[0][0].object_ids == (1,)
+    for first, second in zip(*results, strict=True):
+        np.testing.assert_array_equal(first.ids, second.ids)
+    assert not caplog.text
+    mask[20:, :9] = 3
+    assert next(cyclevos.segment(lively_network, images[:2], mask)).object_ids == (3, 255)
+    assert "255 beside other ids" in caplog.text
+
+
 def test_many_objects_with_gaps_up_to_255(lively_network, images):
     ids = [3, 4, 9, 10, 17, 50, 100, 127, 128, 200, 254, 255]
     mask = np.zeros(images[0].shape[:2], np.uint8)

@@ -55,7 +55,7 @@ SMALL = ["network.imagenet=false", "data.augmentation.size=[64,112]", "data.work
     ("preset", "first", "shares"),
     [
         ("paper", "data/DAVIS: 2 sequences, 12 annotated frames", [300, 3471]),
-        ("paper-static", "data/MSRA10K: 1 images", [10000, 1000, 4447, 2913]),
+        ("paper-static", "data/MSRA10K: 1 image,", [10000, 1000, 4447, 2913]),
     ],
 )
 def test_the_full_recipes_take_real_steps(data, tmp_path, preset, first, shares):
@@ -74,7 +74,7 @@ def test_the_full_recipes_take_real_steps(data, tmp_path, preset, first, shares)
 def test_sequences_held_back_from_training_are_not_in_the_data_of_a_dry_run(data):
     held_back = ["validation.root=data/DAVIS", "validation.split=train", "validation.sequences=[b]"]
     estimate = dry_run(load_config("paper", [*SMALL, *held_back, "network.spec={trunk: resnet18}"]))
-    assert estimate.sources[0].startswith("data/DAVIS: 1 sequences, 6 annotated frames")
+    assert estimate.sources[0].startswith("data/DAVIS: 1 sequence, 6 annotated frames")
 
 
 @pytest.mark.parametrize("preset", ["paper", "compact"])

@@ -64,7 +64,7 @@ def cycle_erf(
             f"{ids.shape}.",
             "Give frames and mask in one size.",
         )
-    (ids,) = check_masks({0: ids}).values()
+    (ids,) = check_masks({0: ids}, exact=True).values()
     objects = object_ids(ids)
     how = Correction(steps=steps, rate=rate)
     if not steps:

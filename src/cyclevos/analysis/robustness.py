@@ -21,7 +21,7 @@ from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.image_folder import ImageFiles
 from cyclevos.media.writers import MaskWriter
 from cyclevos.network.protocol import MemoryNetwork
-from cyclevos.pictures.mask_files import read_mask
+from cyclevos.pictures.mask_files import read_ground_truth
 from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.propagator import Disturbance, Propagator
 from cyclevos.propagation.segment import segment_frames
@@ -240,7 +240,9 @@ def _perturber(study: Study, sequence: layouts.Sequence, kind: str, share: float
                 f"{file}, the other run's mask, does not exist.", "Give results that have a mask for every frame."
             )
         size = (ids.shape[1], ids.shape[0])
-        other = np.asarray(Image.fromarray(read_mask(file).ids).resize(size, Image.Resampling.NEAREST))
+        other = np.asarray(
+            Image.fromarray(read_ground_truth(file, binary=True).ids).resize(size, Image.Resampling.NEAREST)
+        )
         return np.where(np.isin(other, np.unique(ids)), other, 0).astype(np.uint8)
 
     return disturb

@@ -23,6 +23,7 @@ from cyclevos.masks import binary_iou
 from cyclevos.media.image_folder import ImageFiles
 from cyclevos.propagation.predictor import SIGNALS
 from cyclevos.propagation.propagator import Propagator
+from cyclevos.words import counted
 
 TRUTH = len(SIGNALS)
 """The column of true J in the rows of :func:`collect_rows`; the next one is the object's share of the frame."""
@@ -89,14 +90,14 @@ def collect(
     compared = [each for each in rows if len(each)]
     if len(compared) < MIN_SEQUENCES:
         raise DatasetError(
-            f"{dataset.name}: masks can be compared with the ground truth in {len(compared)} sequences; a calibration "
-            f"needs at least {MIN_SEQUENCES}.",
+            f"{dataset.name}: masks can be compared with the ground truth in {counted(len(compared), 'sequence')}; a "
+            f"calibration needs at least {MIN_SEQUENCES}.",
             "Give more sequences, or more frames of each.",
         )
     table = SignalTable.joined(compared)
     if float(table.truth.std()) < _LEAST_SPREAD:
         raise DatasetError(
-            f"{dataset.name}: J is {float(table.truth.mean()):.3f} in all {len(table.truth):,} masks, so there is "
+            f"{dataset.name}: J is {float(table.truth.mean()):.3f} in all masks ({len(table.truth):,}), so there is "
             "nothing that a calibration could predict.",
             "Give videos in which the network does better in some frames than in others, or check the weights.",
         )
@@ -112,8 +113,8 @@ def check_truth(dataset: Dataset) -> None:
     found = sum(map(_is_scored, dataset))
     if found < MIN_SEQUENCES:
         raise DatasetError(
-            f"{dataset.name}: {found} of {len(dataset)} sequences have masks of more frames than their first; a "
-            f"calibration needs at least {MIN_SEQUENCES}, because it compares predicted masks with known ones.",
+            f"{dataset.name}: masks beyond the first are known in {found} of {counted(len(dataset), 'sequence')}; "
+            f"a calibration needs at least {MIN_SEQUENCES}, because it compares predicted masks with known ones.",
             "Give a data set, or a split, whose masks are public.",
         )
 

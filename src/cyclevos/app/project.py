@@ -288,7 +288,7 @@ class Project:
             seen = index_video(self.source, progress, self._closing)
             if seen is not None and self.file.frames not in (None, len(seen.times)):
                 made = f"the project was made when it had {self.file.frames}"
-                raise VideoError(f"{self.source.path} has {len(seen.times)} frames now, but {made}.", _PUT_BACK)
+                raise VideoError(f"{self.source.path} has a frame count of {len(seen.times)}, but {made}.", _PUT_BACK)
             if seen is not None and self.index is None:
                 length = len(seen.times)
                 write_index(self.folder, seen)

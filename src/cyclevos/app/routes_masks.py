@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response
-from PIL import Image
 from starlette.concurrency import run_in_threadpool
 
 from cyclevos.app.errors import AppError, NotFoundError
@@ -19,7 +18,10 @@ from cyclevos.app.routes_frames import Index
 from cyclevos.app.services import Services
 from cyclevos.app.wire import mask_response, unpack
 from cyclevos.errors import MaskError
-from cyclevos.pictures.mask_files import MaskImage, read_mask
+from cyclevos.naming import size_text
+from cyclevos.pictures import mask_notes
+from cyclevos.pictures.fitting import is_on_its_side, resized
+from cyclevos.pictures.mask_files import read_mask
 
 
 def mask_routes(services: Services) -> APIRouter:
@@ -63,7 +65,7 @@ def mask_routes(services: Services) -> APIRouter:
         request: Request, project_id: str, index: Index, fit: Annotated[bool, Query()] = False
     ) -> dict[str, Any]:
         body = await request.body()
-        return describe_mask(await run_in_threadpool(lambda: _import(opened(project_id), index, body, fit)))
+        return await run_in_threadpool(lambda: _import(opened(project_id), index, body, fit))
 
     @routes.post("/masks/{index}/demo")
     def demo_mask(project_id: str, index: Index) -> dict[str, Any]:
@@ -76,7 +78,8 @@ def mask_routes(services: Services) -> APIRouter:
     return routes
 
 
-def _import(project: Project, index: int, body: bytes, fit: bool) -> FrameMask:
+def _import(project: Project, index: int, body: bytes, fit: bool) -> dict[str, Any]:
+    """Import a mask; the answer also holds notes about how it was read."""
     with tempfile.TemporaryDirectory(prefix="cyclevos-") as folder:
         path = Path(folder) / "mask.png"
         path.write_bytes(body)
@@ -85,8 +88,15 @@ def _import(project: Project, index: int, body: bytes, fit: bool) -> FrameMask:
         except MaskError as error:
             problem = error.problem.replace(f"{path}: ", "").replace(str(path), "The file")
             raise MaskError(problem, error.remedy.replace(str(path), "the file")) from error
+    if fit and is_on_its_side(image.size, project.masks.size):
+        raise MaskError(
+            f"The mask is {size_text(image.size)} but the video is {size_text(project.masks.size)} (width x height): "
+            "its sides are swapped, and resizing would distort it.",
+            "Turn it by 90 degrees, or export it again as the frames are displayed.",
+        )
     if fit and image.size != project.masks.size:
-        height, width = project.masks.size
-        resized = Image.fromarray(image.ids).resize((width, height), Image.Resampling.NEAREST)
-        image = MaskImage(np.array(resized, dtype=np.uint8), image.palette)
-    return project.import_mask(index, image)
+        image = resized(image, project.masks.size)
+    if all(value == str(label) for value, label in image.found.items()):
+        image = replace(image, found={})  # the ids are as they stand, which is worth no word
+    notes = [f"{text[0].upper()}{text[1:]}." for text in mask_notes.texts(image)]
+    return {**describe_mask(project.import_mask(index, image)), "notes": notes}

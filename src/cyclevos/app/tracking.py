@@ -52,7 +52,7 @@ def track(project: Project, holder: NetworkHolder, direction: Direction, job: Jo
         given, settings = project.masks.given(), project.file.settings
     if not any(mask.any() for mask in given.values()):
         raise AppError("No frame is marked yet.", "Paint an object on any frame first, then track.")
-    given = {index: mask for index, mask in check_masks(given).items() if mask.any()}
+    given = {index: mask for index, mask in check_masks(given, exact=True).items() if mask.any()}
     job.progress(0, None, "loading the network")
     network = holder.get()
     fresh = make_propagator(network, settings.segmentation(direction))

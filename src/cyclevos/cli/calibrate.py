@@ -9,11 +9,11 @@ import typer
 
 from cyclevos.cli.dataset_settings import DatasetSettings
 from cyclevos.cli.settings import Only, with_settings
-from cyclevos.cli.words import counted
 from cyclevos.errors import ConfigError
 from cyclevos.jobs.settings import OutputSettings
 from cyclevos.network.settings import NetworkSettings
 from cyclevos.propagation.settings import SegmentationSettings
+from cyclevos.words import counted
 
 if TYPE_CHECKING:
     from cyclevos.analysis.calibration import Calibrated

@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
-from cyclevos.cli.words import counted
 from cyclevos.errors import OutputError
 from cyclevos.exchange.format import Format
 from cyclevos.exchange.formats import CONVERT, find, names, offered, read_track, readable, write_track
+from cyclevos.words import counted
 
 _Formats = Callable[[], "tuple[Format, ...]"]
 

@@ -14,6 +14,7 @@ from cyclevos.exchange.mask_reading import MaskReading
 from cyclevos.jobs.settings import OutputSettings
 from cyclevos.network.settings import NetworkSettings
 from cyclevos.propagation.settings import SegmentationSettings
+from cyclevos.words import counted, objects_text
 
 if TYPE_CHECKING:
     from cyclevos.media.sources import FrameSource
@@ -93,7 +94,8 @@ def erf(
                 tiles = [heat_map(images[index], fields[index][row]) for index in wanted]
                 sheet = contact_sheet(tiles, [f"frame {index}" for index in wanted], columns=min(len(wanted), 6))
                 Image.fromarray(sheet).save(output / f"strip_{frame:05d}_object{i}.png")
-    typer.echo(f"objects {', '.join(map(str, annotation.object_ids))} of frame {reference} in frame {frame}: {output}")
+    shown = objects_text(annotation.object_ids, given.names)
+    typer.echo(f"{shown} of frame {reference} in frame {frame}: {output}")
 
 
 def _reference_mask(given: Mapping[int, MaskImage], reference: int) -> MaskImage:
@@ -113,7 +115,7 @@ def _reference_mask(given: Mapping[int, MaskImage], reference: int) -> MaskImage
 def _frame(source: FrameSource, index: int) -> Any:
     if source.len_hint is not None and index >= source.len_hint:
         raise VideoError(
-            f"There is no frame {index}: the video has {source.len_hint} frames, counted from 0.",
+            f"There is no frame {index}: the video has {counted(source.len_hint, 'frame')}, counted from 0.",
             "Choose a frame of the video.",
         )
     found = next(source.iterate(start=index), None)

@@ -16,8 +16,7 @@ from cyclevos.exchange.formats import RUN, chosen, names, offered
 if TYPE_CHECKING:
     from cyclevos.propagation.correction import Correction
 
-# Panels of the help.
-SEGMENTATION, NETWORK, RESULTS, DATASET = "Segmentation", "Network", "Results", "Data set"
+SEGMENTATION, NETWORK, RESULTS, DATASET = "Segmentation", "Network", "Results", "Data set"  # panels of the help
 
 
 class Direction(str, Enum):
@@ -163,10 +162,6 @@ Sequences = Annotated[
     str | None, typer.Option(help="Only these sequences, separated by commas.", rich_help_panel=DATASET)
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Number of processes; one per CPU by default.")]
-FitMask = Annotated[bool, typer.Option("--fit-mask", help="Resize masks to the size of the frames.")]
-FixMask = Annotated[
-    bool, typer.Option("--fix-mask", help="Map colours that are not in the palette to the nearest entry.")
-]
 Overwrite = Annotated[
     bool,
     typer.Option(

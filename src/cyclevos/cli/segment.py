@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from cyclevos.cli.settings import with_settings
-from cyclevos.cli.words import counted, objects_text
 from cyclevos.exchange.mask_reading import MaskReading
 from cyclevos.jobs.settings import OutputSettings
 from cyclevos.network.settings import NetworkSettings
 from cyclevos.propagation.settings import SegmentationSettings
+from cyclevos.words import counted, objects_text
 
 _SHOWN = 3  # frames of the review list that the answer names
 
@@ -24,7 +24,8 @@ def segment(
     masks: Annotated[
         Path,
         typer.Option(
-            help="Annotations: a PNG for the first frame, a folder of PNGs named after their frames, or COCO JSON."
+            help="Annotations: a PNG for the first frame, a folder of PNGs named after their frames or of one such "
+            "folder per object, or COCO JSON."
         ),
     ],
     output: Annotated[Path, typer.Option(help="Folder of the results.")],
@@ -51,7 +52,9 @@ def segment(
     opened = open_source(source, deinterlace=True) if deinterlace else source
     result = run_job(SegmentJob(opened, masks, output, segmentation, network, results, reading))
     done = "" if result.segmented else " (finished before; --overwrite segments it again)"
-    typer.echo(f"{counted(result.frames, 'frame')}, {objects_text(result.object_ids)}{done}. Results: {output}")
+    typer.echo(
+        f"{counted(result.frames, 'frame')}, {objects_text(result.object_ids, result.names)}{done}. Results: {output}"
+    )
     worst = json.loads((output / REVIEW_FILE).read_text(encoding="utf-8"))["review"][:_SHOWN]
     if worst:
         shown = ", ".join(f"{row['frame']} ({row['reliability']:.2f})" for row in worst)

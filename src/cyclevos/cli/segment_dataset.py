@@ -13,11 +13,11 @@ import typer
 from cyclevos.cli import options
 from cyclevos.cli.dataset_settings import DatasetSettings
 from cyclevos.cli.settings import Only, with_settings
-from cyclevos.cli.words import counted
 from cyclevos.errors import ConfigError, FailedClipsError
 from cyclevos.jobs.settings import OutputSettings
 from cyclevos.network.settings import NetworkSettings
 from cyclevos.propagation.settings import SegmentationSettings
+from cyclevos.words import counted
 
 if TYPE_CHECKING:
     from cyclevos.datasets.layouts import Dataset
@@ -158,6 +158,9 @@ def run_dataset(job: SegmentJob, dataset: Dataset, *, later: bool, place: Place)
 
 def _failures(failed: Mapping[str, str], total: int) -> str:
     shown = [f"  {name}: {error}" for name, error in list(failed.items())[:_SHOWN]]
+    others = len(failed) < total
     more = [f"  and {len(failed) - _SHOWN} more"] if len(failed) > _SHOWN else []
-    first = f"{len(failed)} of {total} sequences failed twice; the others are finished."
+    first = (
+        f"{len(failed)} of {counted(total, 'sequence')} failed twice{'; the others are finished' if others else ''}."
+    )
     return "\n".join([first, *shown, *more, ""])

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 from functools import wraps
 from typing import Any, get_args
 
-from cyclevos.cli import options
+from cyclevos.cli import mask_options, options
 from cyclevos.cli.dataset_settings import DatasetSettings
 from cyclevos.exchange.mask_reading import MaskReading
 from cyclevos.jobs.settings import OutputSettings
@@ -99,8 +99,12 @@ FIELDS: dict[str, Declaration] = {
     **_declare("review", options.Review),
     **_declare("overwrite", options.Overwrite),
     **_declare("quiet", options.Quiet),
-    "fit": Declaration({"fit_mask": options.FitMask}, _as_is, _alone),
-    "fix": Declaration({"fix_mask": options.FixMask}, _as_is, _alone),
+    "fit": Declaration({"fit_mask": mask_options.FitMask}, _as_is, _alone),
+    "fix": Declaration({"fix_mask": mask_options.FixMask}, _as_is, _alone),
+    "turn": Declaration(
+        {"turn_mask": mask_options.TurnMask}, lambda turn: turn.value, lambda turn: (mask_options.TurnName(turn),)
+    ),
+    **_declare("keep_255", mask_options.Keep255),
     **_declare("split", options.Split),
     **_declare("year", options.Year),
     **_declare("layout", options.Layout),

@@ -10,6 +10,7 @@ import typer
 from cyclevos.cli import options
 from cyclevos.cli.dataset_settings import DatasetSettings
 from cyclevos.cli.settings import Only, with_settings
+from cyclevos.words import counted
 
 _TEST = DatasetSettings(split="test-dev")
 
@@ -36,4 +37,4 @@ def submission(
     youtube = challenge is options.ChallengeOption.youtube_vos
     asked = None if meta is None else read_meta(meta)
     masks = write_submission(results, opened, output, folder="Annotations" if youtube else "", meta=asked)
-    typer.echo(f"{len(opened)} sequences, {masks} masks: {output}")
+    typer.echo(f"{counted(len(opened), 'sequence')}, {counted(masks, 'mask')}: {output}")

@@ -9,7 +9,7 @@ import typer
 
 from cyclevos.cli import options
 from cyclevos.cli.completion import complete_preset
-from cyclevos.cli.words import counted
+from cyclevos.words import counted
 
 if TYPE_CHECKING:
     from cyclevos.training.schema import TrainingConfig

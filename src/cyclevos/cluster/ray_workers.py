@@ -18,6 +18,7 @@ from cyclevos.jobs.clip_attempt import COMMAND_ERRORS
 from cyclevos.jobs.clip_record import Clip, Record, failed_record
 from cyclevos.jobs.clips import ClipRunner
 from cyclevos.jobs.segment_job import SegmentJob
+from cyclevos.words import counted
 
 try:
     import ray
@@ -129,8 +130,8 @@ class RayWorkers:
         while left:
             if not pending:
                 raise FailedClipsError(
-                    f"All {len(self._actors)} workers of the cluster have died with {left} sequences left. Finished "
-                    "sequences stay.",
+                    f"All workers of the cluster have died with {counted(left, 'sequence')} left. "
+                    "Finished sequences stay.",
                     "Look at the cluster's logs, then run the same command again.",
                 )
             (answer,), _ = ray.wait(list(pending))

@@ -51,3 +51,29 @@ def first_masks(sequence: Sequence, *, later: bool = False) -> dict[int, MaskIma
     if not masks:
         raise DatasetError(f"Sequence {sequence.name}: none of its masks shows an object.", "Remove it from the split.")
     return masks
+
+
+def left_out(sequence: Sequence) -> dict[int, str]:
+    """Return the objects that a run of the first annotated objects leaves out, since they begin later.
+
+    Args:
+        sequence: the sequence.
+
+    Returns:
+        By object id, the name of the first frame whose mask shows it. Masks that cannot be read are passed over: the
+        run does not need them.
+    """
+    first: dict[int, str] = {}
+    begun: set[int] = set()
+    for name in sequence.frame_names:
+        if name not in sequence.annotations:
+            continue
+        try:
+            shown = set(sequence.masks.read(sequence.annotations[name]).object_ids) - {IGNORE}
+        except MaskError:
+            continue
+        if not begun:
+            begun = shown
+        for object_id in sorted(shown - begun - set(first)):
+            first[object_id] = name
+    return first

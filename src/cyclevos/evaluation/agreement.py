@@ -14,7 +14,7 @@ import numpy.typing as npt
 from cyclevos.errors import DatasetError
 from cyclevos.naming import natural_key, size_text
 from cyclevos.pictures.arrays import UInt8Array
-from cyclevos.pictures.mask_files import read_mask
+from cyclevos.pictures.mask_files import read_ground_truth
 
 
 def object_agreement(results: Sequence[Mapping[str, Path]]) -> dict[int, npt.NDArray[np.float64]]:
@@ -38,7 +38,7 @@ def object_agreement(results: Sequence[Mapping[str, Path]]) -> dict[int, npt.NDA
     shown = np.zeros((256, count, count))  # frames in which either result shows the object
     seen = np.zeros(256, bool)
     for name in sorted({name for result in results for name in result}, key=natural_key):
-        masks = [read_mask(result[name]).ids if name in result else None for result in results]
+        masks = [read_ground_truth(result[name], binary=True).ids if name in result else None for result in results]
         for r, s in pairs:
             one, other = masks[r], masks[s]
             if one is None or other is None:

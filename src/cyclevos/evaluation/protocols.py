@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from cyclevos.datasets.layouts import Sequence
 from cyclevos.errors import DatasetError
+from cyclevos.words import counted
 
 
 class Protocol(str, Enum):
@@ -76,7 +77,7 @@ def scored_frames(sequence: Sequence, protocol: Protocol = Protocol.DAVIS) -> li
         scored, needed, left_out = names[1:], 2, "the first is"
     if not scored:
         raise DatasetError(
-            f"Sequence '{sequence.name}' has ground truth for {len(names)} frames; expected "
+            f"Sequence '{sequence.name}' has ground truth for {counted(len(names), 'frame')}; expected "
             f"{needed} or more, because {left_out} not scored.",
             "Leave the sequence out.",
         )

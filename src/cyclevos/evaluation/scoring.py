@@ -19,6 +19,7 @@ from cyclevos.evaluation.measures import (
 from cyclevos.evaluation.protocols import CountedObjects, Protocol, scored_frames
 from cyclevos.evaluation.scores import Evaluation, ObjectScores, SequenceScores, mean_scores
 from cyclevos.files.host import available_cpus
+from cyclevos.words import counted
 
 
 def evaluate(
@@ -158,7 +159,7 @@ def _check_complete(results_dir: Path, dataset: Dataset, protocol: Protocol) -> 
     absent = [each.name for each in dataset if not (results_dir / each.name).is_dir()]
     if absent:
         raise DatasetError(
-            f"{results_dir} lacks the folders of {len(absent)} of {len(dataset)} sequences: "
+            f"{results_dir} lacks the folders of {len(absent)} of {counted(len(dataset), 'sequence')}: "
             f"{', '.join(absent[:8])}{', ...' if len(absent) > 8 else ''}; expected "
             "<results>/<sequence>/<frame>.png.",
             "Segment them, or score some sequences only: --sequences.",
@@ -169,7 +170,7 @@ def _check_complete(results_dir: Path, dataset: Dataset, protocol: Protocol) -> 
         missing = [name for name in scored_frames(sequence, protocol) if f"{name}.png" not in present]
         if missing:
             raise DatasetError(
-                f"Sequence '{sequence.name}' lacks the results of {len(missing)} frames, "
+                f"Sequence '{sequence.name}' lacks the results of {counted(len(missing), 'frame')}, "
                 f"the first is {folder / missing[0]}.png. Every frame with ground truth needs a result.",
                 "Segment the sequence again.",
             )

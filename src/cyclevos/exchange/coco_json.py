@@ -14,6 +14,7 @@ from cyclevos.exchange import run_length
 from cyclevos.exchange.track import MaskFrame, MaskTrack, merge_objects
 from cyclevos.media.appearance import Appearance
 from cyclevos.naming import size_text
+from cyclevos.words import counted
 
 
 class _Model(BaseModel):
@@ -118,10 +119,9 @@ def read_json(path: Path, *, video: str | None = None, overlap: str = "error") -
             return _from_coco(_Coco.model_validate(content), path, video, overlap)
         return _from_youtube_vis(_YoutubeVis.model_validate(content), path, video, overlap)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
+        first, places = error.errors()[0], counted(error.error_count(), "such place")
         raise MaskError(
-            f"{path}: {place}: {first['msg']} ({error.error_count()} such places).",
+            f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']} ({places}).",
             "Correct the file or export it again.",
         ) from error
 
@@ -201,8 +201,8 @@ def _from_youtube_vis(content: _YoutubeVis, path: Path, video: str | None, overl
     for track in tracks:
         if len(track.segmentations) != len(files):
             raise MaskError(
-                f"{path}: object {track.id} has {len(track.segmentations)} segmentations, but its video has "
-                f"{len(files)} frames.",
+                f"{path}: object {track.id} has {counted(len(track.segmentations), 'segmentation')}, but its video "
+                f"has {counted(len(files), 'frame')}.",
                 "Give one segmentation per frame, null where the object is not visible.",
             )
     keys = [track.id if track.track_id is None else track.track_id for track in tracks]
@@ -237,7 +237,7 @@ def _chosen(videos: Sequence[_Video], path: Path, name: str | None) -> _Video | 
     if len(named) > 1 or (name is not None and not named):
         known = ", ".join(sorted(video.name or f"(id {video.id})" for video in videos)) or "none"
         raise MaskError(
-            f"{path} holds {len(videos)} videos: {known}.",
+            f"{path} holds {counted(len(videos), 'video')}: {known}.",
             f"Take one out: cyclevos convert {path} --video NAME --to coco --output ONE.json.",
         )
     return named[0] if named else None
@@ -255,13 +255,13 @@ def _object_ids(keys: Sequence[int], path: Path) -> dict[int, int]:
 
 
 def _names(owners: Mapping[int, int], categories: Sequence[_Category]) -> dict[int, str]:
-    """Name each object after its category, unless several objects share the category."""
+    """Name each object after its category, with the object's id where several objects share the category."""
     names = {category.id: category.name for category in categories}
     shared = list(owners.values())
     return {
-        object_id: names[category]
+        object_id: names[category] if shared.count(category) == 1 else f"{names[category]} {object_id}"
         for object_id, category in sorted(owners.items())
-        if names.get(category) and shared.count(category) == 1 and names[category] != f"object {object_id}"
+        if names.get(category) and names[category] not in ("object", f"object {object_id}")
     }
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from cyclevos.errors import MaskError
+from cyclevos.exchange.object_names import recorded_names
 from cyclevos.exchange.track import MaskFrame, MaskTrack, merge_objects
 from cyclevos.files.atomic import output_errors, replacing
 from cyclevos.media.appearance import Appearance
@@ -28,6 +29,8 @@ NAMES = "names.json"
 
 def read_indexed(folder: Path) -> MaskTrack:
     """Read a folder of PNGs of object ids; if no PNG holds an id other than 255, 255 is object 1.
+
+    If they are the masks of a run, its record names the objects.
 
     Args:
         folder: the folder.
@@ -49,7 +52,7 @@ def read_indexed(folder: Path) -> MaskTrack:
             yield MaskFrame(index, file.stem, masks.read(file).ids)
 
     palette = masks.read(files[0]).palette
-    return MaskTrack(folder.resolve().name, frames, Appearance(palette))
+    return MaskTrack(folder.resolve().name, frames, Appearance(palette, recorded_names(folder)))
 
 
 def read_objects(folder: Path, overlap: str = "error") -> MaskTrack:

@@ -14,6 +14,7 @@ from cyclevos.errors import ConfigError, MaskError
 from cyclevos.exchange.format import Destination, Format, Need, ReadOptions
 from cyclevos.files.atomic import partial_path
 from cyclevos.naming import index_name
+from cyclevos.words import counted, names_text
 
 if TYPE_CHECKING:
     from cyclevos.exchange.track import MaskTrack
@@ -207,7 +208,7 @@ def losses(track: MaskTrack, kind: Format) -> list[str]:
         return []
     lost = []
     if not room.object_names and track.object_names:
-        lost.append("the names of the objects")
+        lost.append(f"the names of the objects: {names_text(track.object_names)}")
     if not room.colours and track.palette is not None:
         lost.append("the colours of the objects")
     if not room.frame_names or room.empty_frames == "not last":
@@ -216,9 +217,9 @@ def losses(track: MaskTrack, kind: Format) -> list[str]:
             renamed += frame.name != index_name(frame.index)
             empty = empty + 1 if not frame.ids.any() else 0
         if renamed and not room.frame_names:
-            lost.append(f"the names of {renamed} frames")
+            lost.append(f"the names of {counted(renamed, 'frame')}")
         if empty and room.empty_frames == "not last":
-            lost.append(f"{empty} empty frames at the end (give --length when it is read)")
+            lost.append(f"{counted(empty, 'empty frame')} at the end (give --length when it is read)")
     return lost
 
 

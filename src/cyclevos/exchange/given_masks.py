@@ -3,21 +3,50 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from PIL import Image
-
 from cyclevos.errors import MaskError
 from cyclevos.exchange.coco_json import read_json
+from cyclevos.exchange.folders import object_folders, read_objects
 from cyclevos.exchange.mask_reading import STRICT, MaskReading
+from cyclevos.exchange.mask_sizes import MaskFitter
+from cyclevos.exchange.object_names import class_masks, label_map, recorded_names
+from cyclevos.exchange.track import MaskTrack
 from cyclevos.media.sources import FrameSource
-from cyclevos.naming import FrameNames, is_mask_file, list_masks, size_text
-from cyclevos.pictures.mask_files import MaskImage, one_object_to_1, read_labels
+from cyclevos.naming import FrameNames, is_mask_file, list_masks
+from cyclevos.pictures import mask_notes
+from cyclevos.pictures.mask_files import MaskImage, given_objects, read_labels
+from cyclevos.words import counted
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class GivenMasks(Mapping[int, MaskImage]):
+    """The masks that a user gives for one video, by frame index.
+
+    Attributes:
+        images: the masks.
+        notes: what the user should know about them, a sentence each; they have been logged.
+        names: names by object id, for the objects that have one.
+    """
+
+    images: Mapping[int, MaskImage]
+    notes: tuple[str, ...] = ()
+    names: Mapping[int, str] = field(default_factory=dict)
+
+    def __getitem__(self, index: int) -> MaskImage:
+        """Return the mask of a frame."""
+        return self.images[index]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.images)
+
+    def __len__(self) -> int:
+        return len(self.images)
 
 
 def read_masks(
@@ -26,19 +55,22 @@ def read_masks(
     *,
     frame_count: int | None = None,
     fit_to: tuple[int, int] | None = None,
+    frame_files: Sequence[Path] | None = None,
     reading: MaskReading = STRICT,
-) -> dict[int, MaskImage]:
+) -> GivenMasks:
     """Read the annotated frames' masks.
 
-    255 becomes object 1 if no mask holds any other id; otherwise 255 is an id like any other in all masks.
+    In PNGs, 255 becomes object 1 if no mask holds any other id; otherwise it marks unknown pixels in all masks.
 
     Args:
-        path: one PNG, which belongs to the first frame; a folder of PNGs named after their frames; or a COCO or
-            YouTube-VIS file with images named after their frames.
+        path: one PNG, which belongs to the first frame; a folder of PNGs named after their frames, or of one such
+            folder per object; a data set with ``labelmap.txt`` as CVAT exports it; or a COCO or YouTube-VIS file with
+            images named after their frames.
         frame_names: the source's frame names; None for a video, whose masks are named by frame index
             ("00012.png" or "12.png").
         frame_count: number of frames of such a video; None if unknown.
         fit_to: (height, width) that every mask must have.
+        frame_files: image files of the frames, whose EXIF orientation says how a mask of the raw pixels is turned.
         reading: what to do with masks that do not fit.
 
     Returns:
@@ -49,26 +81,42 @@ def read_masks(
             as in read_labels.
     """
     path, frames = Path(path), FrameNames(frame_names, frame_count)
+    notes: list[str] = []
     if not path.exists():
         raise MaskError(
             f"{path} does not exist. Expected a mask as PNG, or a folder of PNGs named after frames.",
             "Check the spelling.",
         )
+    names: Mapping[int, str] = {}
     if path.suffix.lower() == ".json":
-        found = _from_json(path, frames)
+        found, names = _from_track(read_json(path), frames, path)
+    elif path.is_dir() and not list_masks(path) and class_masks(path) == path and object_folders(path):
+        found, names = _from_track(read_objects(path), frames, path)
     elif path.is_dir():
-        found = _from_files(_match_files(list_masks(path), frames, path), reading)
+        folder = class_masks(path)
+        found, names = _from_files(_match_files(list_masks(folder), frames, folder), reading)
     else:
-        found = _from_files({0: path}, reading)
-        _warn_of_name(path, frames)
+        found, names = _from_files({0: path}, reading)
+        notes += _note_of_name(path, frames)
     if fit_to is not None:
-        found = {k: (_fitted(mask, fit_to, reading, file), file) for k, (mask, file) in found.items()}
-    return {k: mask for k, (mask, _) in sorted(found.items())}
+        fitter = MaskFitter(fit_to, reading, frame_files)
+        found = {k: (fitter.fit(mask, k, file), file) for k, (mask, file) in found.items()}
+    notes += mask_notes.by_file((file, mask) for mask, file in found.values())
+    for note in notes:
+        logger.warning("%s", note)
+    return GivenMasks({k: mask for k, (mask, _) in sorted(found.items())}, tuple(notes), names)
 
 
-def read_source_masks(path: str | Path, source: FrameSource, reading: MaskReading = STRICT) -> dict[int, MaskImage]:
+def read_source_masks(path: str | Path, source: FrameSource, reading: MaskReading = STRICT) -> GivenMasks:
     """Read the masks for an opened source, in its size; otherwise like :func:`read_masks`."""
-    return read_masks(path, source.frame_names, frame_count=source.len_hint, fit_to=source.size, reading=reading)
+    return read_masks(
+        path,
+        source.frame_names,
+        frame_count=source.len_hint,
+        fit_to=source.size,
+        frame_files=source.files,
+        reading=reading,
+    )
 
 
 def read_reaching_masks(
@@ -76,8 +124,8 @@ def read_reaching_masks(
     source: FrameSource,
     direction: Literal["forward", "backward", "both"],
     reading: MaskReading = STRICT,
-) -> dict[int, MaskImage]:
-    """Read the masks that a run propagates, and warn of blank ones; otherwise like :func:`read_source_masks`.
+) -> GivenMasks:
+    """Read the masks that a run propagates, and warn of frames that none reaches; else like :func:`read_source_masks`.
 
     Args:
         path: the masks.
@@ -93,18 +141,53 @@ def read_reaching_masks(
     blank = [index for index in images if index not in shown]
     if shown:
         _check_reach(shown, direction, source.len_hint)
-        if blank:
-            logger.warning(
-                "The masks of frames %s show no object, so they have no effect: objects known from earlier frames are "
-                "still predicted there.",
-                ", ".join(map(str, blank)),
-            )
+        notes = [*_note_of_blank(blank), *_note_of_reach(shown, direction, source.len_hint)]
+        for note in notes:
+            logger.warning("%s", note)
+        return replace(images, notes=(*images.notes, *notes))
     return images
 
 
-def _from_json(path: Path, frames: FrameNames) -> dict[int, tuple[MaskImage, Path]]:
-    """Read a COCO or YouTube-VIS file's masks by frame index."""
-    track = read_json(path)
+def _note_of_blank(blank: Sequence[int]) -> list[str]:
+    if not blank:
+        return []
+    frames = f"mask of frame {blank[0]} shows" if len(blank) == 1 else f"masks of frames {_listed(blank)} show"
+    effect = "it has no effect" if len(blank) == 1 else "they have no effect"
+    return [f"The {frames} no object, so {effect}: objects known from earlier frames are still predicted there."]
+
+
+def _note_of_reach(shown: Sequence[int], direction: str, count: int | None) -> list[str]:
+    """Return a note of the frames that no mask reaches in the run's direction.
+
+    Args:
+        shown: indices of the frames whose masks show an object.
+        direction: of the run.
+        count: number of frames; None if unknown.
+    """
+    first, last = min(shown), max(shown)
+    if direction == "forward" and first > 0:
+        which, empty = f"The first mask is that of frame {first}", range(first)
+    elif direction == "backward" and count is not None and last < count - 1:
+        which, empty = f"The last mask is that of frame {last}", range(last + 1, count)
+    else:
+        return []
+    stay = f"frame {empty[0]} stays" if len(empty) == 1 else f"frames {empty[0]} to {empty[-1]} stay"
+    return [
+        f"{which}, counted from 0 (ffmpeg counts from 1), so {stay} empty: {counted(len(empty), 'frame')}. Give a mask "
+        "there, or use --direction both."
+    ]
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
+
+
+_Found = tuple[dict[int, tuple[MaskImage, Path]], Mapping[int, str]]
+"""Masks with their files by frame index, and the names of the objects."""
+
+
+def _from_track(track: MaskTrack, frames: FrameNames, path: Path) -> _Found:
+    """Match the masks of another tool's format to the frames."""
     shown = {frame.name: MaskImage(frame.ids, track.palette) for frame in track.frames() if frame.ids.any()}
     if not shown:
         raise MaskError(f"{path} marks no object. Expected at least one mask to start from.", "Export it again.")
@@ -112,13 +195,18 @@ def _from_json(path: Path, frames: FrameNames) -> dict[int, tuple[MaskImage, Pat
     matched = _match_names(
         {name: Path(name).stem if is_mask_file(Path(name)) else name for name in shown}, frames, path
     )
-    return {k: (shown[name], path) for k, name in matched.items()}
+    return {k: (shown[name], path) for k, name in matched.items()}, track.object_names
 
 
-def _from_files(files: dict[int, Path], reading: MaskReading) -> dict[int, tuple[MaskImage, Path]]:
+def _from_files(files: dict[int, Path], reading: MaskReading) -> _Found:
     """Read masks by frame index; what 255 means is decided for all masks together."""
-    masks = one_object_to_1([read_labels(file, fix_mask=reading.fix) for file in files.values()])
-    return {k: (mask, file) for (k, file), mask in zip(files.items(), masks, strict=True)}
+    first = next(iter(files.values()))
+    labels = label_map(first)
+    if labels is not None:
+        return {k: (labels.read(file), file) for k, file in files.items()}, labels.names
+    read = [read_labels(file, fix_mask=reading.fix) for file in files.values()]
+    masks = given_objects(read, keep_255=reading.keep_255)
+    return {k: (mask, file) for (k, file), mask in zip(files.items(), masks, strict=True)}, recorded_names(first.parent)
 
 
 def _match_files(files: Sequence[Path], frames: FrameNames, folder: Path) -> dict[int, Path]:
@@ -158,27 +246,14 @@ def _match_names(names: dict[str, str], frames: FrameNames, where: Path) -> dict
     return matched
 
 
-def _warn_of_name(path: Path, frames: FrameNames) -> None:
-    """Warn of a single mask, which belongs to the first frame, that is named after another one."""
-    if frames.index(path.stem):
-        logger.warning(
-            "%s is used for the first frame, as every single mask is, although it is named after another one. To use "
-            "it for that frame, put it in a folder and give the folder (--masks FOLDER).",
-            path,
-        )
-
-
-def _fitted(mask: MaskImage, size: tuple[int, int], reading: MaskReading, file: Path) -> MaskImage:
-    if mask.size == size:
-        return mask
-    if not reading.fit:
-        raise MaskError(
-            f"{file} is {size_text(mask.size)} but the video is {size_text(size)} (width x height). A mask "
-            "must have its video's size.",
-            "Export it again, or use --fit-mask to resize it by nearest neighbour.",
-        )
-    resized = Image.fromarray(mask.ids).resize((size[1], size[0]), Image.Resampling.NEAREST)
-    return MaskImage(np.array(resized, dtype=np.uint8), mask.palette)
+def _note_of_name(path: Path, frames: FrameNames) -> list[str]:
+    """Return a note of a single mask, which belongs to the first frame, that is named after another one."""
+    if not frames.index(path.stem):
+        return []
+    return [
+        f"{path} is used for the first frame, as every single mask is, although it is named after another one. To use "
+        "it for that frame, put it in a folder and give the folder (--masks FOLDER)."
+    ]
 
 
 def _check_reach(shown: Sequence[int], direction: str, count: int | None) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Turn = Literal["no", "left", "right", "auto"]
 
 
 @dataclass(frozen=True)
@@ -12,10 +15,14 @@ class MaskReading:
     Attributes:
         fit: resize masks of another size (nearest neighbour) instead of refusing them.
         fix: map soft edges and foreign colours to the nearest ids instead of refusing them.
+        turn: turn masks by 90 degrees, or (``auto``) as the EXIF orientation of their frames says.
+        keep_255: 255 is an id like any other, not the only object of a black-and-white mask, nor unknown pixels.
     """
 
     fit: bool = False
     fix: bool = False
+    turn: Turn = "no"
+    keep_255: bool = False
 
 
 STRICT = MaskReading()

@@ -17,6 +17,7 @@ from cyclevos.exchange import run_length
 from cyclevos.exchange.track import MaskFrame, MaskTrack, merge_objects
 from cyclevos.files.atomic import replacing
 from cyclevos.naming import index_name, size_text
+from cyclevos.words import counted
 
 _CLASS = 1  # our objects have no class
 _IGNORED = 10
@@ -54,7 +55,7 @@ def read_mots(path: Path, *, length: int | None = None, overlap: str = "error") 
     count = max(found) + 1 if length is None else length
     if max(found) >= count:
         raise MaskError(
-            f"{path} has a line for frame {max(found)}, the video only {count} frames.",
+            f"{path} has a line for frame {max(found)}, the video only {counted(count, 'frame')}.",
             "Give the video's number of frames by --length.",
         )
 
@@ -111,7 +112,8 @@ def _object_ids(keys: set[int], path: Path) -> dict[int, int]:
     """Take the object's number out of each id, or, if there are several classes, renumber the objects from 1."""
     if len(keys) > 255:
         raise MaskError(
-            f"{path} holds {len(keys)} objects, but a mask can hold 255.", "Split the objects into several files."
+            f"{path} holds {counted(len(keys), 'object')}, but a mask can hold 255.",
+            "Split the objects into several files.",
         )
     one_class = len({key // 1000 for key in keys}) == 1
     plain = one_class and all(1 <= key % 1000 <= 255 for key in keys)

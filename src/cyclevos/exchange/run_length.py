@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cyclevos.errors import MaskError
+from cyclevos.words import counted
 
 _MAX_PIXELS = 2**28
 _AGAIN = "The file is broken: export it again."
@@ -75,8 +76,8 @@ def from_polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int], wh
         points = np.asarray(polygon, dtype=float)
         if len(points) < 6 or len(points) % 2 or not (np.abs(points) <= far).all():
             raise MaskError(
-                f"{where}: a polygon of {len(points)} numbers; expected x and y of at least three points, in pixels "
-                f"of the {width}x{height} frame.",
+                f"{where}: a polygon of {counted(len(points), 'number')}; expected x and y of at least three points, "
+                f"in pixels of the {width}x{height} frame.",
                 "Correct the polygon or remove it.",
             )
     if not polygons:

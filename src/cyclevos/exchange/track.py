@@ -13,6 +13,7 @@ from cyclevos.media.appearance import PLAIN, Appearance
 from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.frames import Frame
 from cyclevos.pictures.arrays import UInt8Array
+from cyclevos.words import counted
 
 # Shapes: H height, W width. Ids: 0 background, 1..255 objects, gaps allowed.
 
@@ -86,8 +87,8 @@ def merge_objects(
         if overlap == "error" and taken.any():
             other = int(ids[taken][0])
             raise MaskError(
-                f"{where}: objects {other} and {object_id} overlap in {int(taken.sum())} pixels, but a mask of ids "
-                "holds one object per pixel.",
+                f"{where}: objects {other} and {object_id} overlap in {counted(int(taken.sum()), 'pixel')}, but a mask "
+                "of ids holds one object per pixel.",
                 "Convert the masks with cyclevos convert --overlap first (or --overlap last) to decide which object "
                 "gets these pixels.",
             )

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 
 from cyclevos import __version__
-from cyclevos.datasets.first_masks import first_masks
+from cyclevos.datasets.first_masks import first_masks, left_out
+from cyclevos.exchange.given_masks import GivenMasks
 from cyclevos.jobs.clip_attempt import ClipAttempt, PeakMemory
 from cyclevos.jobs.clip_record import Clip, Record, clip_record, described, failed_record, has_ended, timestamp
 from cyclevos.jobs.job import SegmentJob, resolve, settings_identity
@@ -156,10 +157,11 @@ class ClipRunner:
 
     def _open(self, clip: Clip, open_bar: OpenBar | None) -> SegmentRun:
         results = self._job.results
+        masks = GivenMasks(first_masks(clip.sequence, later=self._later), () if self._later else _left_out(clip))
         job = replace(
             self._job,
             source=ImageFiles(clip.sequence.frames),
-            masks=first_masks(clip.sequence, later=self._later),
+            masks=masks,
             output=self._job.output / clip.sequence.name,
             results=replace(results, quiet=results.quiet or open_bar is None),
             title=clip.title or clip.sequence.name,
@@ -179,6 +181,22 @@ class ClipRunner:
             gc.collect()
             torch.cuda.empty_cache()
         return record
+
+
+def _left_out(clip: Clip) -> tuple[str, ...]:
+    """Return a note of the objects that begin too late to be followed, and warn of them on the first attempt."""
+    found = left_out(clip.sequence)
+    if not found:
+        return ()
+    which = ", ".join(f"{object_id} (frame {name})" for object_id, name in found.items())
+    objects, begin, are = ("object", "begins", "is") if len(found) == 1 else ("objects", "begin", "are")
+    note = (
+        f"Sequence {clip.sequence.name}: {objects} {which} {begin} after the first mask and {are} left out. "
+        "--objects appearing follows later objects."
+    )
+    if clip.attempt == 1:
+        logger.warning("%s", note)
+    return (note,)
 
 
 def clips_at_once(runner: ClipRunner) -> int:

@@ -17,6 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from cyclevos.words import counted
+
 Advance = Callable[[int, str], None]
 OpenBar = Callable[[str, int | None], AbstractContextManager[Advance]]
 """Opens a bar with a title and a total; None = unknown."""
@@ -51,7 +53,7 @@ def batch_bars(clips: int, frames: int, *, quiet: bool) -> Iterator[tuple[OpenBa
         A function that opens the bar of a clip, and one that takes the number of clips and of frames that are done.
     """
     with _progress("frames", quiet) as progress:
-        overall = progress.add_task("all sequences", total=frames, note=f"0 of {clips} sequences")
+        overall = progress.add_task("all sequences", total=frames, note=f"0 of {counted(clips, 'sequence')}")
 
         @contextmanager
         def open_bar(title: str, total: int | None) -> Iterator[Advance]:
@@ -62,7 +64,7 @@ def batch_bars(clips: int, frames: int, *, quiet: bool) -> Iterator[tuple[OpenBa
                 progress.remove_task(task)
 
         def finish(done: int, frames_done: int) -> None:
-            progress.update(overall, completed=frames_done, note=f"{done} of {clips} sequences")
+            progress.update(overall, completed=frames_done, note=f"{done} of {counted(clips, 'sequence')}")
 
         yield open_bar, finish
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
 from cyclevos.errors import OutputError
 from cyclevos.exchange.format import Destination
 from cyclevos.exchange.formats import chosen, read_track, write_track
+from cyclevos.exchange.track import MaskTrack
 from cyclevos.files.atomic import output_errors, partial_path
+from cyclevos.media.appearance import Appearance
 from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.frames import Frame
 from cyclevos.media.reliability_files import (
@@ -159,10 +162,15 @@ class Results:
         for each in self._made:
             path = folder / each.file
             if each.remove is None:
-                write_track(read_track(folder, "masks"), each.name, path)
+                write_track(self._track(), each.name, path)
             else:
                 with _replacing_folder(path, each.remove) as partial:
-                    write_track(read_track(folder, "masks"), each.name, partial)
+                    write_track(self._track(), each.name, partial)
+
+    def _track(self) -> MaskTrack:
+        """Return the finished masks, with the names of the objects."""
+        track = read_track(self._run.path, "masks")
+        return replace(track, appearance=Appearance(track.palette, self._run.appearance.names))
 
     def __enter__(self) -> Results:
         return self

@@ -22,6 +22,7 @@ from cyclevos.jobs.run_state import STATE_FILE, RunState
 from cyclevos.media.sources import FrameSource
 from cyclevos.media.writers import is_finished_mask, is_whole_npz
 from cyclevos.naming import index_name
+from cyclevos.words import counted
 
 __all__ = ["RUN_FILE", "TIMELINE", "Identity", "OtherRunError", "RunFolder", "Standing"]
 
@@ -224,7 +225,7 @@ class RunFolder:
         if pngs and not self.overwrite:
             shown = ", ".join(path.name for path in pngs[:3]) + (", ..." if len(pngs) > 3 else "")
             raise OutputError(
-                f"{self.path} already holds {len(pngs)} results or pictures of unknown origin: {shown}.",
+                f"{self.path} already holds {counted(len(pngs), 'picture')} of unknown origin: {shown}.",
                 "Choose another folder, or use --overwrite to replace those that cyclevos wrote (others stay).",
             )
 

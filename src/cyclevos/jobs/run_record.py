@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from cyclevos.errors import OutputError
+from cyclevos.exchange.object_names import RUN_FILE as RUN_FILE  # others take it from here
 from cyclevos.files.atomic import output_errors, replacing, sync_folder
 from cyclevos.media.writers import is_finished_mask
-
-RUN_FILE = "run.json"
 
 _TOOL = "cyclevos"
 _OWNER = f'"tool": "{_TOOL}"'.encode()
@@ -184,8 +183,16 @@ class Comparison:
         """Write "options.size (480 there, 240 now)" for everything that differs."""
         before, now = _flat(self.there), _flat(self.now)
         keys = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
-        texts = [f"{key} ({before.get(key, 'nothing')} there, {now.get(key, 'nothing')} now)" for key in keys]
+        texts = [
+            _without_long_hashes(f"{key} ({before.get(key, 'nothing')} there, {now.get(key, 'nothing')} now)")
+            for key in keys
+        ]
         return ", ".join(texts[:_MOST_DIFFERENCES]) + (", ..." if len(texts) > _MOST_DIFFERENCES else "")
+
+
+def _without_long_hashes(text: str) -> str:
+    """Shorten checksums to the eight digits that people compare."""
+    return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{24,}\b", r"\1...", text)
 
 
 def _was_ours(text: bytes, folder: Path) -> bool:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from cyclevos.errors import ConfigError, OutputError, VideoError
 from cyclevos.exchange.format import Destination
-from cyclevos.exchange.given_masks import read_reaching_masks
+from cyclevos.exchange.given_masks import GivenMasks, read_reaching_masks
+from cyclevos.exchange.object_names import OBJECT_NAMES
 from cyclevos.jobs.job import CONTENT, Resolved, SegmentJob, content_identity, resolve, settings_identity
 from cyclevos.jobs.progress import Advance, OpenBar, progress_bar
 from cyclevos.jobs.results import Results, damaged_result, lost_result, made_from_masks, result_names
@@ -45,12 +46,14 @@ class JobResult:
         segmented: frames segmented by this run; the others were finished before.
         object_ids: ids seen.
         seconds: that the network took for each of them, reading and writing left out.
+        names: of the objects that have one, by id.
     """
 
     frames: int
     segmented: int
     object_ids: tuple[int, ...] = field(default_factory=tuple)
     seconds: tuple[float, ...] = ()
+    names: Mapping[int, str] = field(default_factory=dict)
 
 
 def run_job(job: SegmentJob, network: MemoryNetwork | None = None, open_bar: OpenBar | None = None) -> JobResult:
@@ -98,10 +101,14 @@ class SegmentRun:
             if isinstance(job.masks, Mapping)
             else read_reaching_masks(job.masks, self.source, job.segmentation.direction, job.reading)
         )
-        self.masks = check_masks({index: image.ids for index, image in self.images.items()})
+        self.masks = check_masks({index: image.ids for index, image in self.images.items()}, exact=True)
         self.resolved = resolve(job, network)
         self.folder = _folder(job, self.source, self.masks, self.resolved)
-        self.appearance = Appearance(next((i.palette for i in self.images.values() if i.palette is not None), None))
+        palette = next((i.palette for i in self.images.values() if i.palette is not None), None)
+        self.appearance = Appearance(palette)
+        if isinstance(self.images, GivenMasks):
+            self.appearance = Appearance(palette, self.images.names)
+            self._note(self.images)
         self._network = network
         self._open_bar = open_bar or partial(progress_bar, unit="frames", quiet=job.results.quiet)
         self._finished: int | None = None  # frames of a run with nothing left to do
@@ -186,7 +193,15 @@ class SegmentRun:
             results.finish(self.source)
             self._report()
         self.folder.finish(frames)
-        return JobResult(frames, len(self._seconds), tuple(sorted(self._objects)), tuple(self._seconds))
+        objects = tuple(sorted(self._objects))
+        return JobResult(frames, len(self._seconds), objects, tuple(self._seconds), self.appearance.names)
+
+    def _note(self, given: GivenMasks) -> None:
+        """Record what the masks' files tell besides the masks."""
+        if given.notes:
+            self.folder.note(warnings=list(given.notes))
+        if given.names:
+            self.folder.note(**{OBJECT_NAMES: {str(i): name for i, name in sorted(given.names.items())}})
 
     def _is_undamaged(self, frames: int) -> bool:
         """Return whether the results of a finished run are whole, as far as a quick look tells; warn if not."""

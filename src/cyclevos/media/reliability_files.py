@@ -17,6 +17,7 @@ from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.review import spread_choice
 from cyclevos.media.writers import ResultWriter
 from cyclevos.naming import natural_key
+from cyclevos.words import counted
 
 RELIABILITY_FILE = "reliability.csv"
 REVIEW_FILE = "reliability.json"
@@ -197,7 +198,7 @@ def table_damage(path: Path, review: Path) -> str | None:
         return f"{path} cannot be read: {error}."
     listed = read_review_rows(review)
     missing = set() if listed is None else {row[:3] for row in listed[1]} - {row[:3] for row in rows}
-    return f"{path} lacks {len(missing)} rows that {review.name} lists." if missing else None
+    return f"{path} lacks {counted(len(missing), 'row')} that {review.name} lists." if missing else None
 
 
 def write_review(path: Path, rows: Sequence[ReliabilityRow], count: int) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ def write_timeline(
         rows: reliability of one video's frames.
         review: the review list, as :func:`~cyclevos.media.reliability_files.write_review` returns it.
         thumbnails: pictures of these frames by frame name, uint8 RGB (H, W, 3).
-        appearance: its palette colours the lines.
+        appearance: its palette colours the lines, its names label them.
 
     Raises:
         OutputError: the system refuses to write.
@@ -53,7 +53,7 @@ def write_timeline(
         picture.set_axis_off()
         number = review.index(entry) + 1
         picture.set_title(
-            f"{number}: {entry['frame']}, object {entry['object_id']}: {entry['reliability']:.2f}", fontsize=7
+            f"{number}: {entry['frame']}, {appearance.name(entry['object_id'])}: {entry['reliability']:.2f}", fontsize=7
         )
     with output_errors(path), replacing(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph", UserWarning)  # names in scripts that the font lacks show as boxes
@@ -74,7 +74,7 @@ def _draw_lines(
         own = sorted((place[row.frame], row.reliability) for row in rows if row.object_id == i)
         values = np.full(len(frame_names), np.nan)  # annotated frames leave a gap
         values[[p for p, _ in own]] = [value for _, value in own]
-        panel.plot(values, color=colours[i], linewidth=1.3, label=f"object {i}")
+        panel.plot(values, color=colours[i], linewidth=1.3, label=appearance.name(i))
     for number, entry in enumerate(review, start=1):
         spot = (place[entry["frame"]], entry["reliability"])
         panel.plot(*spot, "o", color=_MARK, markersize=4)

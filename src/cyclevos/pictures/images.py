@@ -77,9 +77,23 @@ def upright_size(path: Path) -> tuple[int, int]:
     return (width, height) if on_its_side else (height, width)
 
 
+def camera_turn(path: Path) -> Image.Transpose | None:
+    """Return how `read_image` turns an image from its raw pixels to upright; None if it does not.
+
+    Raises:
+        OSError: the file does not exist or is not an image.
+    """
+    with Image.open(path) as image:
+        return _UPRIGHT.get(_tag(image))
+
+
 def _orientation(image: Image.Image) -> int:
     if image.format == "TIFF":
         return 1  # Pillow turns TIFF images upright itself while loading them
+    return _tag(image)
+
+
+def _tag(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(_ORIENTATION_TAG, 1))
     except Exception:  # a picture with a broken EXIF block is still usable

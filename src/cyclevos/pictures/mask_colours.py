@@ -6,7 +6,8 @@ creates along an edge do neither. Shapes: H height, W width, C distinct values.
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,7 @@ import numpy.typing as npt
 from cyclevos.errors import MaskError
 from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.pictures.palette import palette_colours
-
-logger = logging.getLogger(__name__)
+from cyclevos.words import counted
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -27,7 +27,21 @@ _PLAUSIBLE_IDS = 23
 _MOST_SOFT = 0.5
 
 
-def grey_to_ids(values: Int64Array, fix_mask: bool) -> UInt8Array:
+class ReadIds(NamedTuple):
+    """Ids, and how they came about.
+
+    Attributes:
+        ids: uint8 (H, W).
+        found: id by each solid value or colour, as text; empty if the values are the ids.
+        moved: number of other values, along smoothed edges, that became the nearest solid one.
+    """
+
+    ids: UInt8Array
+    found: Mapping[str, int] = {}
+    moved: int = 0
+
+
+def grey_to_ids(values: Int64Array, fix_mask: bool) -> ReadIds:
     """Read grey levels (H, W) as ids.
 
     Raises:
@@ -36,9 +50,9 @@ def grey_to_ids(values: Int64Array, fix_mask: bool) -> UInt8Array:
     """
     levels, counts = np.unique(values, return_counts=True)
     if levels[-1] <= 255 and len(levels) < _SOFT_VALUES:
-        return values.astype(np.uint8)  # too few levels for a smoothed edge, solid or not
+        return ReadIds(values.astype(np.uint8))  # too few levels for a smoothed edge, solid or not
     if levels[-1] > 255 and set(levels.tolist()) <= {0, 65535}:
-        return np.where(values > 0, 255, 0).astype(np.uint8)
+        return ReadIds(np.where(values > 0, 255, 0).astype(np.uint8))
     if levels[-1] > 255 and not fix_mask:
         raise MaskError(
             f"has 16-bit values, which reach {levels[-1]}: {_listed(levels, counts)}. Expected ids 0..255, or 0 "
@@ -48,12 +62,13 @@ def grey_to_ids(values: Int64Array, fix_mask: bool) -> UInt8Array:
         )
     if levels[-1] > 255 and np.count_nonzero(~_filling(values, levels)) < _SOFT_VALUES:
         return _numbered_anew(values, levels)
-    if levels[-1] > 255:
+    deep = levels[-1] > 255
+    if deep:
         values = values >> 8
         levels, counts = np.unique(values, return_counts=True)
     solid = _solid(values, levels, counts)
     if np.count_nonzero(~solid) < _SOFT_VALUES:
-        return values.astype(np.uint8)
+        return ReadIds(values.astype(np.uint8), _shortened(levels) if deep else {})
     if not fix_mask:
         raise MaskError(
             f"has {len(levels)} grey values, most of them only along edges: {_listed(levels, counts)}. "
@@ -64,10 +79,11 @@ def grey_to_ids(values: Int64Array, fix_mask: bool) -> UInt8Array:
     _check_repairable(solid, counts)
     anchors = levels[solid]
     nearest = anchors[np.abs(levels[:, None] - anchors[None]).argmin(1)]  # (C,)
-    return _looked_up(nearest, levels, values)
+    found = _shortened(anchors) if deep else {str(level): int(level) for level in anchors}
+    return ReadIds(_looked_up(nearest, levels, values), found, int(np.count_nonzero(~solid)))
 
 
-def colours_to_ids(rgb: UInt8Array, fix_mask: bool) -> UInt8Array:
+def colours_to_ids(rgb: UInt8Array, fix_mask: bool) -> ReadIds:
     """Read colours (H, W, 3) as the ids of the DAVIS palette.
 
     Raises:
@@ -79,10 +95,10 @@ def colours_to_ids(rgb: UInt8Array, fix_mask: bool) -> UInt8Array:
     palette = palette_colours(None).astype(np.int64)
     exact, found = _palette_entries(codes, palette)
     if exact.all():
-        return _looked_up(found, codes, packed)
+        return ReadIds(_looked_up(found, codes, packed), _by_colour(codes, found))
     if not fix_mask:
         raise MaskError(
-            f"is RGB with {len(codes)} colours, not all of them DAVIS palette entries: "
+            f"is RGB with {counted(len(codes), 'colour')}, not all of them DAVIS palette entries: "
             f"{_listed_colours(codes, counts)}. Expected an indexed PNG, or only black (0,0,0), (128,0,0), "
             "(0,128,0) and further palette colours.",
             "Export it indexed, or use --fix-mask of segment or erf, which maps every colour to the nearest palette "
@@ -99,7 +115,24 @@ def colours_to_ids(rgb: UInt8Array, fix_mask: bool) -> UInt8Array:
         distance = ((colours - colour) ** 2).sum(-1)
         closer = distance < best
         best[closer], nearest[closer] = distance[closer], object_id
-    return _looked_up(nearest, codes, packed)
+    return ReadIds(_looked_up(nearest, codes, packed), _by_colour(codes[solid], ids), int(np.count_nonzero(~solid)))
+
+
+def is_picture(colours: UInt8Array) -> bool:
+    """Return whether pixels (N, 3) are those of a photograph or painting, and not of evenly coloured objects.
+
+    They are if at least half of them have rare colours, which a hundredth of them or fewer, or three, share.
+    """
+    packed = (colours.astype(np.int64) << np.array([16, 8, 0])).sum(-1)  # (N,)
+    counts = np.unique(packed, return_counts=True)[1]
+    rare = counts <= max(counts.sum() / 100, 3)
+    return len(counts) > _PLAUSIBLE_IDS and bool(counts[rare].sum() >= _MOST_SOFT * counts.sum())
+
+
+def is_palette_colour(colour: UInt8Array) -> bool:
+    """Return whether a colour (3,) is an entry of the DAVIS palette."""
+    code = (colour.astype(np.int64) << np.array([16, 8, 0])).sum(-1, keepdims=True)  # (1,)
+    return bool(_palette_entries(code, palette_colours(None).astype(np.int64))[0].all())
 
 
 def _palette_entries(codes: Int64Array, palette: Int64Array) -> tuple[npt.NDArray[np.bool_], Int64Array]:
@@ -124,7 +157,18 @@ def _looked_up(ids: npt.NDArray[np.integer], levels: Int64Array, values: Int64Ar
     return picture
 
 
-def _numbered_anew(values: Int64Array, levels: Int64Array) -> UInt8Array:
+def _by_colour(codes: Int64Array, ids: npt.NDArray[np.integer] | list[int]) -> dict[str, int]:
+    """Return the id of each colour, as text, in the order of the ids; codes and ids are (C,)."""
+    pairs = zip(_unpack(codes).tolist(), map(int, ids), strict=True)
+    return {f"({r},{g},{b})": object_id for (r, g, b), object_id in sorted(pairs, key=lambda pair: pair[1])}
+
+
+def _shortened(levels: Int64Array) -> dict[str, int]:
+    """Return the ids of 16-bit levels, of which the upper byte is kept; levels are (C,) from 0 to 255."""
+    return {f"{level << 8} to {(level << 8) | 255}": int(level) for level in levels}
+
+
+def _numbered_anew(values: Int64Array, levels: Int64Array) -> ReadIds:
     """Renumber 16-bit ids (H, W), such as those of KITTI MOTS, from 1 in the order of their levels (C,)."""
     objects = levels[levels > 0]
     if len(objects) > 255:
@@ -132,9 +176,8 @@ def _numbered_anew(values: Int64Array, levels: Int64Array) -> UInt8Array:
             f"holds {len(objects)} objects; expected 255 or fewer.", "Split the objects into several masks."
         )
     numbers = np.searchsorted(objects, levels, side="right")  # (C,); 0 comes before all objects
-    read = ", ".join(f"{level} is {number}" for level, number in zip(levels, numbers, strict=True) if level)
-    logger.warning("The mask has 16-bit ids. Its objects are renumbered: %s.", read)
-    return _looked_up(numbers, levels, values)
+    found = {str(level): int(number) for level, number in zip(levels, numbers, strict=True)}
+    return ReadIds(_looked_up(numbers, levels, values), found)
 
 
 def _solid(values: Int64Array, levels: Int64Array, counts: Int64Array) -> npt.NDArray[np.bool_]:
@@ -184,13 +227,13 @@ def _unpack(codes: Int64Array) -> Int64Array:
 
 def _listed(levels: Int64Array, counts: Int64Array) -> str:
     top = np.argsort(-counts, kind="stable")[:6]
-    return _joined([f"{levels[k]} ({counts[k]} pixels)" for k in top], len(levels))
+    return _joined([f"{levels[k]} ({counted(int(counts[k]), 'pixel')})" for k in top], len(levels))
 
 
 def _listed_colours(codes: Int64Array, counts: Int64Array) -> str:
     top = np.argsort(-counts, kind="stable")[:6]
-    texts = [f"({r},{g},{b}) {counts[k]} pixels" for k, (r, g, b) in zip(top, _unpack(codes[top]), strict=True)]
-    return _joined(texts, len(codes))
+    shown = zip(counts[top].tolist(), _unpack(codes[top]), strict=True)
+    return _joined([f"({r},{g},{b}) {counted(count, 'pixel')}" for count, (r, g, b) in shown], len(codes))
 
 
 def _joined(texts: list[str], total: int) -> str:

@@ -5,19 +5,21 @@ Shapes: H height, W width. Ids: 0 background, 1..255 objects, gaps allowed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from cyclevos.errors import MaskError
-from cyclevos.labels import marks_one_object
+from cyclevos.labels import IGNORE, marks_one_given_object
 from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.pictures.bounds import open_picture
-from cyclevos.pictures.mask_colours import colours_to_ids, grey_to_ids
+from cyclevos.pictures.mask_colours import ReadIds, colours_to_ids, grey_to_ids
 from cyclevos.pictures.palette import DAVIS_PALETTE, palette_colours
+from cyclevos.pictures.transparency import opaque_part
+from cyclevos.words import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,10 +29,14 @@ class MaskImage:
     Attributes:
         ids: uint8 (H, W).
         palette: 768 bytes of RGB to write results with; None if the file has no colours.
+        found: id by each value or colour of the file, as text, where the user asked for changes; None = unknown.
+        notes: what a user should know about how the file was read.
     """
 
     ids: UInt8Array
     palette: bytes | None = None
+    found: Mapping[str, int | None] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def object_ids(self) -> tuple[int, ...]:
@@ -43,21 +49,23 @@ class MaskImage:
         return self.ids.shape[0], self.ids.shape[1]
 
 
-def read_mask(path: str | Path, *, fix_mask: bool = False) -> MaskImage:
+def read_mask(path: str | Path, *, fix_mask: bool = False, keep_255: bool = False) -> MaskImage:
     """Read one mask that a user painted or exported, as PNG.
 
-    If 255 is its only value besides 0, the mask is binary and 255 becomes object 1; with other ids, 255 is an id
-    like any other. :func:`cyclevos.exchange.given_masks.read_masks` reads several masks of one video and decides this
-    for all masks together. For everything else see :func:`read_labels`.
+    If 255 is its only value besides 0, the mask is binary and 255 becomes object 1; with other ids, 255 marks unknown
+    pixels, which become background. :func:`cyclevos.exchange.given_masks.read_masks` reads several masks of one video
+    and decides this for all masks together. For everything else see :func:`read_labels`. What a user should know about
+    the mask is told by :func:`cyclevos.pictures.mask_notes.texts`.
 
     Args:
         path: the file.
         fix_mask: map soft edges and foreign colours to the nearest ids instead of refusing them.
+        keep_255: 255 is an id like any other.
 
     Raises:
         MaskError: the file is not a PNG or is broken, or its pixels are not ids.
     """
-    return one_object_to_1([read_labels(path, fix_mask=fix_mask)])[0]
+    return given_objects([read_labels(path, fix_mask=fix_mask)], keep_255=keep_255)[0]
 
 
 def read_ground_truth(path: str | Path, *, binary: bool = False) -> MaskImage:
@@ -72,18 +80,20 @@ def read_ground_truth(path: str | Path, *, binary: bool = False) -> MaskImage:
         MaskError: as in read_labels.
     """
     mask = read_labels(path)
-    return one_object_to_1([mask])[0] if binary else mask
+    return _as_object_1(mask) if binary and marks_one_given_object(mask.object_ids) else mask
 
 
 def read_labels(path: str | Path, *, fix_mask: bool = False, exact: bool = False) -> MaskImage:
     """Read a mask's labels unchanged; every other reader of masks calls this one.
 
     Indexed, grey and one-bit PNGs hold the labels themselves. RGB is accepted if it is grey or uses DAVIS colours
-    only; transparent pixels count as background.
+    only; pixels that are more than half transparent count as background. In a cut-out, a picture with transparent
+    surroundings, the opaque pixels are object 1.
 
     Args:
         path: the PNG.
-        fix_mask: map soft edges and foreign colours to the nearest ids instead of refusing them.
+        fix_mask: map soft edges and foreign colours to the nearest ids instead of refusing them, and note every
+            value's id (``found``).
         exact: accept indexed, 8-bit grey and one-bit images only, and read every grey level as an id, so that masks
             of many tiny objects are not mistaken for smoothed edges.
 
@@ -99,7 +109,7 @@ def read_labels(path: str | Path, *, fix_mask: bool = False, exact: bool = False
             if image.format != "PNG":
                 raise _wrong_format(path, image.format)
             image.load()
-            return _exact(image) if exact else _interpret(image, fix_mask)
+            mask = _exact(image) if exact else _interpret(image, fix_mask)
     except MaskError as error:
         raise MaskError(f"{path} {error.problem}", error.remedy) from error
     except Exception as error:  # Pillow's decoders raise almost any exception on broken data
@@ -107,18 +117,45 @@ def read_labels(path: str | Path, *, fix_mask: bool = False, exact: bool = False
             f"{path} cannot be read as a mask ({type(error).__name__}: {error}). Expected a whole PNG of object ids.",
             "Export it again.",
         ) from error
+    if fix_mask and not mask.found:
+        return replace(mask, found={str(label): int(label) for label in np.unique(mask.ids)})
+    return mask
 
 
-def one_object_to_1(masks: Sequence[MaskImage]) -> list[MaskImage]:
-    """Turn 255 into object 1 if it is the only label in the masks of one video.
+def given_objects(masks: Sequence[MaskImage], *, keep_255: bool = False) -> list[MaskImage]:
+    """Decide what 255 means in the masks that a user gives for one video.
+
+    If no mask holds any other id, it is object 1. Beside other ids it marks unknown pixels, which become background.
 
     Args:
-        masks: all masks of the video; masks without 255 are returned unchanged.
+        masks: all masks of the video, as :func:`read_labels` returns them; masks without 255 are returned unchanged.
+        keep_255: 255 is an id like any other.
     """
-    # A painted mask may cover the whole frame: 255 is then the object, unlike in a data set.
-    if not marks_one_object({0, *(label for mask in masks for label in mask.object_ids)}):
+    labels = {label for mask in masks for label in mask.object_ids}
+    if keep_255 or IGNORE not in labels:
         return list(masks)
-    return [MaskImage((mask.ids > 0).astype(np.uint8), None) if mask.ids.any() else mask for mask in masks]
+    if marks_one_given_object(labels):
+        return [_as_object_1(mask) for mask in masks]
+    return [_without_unknown(mask) if (mask.ids == IGNORE).any() else mask for mask in masks]
+
+
+def _as_object_1(mask: MaskImage) -> MaskImage:
+    if not mask.ids.any():
+        return mask
+    found = {value: int(bool(label)) for value, label in mask.found.items()}
+    return MaskImage((mask.ids > 0).astype(np.uint8), None, found, mask.notes)
+
+
+def _without_unknown(mask: MaskImage) -> MaskImage:
+    unknown = mask.ids == IGNORE
+    count = counted(int(np.count_nonzero(unknown)), "pixel")
+    note = f"255 beside other ids marks unknown pixels ({count}), which start no object; --keep-255 makes it an object"
+    return MaskImage(
+        np.where(unknown, 0, mask.ids).astype(np.uint8),
+        mask.palette,
+        {value: None if label == IGNORE else label for value, label in mask.found.items()},
+        (*mask.notes, note),
+    )
 
 
 def _wrong_format(path: Path, kind: str | None) -> MaskError:
@@ -146,13 +183,22 @@ def _interpret(image: Image.Image, fix_mask: bool) -> MaskImage:
     if image.mode == "1":
         return MaskImage(np.array(image).astype(np.uint8))
     if image.mode == "L" or image.mode.startswith("I"):
-        return MaskImage(grey_to_ids(np.asarray(image).astype(np.int64), fix_mask))
-    straight = image.convert("RGBA")
-    black = Image.new("RGBA", straight.size, (0, 0, 0, 255))
-    rgb = np.array(Image.alpha_composite(black, straight))[..., :3]  # (H, W, 3)
+        return _with_notes(grey_to_ids(np.asarray(image).astype(np.int64), fix_mask), fix_mask)
+    rgb, inside, cut_out, notes = opaque_part(np.array(image.convert("RGBA")))
+    if cut_out:
+        return MaskImage(
+            inside.astype(np.uint8), found={"transparent": 0, "opaque": 1} if fix_mask else {}, notes=notes
+        )
     if (rgb == rgb[..., :1]).all():
-        return MaskImage(grey_to_ids(rgb[..., 0].astype(np.int64), fix_mask))
-    return MaskImage(colours_to_ids(rgb, fix_mask), DAVIS_PALETTE)
+        return _with_notes(grey_to_ids(rgb[..., 0].astype(np.int64), fix_mask), fix_mask, notes=notes)
+    return _with_notes(colours_to_ids(rgb, fix_mask), fix_mask, DAVIS_PALETTE, notes)
+
+
+def _with_notes(read: ReadIds, fix_mask: bool, palette: bytes | None = None, notes: tuple[str, ...] = ()) -> MaskImage:
+    """Return what was read as a mask; how is only worth a note if the user asked for changes."""
+    if read.moved:
+        notes = (*notes, f"{counted(read.moved, 'other value')}, along edges, became the nearest of these")
+    return MaskImage(read.ids, palette, read.found if fix_mask else {}, notes)
 
 
 def _palette(image: Image.Image) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import replace
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyclevos.errors import MaskError, VideoError
+from cyclevos.labels import IGNORE, marks_one_given_object
 from cyclevos.media.frames import Frame, frames_from_arrays
 from cyclevos.media.open_source import open_source
 from cyclevos.media.read_ahead import read_ahead
@@ -25,6 +27,8 @@ from cyclevos.propagation.settings import Direction, MemoryBound, MemoryEvery, S
 from cyclevos.propagation.two_way import BackwardPass
 
 __all__ = ["Direction", "check_masks", "make_propagator", "segment", "segment_frames"]
+
+logger = logging.getLogger(__name__)
 
 # Shapes: K objects, H W pixels.
 
@@ -51,7 +55,8 @@ def segment(
         frames: a video file, a folder of frames, or any iterable of uint8 RGB arrays (H,W,3), which
             is consumed one frame at a time.
         masks: annotations: object ids uint8 (H,W) by frame index, or one array for frame 0. An object may first
-            appear in any frame and be annotated several times; 0 is the background.
+            appear in any frame and be annotated several times; 0 is the background. Masks of 0 and 255 alone show
+            object 1.
         size: shorter side inside the network in pixels; ``"auto"`` = the size at which the weights work best, None =
             the frames' own size.
         memory_every: every n-th frame stays in memory; ``"auto"`` = as the network likes it.
@@ -91,8 +96,12 @@ def make_propagator(network: MemoryNetwork, settings: SegmentationSettings) -> P
     return Propagator(network, settings.inner_size, settings.policy(network.traits), settings.correction)
 
 
-def check_masks(masks: Mapping[int, Any]) -> dict[int, NDArray[np.uint8]]:
+def check_masks(masks: Mapping[int, Any], *, exact: bool = False) -> dict[int, NDArray[np.uint8]]:
     """Check masks by frame index and return them as uint8 arrays.
+
+    Args:
+        masks: integers or bool (H,W). If 255 is the only value of all masks besides 0, it becomes object 1.
+        exact: 255 is an id like any other; for masks whose 255 has been decided when they were read.
 
     Raises:
         MaskError: an index or a mask is of the wrong kind, or no mask shows an object.
@@ -113,7 +122,20 @@ def check_masks(masks: Mapping[int, Any]) -> dict[int, NDArray[np.uint8]]:
         checked[int(index)] = array.astype(np.uint8)
     if not any(mask.any() for mask in checked.values()):
         raise MaskError("No mask shows an object: every pixel is background 0.", "Give a mask with object ids 1..255.")
-    return checked
+    return checked if exact else _decided_255(checked)
+
+
+def _decided_255(masks: dict[int, NDArray[np.uint8]]) -> dict[int, NDArray[np.uint8]]:
+    """Read 255 as object 1 if it is the only object of the masks, as the commands do; otherwise warn of it."""
+    if not any((mask == IGNORE).any() for mask in masks.values()):
+        return masks
+    if marks_one_given_object(int(label) for mask in masks.values() for label in np.unique(mask)):
+        return {index: (mask > 0).astype(np.uint8) for index, mask in masks.items()}
+    logger.warning(
+        "The masks hold 255 beside other ids, and it is segmented as object 255. Where it marks unknown pixels, as in "
+        "files of PASCAL VOC and DAVIS, set them to 0."
+    )
+    return masks
 
 
 def segment_frames(

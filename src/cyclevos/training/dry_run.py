@@ -18,6 +18,7 @@ from cyclevos.training.checkpoint import STATE
 from cyclevos.training.schema import TrainingConfig
 from cyclevos.training.trainer import Trainer
 from cyclevos.training.validation import open_validation
+from cyclevos.words import counted
 
 _STEPS = 7  # the first two warm up, the last one saves
 
@@ -107,9 +108,9 @@ def dry_run(config: TrainingConfig) -> Estimate:
 def _found(source: ClipSource) -> str:
     if isinstance(source, VideoSource):
         masks = sum(len(sequence.annotations) for sequence in source.sequences)
-        return f"{len(source.sequences)} sequences, {masks} annotated frames"
+        return f"{counted(len(source.sequences), 'sequence')}, {counted(masks, 'annotated frame')}"
     if isinstance(source, StillSource):
-        return f"{len(source.pairs)} images"
+        return counted(len(source.pairs), "image")
     return type(source).__name__
 
 

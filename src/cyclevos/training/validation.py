@@ -19,6 +19,7 @@ from cyclevos.network.traits import MemoryPolicy
 from cyclevos.pictures.palette import DAVIS_PALETTE
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.training.schema import ValidationConfig
+from cyclevos.words import counted
 
 # Shapes: B clips, T frames, K object slots, H W pixels.
 
@@ -69,8 +70,8 @@ def open_validation(config: ValidationConfig) -> Dataset:
         seen = sequence.frame_names[start : start + config.max_frames]
         if sum(name in sequence.annotations for name in seen) < 2:
             raise DatasetError(
-                f"Validation sequence '{sequence.name}' has only its first mask within {config.max_frames} frames, "
-                "so there is nothing to score.",
+                f"Validation sequence '{sequence.name}' has only its first mask within "
+                f"{counted(config.max_frames, 'frame')}, so there is nothing to score.",
                 "Choose another sequence, or raise validation.max_frames.",
             )
     return dataset

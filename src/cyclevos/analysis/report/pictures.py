@@ -20,7 +20,7 @@ from cyclevos.datasets import layouts
 from cyclevos.media.image_folder import ImageFiles
 from cyclevos.media.overlay import blend, inner_contour
 from cyclevos.pictures.arrays import UInt8Array
-from cyclevos.pictures.mask_files import read_mask
+from cyclevos.pictures.mask_files import read_ground_truth
 
 _WIDTH = 480  # of a picture, in pixels
 _SMALLEST = 0.4  # window, as a share of the frame's sides
@@ -133,7 +133,7 @@ def _drawn(
     own = scores[sequence.name, frame]
     # 255 in the ground truth of several objects is IGNORE.
     truth[~np.isin(truth, [i for run in own for i in measured.scores[run][sequence.name].objects])] = 0
-    masks = {run: read_mask(measured.runs[run].masks[sequence.name][frame]).ids for run in own}
+    masks = {run: read_ground_truth(measured.runs[run].masks[sequence.name][frame], binary=True).ids for run in own}
     box = _window(np.any([truth > 0, *(ids > 0 for ids in masks.values())], axis=0))
     size = (_WIDTH, max(1, round(_WIDTH * truth.shape[0] / truth.shape[1])))
     image = _frame_image(sequence, frame, truth).resize(size, Image.Resampling.BICUBIC, box)

@@ -75,7 +75,7 @@ export const forget = (index) => act(index, "DELETE", `/masks/${index}`);
 export const accept = (index, accepted) =>
   act(index, "POST", `/frames/${index}/accept`, { json: { accepted }, samePixels: true });
 
-/** Take a picture's objects as the frame's mask. */
+/** Take a picture's objects as the frame's mask; return what the user should know about how it was read. */
 export async function importFile(index, file, fit) {
   const news = await api.importMask(store.project.id, index, file, fit);
   held.delete(index);
@@ -83,6 +83,7 @@ export async function importFile(index, file, fit) {
   await load(index);
   emit("mask", index);
   emit("conflict", index);
+  return news.notes;
 }
 
 /** Take over what the server sends about a frame, including its mask if there is one. */

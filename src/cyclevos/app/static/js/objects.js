@@ -91,7 +91,7 @@ function showList() {
 async function importFile(file) {
   const { frame } = store;
   try {
-    await masks.importFile(frame, file, false);
+    tell(await masks.importFile(frame, file, false));
   } catch (error) {
     if (error.kind !== "MaskSizeError") {
       toast(error);
@@ -100,9 +100,13 @@ async function importFile(file) {
     const actions = [{ label: "Cancel", value: false }, { label: "Resize it", value: true, primary: true }];
     const words = [el("p", {}, error.message), el("p.quiet", {}, "Resizing gives each pixel the object of the nearest pixel.")];
     if (!(await dialog("The mask has another size", words, actions))) return;
-    await attempt(() => masks.importFile(frame, file, true));
+    await attempt(async () => tell(await masks.importFile(frame, file, true)));
   }
 }
+
+const tell = (notes) => {
+  if (notes.length) toast(notes.join(" "));
+};
 
 $("add-object").addEventListener("click", addObject);
 $("import").addEventListener("change", ({ target }) => {

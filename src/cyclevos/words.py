@@ -1,0 +1,38 @@
+"""Words of answers and warnings: numbers with their nouns, and object ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun, in the singular for 1.
+
+    Args:
+        number: how many.
+        noun: in the singular.
+        plural: the noun's plural; empty = with an s.
+
+    >>> counted(1, "frame"), counted(0, "frame"), counted(2, "process", "processes")
+    ('1 frame', '0 frames', '2 processes')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def objects_text(object_ids: Sequence[int], names: Mapping[int, str] | None = None) -> str:
+    """Return object ids as text, with the names of those that have one.
+
+    >>> objects_text((3,)), objects_text((1, 4), {4: "car"})
+    ('object 3', 'objects 1, 4 (car)')
+    """
+    shown = [f"{i} ({names[i]})" if names and i in names else str(i) for i in object_ids]
+    return f"{'object' if len(object_ids) == 1 else 'objects'} {', '.join(shown)}"
+
+
+def names_text(names: Mapping[int, str]) -> str:
+    """Return which object has which name.
+
+    >>> names_text({2: "car", 1: "box"})
+    '1 is box, 2 is car'
+    """
+    return ", ".join(f"{object_id} is {name}" for object_id, name in sorted(names.items()))
