@@ -9,9 +9,10 @@
 ``step``    one step of a correction: the frame encoded with a mask, the check, and the gradient of its loss by the mask
 ``memory``  the peak of a process of its own that does these three once; on a GPU, of the GPU's memory
 
-The networks take turns, so that other load on the machine slows all of them. All but ``default`` have the published
-sizes and random weights, on which speed does not depend. They get frames of ``--height`` pixels, except that SAM 2 and
-EdgeTAM get squares of 1024 pixels, at which they were trained, and SAM 2 also of 512.
+The networks take turns, and the fastest of several rounds counts, since other load on the machine only adds time. All
+but ``default`` have the published sizes and random weights, on which speed does not depend. They get frames of
+``--height`` pixels, except that SAM 2 and EdgeTAM get squares of 1024 pixels, at which they were trained, and SAM 2
+also of 512.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 import torch
 from correction import scene, soften
@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(NETWORKS), help=f"{REFERENCE} always runs too")
     parser.add_argument("--height", type=int, default=480, help="of frames with the shape of 854x480")
     parser.add_argument("--objects", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=5, help="of which the median is taken, after one to warm up")
+    parser.add_argument("--rounds", type=int, default=5, help="of which the fastest counts, after one to warm up")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--alone", choices=list(NETWORKS), help=argparse.SUPPRESS)  # the process that measures memory
@@ -108,7 +108,7 @@ def main() -> None:
     place = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
     print(
         f"{frame_size(how)[1]}x{how.height}, {how.objects} object(s), {str(how.dtype).removeprefix('torch.')}, "
-        f"{device.type} ({place}); median of {arguments.rounds}; in brackets: times that of {REFERENCE}"
+        f"{device.type} ({place}); fastest of {arguments.rounds}; in brackets: times that of {REFERENCE}"
     )
     print(f"{'network':<16} {'inside':>9}" + "".join(f"{name:>17}" for name in (*MEASURES, "memory")))
     seconds = in_turns(scenes, arguments.rounds)
@@ -189,13 +189,13 @@ class Scene:
 
 
 def in_turns(scenes: dict[str, Scene], rounds: int) -> dict[str, dict[str, float]]:
-    """Return the median time of each measurement of each network in seconds; the first round does not count."""
+    """Return the least time of each measurement of each network in seconds; the first round does not count."""
     times: dict[tuple[str, str], list[float]] = {}
     for _ in range(1 + rounds):
         for name, each in scenes.items():
             for what in MEASURES:
                 times.setdefault((name, what), []).append(each.seconds(what))
-    return {name: {what: float(np.median(times[name, what][1:])) for what in MEASURES} for name in scenes}
+    return {name: {what: min(times[name, what][1:]) for what in MEASURES} for name in scenes}
 
 
 def peak_memory(name: str) -> float:

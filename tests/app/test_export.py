@@ -130,7 +130,7 @@ def test_the_page_offers_what_the_app_can_make_and_each_can_be_exported(client, 
         frames = list(read_track(out / name, length=length).frames())
         assert [frame.ids.tolist() for frame in frames] == [square.tolist(), *(9 * [np.zeros_like(square).tolist()])]
     [lost] = job["result"]["lost"]
-    assert lost.startswith("MOTS text has no place for the names of the objects, ")
+    assert lost.startswith("MOTS text has no place for the names of the objects: ")
     assert "the names of 10 frames, 9 empty frames at the end" in lost
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import replace
 from operator import attrgetter
@@ -137,7 +138,10 @@ def test_a_read_of_a_device_tensor_counts():
 
 
 @pytest.mark.parametrize("correction", [None, Correction.preset("default", every=3)])
-def test_a_step_reads_the_device_at_its_end_alone(lively_network, images, square, strip, monkeypatch, correction):
+def test_a_step_reads_the_device_at_its_end_alone(
+    lively_network, images, square, strip, monkeypatch, caplog, correction
+):
+    caplog.set_level(logging.WARNING, "cyclevos")  # a log of corrections measures them
     downloads = []
 
     def counted(*tensors):

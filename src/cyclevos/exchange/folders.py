@@ -20,6 +20,7 @@ from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.writers import ResultWriter
 from cyclevos.naming import list_masks, natural_key, size_text
 from cyclevos.pictures.arrays import UInt8Array
+from cyclevos.pictures.bounds import open_picture
 from cyclevos.pictures.mask_files import read_ground_truth
 from cyclevos.pictures.sequence_masks import SequenceMasks
 
@@ -196,7 +197,7 @@ def _black_and_white(ids: UInt8Array, object_id: int) -> Image.Image:
 def _is_black_and_white(file: Path) -> bool:
     """Return whether a PNG is 8-bit grey and holds nothing but 0 and 255, as ours do; broken files are not ours."""
     try:
-        with Image.open(file) as image:
+        with open_picture(file) as image:
             counts = image.histogram() if image.mode == "L" else []
     except Exception:  # Pillow may raise any exception on a broken file
         return False

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from cyclevos.errors import MaskError
+from cyclevos.pictures.bounds import open_picture
 from cyclevos.pictures.mask_files import MaskImage
 
 RUN_FILE = "run.json"
@@ -86,7 +86,7 @@ class LabelMap:
             MaskError: it is broken, or shows a colour that the label map lacks.
         """
         try:
-            with Image.open(path) as image:
+            with open_picture(path) as image:
                 rgb = np.asarray(image.convert("RGB")).astype(np.int64)  # (H, W, 3)
         except Exception as error:  # Pillow's decoders raise almost any exception on broken data
             raise MaskError(f"{path} cannot be read as a mask ({error}).", "Export it again.") from error

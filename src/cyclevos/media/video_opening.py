@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyclevos.errors import VideoError
 from cyclevos.pictures.bounds import MAX_PIXELS, PictureTooLargeError, check_pixels, declared_size
+from cyclevos.words import counted
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -75,7 +76,7 @@ def _main_stream(path: Path, container: InputContainer) -> VideoStream:
     chosen = max(streams, key=rank)
     if _disposition(chosen) & _DEPENDENT:
         raise VideoError(
-            f"{path} holds a picture in {len(streams)} tiles, which cannot be put together here.",
+            f"{path} holds a picture in {counted(len(streams), 'tile')}, which cannot be put together here.",
             "Convert it to PNG or JPEG.",
         )
     return chosen

@@ -69,10 +69,15 @@ class FrameMemory(Protocol):
 class Memory(Protocol):
     """What a network remembers of several frames, each in a place that the memory bank has chosen."""
 
-    def write(self, place: int, memory: Any) -> None:
+    def write(self, place: int, memory: Any, *, again: bool = False) -> None:
         """Store a :class:`FrameMemory` in a place, from 0 to the number held; a write that raises changes nothing.
 
         The number of objects may have grown since the last write; new objects are at the end.
+
+        Args:
+            place: of the frame.
+            memory: of the frame.
+            again: the place holds the same frame with other masks, which is to leave no trace.
         """
 
     def read(self, slots: Sequence[Slot], now: int) -> Any:

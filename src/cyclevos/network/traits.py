@@ -25,7 +25,7 @@ class MemoryPolicy:
         max_frames: most frames to hold, of all kinds together; the oldest sampled one is dropped first. None holds
             all.
         previous: the previous frame is a memory frame.
-        since_last: the distance is counted from the last memory frame instead, so annotated frames shift the samples.
+        since_last: the distance is counted from the last annotated frame instead.
 
     Raises:
         ConfigError: ``every`` is below 1 or ``max_frames`` below 2.

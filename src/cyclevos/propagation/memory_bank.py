@@ -55,7 +55,7 @@ class MemoryBank:
             given: the slots, from 0, of the objects whose masks are the user's.
         """
         place = self._place(frame)
-        self._memory.write(place, memory)
+        self._memory.write(place, memory, again=frame in self.frames)
         self._slots[place : place + 1] = [Slot(frame, kind, self._written, objects, tuple(sorted(given)))]
         self._written += 1
 

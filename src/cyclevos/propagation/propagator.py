@@ -213,10 +213,11 @@ class Propagator:
         Everything that can fail is done before the first change of state.
         """
         frame, masks, observation = outcome.frame, outcome.masks, outcome.observation
-        annotated = frame.annotation is not None
         given = () if frame.annotation is None else object_ids(frame.annotation)
-        counted = masks.remembered is not None and frame.index not in self._bank.frames
-        previous_ids, counts = self._next_previous(masks, self._schedule.steps + counted)
+        schedule = self._schedule
+        if masks.remembered is not None:
+            schedule = schedule.after(outcome.kind, again=frame.index in self._bank.frames)
+        previous_ids, counts = self._next_previous(masks, schedule)
         values = masks.output.new_empty(0) if observation is None else observation.values
         ids, values, counts = download(most_probable(masks.output, masks.objects), values, counts)
         verdict = None if observation is None else self.reliability.judge(observation._replace(values=values))
@@ -227,8 +228,7 @@ class Propagator:
         if outcome.kind is not None and outcome.memory is not None:
             own = [slot for slot, i in enumerate(masks.objects) if i in given]
             self._bank.write(frame.index, outcome.memory, outcome.kind, len(masks.objects), own)
-        if masks.remembered is not None:
-            self._schedule.advance(outcome.kind, again=not counted)
+        self._schedule = schedule
         self.objects, self._source, self._previous = masks.objects, frame.source, previous
         self._state = outcome.state
         if masks.reference is not None:
@@ -236,7 +236,7 @@ class Propagator:
         self.reliability.mark(given)
         scores = dict.fromkeys(given, 1.0) if verdict is None else self.reliability.keep(verdict)
         output, before, calibrated = masks.output, masks.uncorrected, self.reliability.calibrated
-        return Prediction(frame.index, masks.objects, output, np.asarray(ids), annotated, scores, before, calibrated)
+        return Prediction(frame.index, masks.objects, output, np.asarray(ids), bool(given), scores, before, calibrated)
 
     def _predict(self, frame: NetworkFrame) -> Segmentation | None:
         """Return what the network answers from memory; None while no object is known."""
@@ -270,7 +270,7 @@ class Propagator:
 
     def _correct(self, frame: NetworkFrame, start: Tensor, said: Segmentation | None) -> Corrected | None:
         how = self.correction
-        if how is None or self._schedule.steps % how.every:
+        if how is None or not self._schedule.due(how.every):
             return None
         references = self._references.all() if how.reference == "all" else self._references.reached()
         subject = Subject(frame.index, self.network.prepare_memory(frame.pixels, frame.query), said)
@@ -282,10 +282,10 @@ class Propagator:
             logger.info("frame %d: %s", frame.index, corrected.summary(start))
         return corrected
 
-    def _next_previous(self, masks: MaskOutcome, step: int) -> tuple[Tensor | None, Tensor]:
-        """Return the output's ids (H',W') and objects' pixel counts (K,), if the correction of that step needs them."""
+    def _next_previous(self, masks: MaskOutcome, schedule: Schedule) -> tuple[Tensor | None, Tensor]:
+        """Return the output's ids (H',W') and objects' pixel counts (K,), if the next step is corrected by them."""
         how = self.correction
-        if how is None or how.accept != "consistent" or step % how.every or masks.inside is None:
+        if how is None or how.accept != "consistent" or not schedule.due(how.every) or masks.inside is None:
             return None, torch.empty(0, dtype=torch.int64, device=self._device)
         ids = most_probable(masks.inside, masks.objects)
         return ids, torch.stack([(ids == i).sum() for i in masks.objects])

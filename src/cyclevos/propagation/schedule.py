@@ -1,20 +1,20 @@
-"""The schedule of a run: which of its steps become memory frames."""
+"""The schedule of a run: which of its steps become memory frames, and which are corrected."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cyclevos.network.traits import Kind, MemoryPolicy
 
 
-@dataclass
+@dataclass(frozen=True)
 class Schedule:
     """Counts the steps of a run.
 
     Attributes:
         policy: which frames are memory frames.
         steps: taken since the first annotated frame, which is step 0.
-        since: steps since the last annotated or sampled frame.
+        since: steps since the last annotated frame.
     """
 
     policy: MemoryPolicy
@@ -24,8 +24,15 @@ class Schedule:
     @property
     def sampled(self) -> bool:
         """Whether the step that comes next is sampled."""
+        return self.due(self.policy.every)
+
+    def due(self, every: int) -> bool:
+        """Return whether the step that comes next is one of every n.
+
+        They are counted as the policy counts, so that corrections with the same n are in sampled frames.
+        """
         distance = self.since + 1 if self.policy.since_last else self.steps
-        return distance % self.policy.every == 0
+        return distance % every == 0
 
     def kind(self, *, annotated: bool) -> Kind | None:
         """Return why the frame of the step that comes next is a memory frame; None if it is none."""
@@ -35,12 +42,12 @@ class Schedule:
             return Kind.SAMPLED
         return Kind.PREVIOUS if self.policy.previous else None
 
-    def advance(self, kind: Kind | None, *, again: bool) -> None:
-        """Count a step.
+    def after(self, kind: Kind | None, *, again: bool) -> Schedule:
+        """Return the schedule after a step.
 
         Args:
             kind: why its frame is a memory frame; None if it is none.
             again: the frame was in memory already, so that its step is counted.
         """
-        self.steps += not again
-        self.since = self.since + 1 if kind in (None, Kind.PREVIOUS) else 0
+        since = 0 if kind is Kind.REFERENCE else self.since + 1
+        return replace(self, steps=self.steps + (not again), since=since)

@@ -33,8 +33,13 @@ class CutieMemory:
         self._summary = torch.empty(0)  # (K,Q,C+1)
         self._ends: list[int] = []  # number of objects known after each frame that brought new ones
 
-    def write(self, place: int, memory: CutieFrame) -> None:
+    def write(self, place: int, memory: CutieFrame, *, again: bool = False) -> None:
         """Store a frame in a place, from 0 to the number held.
+
+        Args:
+            place: of the frame.
+            memory: of the frame.
+            again: the place holds the same frame with other masks; its summary goes.
 
         Raises:
             ValueError: the frame knows fewer objects than an earlier one, or has another number of cells.
@@ -47,6 +52,9 @@ class CutieMemory:
         summary = memory.summary.detach().clone()
         if known:
             summary[:known] += self._summary
+        if again:
+            before = self._frames[place].summary
+            summary[: len(before)] -= before
         self._frames[place : place + 1] = [memory.detach()]
         self._summary = summary
         if objects > known:
@@ -71,6 +79,7 @@ class CutieMemory:
             held["key"] = torch.cat([frame.key for frame in self._frames]).cpu()
             held["shrinkage"] = torch.cat([frame.shrinkage for frame in self._frames]).cpu()
             held["value"] = torch.cat([frame.value for frame in self._frames]).cpu()
+            held["summaries"] = torch.cat([frame.summary for frame in self._frames]).cpu()
         return held
 
     def restore(self, snapshot: Mapping[str, Tensor], slots: Sequence[Slot], device: torch.device) -> None:
@@ -83,14 +92,15 @@ class CutieMemory:
         frames: list[CutieFrame] = []
         if slots:
             counts = [slot.objects for slot in slots]
-            key, shrinkage, value = (snapshot[name].to(device) for name in ("key", "shrinkage", "value"))
+            key, shrinkage, value, summaries = (
+                snapshot[name].to(device) for name in ("key", "shrinkage", "value", "summaries")
+            )
             if len(key) != len(counts) or len(value) != sum(counts) or ends[-1:] != [len(summary)]:
                 raise ValueError(
                     f"expected {len(counts)} frames with {sum(counts)} masks, got {len(key)}, {len(value)}"
                 )
-            # A frame's own summaries are not needed any more: they are in the sum.
-            parts = zip(key.split(1), shrinkage.split(1), value.split(counts), strict=True)
-            frames = [CutieFrame(*part, summary[:0]) for part in parts]
+            parts = zip(key.split(1), shrinkage.split(1), value.split(counts), summaries.split(counts), strict=True)
+            frames = [CutieFrame(*part) for part in parts]
         self._ends, self._summary, self._frames = ends, summary, frames
 
     def _bucket(self, start: int, end: int) -> Bucket:

@@ -157,7 +157,7 @@ class Sam2Memory:
         self._limits, self._compact = limits, compact
         self._frames: list[Sam2FrameMemory] = []
 
-    def write(self, place: int, memory: Any) -> None:
+    def write(self, place: int, memory: Any, *, again: bool = False) -> None:
         """Store a frame in a place, from 0 to the number of places held.
 
         Raises:

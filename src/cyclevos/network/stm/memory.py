@@ -31,7 +31,7 @@ class CellMemory:
         self._key = torch.empty(0)  # (O or 1,F*h*w,Ck)
         self._value = torch.empty(0)  # (O,F*h*w,Cv)
 
-    def write(self, place: int, memory: MemoryFeatures) -> None:
+    def write(self, place: int, memory: MemoryFeatures, *, again: bool = False) -> None:
         """Store a frame in a place; a write that raises leaves the contents as they were."""
         key, value = (f.flatten(2).transpose(1, 2) for f in memory)  # (O,h*w,C)
         key = key[:1] if self.shared_key else key
