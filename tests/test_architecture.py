@@ -175,8 +175,7 @@ def test_families_are_named_in_the_registry_alone(file):
 @pytest.mark.parametrize("file", [file for file in FILES if part_of(file) == "network"], ids=relative)
 def test_no_family_is_imported_by_what_all_families_share(file):
     inside = file.relative_to(SOURCE).parts[1]
-    # Cutie and SAM 2 read files with what STM's checkpoints offer again.
-    assert not families_imported(file) - {inside} - ({"stm"} if inside in FAMILIES else set())
+    assert not families_imported(file) - {inside}
 
 
 def test_the_registry_lists_the_families_that_there_are():

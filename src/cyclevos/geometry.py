@@ -95,3 +95,31 @@ def frame_tensor(image: NDArray[np.uint8]) -> Tensor:
     Torch cannot view flipped arrays (BGR turned to RGB by ``[..., ::-1]``) or read-only ones (from Pillow).
     """
     return torch.from_numpy(np.require(image, requirements=["C", "W"])).permute(2, 0, 1)
+
+
+def padded_length(length: int, multiple: int) -> int:
+    """Return the next multiple that is not smaller than a length.
+
+    >>> padded_length(480, 16), padded_length(854, 16)
+    (480, 864)
+    """
+    return -(-length // multiple) * multiple
+
+
+def pad_to_multiple(maps: Tensor, multiple: int) -> Tensor:
+    """Pad maps (B,C,H,W) with zeros so that both sides are multiples of a number.
+
+    The zeros lie on both sides; an odd pixel goes to the bottom or right. Maps that fit are returned as they are.
+    """
+    height, width = maps.shape[-2:]
+    extra_h, extra_w = padded_length(height, multiple) - height, padded_length(width, multiple) - width
+    if not extra_h and not extra_w:
+        return maps
+    top, left = extra_h // 2, extra_w // 2
+    return F.pad(maps, (left, extra_w - left, top, extra_h - top))
+
+
+def without_padding(maps: Tensor, size: Size) -> Tensor:
+    """Undo :func:`pad_to_multiple`: return the view (...,H,W) of padded maps, where (H, W) was their size."""
+    top, left = (maps.shape[-2] - size[0]) // 2, (maps.shape[-1] - size[1]) // 2
+    return maps[..., top : top + size[0], left : left + size[1]]

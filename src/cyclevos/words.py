@@ -19,6 +19,15 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def first_line(error: BaseException) -> str:
+    r"""Return the first line of an error's text; its type if it has no text.
+
+    >>> first_line(ValueError("no such file\nat line 3")), first_line(KeyError())
+    ('no such file', 'KeyError')
+    """
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def objects_text(object_ids: Sequence[int], names: Mapping[int, str] | None = None) -> str:
     """Return object ids as text, with the names of those that have one.
 

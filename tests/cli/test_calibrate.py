@@ -14,7 +14,8 @@ from cli_inputs import save_frames, save_mask
 
 from cyclevos.analysis import calibration
 from cyclevos.network.calibration import calibration_metadata
-from cyclevos.network.stm.checkpoints import checksum, save_weights
+from cyclevos.network.fingerprint import checksum
+from cyclevos.network.stm.checkpoints import save_weights
 from cyclevos.network.weights import load_network
 
 

@@ -23,7 +23,7 @@ from cyclevos.files.locks import sole_writer
 from cyclevos.jobs import clips
 from cyclevos.jobs.manifest import MANIFEST, clip_records, read_manifest
 from cyclevos.media.reliability_files import read_reliability
-from cyclevos.network.stm.checkpoints import checksum
+from cyclevos.network.fingerprint import checksum
 from cyclevos.pictures.mask_files import read_mask
 from cyclevos.pictures.palette import DAVIS_PALETTE
 from cyclevos.propagation.together import LockStep

@@ -11,6 +11,7 @@ import torch
 from file_server import serving
 
 from cyclevos.errors import ConfigError, WeightsError
+from cyclevos.network.fingerprint import checksum
 from cyclevos.network.registry import Download, find
 from cyclevos.network.settings import NetworkSettings
 from cyclevos.network.stm import checkpoints
@@ -48,7 +49,7 @@ def test_a_weights_file_is_found_from_another_folder(file, name, tmp_path, monke
     absolute = settings.with_absolute_weights()
     assert absolute.weights == f"{name}{tmp_path / file}"
     identity = settings.weights_identity
-    assert checkpoints.checksum(tmp_path / file) in identity
+    assert checksum(tmp_path / file) in identity
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert settings.weights_file is None

@@ -18,7 +18,7 @@ from cyclevos.jobs.clip_attempt import COMMAND_ERRORS
 from cyclevos.jobs.clip_record import Clip, Record, failed_record
 from cyclevos.jobs.clips import ClipRunner
 from cyclevos.jobs.segment_job import SegmentJob
-from cyclevos.words import counted
+from cyclevos.words import counted, first_line
 
 try:
     import ray
@@ -139,10 +139,10 @@ class RayWorkers:
             try:
                 record, alive = _record(ray.get(answer)), True
             except RayError as error:
-                logger.warning("a worker of the cluster failed: %s", _first_line(error))
+                logger.warning("a worker of the cluster failed: %s", first_line(error))
                 record, alive = {}, False
                 if clip is not None:
-                    record = failed_record(clip, f"its worker died: {_first_line(error)}")
+                    record = failed_record(clip, f"its worker died: {first_line(error)}")
                     pending[actor.run_record.remote()] = (actor, None)  # answers once Ray has restarted it
             if alive and waiting:
                 following = waiting.popleft()
@@ -170,7 +170,7 @@ def _connect(address: str) -> None:
             ray.init(address=address, **_QUIET)
     except (OSError, ValueError, RuntimeError) as error:
         raise ConfigError(
-            f"--cluster {address}: no Ray cluster answers there ({_first_line(error)}). Expected auto, local, "
+            f"--cluster {address}: no Ray cluster answers there ({first_line(error)}). Expected auto, local, "
             "HOST:PORT or ray://HOST:PORT.",
             "Run `ray status` on that machine to see whether a cluster is running.",
         ) from error
@@ -188,7 +188,3 @@ def _record(answer: Record | Exception) -> Record:
     if isinstance(answer, Exception):
         raise answer
     return answer
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]

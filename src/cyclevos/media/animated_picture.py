@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -69,11 +69,6 @@ class AnimatedPicture(FrameSource):
     def size(self) -> tuple[int, int]:
         """(height, width) of the first frame, upright."""
         return self._size
-
-    @property
-    def frame_names(self) -> Sequence[str] | None:
-        """None: frames are named by their index."""
-        return None
 
     @property
     def len_hint(self) -> int:

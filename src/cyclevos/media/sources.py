@@ -30,9 +30,9 @@ class FrameSource(ABC):
         """(height, width) in pixels as displayed, that is, after rotation."""
 
     @property
-    @abstractmethod
     def frame_names(self) -> Sequence[str] | None:
-        """Names of all frames in order; None for a video, whose frames are named by their index."""
+        """Names of all frames in order; None where frames are named by their index, as in a video."""
+        return None
 
     @property
     @abstractmethod

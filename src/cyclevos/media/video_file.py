@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import chain
@@ -90,11 +90,6 @@ class VideoFile(FrameSource):
     def size(self) -> tuple[int, int]:
         """(height, width) of the first frame, upright."""
         return self._size
-
-    @property
-    def frame_names(self) -> Sequence[str] | None:
-        """None: frames are named by their index."""
-        return None
 
     @property
     def len_hint(self) -> int | None:

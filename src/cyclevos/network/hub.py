@@ -13,6 +13,7 @@ from typing import Any
 from cyclevos.errors import OutputError, WeightsError
 from cyclevos.network.download_bar import megabytes
 from cyclevos.network.registry import Hub
+from cyclevos.words import first_line
 
 logger = logging.getLogger(__name__)
 
@@ -149,10 +150,9 @@ def _translated(source: Hub, label: str, about: int | None, error: Exception) ->
             f"The weights {label!r} are not on this machine, and {page(source)} answers {status}.",
             f"Try again later. {by_hand}".strip(),
         )
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
     return WeightsError(
         f"The weights {label!r}{f' ({megabytes(about)})' if about else ''} are not on this machine, and {page(source)} "
-        f"cannot be reached ({reason}).",
+        f"cannot be reached ({first_line(error)}).",
         f"Connect to the internet and try again. {by_hand}".strip(),
     )
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,6 +17,7 @@ from torch import Tensor
 
 from cyclevos.errors import OutputError, WeightsError
 from cyclevos.files.atomic import replacing, temporary_path
+from cyclevos.words import first_line
 
 
 def write_safetensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
@@ -50,6 +53,63 @@ def write_safetensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str
             shutil.rmtree(staging, ignore_errors=True)
 
 
+@contextmanager
+def open_safetensors(path: Path) -> Iterator[Any]:
+    """Open a safetensors file, from which metadata and tensors are read one by one.
+
+    Raises:
+        WeightsError: the file is not safetensors.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f"{path} is not a safetensors file ({error}).", "Download it again or name another file."
+        ) from error
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read all tensors of a safetensors file, and the texts of its header.
+
+    Raises:
+        WeightsError: the file is not safetensors.
+    """
+    with open_safetensors(path) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        return tensors, dict(file.metadata() or {})
+
+
+def fill(state: Mapping[str, Tensor], tensors: Mapping[str, Tensor], mismatch: str) -> None:
+    """Copy tensors into a network's state; each must be used and fit.
+
+    Args:
+        state: of the network, from its ``state_dict``.
+        tensors: by the same names; BatchNorm counters may be absent.
+        mismatch: what does not match what, the beginning of the error.
+
+    Raises:
+        WeightsError: tensors are missing, left over or misshapen; all are listed by name.
+    """
+    missing = [name for name in state if name not in tensors and not name.endswith("num_batches_tracked")]
+    extra = [name for name in tensors if name not in state]
+    misshapen = [
+        f"{name}: {tuple(tensor.shape)} where {tuple(state[name].shape)} is needed"
+        for name, tensor in tensors.items()
+        if name in state and tensor.shape != state[name].shape
+    ]
+    problems = [
+        f"{label} ({len(names)}): {', '.join(names)}"
+        for label, names in (("missing", missing), ("not used", extra), ("misshapen", misshapen))
+        if names
+    ]
+    if problems:
+        raise WeightsError(f"{mismatch}: {'; '.join(problems)}.", "Name the network that the weights were made for.")
+    with torch.no_grad():
+        for name, value in tensors.items():
+            state[name].copy_(value)
+
+
 def read_pickle(path: Path, device: str = "cpu") -> dict[str, Tensor]:
     """Read a ``.pth`` or ``.pth.tar`` file without running code from it.
 
@@ -67,10 +127,9 @@ def read_pickle(path: Path, device: str = "cpu") -> dict[str, Tensor]:
             warnings.simplefilter("ignore")  # about old pickle formats; it is enough that the file loads
             content = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # torch's restricted unpickler raises almost any exception on broken files
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
             f"{path} is not a weights file, or it holds objects other than tensors, which are never loaded "
-            f"because they could run code ({reason}).",
+            f"because they could run code ({first_line(error)}).",
             "Give a file of tensors: safetensors, or a plain state dict.",
         ) from error
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
@@ -101,11 +160,6 @@ def _headers_at(path: Path, size: int, changed: int) -> Mapping[str, Tensor]:
 
 
 def _safetensors_headers(path: Path) -> dict[str, Tensor]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(
-            f"{path} is not a safetensors file ({error}).", "Download it again or name another file."
-        ) from error
+    with open_safetensors(path) as file:
+        shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (no mapping)
     return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}

@@ -18,6 +18,7 @@ from cyclevos.network.fingerprint import fingerprint
 from cyclevos.network.locating import Located, calibration_file, fetch, locate
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.network.registry import Packaged
+from cyclevos.words import first_line
 
 logger = logging.getLogger(__name__)
 
@@ -104,8 +105,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
             raise ValueError("tensors on meta hold no values")
         torch.zeros(1, device=place)
     except Exception as error:  # the kind of exception differs between devices
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"Device {str(device)!r} cannot be used here ({reason}).", _DEVICES) from error
+        raise ConfigError(f"Device {str(device)!r} cannot be used here ({first_line(error)}).", _DEVICES) from error
     return place
 
 

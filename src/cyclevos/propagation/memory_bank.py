@@ -54,8 +54,9 @@ class MemoryBank:
             objects: number of objects known now.
             given: the slots, from 0, of the objects whose masks are the user's.
         """
-        place = self._place(frame)
-        self._memory.write(place, memory, again=frame in self.frames)
+        again = frame in self.frames
+        place = self.frames.index(frame) if again else self._place()
+        self._memory.write(place, memory, again=again)
         self._slots[place : place + 1] = [Slot(frame, kind, self._written, objects, tuple(sorted(given)))]
         self._written += 1
 
@@ -87,10 +88,8 @@ class MemoryBank:
         self._written = 1 + max((slot.serial for slot in self._slots), default=-1)
         self._memory.restore(snapshot, self._slots, device)
 
-    def _place(self, frame: int) -> int:
-        for i, slot in enumerate(self._slots):
-            if slot.frame == frame:
-                return i
+    def _place(self) -> int:
+        """Return where a frame goes that is not held."""
         for i, slot in enumerate(self._slots):
             if slot.kind is Kind.PREVIOUS:
                 return i

@@ -182,16 +182,16 @@ class Propagator:
     def segment(self, frame: NetworkFrame) -> Outcome:
         """Predict and correct an encoded frame's masks and encode them for memory, without changing state."""
         said = self._predict(frame)
-        predicted = None if said is None else said.logits.softmax(dim=1)[0]
+        predicted = None  # in annotated frames, the annotation is put over what was said
         if frame.annotation is not None:
             masks = annotated_masks(self.network, frame, said, self.objects)
-        elif said is None or predicted is None:
+        elif said is None:
             masks = blank_masks(frame)
         else:
+            predicted = said.logits.softmax(dim=1)[0]
             masks = self._corrected_masks(frame, said, predicted)
         kind = None if masks.remembered is None else self._schedule.kind(annotated=frame.annotation is not None)
-        observed = predicted is not None and frame.annotation is None
-        checked = observed and self.reliability.due(self._schedule.steps)
+        checked = predicted is not None and self.reliability.due(self._schedule.steps)
         memory = masks.memory
         if memory is None and masks.remembered is not None and (kind is not None or checked):
             memory = self._encode(frame, masks, said)
@@ -199,7 +199,7 @@ class Propagator:
         if masks.inside is not None:
             state = self.network.carry(said, masks.inside[None], None if kind is None else memory)
         observation = None
-        if observed and predicted is not None:
+        if predicted is not None:
             # Of the mask before the correction: even a harmless correction makes probabilities less certain.
             references = self._references.reached()
             asked = memory if checked else None

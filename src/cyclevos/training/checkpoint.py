@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from cyclevos.errors import TrainingError
 from cyclevos.files.atomic import output_errors, sync_file, sync_folder
+from cyclevos.words import first_line
 
 logger = logging.getLogger(__name__)
 
@@ -197,9 +198,9 @@ def _parse_progress(file: Path) -> tuple[RunProgress, list[str]]:
 def _damaged(file: Path, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return f"{file} is missing."
-    return f"{file} is damaged ({first_line(error)})."
+    return f"{file} is damaged ({reason(error)})."
 
 
-def first_line(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """Return the first line of an error's text without its full stop; its type if it has no text."""
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    return first_line(error).rstrip(".")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cyclevos.errors import OutputError
 from cyclevos.files.atomic import replacing
-from cyclevos.training.checkpoint import first_line
+from cyclevos.training.checkpoint import reason
 from cyclevos.training.schema import TrainingConfig
 
 CONFIG = "config.json"
@@ -31,13 +31,13 @@ def check_claim(output: Path, config: TrainingConfig) -> None:
         raise OutputError(f"{output} cannot hold a training run ({error}).", "Choose another --output.") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise OutputError(
-            f"{file} is damaged: it is not whole JSON ({first_line(error)}).",
+            f"{file} is damaged: it is not whole JSON ({reason(error)}).",
             f"To keep the run, restore {file} from a backup, or delete this file only and repeat the command with the "
             "configuration that the run began with. For a new run, choose another --output.",
         ) from error
     except ValueError as error:
         raise OutputError(
-            f"{file} is not the configuration of a run ({first_line(error)}).", "Choose another --output."
+            f"{file} is not the configuration of a run ({reason(error)}).", "Choose another --output."
         ) from error
     # Compared as they are written, which distinguishes a value set to its default from one that is not set.
     was, wanted = found.model_dump(), config.model_dump()

@@ -19,7 +19,7 @@ from cyclevos.files.atomic import remove_leftovers
 from cyclevos.files.records import append_record, keep_records
 from cyclevos.network.stm.checkpoints import holds_weights, save_weights
 from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
-from cyclevos.training.checkpoint import CheckpointFolder, RunProgress, first_line
+from cyclevos.training.checkpoint import CheckpointFolder, RunProgress, reason
 from cyclevos.training.claim import check_claim, claim
 from cyclevos.training.objective import PARTS, CyclicObjective
 from cyclevos.training.processes import PATIENCE, together
@@ -210,7 +210,7 @@ class Trainer:
         except torch.cuda.OutOfMemoryError:
             raise
         except Exception as error:  # Accelerate and torch raise almost any exception on files that do not fit
-            raise self.checkpoint.unusable(f"{folder} cannot be loaded ({first_line(error)}).") from error
+            raise self.checkpoint.unusable(f"{folder} cannot be loaded ({reason(error)}).") from error
 
     def _tidy(self) -> None:
         """Bring the other files of the folder to the step that the run continues from."""

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from cyclevos.network.cutie.features import CutieFrame, inside, pad
+from cyclevos.geometry import pad_to_multiple, without_padding
+from cyclevos.network.cutie.features import CutieFrame
 from cyclevos.network.cutie.memory import CutieMemory, updating_distances
 from cyclevos.network.protocol import Slot
 from cyclevos.network.traits import Kind, MemoryPolicy
@@ -127,6 +128,6 @@ def test_padding_is_the_librarys(size):
     library = pytest.importorskip("cutie.utils.tensor_utils", reason="the extra cutie is not installed")
 
     maps = torch.rand(2, *size)
-    padded = pad(maps, size)
+    padded = pad_to_multiple(maps, 16)
     assert torch.equal(padded, library.pad_divide_by(maps, 16)[0])
-    assert torch.equal(inside(padded, size), maps)
+    assert torch.equal(without_padding(padded, size), maps)

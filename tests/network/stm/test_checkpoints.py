@@ -18,10 +18,11 @@ import cyclevos
 from cyclevos import Correction
 from cyclevos.errors import ConfigError, OutputError, WeightsError
 from cyclevos.files.atomic import remove_leftovers
-from cyclevos.network.stm.checkpoints import convert_released, load_state, save_weights, write_safetensors
+from cyclevos.network.stm.checkpoints import convert_released, load_state, save_weights
 from cyclevos.network.stm.family import network_from_file
 from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
 from cyclevos.network.stm.spec import SPECS
+from cyclevos.network.tensor_files import write_safetensors
 from cyclevos.network.weights import resolve_device, resolve_dtype
 
 RELEASED = {

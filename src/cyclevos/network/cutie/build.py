@@ -9,11 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cyclevos.errors import WeightsError
 from cyclevos.files.atomic import replacing
 from cyclevos.network.cutie.library import CutieSize, untrained_cutie
 from cyclevos.network.cutie.network import CutieNetwork
-from cyclevos.network.stm.checkpoints import read_pickle, read_safetensors
+from cyclevos.network.tensor_files import fill, read_pickle, read_safetensors
 
 _TRUNK_CHANNELS: dict[int, CutieSize] = {1024: "base", 256: "small"}  # at stride 16, where the two sizes differ
 _TRUNK_PROJECTION = "pix_feat_proj.weight"
@@ -46,33 +45,8 @@ def load_cutie(path: Path, size: CutieSize) -> CutieNetwork:
     """
     tensors = read_safetensors(path)[0] if path.suffix == ".safetensors" else read_pickle(path)
     network = build_cutie(size)
-    expected: dict[str, Tensor] = network.cutie.state_dict()
-    problems = _mismatches(tensors, expected)
-    if problems:
-        raise WeightsError(
-            f"{path} does not match cutie-{size}: {'; '.join(problems)}.",
-            "Name the network that the weights were made for.",
-        )
-    with torch.no_grad():
-        for name, value in tensors.items():
-            expected[name].copy_(value)
+    fill(network.cutie.state_dict(), tensors, f"{path} does not match cutie-{size}")
     return network
-
-
-def _mismatches(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:
-    """Return which tensors are missing, left over or misshapen; BatchNorm counters may be absent."""
-    missing = [name for name in expected if name not in tensors and not name.endswith("num_batches_tracked")]
-    extra = [name for name in tensors if name not in expected]
-    misshapen = [
-        f"{name}: {tuple(tensor.shape)} where {tuple(expected[name].shape)} is needed"
-        for name, tensor in tensors.items()
-        if name in expected and tensor.shape != expected[name].shape
-    ]
-    return [
-        f"{label} ({len(names)}): {', '.join(names)}"
-        for label, names in (("missing", missing), ("not used", extra), ("misshapen", misshapen))
-        if names
-    ]
 
 
 def save_cutie(network: CutieNetwork, path: Path) -> None:

@@ -1,18 +1,15 @@
-"""What Cutie makes of frames: query features, mask-independent memory features, the memory of a frame, and padding."""
+"""What Cutie makes of frames: query features, mask-independent memory features, the and the memory of a frame."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from torch import Tensor
-from torch.nn import functional as F
 
 from cyclevos.geometry import Size
 
 # Shapes: B frames, K object slots, O objects of a frame, Ck Cv key and value channels, C channels, Q object queries,
 # H W pixels, H' W' after padding, h w = H'/16 W'/16 cells, N memory cells.
-
-STRIDE = 16
 
 
 class CutieFeatures(NamedTuple):
@@ -124,28 +121,3 @@ class CutieReading(NamedTuple):
     buckets: tuple[Bucket, ...]
     summary: Tensor
     updates: bool = False
-
-
-def padding(size: Size) -> tuple[int, int, int, int]:
-    """Return the pixels to add left, right, above and below, so that both sides are multiples of 16.
-
-    An odd pixel goes to the right or below.
-
-    Example:
-        >>> padding((32, 17))
-        (7, 8, 0, 0)
-    """
-    vertical, horizontal = (-length % STRIDE for length in size)
-    left, top = horizontal // 2, vertical // 2
-    return left, horizontal - left, top, vertical - top
-
-
-def pad(maps: Tensor, size: Size) -> Tensor:
-    """Pad maps (...,H,W) of a size with zeros to multiples of 16."""
-    return F.pad(maps, padding(size))
-
-
-def inside(maps: Tensor, size: Size) -> Tensor:
-    """Return the view of padded maps (...,H',W') that is not padding, (...,H,W)."""
-    left, _, top, _ = padding(size)
-    return maps[..., top : top + size[0], left : left + size[1]]

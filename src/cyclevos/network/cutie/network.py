@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cyclevos.geometry import pad_to_multiple, without_padding
 from cyclevos.masks import soft_aggregation
 from cyclevos.network.cutie.features import (
     Bucket,
@@ -17,8 +18,6 @@ from cyclevos.network.cutie.features import (
     CutieFrame,
     CutieInput,
     CutieReading,
-    inside,
-    pad,
 )
 from cyclevos.network.cutie.library import exact_tensors, join_precisions, keep_exact, silence
 from cyclevos.network.cutie.memory import CutieMemory
@@ -30,6 +29,8 @@ from cyclevos.network.traits import MemoryPolicy, NetworkTraits
 # H W pixels, H' W' after padding, h w = H'/16 W'/16 cells, N memory cells. Frames with masks come one at a time (B=1).
 
 TRAITS = NetworkTraits("cutie", 480, MemoryPolicy(every=5, max_frames=5, previous=False, since_last=True))
+
+STRIDE = 16  # pixels of a cell; frames are padded to multiples of it
 
 _BEST_CELLS = 30  # memory cells that a query cell reads
 
@@ -67,7 +68,8 @@ class CutieNetwork(nn.Module, MemoryNetwork):
         """Encode RGB frames (B,3,H,W) in [0, 1]."""
         silence()
         size = int(frames.shape[-2]), int(frames.shape[-1])
-        (f16, f8, f4), pixels = self.cutie.encode_image(pad(frames, size))  # padded with black, then normalised
+        padded = pad_to_multiple(frames, STRIDE)  # with black, and normalised only then
+        (f16, f8, f4), pixels = self.cutie.encode_image(padded)
         matching = self.cutie.transform_key(f16)
         key, shrinkage, selection = (each.to(_wide(each)) for each in matching)
         return CutieFeatures(f16, f8, f4, pixels, key, shrinkage, selection, size)
@@ -75,7 +77,7 @@ class CutieNetwork(nn.Module, MemoryNetwork):
     def prepare_memory(self, frames: Tensor, query: CutieFeatures | None = None) -> CutieInput:
         """Return what is the same for all masks of frames (B,3,H,W)."""
         query = self.encode_query(frames) if query is None else query
-        images = (pad(frames, query.size) - self.cutie.pixel_mean) / self.cutie.pixel_std
+        images = (pad_to_multiple(frames, STRIDE) - self.cutie.pixel_mean) / self.cutie.pixel_std
         return CutieInput(images, query.pixels, query.key, query.shrinkage, query.size)
 
     def encode_memory(
@@ -132,7 +134,7 @@ class CutieNetwork(nn.Module, MemoryNetwork):
             carried = {_SENSORY: sensory}
             if query.size != (height, width):
                 carried[_BORDER] = logits[0].softmax(dim=0)[1:]
-        return Segmentation(_in_slots(inside(logits, query.size), present), carried)
+        return Segmentation(_in_slots(without_padding(logits, query.size), present), carried)
 
     def new_memory(self, policy: MemoryPolicy) -> CutieMemory:
         """Return an empty memory for a video that is segmented with this policy."""
@@ -224,7 +226,7 @@ def _padded(probabilities: Tensor, size: tuple[int, int], said: Segmentation | N
     see :meth:`CutieNetwork.settle`.
     """
     foreground = probabilities[:, 1:]
-    padded = pad(foreground, size)
+    padded = pad_to_multiple(foreground, STRIDE)
     if said is None or said.state is None or _BORDER not in said.state:
         return padded
     border = said.state[_BORDER]
@@ -232,7 +234,7 @@ def _padded(probabilities: Tensor, size: tuple[int, int], said: Segmentation | N
     if new:
         border = _settled(torch.cat([border, border.new_zeros(new, *border.shape[1:])]))[1:]
     framed = border[None].clone()
-    inside(framed, size).copy_(foreground)
+    without_padding(framed, size).copy_(foreground)
     return framed
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,14 +13,11 @@ import torch
 
 from cyclevos.errors import MissingExtraError, WeightsError
 from cyclevos.files.atomic import output_errors, replacing
+from cyclevos.network.sam2.configuration import CONFIG_FILE, DEFAULT_SIDE, IMAGE_MODELS, WEIGHTS_FILE, read_config
 from cyclevos.network.sam2.network import FAMILY, POLICY, Sam2Network, one_side
 from cyclevos.network.sam2.variants import VARIANTS, Variant
 from cyclevos.network.traits import NetworkTraits
-
-CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
-
-_IMAGE_MODELS = {"sam2": "sam2_video", "edgetam": "edgetam_video"}
-_DEFAULT_SIDE = 1024  # of configurations that do not state it
+from cyclevos.words import first_line
 
 
 def build_sam2(config: Any) -> Sam2Network:
@@ -56,7 +52,7 @@ def load_sam2(folder: Path) -> Sam2Network:
         WeightsError: the folder holds no such network, or tensors are missing, left over or of another shape.
         MissingExtraError: transformers is not installed.
     """
-    variant = _variant(_read_config(folder).get("model_type"), str(folder / CONFIG_FILE))
+    variant = _variant(read_config(folder).get("model_type"), str(folder / CONFIG_FILE))
     with _quiet() as transformers:
         try:
             model, report = getattr(transformers, variant.classes[1]).from_pretrained(
@@ -69,7 +65,7 @@ def load_sam2(folder: Path) -> Sam2Network:
             )
         except Exception as error:  # whatever a damaged file makes the libraries raise
             raise WeightsError(
-                f"{folder} cannot be loaded: {_first_line(error)}",
+                f"{folder} cannot be loaded: {first_line(error)}",
                 f"Expected {CONFIG_FILE} and {WEIGHTS_FILE}; download the folder again.",
             ) from error
     _refuse_differences(folder, report)
@@ -104,9 +100,9 @@ def traits_of(folder: Path) -> NetworkTraits:
     Raises:
         WeightsError: the folder holds no network of the family.
     """
-    config = _read_config(folder)
+    config = read_config(folder)
     _variant(config.get("model_type"), str(folder / CONFIG_FILE))
-    return NetworkTraits(FAMILY, one_side(config.get("image_size") or _DEFAULT_SIDE), POLICY)
+    return NetworkTraits(FAMILY, one_side(config.get("image_size") or DEFAULT_SIDE), POLICY)
 
 
 def _finished(model: Any) -> Sam2Network:
@@ -120,24 +116,11 @@ def _variant(model_type: Any, place: str) -> Variant:
         return VARIANTS[model_type]
     names = " or ".join(repr(name) for name in VARIANTS)
     problem = f"{place} is of a model of type {model_type!r}. Expected {names}."
-    if model_type in _IMAGE_MODELS:
-        remedy = f"This is the model for single images; use the one for videos ({_IMAGE_MODELS[model_type]})."
+    if model_type in IMAGE_MODELS:
+        remedy = f"This is the model for single images; use the one for videos ({IMAGE_MODELS[model_type]})."
     else:
         remedy = "Give a folder of SAM 2, SAM 2.1 or EdgeTAM in the format of transformers."
     raise WeightsError(problem, remedy)
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    try:
-        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise WeightsError(
-            f"{folder / CONFIG_FILE} cannot be read: {_first_line(error)}",
-            f"Give a folder that holds {CONFIG_FILE} and {WEIGHTS_FILE}.",
-        ) from error
-    if not isinstance(config, dict):
-        raise WeightsError(f"{folder / CONFIG_FILE} holds no configuration.", "Download the folder again.")
-    return config
 
 
 def _refuse_differences(folder: Path, report: dict[str, Any]) -> None:
@@ -155,10 +138,6 @@ def _refuse_differences(folder: Path, report: dict[str, Any]) -> None:
 
 def _shapes(name: str, found: Any, expected: Any) -> str:
     return f"{name} {tuple(found)}, expected {tuple(expected)}"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 @contextmanager

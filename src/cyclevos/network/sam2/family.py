@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cyclevos.errors import WeightsError
 from cyclevos.network.registry import Family, Figure, Hub, NamedWeights
+from cyclevos.network.sam2.configuration import DEFAULT_SIDE, IMAGE_MODELS, read_config
 
 if TYPE_CHECKING:
     from cyclevos.network.protocol import MemoryNetwork
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 _SAM2_README = "README of facebookresearch/sam2"
 _EDGETAM_README = "README of facebookresearch/EdgeTAM"
-_MODEL_TYPES = ("sam2_video", "edgetam_video", "sam2", "edgetam")
-_SIDE = 1024  # pixels, of all published weights
+_MODEL_TYPES = {*IMAGE_MODELS, *IMAGE_MODELS.values()}  # those for single images are refused by name when loaded
 
 
 def _sam2(
@@ -74,7 +73,10 @@ class Sam2Family(Family):
 
     def recognises(self, path: Path) -> bool:
         """Return whether a folder's configuration is of these networks; the tensors need not be there yet."""
-        return path.is_dir() and _model_type(path) in _MODEL_TYPES
+        try:
+            return path.is_dir() and read_config(path).get("model_type") in _MODEL_TYPES
+        except WeightsError:
+            return False
 
     def load(self, path: Path, name: str | None) -> MemoryNetwork:
         """Load a network from a folder; its configuration shows which one it is."""
@@ -90,15 +92,7 @@ class Sam2Family(Family):
         from cyclevos.network.sam2.network import POLICY
         from cyclevos.network.traits import NetworkTraits
 
-        return NetworkTraits(self.name, _SIDE, POLICY) if path is None else traits_of(path)
+        return NetworkTraits(self.name, DEFAULT_SIDE, POLICY) if path is None else traits_of(path)
 
 
 FAMILY = Sam2Family()
-
-
-def _model_type(folder: Path) -> str | None:
-    try:
-        configuration = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return configuration.get("model_type") if isinstance(configuration, dict) else None

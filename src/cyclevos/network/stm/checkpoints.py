@@ -9,15 +9,12 @@ from pathlib import Path
 
 import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from cyclevos.errors import WeightsError
-from cyclevos.network.fingerprint import checksum as checksum
 from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
 from cyclevos.network.stm.spec import NetworkSpec
-from cyclevos.network.tensor_files import read_pickle as read_pickle
-from cyclevos.network.tensor_files import write_safetensors as write_safetensors
+from cyclevos.network.tensor_files import fill, open_safetensors, read_safetensors, write_safetensors
 
 _SPEC_KEY = "cyclevos.spec"
 
@@ -43,7 +40,7 @@ def save_weights(network: SpaceTimeMemoryNetwork, path: Path, *, half: bool = Fa
 def holds_weights(path: Path, network: SpaceTimeMemoryNetwork) -> bool:
     """Return whether a file is what :func:`save_weights` writes for a network; False if it is missing or damaged."""
     try:
-        tensors, spec = read_safetensors(path)
+        tensors, spec = read_weights(path)
     except WeightsError:
         return False
     state = {name: t for name, t in network.state_dict().items() if not name.endswith("num_batches_tracked")}
@@ -51,20 +48,13 @@ def holds_weights(path: Path, network: SpaceTimeMemoryNetwork) -> bool:
     return same and all(torch.equal(tensors[name], tensor.cpu()) for name, tensor in state.items())
 
 
-def read_safetensors(path: Path) -> tuple[dict[str, Tensor], NetworkSpec | None]:
+def read_weights(path: Path) -> tuple[dict[str, Tensor], NetworkSpec | None]:
     """Read tensors and the specification; None if the file holds none.
 
     Raises:
         WeightsError: the file is not safetensors or its specification is broken.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(
-            f"{path} is not a safetensors file ({error}).", "Download it again or name another file."
-        ) from error
+    tensors, metadata = read_safetensors(path)
     return tensors, _spec(metadata, path)
 
 
@@ -74,13 +64,9 @@ def read_spec(path: Path) -> NetworkSpec | None:
     Raises:
         WeightsError: the file is not safetensors or its specification is broken.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            return _spec(file.metadata() or {}, path)
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(
-            f"{path} is not a safetensors file ({error}).", "Download it again or name another file."
-        ) from error
+    with open_safetensors(path) as file:
+        metadata = dict(file.metadata() or {})
+    return _spec(metadata, path)
 
 
 def _spec(metadata: dict[str, str], path: Path) -> NetworkSpec | None:
@@ -174,25 +160,5 @@ def load_state(network: SpaceTimeMemoryNetwork, tensors: Mapping[str, Tensor], o
     Raises:
         WeightsError: tensors are missing, left over or misshapen; all are listed by name.
     """
-    expected = network.state_dict()
-    missing = [n for n in expected if n not in tensors and not n.endswith("num_batches_tracked")]
-    extra = [n for n in tensors if n not in expected]
-    misshapen = [
-        f"{n}: {tuple(t.shape)} where {tuple(expected[n].shape)} is needed"
-        for n, t in tensors.items()
-        if n in expected and t.shape != expected[n].shape
-    ]
-    problems = [
-        f"{label} ({len(names)}): {', '.join(names)}"
-        for label, names in (("missing", missing), ("not used", extra), ("misshapen", misshapen))
-        if names
-    ]
-    if problems:
-        raise WeightsError(
-            f"{origin} does not match the network (trunk {network.spec.trunk}, second mask channel "
-            f"{network.spec.second_mask!r}): {'; '.join(problems)}.",
-            "Name the network that the weights were made for.",
-        )
-    with torch.no_grad():
-        for name, value in tensors.items():
-            expected[name].copy_(value)
+    network_text = f"trunk {network.spec.trunk}, second mask channel {network.spec.second_mask!r}"
+    fill(network.state_dict(), tensors, f"{origin} does not match the network ({network_text})")

@@ -147,15 +147,15 @@ def network_from_file(path: Path, spec: NetworkSpec | None) -> SpaceTimeMemoryNe
         convert_released,
         is_released,
         load_state,
-        read_pickle,
-        read_safetensors,
+        read_weights,
     )
     from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
     from cyclevos.network.stm.spec import SPECS
+    from cyclevos.network.tensor_files import read_pickle
 
     stored: NetworkSpec | None = None
     if path.suffix == ".safetensors":
-        tensors, stored = read_safetensors(path)
+        tensors, stored = read_weights(path)
     else:
         tensors = read_pickle(path)
     if is_released(tensors):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cyclevos.geometry import pad_to_multiple, padded_length, without_padding
 from cyclevos.masks import soft_aggregation
 from cyclevos.network.object_chunks import ObjectChunks
 from cyclevos.network.protocol import MemoryNetwork, Segmentation, State
@@ -82,7 +83,7 @@ class SpaceTimeMemoryNetwork(nn.Module, MemoryNetwork):
         Returns:
             Their features, of the network's dtype.
         """
-        images = self._normalise(_pad(frames, self.spec.pad_multiple))
+        images = self._normalise(pad_to_multiple(frames, self.spec.pad_multiple))
         f4, f8, f16 = self.query_encoder(images)
         prepared = self.decoder.prepare(self.query_value(f16), f8, f4)
         shallow = f4 if self.spec.shared_encoder else None
@@ -101,7 +102,9 @@ class SpaceTimeMemoryNetwork(nn.Module, MemoryNetwork):
         if self.spec.shared_encoder:
             query = self.encode_query(frames) if query is None else query
             return MemoryInput(cast(Tensor, query.shallow), query.key)
-        return MemoryInput(self.memory_encoder.prepare(self._normalise(_pad(frames, self.spec.pad_multiple))))
+        return MemoryInput(
+            self.memory_encoder.prepare(self._normalise(pad_to_multiple(frames, self.spec.pad_multiple)))
+        )
 
     def encode_memory(
         self,
@@ -132,7 +135,7 @@ class SpaceTimeMemoryNetwork(nn.Module, MemoryNetwork):
             second = (_of_owners(foreground.sum(dim=1, keepdim=True), owner) - own).clamp(0, 1)
         else:
             second = (1 - own).clamp(0, 1)  # outside of [0, 1] only during corrections, as in the release
-        masks = _pad(torch.cat([own, second], dim=1), self.spec.pad_multiple).to(prepared.images.dtype)
+        masks = pad_to_multiple(torch.cat([own, second], dim=1), self.spec.pad_multiple).to(prepared.images.dtype)
         images = _of_owners(prepared.images, owner)
 
         def encode(rows: slice) -> tuple[Tensor, ...]:
@@ -170,7 +173,7 @@ class SpaceTimeMemoryNetwork(nn.Module, MemoryNetwork):
         """
         memory_key, memory_value, known = memory
         owner = present.nonzero()[:, 0]
-        height, width = (_padded_length(n, self.spec.pad_multiple) for n in query.size)
+        height, width = (padded_length(n, self.spec.pad_multiple) for n in query.size)
         sigma = self.spec.read_sigma
         kernel = None if sigma is None else ReadKernel(sigma, _size(query.key))
         read_at_once = None
@@ -188,7 +191,7 @@ class SpaceTimeMemoryNetwork(nn.Module, MemoryNetwork):
             return (self.decoder(read.unflatten(2, asked.key.shape[-2:]), asked.prepared, (height, width)),)
 
         (difference,) = self.chunks.run(decode, len(owner), height * width, memory_key.device)  # (O,H,W)
-        difference = _crop(difference, query.size)
+        difference = without_padding(difference, query.size)
         foreground = difference.sigmoid()
         if len(owner) == present.numel():
             return Segmentation(soft_aggregation(foreground.unflatten(0, present.shape)))
@@ -238,24 +241,3 @@ def _in_cells(masks: Tensor, cells: tuple[int, int], side: int) -> Tensor:
 
 def _size(images: Tensor) -> tuple[int, int]:
     return int(images.shape[-2]), int(images.shape[-1])
-
-
-def _padded_length(length: int, multiple: int) -> int:
-    return -(-length // multiple) * multiple
-
-
-def _pad(images: Tensor, multiple: int) -> Tensor:
-    """Zero-pad symmetrically; an odd pixel goes to the bottom or right."""
-    height, width = _size(images)
-    extra_h = _padded_length(height, multiple) - height
-    extra_w = _padded_length(width, multiple) - width
-    if not extra_h and not extra_w:
-        return images
-    top, left = extra_h // 2, extra_w // 2
-    return F.pad(images, (left, extra_w - left, top, extra_h - top))
-
-
-def _crop(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Undo :func:`_pad` on (O,H,W)."""
-    top, left = (maps.shape[-2] - size[0]) // 2, (maps.shape[-1] - size[1]) // 2
-    return maps[:, top : top + size[0], left : left + size[1]]
