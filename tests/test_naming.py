@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cyclevos.errors import DatasetError, VideoError
-from cyclevos.naming import FrameNames, by_frame_name, list_frames, list_images, list_masks, natural_key
+from cyclevos.naming import by_frame_name, list_frames, list_images, list_masks, natural_key
 
 NEEDS_FIFO = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 TEXT = st.text(st.sampled_from("aAbB019_-. \u00b2\u0663"), max_size=6)
@@ -76,19 +76,3 @@ def test_two_files_of_one_frame_are_refused_by_name(tmp_path):
         list_images(tmp_path)
     with pytest.raises(DatasetError, match=r"7\.jpg and 7\.png"):
         by_frame_name(list_frames(tmp_path), DatasetError)
-
-
-@pytest.mark.parametrize(
-    ("frames", "name", "index"),
-    [
-        (FrameNames(None, 20), "12", 12),
-        (FrameNames(None, 20), "00012", 12),
-        (FrameNames(None, 20), "20", None),
-        (FrameNames(None), "20", 20),
-        (FrameNames(None), "\u0662", None),
-        (FrameNames(["a", "b"]), "b", 1),
-        (FrameNames(["a", "b"]), "1", None),
-    ],
-)
-def test_the_frame_that_a_mask_belongs_to(frames, name, index):
-    assert frames.index(name) == index

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable
 from pathlib import Path
 
 from cyclevos.errors import CycleVOSError, VideoError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 MASK_SUFFIXES = frozenset({".png"})
+# Endings of pictures that annotation tools name, whether or not they can be read here.
+_PICTURE_SUFFIXES = IMAGE_SUFFIXES | {".gif", ".avif", ".heic", ".jp2", ".jfif", ".exr", ".dng", ".ppm", ".pgm"}
 
 
 def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
@@ -36,6 +36,11 @@ def is_frame_file(path: Path) -> bool:
 def is_mask_file(path: Path) -> bool:
     """Return whether a file is a mask, judged by its name: a PNG that is not hidden."""
     return path.suffix.lower() in MASK_SUFFIXES and not path.name.startswith(".")
+
+
+def is_picture_file(path: Path) -> bool:
+    """Return whether a file is a picture, judged by its name, of whatever kind."""
+    return path.suffix.lower() in _PICTURE_SUFFIXES
 
 
 def list_frames(folder: Path, error: type[CycleVOSError] = VideoError) -> list[Path]:
@@ -62,6 +67,20 @@ def list_frames(folder: Path, error: type[CycleVOSError] = VideoError) -> list[P
 def list_masks(folder: Path) -> list[Path]:
     """Return a folder's mask files in natural order of their frame names; the list may be empty."""
     return in_natural_order(file for file in folder.iterdir() if is_mask_file(file) and file.is_file())
+
+
+def list_files(path: Path, *suffixes: str) -> list[Path]:
+    """Return the file itself, or a folder's files with these endings (small letters, with the dot) in natural order.
+
+    Hidden files are left out.
+    """
+    if not path.is_dir():
+        return [path]
+    return in_natural_order(
+        file
+        for file in path.iterdir()
+        if file.suffix.lower() in suffixes and not file.name.startswith(".") and file.is_file()
+    )
 
 
 def in_natural_order(files: Iterable[Path]) -> list[Path]:
@@ -125,44 +144,6 @@ def list_images(folder: Path) -> list[Path]:
     return list(by_frame_name(files).values())
 
 
-@dataclass(frozen=True)
-class FrameNames:
-    """The names that the masks of a source may have.
-
-    Attributes:
-        names: names of all frames in order; None for a video, whose frames are named by their index.
-        count: number of frames of such a video; None if unknown.
-    """
-
-    names: Sequence[str] | None
-    count: int | None = None
-
-    def index(self, name: str) -> int | None:
-        """Return the index of the frame that a mask name (without its ending) refers to; None if there is no match.
-
-        >>> FrameNames(None, 20).index("12"), FrameNames(None, 20).index("00020"), FrameNames(["a", "b"]).index("b")
-        (12, None, 1)
-        """
-        if self.names is not None:
-            return self._positions.get(name)
-        if not (name.isascii() and name.isdigit()):
-            return None
-        index = int(name)
-        return index if self.count is None or index < self.count else None
-
-    def expected(self) -> str:
-        """Return a sentence that describes the expected names of masks."""
-        if self.names is None:
-            last = f" up to {index_name(self.count - 1)}" if self.count else ""
-            return f"A video's masks are named by frame index, e.g. 00000.png or 12.png{last}."
-        shown = [*self.names[:3], "...", self.names[-1]] if len(self.names) > 4 else self.names
-        return f"The frames are named {', '.join(shown)}."
-
-    @cached_property
-    def _positions(self) -> dict[str, int]:
-        return {name: index for index, name in enumerate(self.names or ())}
-
-
 def index_name(index: int) -> str:
     """Return the name of a frame that has no file of its own.
 
@@ -170,6 +151,17 @@ def index_name(index: int) -> str:
     '00012'
     """
     return f"{index:05d}"
+
+
+def frame_name(file_name: str) -> str:
+    r"""Return the frame's name in a file name that another program wrote: without folders and a picture's ending.
+
+    >>> frame_name("train\\00012.JPG"), frame_name("clip/00012"), frame_name("shot.v2")
+    ('00012', '00012', 'shot.v2')
+    """
+    base = re.split(r"[\\/]", file_name)[-1]
+    stem, dot, ending = base.rpartition(".")
+    return stem if dot and f".{ending.lower()}" in _PICTURE_SUFFIXES else base
 
 
 def size_text(size: tuple[int, int]) -> str:

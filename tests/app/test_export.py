@@ -13,7 +13,7 @@ from PIL import Image
 
 from cyclevos.app.jobs import Job
 from cyclevos.exchange import formats
-from cyclevos.exchange.format import Format
+from cyclevos.exchange.format import Format, ReadOptions
 from cyclevos.exchange.formats import read_track
 from cyclevos.jobs.segment_job import SegmentJob, run_job
 from cyclevos.jobs.settings import OutputSettings
@@ -127,7 +127,7 @@ def test_the_page_offers_what_the_app_can_make_and_each_can_be_exported(client, 
     assert job["status"] == "done", job
     out = Path(job["result"]["folder"])
     for name, length in (("annotations.json", None), ("youtube_vis.json", None), ("mots.txt", 10)):
-        frames = list(read_track(out / name, length=length).frames())
+        frames = list(read_track(out / name, options=ReadOptions(length=length)).frames())
         assert [frame.ids.tolist() for frame in frames] == [square.tolist(), *(9 * [np.zeros_like(square).tolist()])]
     [lost] = job["result"]["lost"]
     assert lost.startswith("MOTS text has no place for the names of the objects: ")

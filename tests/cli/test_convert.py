@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from cli_inputs import HEIGHT, WIDTH, save_mask
 
+from cyclevos.exchange.format import ReadOptions
 from cyclevos.exchange.formats import read_track
 from cyclevos.files.atomic import partial_path
 from cyclevos.pictures.mask_files import read_mask
@@ -56,7 +57,9 @@ def test_segment_starts_from_coco_and_leaves_what_others_read(segment, call, ids
     np.testing.assert_array_equal(read_mask(out / "shot_000.png").ids, ids)
     wanted = [frame.ids.tolist() for frame in read_track(out).frames()]
     for name, length in (("annotations.json", None), ("youtube_vis.json", None), ("mots.txt", 6)):
-        assert [frame.ids.tolist() for frame in read_track(out / name, length=length).frames()] == wanted, name
+        assert [
+            frame.ids.tolist() for frame in read_track(out / name, options=ReadOptions(length=length)).frames()
+        ] == wanted, name
 
 
 def test_save_writes_folders_of_objects_and_overwrite_removes_them(segment, tmp_path, ids):

@@ -49,5 +49,5 @@ FORMAT = Format(
     room=Room(frame_names=True, object_names=False, colours=False, empty_frames="not last"),
     write=_write,
     read=_read,
-    detects=lambda path: path.suffix == ".boxes",
+    detects=lambda given: given.path.suffix == ".boxes",
 )

@@ -91,8 +91,13 @@ def test_the_document_is_the_registry():
     def door(there: bool) -> str:
         return "yes" if there else ""
 
+    def place(each) -> str:
+        if not each.is_written:
+            return ""
+        return f"`{each.file}`" if each.file else "the folder itself"
+
     rows = [
-        f"| `{each.name}` | {each.summary} | {f'`{each.file}`' if each.file else 'the folder itself'} "
+        f"| `{each.name}` | {each.summary} | {place(each)} "
         f"| {door(each in offered(RUN))} | {door(each in offered(CONVERT))} | {door(each.read is not None)} "
         f"| {door(each in offered(APP))} |"
         for each in all_formats()

@@ -11,7 +11,7 @@ from PIL import Image
 
 from cyclevos.errors import ConfigError, OutputError
 from cyclevos.exchange import folders
-from cyclevos.exchange.format import Destination
+from cyclevos.exchange.format import Destination, ReadOptions
 from cyclevos.exchange.formats import RUN, chosen, find, offered, read_track
 from cyclevos.jobs.results import Results, made_from_masks, result_names
 from cyclevos.media.appearance import Appearance
@@ -69,7 +69,9 @@ def test_every_format_that_save_offers_is_written(source, tmp_path):
     wanted = [ids_of(index).tolist() for index in range(4)]
     for each in offered(RUN):
         if each.read is not None:
-            track = read_track(out / each.file, each.name, length=4 if each.name == "mots" else None)
+            track = read_track(
+                out / each.file, each.name, options=ReadOptions(length=4 if each.name == "mots" else None)
+            )
             assert [frame.ids.tolist() for frame in track.frames()] == wanted, each.name
     assert read_mask(out / "shot_1.png").palette == PALETTE
     assert [row.split(",")[1] for row in (out / "reliability.csv").read_text().splitlines()[1:]] == [

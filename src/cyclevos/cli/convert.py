@@ -2,40 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cyclevos.cli.mask_options import Overlap, metavar, parse_format
 from cyclevos.errors import OutputError
-from cyclevos.exchange.format import Format
-from cyclevos.exchange.formats import CONVERT, find, names, offered, read_track, readable, write_track
+from cyclevos.exchange.format import Format, ReadOptions
+from cyclevos.exchange.formats import CONVERT, offered, read_track, readable, write_track
 from cyclevos.words import counted
-
-_Formats = Callable[[], "tuple[Format, ...]"]
-
-
-class Overlap(str, Enum):
-    """Which object gets a pixel that two claim."""
-
-    error = "error"
-    first = "first"
-    last = "last"
-
-
-def _parse_format(formats: _Formats, text: str) -> str:
-    """Return the name of a format; an alias is replaced by the format's name."""
-    found = find(text, formats())
-    if found is None:
-        raise typer.BadParameter(f"{text!r} is not one of {names(formats())}.")
-    return found.name
-
-
-def _metavar(formats: tuple[Format, ...]) -> str:
-    return f"[{'|'.join(each.name for each in formats)}]"
 
 
 def _convertible() -> tuple[Format, ...]:
@@ -49,8 +26,8 @@ def convert(
         str,
         typer.Option(
             "--to",
-            parser=partial(_parse_format, _convertible),
-            metavar=_metavar(_convertible()),
+            parser=partial(parse_format, _convertible),
+            metavar=metavar(_convertible()),
             help="Format to write. " + " ".join(f"{each.name}: {each.summary}." for each in _convertible()),
         ),
     ],
@@ -58,8 +35,8 @@ def convert(
         str | None,
         typer.Option(
             "--from",
-            parser=partial(_parse_format, readable),
-            metavar=_metavar(readable()),
+            parser=partial(parse_format, readable),
+            metavar=metavar(readable()),
             help="Format of SOURCE; recognised if the option is left out.",
         ),
     ] = None,
@@ -73,7 +50,7 @@ def convert(
     """Convert masks between formats. What both formats can hold is kept; losses are reported."""
     if output.exists() and (output.is_file() or any(output.iterdir())):
         raise OutputError(f"{output} is there already.", "Choose a new file or an empty folder.")
-    track = read_track(source, from_, video=video, length=length, overlap=overlap.value)
+    track = read_track(source, from_, ReadOptions(video, length, overlap.value))
     for what in write_track(track, to, output):
         typer.echo(f"{to} has no place for {what}.", err=True)
     typer.echo(f"{counted(sum(1 for _ in track.frames()), 'frame')}. Results: {output}")

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from typing import Annotated
 
 import typer
 
+from cyclevos.exchange.format import Format
+from cyclevos.exchange.formats import find, names, readable
+
 MASKS = "Masks"  # panel of the help
+
+
+class Overlap(str, Enum):
+    """Values of --overlap."""
+
+    error = "error"
+    first = "first"
+    last = "last"
 
 
 class TurnName(str, Enum):
@@ -43,6 +56,38 @@ Keep255 = Annotated[
     typer.Option(
         "--keep-255",
         help="Read 255 as object 255, not as unknown pixels or as the only object.",
+        rich_help_panel=MASKS,
+    ),
+]
+OverlapOption = Annotated[
+    Overlap, typer.Option("--overlap", help="Object that gets a pixel claimed by two.", rich_help_panel=MASKS)
+]
+
+
+def parse_format(formats: Callable[[], tuple[Format, ...]], text: str) -> str:
+    """Return the name of a format; an alias is replaced by the format's name.
+
+    Raises:
+        typer.BadParameter: none of the formats is named so.
+    """
+    found = find(text, formats())
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is not one of {names(formats())}.")
+    return found.name
+
+
+def metavar(formats: tuple[Format, ...]) -> str:
+    """Return how an option shows the formats to choose from."""
+    return f"[{'|'.join(each.name for each in formats)}]"
+
+
+MaskFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--mask-format",
+        parser=partial(parse_format, readable),
+        metavar=metavar(readable()),
+        help="Format of the masks; recognised if the option is left out.",
         rich_help_panel=MASKS,
     ),
 ]

@@ -105,6 +105,12 @@ FIELDS: dict[str, Declaration] = {
         {"turn_mask": mask_options.TurnMask}, lambda turn: turn.value, lambda turn: (mask_options.TurnName(turn),)
     ),
     **_declare("keep_255", mask_options.Keep255),
+    "format": Declaration({"mask_format": mask_options.MaskFormat}, _as_is, _alone),
+    "overlap": Declaration(
+        {"overlap": mask_options.OverlapOption},
+        lambda overlap: overlap.value,
+        lambda overlap: (mask_options.Overlap(overlap),),
+    ),
     **_declare("split", options.Split),
     **_declare("year", options.Year),
     **_declare("layout", options.Layout),

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cyclevos.errors import MaskError
-from cyclevos.exchange import run_length
-from cyclevos.exchange.track import MaskFrame, MaskTrack, merge_objects
-from cyclevos.media.appearance import Appearance
-from cyclevos.naming import size_text
+from cyclevos.exchange.annotations import AnnotatedFrame, Region, to_track
+from cyclevos.exchange.format import ReadOptions
+from cyclevos.exchange.json_files import broken, read_json_file
+from cyclevos.exchange.shapes import Polygons, RunLength, Shape
+from cyclevos.exchange.track import MaskTrack
 from cyclevos.words import counted
 
 
@@ -43,11 +43,21 @@ class _Image(_Model):
     video_id: int | None = None
 
 
+class _Attributes(_Model):
+    track_id: int | None = None
+
+
 class _Annotation(_Model):
     image_id: int
     category_id: int = 0
     track_id: int | None = None
+    attributes: _Attributes = _Attributes()
     segmentation: _Segmentation
+
+    @property
+    def track(self) -> int | None:
+        """The object's number in every image; CVAT writes it among the attributes."""
+        return self.attributes.track_id if self.track_id is None else self.track_id
 
 
 class _Video(_Model):
@@ -64,6 +74,11 @@ class _Track(_Model):
     category_id: int = 0
     track_id: int | None = None
     segmentations: list[_Segmentation | None]
+
+    @property
+    def key(self) -> int:
+        """The object's number in the video."""
+        return self.id if self.track_id is None else self.track_id
 
 
 class _Info(_Model):
@@ -85,20 +100,12 @@ class _YoutubeVis(_Model):
     categories: list[_Category] = []
 
 
-class _Piece(NamedTuple):
-    """One object in one frame."""
-
-    object_id: int
-    segmentation: _Segmentation
-
-
-def read_json(path: Path, *, video: str | None = None, overlap: str = "error") -> MaskTrack:
+def read_json(path: Path, options: ReadOptions) -> MaskTrack:
     """Read a COCO or a YouTube-VIS file.
 
     Args:
         path: the JSON file.
-        video: name of the video, if the file holds several.
-        overlap: see :func:`cyclevos.exchange.track.merge_objects`.
+        options: how to read; its ``video`` and ``overlap`` count.
 
     Returns:
         The masks; each is decoded and checked when its frame's turn comes.
@@ -106,92 +113,46 @@ def read_json(path: Path, *, video: str | None = None, overlap: str = "error") -
     Raises:
         MaskError: the file is neither, or ambiguous.
     """
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise MaskError(f"{path} cannot be read as JSON ({error}).", "Give a COCO or YouTube-VIS file.") from error
+    content = read_json_file(path, "Give a COCO or YouTube-VIS file.")
     if not isinstance(content, dict) or not ("images" in content or "videos" in content):
         raise MaskError(
             f'{path} has neither "images" (COCO) nor "videos" (YouTube-VIS).', "Give a COCO or YouTube-VIS file."
         )
     try:
         if content.get("images"):
-            return _from_coco(_Coco.model_validate(content), path, video, overlap)
-        return _from_youtube_vis(_YoutubeVis.model_validate(content), path, video, overlap)
+            return _from_coco(_Coco.model_validate(content), path, options)
+        return _from_youtube_vis(_YoutubeVis.model_validate(content), path, options)
     except ValidationError as error:
-        first, places = error.errors()[0], counted(error.error_count(), "such place")
-        raise MaskError(
-            f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']} ({places}).",
-            "Correct the file or export it again.",
-        ) from error
+        raise broken(path, error) from error
 
 
-def _from_coco(coco: _Coco, path: Path, video: str | None, overlap: str) -> MaskTrack:
-    chosen = _chosen(coco.videos, path, video)
+def _from_coco(coco: _Coco, path: Path, options: ReadOptions) -> MaskTrack:
+    chosen = _chosen(coco.videos, path, options.video)
     images = [image for image in coco.images if chosen is None or image.video_id in (None, chosen.id)]
     if not images:
         raise MaskError(f"{path} holds no image of the video; expected at least one.", "Check video_id of its images.")
-    by_image: dict[int, list[_Annotation]] = {image.id: [] for image in images}
-    known = {image.id for image in coco.images}
+    regions: dict[int, list[Region]] = {image.id: [] for image in coco.images}
     for annotation in coco.annotations:
-        if annotation.image_id not in known:
+        if annotation.image_id not in regions:
             raise MaskError(
                 f"{path}: an annotation belongs to image {annotation.image_id}, which is not among its images.",
                 "Add the image or remove the annotation.",
             )
-        if annotation.image_id in by_image:
-            by_image[annotation.image_id].append(annotation)
-    pieces, owners = _coco_objects(by_image, path)
-    if all(image.frame_index is not None for image in images):
-        images.sort(key=lambda image: image.frame_index or 0)
-    numbers = [image.frame_index if image.frame_index is not None else k for k, image in enumerate(images)]
-    if len(set(numbers)) < len(numbers):
-        raise MaskError(f"{path}: two images have the same frame_index.", "Give each image a frame_index of its own.")
-
-    def frames() -> Iterator[MaskFrame]:
-        for number, image in zip(numbers, images, strict=True):
-            name = Path(image.file_name).stem
-            yield _frame(number, name, pieces[image.id], (image.height, image.width), path, overlap)
-
-    names = _names(owners, coco.categories)
-    return MaskTrack(chosen.name if chosen else "", frames, Appearance(_palette(coco.info, path), names))
-
-
-def _coco_objects(
-    by_image: Mapping[int, Sequence[_Annotation]], path: Path
-) -> tuple[dict[int, list[_Piece]], dict[int, int]]:
-    """Tell objects apart: by track, else by category, else, if only one frame has annotations, by their order.
-
-    Returns:
-        The objects of each image by image id, and the category of each object by object id.
-    """
-    everything = [annotation for each in by_image.values() for annotation in each]
-    tracked = all(annotation.track_id is not None for annotation in everything)
-    unique = all(len({a.category_id for a in each}) == len(each) for each in by_image.values())
-    marked = [each for each in by_image.values() if each]
-    if not tracked and not unique and len(marked) > 1:
-        raise MaskError(
-            f"{path}: annotations have no track_id, and an image has several of one category, so objects cannot be "
-            "matched between frames.",
-            "Add track_id to every annotation.",
+        regions[annotation.image_id].append(
+            Region(_shape(annotation.segmentation), annotation.category_id, annotation.track)
         )
-    if not tracked and not unique:
-        numbered = {id(annotation): k for k, annotation in enumerate(marked[0], start=1)}
-        keys = [numbered[id(annotation)] for annotation in everything]
-    else:
-        keys = [(a.track_id if tracked else a.category_id) or 0 for a in everything]
-    numbers = _object_ids(keys, path)
-    position = iter(keys)
-    pieces: dict[int, list[_Piece]] = {}
-    owners: dict[int, int] = {}
-    for image_id, each in by_image.items():
-        pieces[image_id] = [_Piece(numbers[next(position)], annotation.segmentation) for annotation in each]
-        owners.update(zip((p.object_id for p in pieces[image_id]), (a.category_id for a in each), strict=True))
-    return pieces, owners
+    frames = [
+        AnnotatedFrame(image.file_name, (image.height, image.width), regions[image.id], image.frame_index)
+        for image in images
+    ]
+    if any(frame.index is None for frame in frames):
+        frames = [replace(frame, index=None) for frame in frames]
+    name, palette = chosen.name if chosen else "", _palette(coco.info, path)
+    return to_track(frames, path, options, video=name, labels=_labels(coco.categories), palette=palette)
 
 
-def _from_youtube_vis(content: _YoutubeVis, path: Path, video: str | None, overlap: str) -> MaskTrack:
-    chosen = _chosen(content.videos, path, video)
+def _from_youtube_vis(content: _YoutubeVis, path: Path, options: ReadOptions) -> MaskTrack:
+    chosen = _chosen(content.videos, path, options.video)
     if chosen is None or not chosen.file_names:
         raise MaskError(
             f"{path} holds no video with file_names.", "Give a YouTube-VIS file, whose videos list their file_names."
@@ -205,21 +166,23 @@ def _from_youtube_vis(content: _YoutubeVis, path: Path, video: str | None, overl
                 f"has {counted(len(files), 'frame')}.",
                 "Give one segmentation per frame, null where the object is not visible.",
             )
-    keys = [track.id if track.track_id is None else track.track_id for track in tracks]
-    if len(set(keys)) < len(keys):
+    if len({track.key for track in tracks}) < len(tracks):
         raise MaskError(f"{path}: two tracks of one video have the same id.", "Give each track an id of its own.")
-    numbers = _object_ids(keys, path)
     size = _video_size(chosen, tracks, path)
-
-    def frames() -> Iterator[MaskFrame]:
-        for index, file in enumerate(files):
-            given = zip(keys, (track.segmentations[index] for track in tracks), strict=True)
-            pieces = [_Piece(numbers[key], segmentation) for key, segmentation in given if segmentation is not None]
-            yield _frame(index, Path(file).stem, pieces, size, path, overlap)
-
-    owners = {numbers[key]: track.category_id for key, track in zip(keys, tracks, strict=True)}
-    appearance = Appearance(_palette(content.info, path), _names(owners, content.categories))
-    return MaskTrack(chosen.name, frames, appearance)
+    frames = [
+        AnnotatedFrame(
+            file,
+            size,
+            [
+                Region(_shape(segmentation), track.category_id, track.key)
+                for track in tracks
+                if (segmentation := track.segmentations[k]) is not None
+            ],
+        )
+        for k, file in enumerate(files)
+    ]
+    palette = _palette(content.info, path)
+    return to_track(frames, path, options, video=chosen.name, labels=_labels(content.categories), palette=palette)
 
 
 def _video_size(video: _Video, tracks: Sequence[_Track], path: Path) -> tuple[int, int]:
@@ -243,26 +206,14 @@ def _chosen(videos: Sequence[_Video], path: Path, name: str | None) -> _Video | 
     return named[0] if named else None
 
 
-def _object_ids(keys: Sequence[int], path: Path) -> dict[int, int]:
-    """Keep the numbers if all can be ids of a mask; otherwise renumber the objects from 1 in rising order."""
-    distinct = sorted(set(keys))
-    if len(distinct) > 255:
-        raise MaskError(
-            f"{path} holds {len(distinct)} objects, but a mask can hold 255.", "Split the objects into several files."
-        )
-    fit = all(1 <= key <= 255 for key in distinct)
-    return {key: key if fit else k for k, key in enumerate(distinct, start=1)}
+def _shape(segmentation: _Segmentation) -> Shape:
+    if isinstance(segmentation, _RunLength):
+        return RunLength(segmentation.size, segmentation.counts)
+    return Polygons(segmentation)
 
 
-def _names(owners: Mapping[int, int], categories: Sequence[_Category]) -> dict[int, str]:
-    """Name each object after its category, with the object's id where several objects share the category."""
-    names = {category.id: category.name for category in categories}
-    shared = list(owners.values())
-    return {
-        object_id: names[category] if shared.count(category) == 1 else f"{names[category]} {object_id}"
-        for object_id, category in sorted(owners.items())
-        if names.get(category) and names[category] not in ("object", f"object {object_id}")
-    }
+def _labels(categories: Sequence[_Category]) -> dict[int, str]:
+    return {category.id: category.name for category in categories}
 
 
 def _palette(info: _Info, path: Path) -> bytes | None:
@@ -277,24 +228,3 @@ def _palette(info: _Info, path: Path) -> bytes | None:
             f"{path}: info.palette is not a palette of 768 bytes as hexadecimal digits.", "Correct it or remove it."
         )
     return palette
-
-
-def _frame(
-    index: int, name: str, pieces: Sequence[_Piece], size: tuple[int, int], path: Path, overlap: str
-) -> MaskFrame:
-    where = f"{path}, frame {name}"
-    run_length.check_size(size, where)
-    masks: list[tuple[int, Any]] = []
-    for piece in pieces:
-        label = f"{where}, object {piece.object_id}"
-        if isinstance(piece.segmentation, _RunLength):
-            if piece.segmentation.size != size:
-                raise MaskError(
-                    f"{label}: the mask is {size_text(piece.segmentation.size)}, but the frame is {size_text(size)} "
-                    "(width x height).",
-                    "Correct the sizes or export the file again.",
-                )
-            masks.append((piece.object_id, run_length.decode(piece.segmentation.counts, size, label)))
-        else:
-            masks.append((piece.object_id, run_length.from_polygons(piece.segmentation, size, label)))
-    return MaskFrame(index, name, merge_objects(masks, size, where, overlap))

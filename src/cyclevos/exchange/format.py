@@ -12,6 +12,7 @@ from cyclevos.media.appearance import PLAIN, Appearance
 from cyclevos.media.playback import Playback
 
 if TYPE_CHECKING:
+    from cyclevos.exchange.candidate import Candidate
     from cyclevos.exchange.track import MaskTrack
     from cyclevos.media.writers import ResultWriter
 
@@ -26,11 +27,13 @@ class ReadOptions(NamedTuple):
         video: name of the video, in a file that holds several.
         length: frames of the video, where the format does not record it.
         overlap: which object gets a pixel that two claim: ``first``, ``last``; ``error`` = none may.
+        size: (H, W) of the video's frames, where the format does not record it; None = unknown.
     """
 
     video: str | None = None
     length: int | None = None
     overlap: str = "error"
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,9 @@ class Format:
         name: its name in ``--save``, ``--to``, ``--from`` and the app's requests.
         label: its name on the app's page.
         summary: what it is, in a few words.
-        file: name of its file or folder within a run folder; empty = the run folder itself.
+        file: name of its file or folder within a run folder, which no other format has; empty = the run folder itself.
         is_folder: it is a folder of files.
+        reads: whether masks are read from a ``file``, a ``folder`` or ``either``; None = from what is written.
         needs: what it is made from; a command or the app offers it where it has all of that.
         room: what it can hold; None where it is not made to hold masks.
         writer: opens a writer that takes results frame by frame.
@@ -119,18 +123,24 @@ class Format:
     summary: str
     file: str
     is_folder: bool = False
+    reads: Literal["file", "folder", "either"] | None = None
     needs: frozenset[Need] = frozenset({"masks"})
     room: Room | None = None
     writer: Callable[[Destination], ResultWriter] | None = None
     write: Callable[[MaskTrack, Path], None] | None = None
     read: Callable[[Path, ReadOptions], MaskTrack] | None = None
-    detects: Callable[[Path], bool] | None = None
+    detects: Callable[[Candidate], bool] | None = None
     first_missing: Callable[[Path, Sequence[str]], str | None] | None = None
     remove: Callable[[Path], None] | None = None
     aliases: tuple[str, ...] = ()
     in_order: bool = False
     needs_object_names: bool = False
     preselected: bool = False
+
+    @property
+    def is_written(self) -> bool:
+        """Whether results can be written in this format; otherwise it is only read."""
+        return self.writer is not None or self.write is not None
 
     def writes_by_frame(self, *, objects_known: bool) -> bool:
         """Return whether it is written frame by frame; otherwise it is made from finished masks.

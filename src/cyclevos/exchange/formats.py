@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cyclevos.errors import ConfigError, MaskError
+from cyclevos.exchange.candidate import Candidate
 from cyclevos.exchange.format import Destination, Format, Need, ReadOptions
+from cyclevos.exchange.unread import unknown_format
 from cyclevos.files.atomic import partial_path
 from cyclevos.naming import index_name
 from cyclevos.words import counted, names_text
@@ -27,6 +29,7 @@ _FILES = (
     "coco",
     "youtube_vis",
     "mots",
+    "labelme",
     "objects",
     "marks",
 )
@@ -60,7 +63,7 @@ def all_formats() -> tuple[Format, ...]:
 
 def offered(has: Collection[Need]) -> tuple[Format, ...]:
     """Return the formats that can be made from these things."""
-    return tuple(each for each in all_formats() if each.needs <= set(has))
+    return tuple(each for each in all_formats() if each.is_written and each.needs <= set(has))
 
 
 def readable() -> tuple[Format, ...]:
@@ -117,32 +120,20 @@ def detect(path: Path) -> str:
     """
     if not path.exists():
         raise MaskError(f"{path} does not exist.", f"Give masks in one of these formats: {names(readable())}.")
+    given = Candidate(path)
     for each in readable():
-        if each.detects is not None and each.detects(path):
+        if each.detects is not None and each.detects(given):
             return each.name
-    if path.is_dir():
-        problem = f"{path} holds no PNG, nor folders of them, nor masks in another known format."
-    else:
-        problem = f"{path} is not recognised as any known format of masks."
-    raise MaskError(problem, f"Give masks in one of these formats: {names(readable())}; --from names it.")
+    raise unknown_format(given, f"Give masks in one of these formats: {names(readable())}; --from names it.")
 
 
-def read_track(
-    path: Path,
-    kind: str | None = None,
-    *,
-    video: str | None = None,
-    length: int | None = None,
-    overlap: str = "error",
-) -> MaskTrack:
+def read_track(path: Path, kind: str | None = None, options: ReadOptions | None = None) -> MaskTrack:
     """Read masks in any format that can be read.
 
     Args:
         path: file or folder.
         kind: name of its format; None = recognise it.
-        video: name of the video, in a file that holds several.
-        length: frames of the video, which MOTS text does not record.
-        overlap: which object gets a pixel that two claim: ``first``, ``last``; ``error`` = none may.
+        options: how they are read; None = the usual way.
 
     Raises:
         MaskError: the masks cannot be read in this format.
@@ -151,10 +142,17 @@ def read_track(
     found = find(kind, readable())
     if found is None or found.read is None:
         raise MaskError(f"Masks cannot be read in the format {kind}.", f"Choose one of {names(readable())}.")
-    if found.is_folder != path.is_dir():
+    reads = found.reads or ("folder" if found.is_folder else "file")
+    if reads not in ("either", "folder" if path.is_dir() else "file"):
         is_, wants = ("a folder", "a file") if path.is_dir() else ("not a folder", "a folder")
         raise MaskError(f"{path} is {is_}, but the format {kind} is {wants}.", "Choose another path or another format.")
-    return found.read(path, ReadOptions(video, length, overlap))
+    return found.read(path, options or ReadOptions())
+
+
+def holds_one_picture(kind: str) -> bool:
+    """Return whether a file in a format holds the masks of one picture, and only a folder of files those of several."""
+    found = find(kind)
+    return found is not None and found.reads == "either"
 
 
 def write_track(track: MaskTrack, kind: str, path: Path) -> list[str]:

@@ -6,17 +6,18 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from cyclevos.errors import MaskError
-from cyclevos.exchange.coco_json import read_json
-from cyclevos.exchange.folders import object_folders, read_objects
+from cyclevos.exchange.format import ReadOptions
+from cyclevos.exchange.formats import detect, holds_one_picture, read_track
+from cyclevos.exchange.frame_matching import FrameNames
 from cyclevos.exchange.mask_reading import STRICT, MaskReading
 from cyclevos.exchange.mask_sizes import MaskFitter
 from cyclevos.exchange.object_names import class_masks, label_map, recorded_names
-from cyclevos.exchange.track import MaskTrack
+from cyclevos.exchange.track import MaskFrame, MaskTrack
 from cyclevos.media.sources import FrameSource
-from cyclevos.naming import FrameNames, is_mask_file, list_masks
+from cyclevos.naming import is_picture_file, list_masks
 from cyclevos.pictures import mask_notes
 from cyclevos.pictures.mask_files import MaskImage, given_objects, read_labels
 from cyclevos.words import counted
@@ -54,6 +55,7 @@ def read_masks(
     frame_names: Sequence[str] | None,
     *,
     frame_count: int | None = None,
+    source_name: str = "",
     fit_to: tuple[int, int] | None = None,
     frame_files: Sequence[Path] | None = None,
     reading: MaskReading = STRICT,
@@ -69,6 +71,7 @@ def read_masks(
         frame_names: the source's frame names; None for a video, whose masks are named by frame index
             ("00012.png" or "12.png").
         frame_count: number of frames of such a video; None if unknown.
+        source_name: name of the source, which may stand in the names of its masks.
         fit_to: (height, width) that every mask must have.
         frame_files: image files of the frames, whose EXIF orientation says how a mask of the raw pixels is turned.
         reading: what to do with masks that do not fit.
@@ -80,24 +83,20 @@ def read_masks(
         MaskError: there are no masks, a mask matches no frame, two match the same frame, a mask has the wrong size, or
             as in read_labels.
     """
-    path, frames = Path(path), FrameNames(frame_names, frame_count)
+    path, frames = Path(path), FrameNames(frame_names, frame_count, source_name)
     notes: list[str] = []
     if not path.exists():
         raise MaskError(
             f"{path} does not exist. Expected a mask as PNG, or a folder of PNGs named after frames.",
             "Check the spelling.",
         )
-    names: Mapping[int, str] = {}
-    if path.suffix.lower() == ".json":
-        found, names = _from_track(read_json(path), frames, path)
-    elif path.is_dir() and not list_masks(path) and class_masks(path) == path and object_folders(path):
-        found, names = _from_track(read_objects(path), frames, path)
-    elif path.is_dir():
-        folder = class_masks(path)
-        found, names = _from_files(_match_files(list_masks(folder), frames, folder), reading)
+    options = ReadOptions(overlap=reading.overlap, size=fit_to)
+    if _is_label_pictures(path, frames, reading):
+        found, names, said = _from_pictures(path, frames, reading)
     else:
-        found, names = _from_files({0: path}, reading)
-        notes += _note_of_name(path, frames)
+        kind = reading.format or detect(path)
+        found, names, said = _from_track(read_track(path, kind, options), frames, path, alone=holds_one_picture(kind))
+    notes += said
     if fit_to is not None:
         fitter = MaskFitter(fit_to, reading, frame_files)
         found = {k: (fitter.fit(mask, k, file), file) for k, (mask, file) in found.items()}
@@ -113,6 +112,7 @@ def read_source_masks(path: str | Path, source: FrameSource, reading: MaskReadin
         path,
         source.frame_names,
         frame_count=source.len_hint,
+        source_name=source.name,
         fit_to=source.size,
         frame_files=source.files,
         reading=reading,
@@ -182,68 +182,70 @@ def _listed(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers))
 
 
-_Found = tuple[dict[int, tuple[MaskImage, Path]], Mapping[int, str]]
-"""Masks with their files by frame index, and the names of the objects."""
+class _Found(NamedTuple):
+    """What was read.
+
+    Attributes:
+        masks: the masks with their files, by frame index.
+        names: of the objects, by id.
+        notes: how masks and frames were matched, where that is worth a word.
+    """
+
+    masks: dict[int, tuple[MaskImage, Path]]
+    names: Mapping[int, str]
+    notes: list[str]
 
 
-def _from_track(track: MaskTrack, frames: FrameNames, path: Path) -> _Found:
-    """Match the masks of another tool's format to the frames."""
-    shown = {frame.name: MaskImage(frame.ids, track.palette) for frame in track.frames() if frame.ids.any()}
+def _is_label_pictures(path: Path, frames: FrameNames, reading: MaskReading) -> bool:
+    """Return whether masks are pictures of ids, one a frame, which are read as the user says how (`reading`)."""
+    if reading.format is not None:
+        return reading.format in ("masks", "indexed")
+    if not path.is_dir():
+        return is_picture_file(path)
+    folder = class_masks(path)
+    pictures = list_masks(folder)
+    if not pictures:
+        return False
+    named = any(frames.index(file.stem) is not None for file in pictures)
+    return named or folder != path or detect(path) == "masks"
+
+
+def _from_track(track: MaskTrack, frames: FrameNames, path: Path, *, alone: bool) -> _Found:
+    """Match the masks of another tool's format to the frames; a picture that is `alone` may be the first one's."""
+    shown: dict[str, MaskFrame] = {}
+    for frame in track.frames():
+        if frame.ids.any() and shown.setdefault(frame.name, frame) is not frame:
+            raise MaskError(
+                f"{path} holds two pictures named {frame.name}, of different folders or endings.",
+                "Export the pictures of one video by themselves.",
+            )
     if not shown:
         raise MaskError(f"{path} marks no object. Expected at least one mask to start from.", "Export it again.")
-    # The names of images may end in .png, as those of masks do.
-    matched = _match_names(
-        {name: Path(name).stem if is_mask_file(Path(name)) else name for name in shown}, frames, path
-    )
-    return {k: (shown[name], path) for k, name in matched.items()}, track.object_names
+    if track.by_position:
+        matched = frames.match_positions({name: frame.index for name, frame in shown.items()}, path)
+    else:
+        matched = frames.match({name: name for name in shown}, path, alone=alone)
+    masks = {k: (MaskImage(shown[name].ids, track.palette), path) for k, name in matched.names.items()}
+    return _Found(masks, track.object_names, [] if matched.note is None else [matched.note])
 
 
-def _from_files(files: dict[int, Path], reading: MaskReading) -> _Found:
-    """Read masks by frame index; what 255 means is decided for all masks together."""
+def _from_pictures(path: Path, frames: FrameNames, reading: MaskReading) -> _Found:
+    """Read one picture, the first frame's mask, or a folder of them; what 255 means is decided for all together."""
+    if path.is_dir():
+        folder = class_masks(path)
+        matched = frames.match({file.name: file.stem for file in list_masks(folder)}, folder)
+        files = {index: folder / name for index, name in matched.names.items()}
+        notes = [] if matched.note is None else [matched.note]
+    else:
+        files, notes = {0: path}, _note_of_name(path, frames)
     first = next(iter(files.values()))
     labels = label_map(first)
     if labels is not None:
-        return {k: (labels.read(file), file) for k, file in files.items()}, labels.names
+        return _Found({k: (labels.read(file), file) for k, file in files.items()}, labels.names, notes)
     read = [read_labels(file, fix_mask=reading.fix) for file in files.values()]
     masks = given_objects(read, keep_255=reading.keep_255)
-    return {k: (mask, file) for (k, file), mask in zip(files.items(), masks, strict=True)}, recorded_names(first.parent)
-
-
-def _match_files(files: Sequence[Path], frames: FrameNames, folder: Path) -> dict[int, Path]:
-    if not files:
-        raise MaskError(
-            f"{folder} holds no PNG. Expected masks named after frames, e.g. 00000.png.",
-            "Give the folder of the masks.",
-        )
-    matched = _match_names({file.name: file.stem for file in files}, frames, folder)
-    return {index: folder / name for index, name in matched.items()}
-
-
-def _match_names(names: dict[str, str], frames: FrameNames, where: Path) -> dict[int, str]:
-    """Match masks to frames.
-
-    Args:
-        names: frame name of each mask by the mask's own name.
-        frames: the source's.
-        where: the folder or file that holds the masks.
-
-    Returns:
-        The masks' own names by frame index.
-    """
-    matched: dict[int, str] = {}
-    for name, frame_name in names.items():
-        index = frames.index(frame_name)
-        if index is None:
-            raise MaskError(
-                f"{where / name} belongs to no frame. {frames.expected()}",
-                "Name the mask after its frame, or leave it out; check that these are the masks of this video.",
-            )
-        other = matched.setdefault(index, name)
-        if other != name:
-            raise MaskError(
-                f"There are two masks for frame {index}: {where / other} and {name}.", "Keep one of the two masks."
-            )
-    return matched
+    found = {k: (mask, file) for (k, file), mask in zip(files.items(), masks, strict=True)}
+    return _Found(found, recorded_names(first.parent), notes)
 
 
 def _note_of_name(path: Path, frames: FrameNames) -> list[str]:

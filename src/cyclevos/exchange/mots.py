@@ -72,7 +72,13 @@ def read_mots(path: Path, *, length: int | None = None, overlap: str = "error") 
                 masks.append((ids[line.object_id], run_length.decode(line.code, size, where)))
             yield MaskFrame(index, index_name(index), merge_objects(masks, size, where, overlap))
 
-    return MaskTrack(path.stem, frames)
+    return MaskTrack(path.stem, frames, by_position=True)
+
+
+def is_mots(head: bytes) -> bool:
+    """Return whether a text begins as MOTS text does, with five whole numbers and a code."""
+    words = head.split(b"\n", 1)[0].split()
+    return not head.strip() or (len(words) == 6 and all(word.isdigit() for word in words[:5]))
 
 
 def write_mots(track: MaskTrack, path: Path) -> None:

@@ -41,11 +41,13 @@ class MaskTrack:
         name: name of the video, may be empty.
         frames: returns an iterator over all frames in time order; may be called repeatedly.
         appearance: colours and names of the objects.
+        by_position: the format has no names of frames, only their places in the video.
     """
 
     name: str
     frames: Callable[[], Iterator[MaskFrame]]
     appearance: Appearance = PLAIN
+    by_position: bool = False
 
     @property
     def object_names(self) -> Mapping[int, str]:
@@ -89,8 +91,7 @@ def merge_objects(
             raise MaskError(
                 f"{where}: objects {other} and {object_id} overlap in {counted(int(taken.sum()), 'pixel')}, but a mask "
                 "of ids holds one object per pixel.",
-                "Convert the masks with cyclevos convert --overlap first (or --overlap last) to decide which object "
-                "gets these pixels.",
+                "Decide which object gets these pixels: --overlap first or --overlap last.",
             )
         ids[mask & ~taken if overlap == "first" else mask] = object_id
     return ids

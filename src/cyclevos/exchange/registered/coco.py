@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cyclevos.exchange.format import Destination, Format, ReadOptions, Room
 
 if TYPE_CHECKING:
+    from cyclevos.exchange.candidate import Candidate
     from cyclevos.exchange.track import MaskTrack
     from cyclevos.media.writers import ResultWriter
 
@@ -28,11 +29,11 @@ def _first_missing(path: Path, names: Sequence[str]) -> str | None:
 def _read(path: Path, options: ReadOptions) -> MaskTrack:
     from cyclevos.exchange.coco_json import read_json
 
-    return read_json(path, video=options.video, overlap=options.overlap)
+    return read_json(path, options)
 
 
-def _detects(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() == ".json"
+def _detects(given: Candidate) -> bool:
+    return not given.is_folder and ("images" in given.keys or "videos" in given.keys)
 
 
 FORMAT = Format(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cyclevos.exchange.format import Destination, Format, ReadOptions, Room
 
 if TYPE_CHECKING:
+    from cyclevos.exchange.candidate import Candidate
     from cyclevos.exchange.track import MaskTrack
     from cyclevos.media.writers import ResultWriter
 
@@ -24,10 +25,8 @@ def _read(path: Path, _: ReadOptions) -> MaskTrack:
     return read_indexed(path)
 
 
-def _detects(path: Path) -> bool:
-    from cyclevos.naming import list_masks
-
-    return path.is_dir() and bool(list_masks(path))
+def _detects(given: Candidate) -> bool:
+    return given.is_folder and bool(given.ending(".png"))
 
 
 FORMAT = Format(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cyclevos.exchange.format import Format, ReadOptions, Room
 
 if TYPE_CHECKING:
+    from cyclevos.exchange.candidate import Candidate
     from cyclevos.exchange.track import MaskTrack
 
 
@@ -23,8 +24,10 @@ def _read(path: Path, options: ReadOptions) -> MaskTrack:
     return read_mots(path, length=options.length, overlap=options.overlap)
 
 
-def _detects(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() == ".txt"
+def _detects(given: Candidate) -> bool:
+    from cyclevos.exchange.mots import is_mots
+
+    return not given.is_folder and given.path.suffix.lower() == ".txt" and is_mots(given.head)
 
 
 FORMAT = Format(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cyclevos.exchange.format import Destination, Format, ReadOptions, Room
 
 if TYPE_CHECKING:
+    from cyclevos.exchange.candidate import Candidate
     from cyclevos.exchange.track import MaskTrack
     from cyclevos.media.writers import ResultWriter
 
@@ -30,10 +31,10 @@ def _read(path: Path, options: ReadOptions) -> MaskTrack:
     return read_objects(path, options.overlap)
 
 
-def _detects(path: Path) -> bool:
+def _detects(given: Candidate) -> bool:
     from cyclevos.exchange.folders import object_folders
 
-    return path.is_dir() and bool(object_folders(path))
+    return given.is_folder and bool(object_folders(given.path))
 
 
 def _remove(path: Path) -> None:

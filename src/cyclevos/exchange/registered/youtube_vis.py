@@ -20,7 +20,7 @@ def _write(track: MaskTrack, path: Path) -> None:
 def _read(path: Path, options: ReadOptions) -> MaskTrack:
     from cyclevos.exchange.coco_json import read_json
 
-    return read_json(path, video=options.video, overlap=options.overlap)
+    return read_json(path, options)
 
 
 FORMAT = Format(

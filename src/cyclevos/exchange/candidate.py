@@ -1,0 +1,66 @@
+"""A file or folder whose format is being recognised: what the formats ask about it, each looked up once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cyclevos.exchange.json_files import read_json_file
+from cyclevos.naming import in_natural_order
+
+_HEAD = 4096
+
+
+class Candidate:
+    """What formats are recognised by.
+
+    Args:
+        path: an existing file or folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @cached_property
+    def is_folder(self) -> bool:
+        """Whether it is a folder."""
+        return self.path.is_dir()
+
+    @cached_property
+    def files(self) -> Sequence[Path]:
+        """The file itself, or the folder's files in natural order, hidden ones left out."""
+        if not self.is_folder:
+            return (self.path,)
+        return in_natural_order(f for f in self.path.iterdir() if f.is_file() and not f.name.startswith("."))
+
+    def ending(self, *suffixes: str) -> Sequence[Path]:
+        """Return the files that end so, in small letters with the dot."""
+        return [file for file in self.files if file.suffix.lower() in suffixes]
+
+    @cached_property
+    def json(self) -> Any:
+        """The content of the JSON file, or of a folder's first one; None if there is none.
+
+        Raises:
+            MaskError: it cannot be read as JSON.
+        """
+        files = self.ending(".json")
+        return read_json_file(files[0], "Export it again.") if files else None
+
+    @property
+    def keys(self) -> Mapping[str, Any]:
+        """The JSON object's members; empty if it is none."""
+        return self.json if isinstance(self.json, dict) else {}
+
+    @cached_property
+    def head(self) -> bytes:
+        """The first bytes of the file, or of a folder's first one."""
+        if not self.files:
+            return b""
+        try:
+            with self.files[0].open("rb") as file:
+                return file.read(_HEAD)
+        except OSError:  # reading reports it
+            return b""
