@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cyclevos.errors import DatasetError, VideoError
+from cyclevos.errors import DatasetError, MaskError, VideoError
 from cyclevos.naming import by_frame_name, list_frames, list_images, list_masks, natural_key
 
 NEEDS_FIFO = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
@@ -31,6 +31,16 @@ def test_frames_and_masks_of_a_folder(tmp_path):
         (tmp_path / name).touch()
     assert [file.name for file in list_frames(tmp_path)] == ["2.JPG", "3.webp", "10.tif", "a.PNG", "B.png"]
     assert [file.name for file in list_masks(tmp_path)] == ["a.PNG", "B.png"]
+
+
+def test_a_mask_that_is_a_broken_link_is_never_left_out(tmp_path):
+    (tmp_path / "1.png").touch()
+    (tmp_path / "3.png").mkdir()  # a folder of masks may have any name
+    assert [file.name for file in list_masks(tmp_path)] == ["1.png"]
+    (tmp_path / "2.png").symlink_to("gone.png")
+    for error in (MaskError, DatasetError):
+        with pytest.raises(error, match=r"2\.png is named like a mask, but it is a link to gone\.png"):
+            list_masks(tmp_path, error)
 
 
 def _link_to_nothing(path):

@@ -7,12 +7,21 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from cyclevos.errors import CycleVOSError, VideoError
+from cyclevos.errors import CycleVOSError, MaskError, VideoError
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".exr"})
+"""Endings of the image files that are frames."""
+RAW_SUFFIXES = frozenset({".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"})
+"""Endings of cameras' raw pictures, which are not read."""
+ANIMATION_SUFFIXES = frozenset({".gif", ".apng", ".webp", ".avif", ".tif", ".tiff"})
+"""Endings of picture files that may hold a whole video."""
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".mxf"}
+)
+"""Endings that video files usually have; FFmpeg decides by their content."""
 MASK_SUFFIXES = frozenset({".png"})
 # Endings of pictures that annotation tools name, whether or not they can be read here.
-_PICTURE_SUFFIXES = IMAGE_SUFFIXES | {".gif", ".avif", ".heic", ".jp2", ".jfif", ".exr", ".dng", ".ppm", ".pgm"}
+_PICTURE_SUFFIXES = IMAGE_SUFFIXES | RAW_SUFFIXES | {".gif", ".avif", ".heic", ".jp2", ".jfif", ".ppm", ".pgm"}
 
 
 def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
@@ -54,19 +63,41 @@ def list_frames(folder: Path, error: type[CycleVOSError] = VideoError) -> list[P
         CycleVOSError: of the kind `error`, if something there is named like a frame and cannot be read. Leaving it
             out would shift the masks of all frames behind it.
     """
-    files = in_natural_order(file for file in folder.iterdir() if is_frame_file(file))
+    return check_readable(in_natural_order(file for file in folder.iterdir() if is_frame_file(file)), error=error)
+
+
+def list_masks(folder: Path, error: type[CycleVOSError] = MaskError) -> list[Path]:
+    """Return a folder's mask files in natural order of their frame names; the list may be empty.
+
+    Args:
+        folder: the folder; folders in it are no masks, whatever they are called.
+        error: the kind of error to raise.
+
+    Raises:
+        CycleVOSError: of the kind `error`, if something there is named like a mask and cannot be read.
+    """
+    files = (file for file in folder.iterdir() if is_mask_file(file) and not file.is_dir())
+    return check_readable(in_natural_order(files), "mask", error)
+
+
+def check_readable(files: list[Path], kind: str = "frame", error: type[CycleVOSError] = VideoError) -> list[Path]:
+    """Return the files, if all of them can be read.
+
+    Args:
+        files: the files.
+        kind: what they are named like.
+        error: the kind of error to raise.
+
+    Raises:
+        CycleVOSError: of the kind `error`, naming the first that is a broken link, no file or not allowed to be read.
+    """
     for file in files:
         why = _why_unreadable(file)
         if why:
             raise error(
-                f"{file} is named like a frame, but it {why}.", "Replace it, or move it away if it is not a frame."
+                f"{file} is named like a {kind}, but it {why}.", f"Replace it, or move it away if it is not a {kind}."
             )
     return files
-
-
-def list_masks(folder: Path) -> list[Path]:
-    """Return a folder's mask files in natural order of their frame names; the list may be empty."""
-    return in_natural_order(file for file in folder.iterdir() if is_mask_file(file) and file.is_file())
 
 
 def list_files(path: Path, *suffixes: str) -> list[Path]:
@@ -136,12 +167,29 @@ def list_images(folder: Path) -> list[Path]:
     files = list_frames(folder)
     if not files:
         names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+        raw = next((name for name in names if is_raw(Path(name))), None)
+        if raw is not None:
+            raise raw_refusal(folder / raw)
         raise VideoError(
             f"{folder} holds no image. Found: {', '.join(names[:5]) or 'nothing'}. Expected files ending in "
             f"{' '.join(sorted(IMAGE_SUFFIXES))}.",
             "Give the folder that holds the frames themselves, or the path of a video file.",
         )
     return list(by_frame_name(files).values())
+
+
+def is_raw(path: Path) -> bool:
+    """Return whether a file is a camera's raw picture, judged by its name."""
+    return path.suffix.lower() in RAW_SUFFIXES
+
+
+def raw_refusal(path: Path) -> VideoError:
+    """Return the refusal of a camera's raw picture."""
+    return VideoError(
+        f"{path} is a camera's raw picture: its colours depend on the program that develops it, and cyclevos does not.",
+        "Develop the pictures, in darktable, RawTherapee or Lightroom, and export them as JPEG, or as PNG or TIFF with "
+        "16 bits.",
+    )
 
 
 def index_name(index: int) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from clips import ROTATE_CLOCKWISE, SHARED, patch_display_matrix, scene, scene_ids, write_video
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from cyclevos.errors import MaskError
 from cyclevos.exchange.given_masks import read_source_masks
 from cyclevos.exchange.mask_reading import MaskReading
 from cyclevos.media.open_source import open_source
 from cyclevos.pictures.images import read_image
+from cyclevos.pictures.mask_files import read_mask
 
 RAW = (30, 20)  # height, width of the raw pixels
 ORIENTATION = 0x0112
@@ -40,7 +43,7 @@ def test_auto_turns_a_mask_exactly_as_its_frame_is_turned(tmp_path, raw_mask, ca
     source = frames(tmp_path / "frames", tag, raw_mask)
     mask = read_source_masks(tmp_path / "mask.png", source, MaskReading(turn="auto"))[0]
     np.testing.assert_array_equal(mask.ids * 100, read_image(tmp_path / "frames" / "00000.png")[..., 0])
-    assert "as the EXIF orientation of its frame says" in caplog.text
+    assert "as its frame is for display" in caplog.text
 
 
 def test_swapped_sides_are_named_with_the_turn_that_is_right(tmp_path, raw_mask):
@@ -91,3 +94,53 @@ def test_the_case_of_a_phone(cases, tmp_path):
         read_source_masks(tmp_path / "raw.png", source, MaskReading(fit=True))
     found = read_source_masks(tmp_path / "raw.png", source, MaskReading(turn="auto"))[0]
     np.testing.assert_array_equal(found.ids, truth)
+
+
+@pytest.mark.parametrize("turn", ["no", "auto"])
+def test_a_mask_s_header_is_held_against_the_video_before_it_is_decoded(tmp_path, turn, monkeypatch):
+    source = frames(tmp_path / "frames", 6)
+    path = tmp_path / "mask.png"
+    Image.fromarray(np.zeros((8000, 8000), np.uint8)).save(path)  # 64 MB from 60 kB
+    monkeypatch.setattr(PngImageFile, "load", lambda _: pytest.fail("decoded"))
+    with pytest.raises(MaskError, match=r"mask\.png is 8000x8000 but the video is 30x20"):
+        read_source_masks(path, source, MaskReading(turn=turn))
+
+
+@pytest.mark.parametrize("matrix", [ROTATE_CLOCKWISE, (0, -(1 << 16), 0, 1 << 16, 0, 0, 0, 0, 1 << 30)])
+def test_auto_turns_a_mask_as_the_video_says(tmp_path, matrix, caplog):
+    ids = scene_ids(1)[0]
+    stored = np.where(ids[..., None] == 5, 255, np.where(ids[..., None] == 1, 120, 0)).astype(np.uint8).repeat(3, -1)
+    video = write_video(tmp_path / "phone.mp4", [stored] * 2)
+    patch_display_matrix(video, matrix)
+    Image.fromarray(ids).save(tmp_path / "mask.png")
+    source = open_source(video)
+    with pytest.raises(MaskError, match=r"64x48 but the video is 48x64.*Use --turn-mask auto"):
+        read_source_masks(tmp_path / "mask.png", source)
+    mask = read_source_masks(tmp_path / "mask.png", source, MaskReading(turn="auto"))[0]
+    shown = next(iter(source)).image[..., 1]
+    assert (np.digitize(shown, [60, 190]) == np.digitize(mask.ids, [1, 5])).mean() > 0.95
+    assert "as its frame is for display" in caplog.text
+
+
+def test_a_video_that_is_not_turned_turns_no_mask(tmp_path):
+    source = open_source(write_video(tmp_path / "clip.mp4", scene(2)))
+    Image.fromarray(np.ones((64, 48), np.uint8)).save(tmp_path / "mask.png")
+    with pytest.raises(MaskError, match="its video no rotation"):
+        read_source_masks(tmp_path / "mask.png", source, MaskReading(turn="auto"))
+
+
+def test_a_phone_s_real_video_turns_the_mask_of_its_pixels(tmp_path):
+    folder = SHARED / "cases"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not here")
+    source = open_source(folder / "video" / "rotated.mov")
+    upright = read_mask(folder / "masks" / "ok.png")
+    turn = source.camera_turn(0)
+    back = {
+        Image.Transpose.ROTATE_90: Image.Transpose.ROTATE_270,
+        Image.Transpose.ROTATE_270: Image.Transpose.ROTATE_90,
+    }
+    raw = Image.fromarray(upright.ids).transpose(back.get(turn, turn))
+    raw.save(tmp_path / "raw.png")
+    found = read_source_masks(tmp_path / "raw.png", source, MaskReading(turn="auto"))[0]
+    np.testing.assert_array_equal(found.ids, upright.ids)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 OK, NO_RANGES, NO_LENGTH, PAGE, REDIRECT, SILENT = "ok", "no ranges", "no length", "page", "redirect", "silent"
+SEEKABLE = "seekable"  # answers every range, as servers of videos do
 
 
 class FileServer(ThreadingHTTPServer):
@@ -65,6 +66,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _file(self, server: FileServer, what: object) -> None:
         start = 0
         asked = self.headers.get("Range")
+        if asked and what == SEEKABLE:
+            start = int(asked.removeprefix("bytes=").split("-")[0])
+            self._send(server.content[start:], "video/mp4", start, partial=True)
+            return
         if asked and what != NO_RANGES and self.headers.get("If-Range") == server.etag:
             start = int(asked.removeprefix("bytes=").rstrip("-"))
             if start >= len(server.content):
@@ -73,13 +78,24 @@ class _Handler(BaseHTTPRequestHandler):
         upto = start + what[1] if isinstance(what, tuple) else None
         self._send(server.content[start:], "application/octet-stream", start, upto, length=what != NO_LENGTH)
 
-    def _send(self, body: bytes, kind: str, start: int = 0, upto: int | None = None, *, length: bool = True) -> None:
+    def _send(
+        self,
+        body: bytes,
+        kind: str,
+        start: int = 0,
+        upto: int | None = None,
+        *,
+        length: bool = True,
+        partial: bool = False,
+    ) -> None:
         server: FileServer = self.server  # type: ignore[assignment]
-        self.send_response(206 if start else 200)
+        partial = partial or start > 0
+        self.send_response(206 if partial else 200)
         self.send_header("Content-Type", kind)
         if server.etag:
             self.send_header("ETag", server.etag)
-        if start:
+        if partial:
+            self.send_header("Accept-Ranges", "bytes")
             self.send_header("Content-Range", f"bytes {start}-{len(server.content) - 1}/{len(server.content)}")
         if length:
             self.send_header("Content-Length", str(len(body)))

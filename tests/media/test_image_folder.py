@@ -1,3 +1,6 @@
+import struct
+
+import av
 import numpy as np
 import pytest
 from clips import SHARED, images_of, scene, write_images
@@ -158,3 +161,70 @@ def test_the_upright_size_is_that_of_the_image_read(tmp_path, orientation, suffi
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(np.zeros((4, 6, 3), np.uint8)).save(path, exif=exif)
     assert upright_size(path) == read_image(path).shape[:2]
+
+
+def write_deep(path, image, layout="rgb48be"):
+    """Write uint16 (H, W, C) by FFmpeg, since Pillow writes no colours of 16 bits."""
+    with av.open(str(path), "w", format="image2") as container:
+        stream = container.add_stream(path.suffix.lstrip(".").replace("tif", "tiff"), rate=1)
+        stream.height, stream.width = image.shape[:2]
+        stream.pix_fmt = layout
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format=layout)))
+        container.mux(stream.encode(None))
+
+
+def deep_image(channels):
+    image = (np.arange(12 * 20 * channels, dtype=np.uint32) * 271 % 2**16).astype(np.uint16)
+    return image.reshape(12, 20, channels)
+
+
+@pytest.mark.parametrize(("suffix", "layout"), [(".png", "rgb48be"), (".tif", "rgb48le"), (".png", "rgba64be")])
+def test_sixteen_bits_of_each_colour_keep_the_upper_eight(tmp_path, suffix, layout):
+    image = deep_image(4 if "a" in layout else 3)
+    image[..., 3:] = 65535
+    for index in range(2):
+        write_deep(tmp_path / f"{index}{suffix}", image, layout)
+    np.testing.assert_array_equal(images_of(open_source(tmp_path)), [image[..., :3] >> 8] * 2)
+
+
+def write_tiff(path, planes, tags):
+    """Write 16-bit planes (C, H, W) one after another as an uncompressed TIFF."""
+    data = planes.astype("<u2").tobytes()
+    count, height, width = planes.shape
+    entries = {256: width, 257: height, 258: 16, 259: 1, 262: 2, 277: count, 278: height, 284: 2, **tags}
+    wide = {258: [16] * count, 273: [8 + index * height * width * 2 for index in range(count)]}
+    wide[279] = [height * width * 2] * count
+    with path.open("wb") as file:
+        extra, rows, place = b"", [], 8 + len(data)
+        for tag in sorted(entries | wide):
+            values = wide.get(tag, [entries.get(tag, 0)])
+            kind = "H" if tag == 258 else "I"
+            packed = struct.pack(f"<{len(values)}{kind}", *values)
+            if len(packed) > 4:
+                packed, extra = struct.pack("<I", place + len(extra)), extra + packed
+            rows.append(struct.pack("<HHI", tag, 3 if kind == "H" else 4, len(values)) + packed.ljust(4, b"\0"))
+        file.write(struct.pack("<2sHI", b"II", 42, place + len(extra)) + data + extra)
+        file.write(struct.pack("<H", len(rows)) + b"".join(rows) + bytes(4))
+
+
+def test_sixteen_bits_in_planes_are_refused_since_pillow_reads_them_wrongly(tmp_path):
+    write_tiff(tmp_path / "a.tif", np.moveaxis(deep_image(3), -1, 0), {})
+    with pytest.raises(VideoError, match=r"a\.tif.*separate planes.*interleaved"):
+        open_source(tmp_path)
+
+
+@pytest.mark.parametrize("white", [0, 1])
+def test_grey_of_sixteen_bits_may_count_from_white(tmp_path, white):
+    grey = deep_image(1)
+    write_tiff(tmp_path / "a.tif", np.moveaxis(grey, -1, 0), {262: white, 284: 1})
+    expected = grey[..., 0] >> 8 if white else 255 - (grey[..., 0] >> 8)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif")[..., 0], expected)
+
+
+def test_a_camera_s_raw_pictures_are_refused_with_what_to_do(tmp_path):
+    (tmp_path / "DSC_1.NEF").write_bytes(b"II*\0")
+    for place in (tmp_path, tmp_path / "DSC_1.NEF"):
+        with pytest.raises(VideoError, match=r"DSC_1\.NEF is a camera's raw picture.*export them as JPEG"):
+            open_source(place)
+    write_images(tmp_path, scene(2), ".jpg")
+    assert open_source(tmp_path).len_hint == 2

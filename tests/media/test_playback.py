@@ -77,8 +77,10 @@ def test_variable_frame_rate_and_sound_are_kept(tmp_path, suffix):
     assert times_of(open_source(made))[-1] == pytest.approx(2.44)
     begins, sound = sound_of(made)
     before, expected = sound_of(path)
-    assert begins == pytest.approx(before, abs=0.001)
-    np.testing.assert_array_equal(sound, expected)  # copied, not encoded again
+    primed = len(expected) - len(sound)  # samples of the encoder's delay, which older FFmpeg cuts off
+    assert primed in (0, 1024)
+    assert begins == pytest.approx(before + primed / RATE, abs=0.001)
+    np.testing.assert_array_equal(sound, expected[primed:])  # copied, not encoded again
     assert open_source(made).len_hint == 10
 
 

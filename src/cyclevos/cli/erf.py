@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cyclevos.cli.options import Source
 from cyclevos.cli.settings import Only, with_settings
 from cyclevos.errors import ConfigError, MaskError, VideoError
 from cyclevos.exchange.mask_reading import MaskReading
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @with_settings
 def erf(
-    source: Annotated[Path, typer.Argument(help="Video file or folder of frames.")],
+    source: Source,
     masks: Annotated[
         Path,
         typer.Option(

@@ -66,6 +66,13 @@ class ObjectsOption(str, Enum):
     appearing = "appearing"
 
 
+# Text and not a path, which would take a slash from an address.
+Source = Annotated[
+    str,
+    typer.Argument(
+        help="Video file, folder of frames, pattern (frames/%05d.jpg), list of image files (.txt), address or camera.",
+    ),
+]
 Weights = Annotated[
     str,
     typer.Option(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cyclevos.cli.options import Source
 from cyclevos.cli.settings import with_settings
 from cyclevos.exchange.mask_reading import MaskReading
 from cyclevos.jobs.settings import OutputSettings
@@ -20,7 +21,7 @@ _SHOWN = 3  # frames of the review list that the answer names
 
 @with_settings
 def segment(
-    source: Annotated[Path, typer.Argument(help="Video file or folder of frames.")],
+    source: Source,
     masks: Annotated[
         Path,
         typer.Option(
@@ -49,7 +50,7 @@ def segment(
     from cyclevos.media.open_source import open_source
     from cyclevos.media.reliability_files import REVIEW_FILE, ReliabilityRow, prediction_name
 
-    opened = open_source(source, deinterlace=True) if deinterlace else source
+    opened = open_source(source, deinterlace=deinterlace)
     result = run_job(SegmentJob(opened, masks, output, segmentation, network, results, reading))
     done = "" if result.segmented else " (finished before; --overwrite segments it again)"
     typer.echo(

@@ -267,7 +267,7 @@ def _read_sequence(name: str, frame_folder: Path | None, mask_folder: Path) -> S
             f"{', '.join(sorted(IMAGE_SUFFIXES))} file.",
             "Complete the data set, or leave the sequence out.",
         )
-    masks = _files(mask_folder / name, list_masks)
+    masks = _files(mask_folder / name, partial(list_masks, error=DatasetError))
     stray = [stem for stem in masks if stem not in frames]
     if frames and stray:
         raise DatasetError(

@@ -13,7 +13,7 @@ from cyclevos.exchange.format import ReadOptions
 from cyclevos.exchange.formats import detect, holds_one_picture, read_track
 from cyclevos.exchange.frame_matching import FrameNames
 from cyclevos.exchange.mask_reading import STRICT, MaskReading
-from cyclevos.exchange.mask_sizes import MaskFitter
+from cyclevos.exchange.mask_sizes import CameraTurn, MaskFitter
 from cyclevos.exchange.object_names import class_masks, label_map, recorded_names
 from cyclevos.exchange.track import MaskFrame, MaskTrack
 from cyclevos.media.sources import FrameSource
@@ -57,7 +57,7 @@ def read_masks(
     frame_count: int | None = None,
     source_name: str = "",
     fit_to: tuple[int, int] | None = None,
-    frame_files: Sequence[Path] | None = None,
+    camera_turn: CameraTurn | None = None,
     reading: MaskReading = STRICT,
 ) -> GivenMasks:
     """Read the annotated frames' masks.
@@ -73,7 +73,7 @@ def read_masks(
         frame_count: number of frames of such a video; None if unknown.
         source_name: name of the source, which may stand in the names of its masks.
         fit_to: (height, width) that every mask must have.
-        frame_files: image files of the frames, whose EXIF orientation says how a mask of the raw pixels is turned.
+        camera_turn: tells how a frame's raw pixels, of which a mask may be, were turned to be upright.
         reading: what to do with masks that do not fit.
 
     Returns:
@@ -91,14 +91,14 @@ def read_masks(
             "Check the spelling.",
         )
     options = ReadOptions(overlap=reading.overlap, size=fit_to)
+    fitter = None if fit_to is None else MaskFitter(fit_to, reading, camera_turn)
     if _is_label_pictures(path, frames, reading):
-        found, names, said = _from_pictures(path, frames, reading)
+        found, names, said = _from_pictures(path, frames, reading, fitter)
     else:
         kind = reading.format or detect(path)
         found, names, said = _from_track(read_track(path, kind, options), frames, path, alone=holds_one_picture(kind))
     notes += said
-    if fit_to is not None:
-        fitter = MaskFitter(fit_to, reading, frame_files)
+    if fitter is not None:
         found = {k: (fitter.fit(mask, k, file), file) for k, (mask, file) in found.items()}
     notes += mask_notes.by_file((file, mask) for mask, file in found.values())
     for note in notes:
@@ -114,7 +114,7 @@ def read_source_masks(path: str | Path, source: FrameSource, reading: MaskReadin
         frame_count=source.len_hint,
         source_name=source.name,
         fit_to=source.size,
-        frame_files=source.files,
+        camera_turn=source.camera_turn,
         reading=reading,
     )
 
@@ -229,7 +229,7 @@ def _from_track(track: MaskTrack, frames: FrameNames, path: Path, *, alone: bool
     return _Found(masks, track.object_names, [] if matched.note is None else [matched.note])
 
 
-def _from_pictures(path: Path, frames: FrameNames, reading: MaskReading) -> _Found:
+def _from_pictures(path: Path, frames: FrameNames, reading: MaskReading, fitter: MaskFitter | None) -> _Found:
     """Read one picture, the first frame's mask, or a folder of them; what 255 means is decided for all together."""
     if path.is_dir():
         folder = class_masks(path)
@@ -238,6 +238,9 @@ def _from_pictures(path: Path, frames: FrameNames, reading: MaskReading) -> _Fou
         notes = [] if matched.note is None else [matched.note]
     else:
         files, notes = {0: path}, _note_of_name(path, frames)
+    for index, file in files.items():
+        if fitter is not None:
+            fitter.check_file(file, index)
     first = next(iter(files.values()))
     labels = label_map(first)
     if labels is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
@@ -10,10 +10,11 @@ from PIL import Image
 from cyclevos.errors import MaskError
 from cyclevos.exchange.mask_reading import MaskReading
 from cyclevos.naming import size_text
+from cyclevos.pictures.bounds import declared_size
 from cyclevos.pictures.fitting import LEFT, RIGHT, is_on_its_side, resized, turned
-from cyclevos.pictures.images import camera_turn
 from cyclevos.pictures.mask_files import MaskImage
 
+CameraTurn = Callable[[int], Image.Transpose | None]
 _DIRECTIONS = {LEFT: "to the left", RIGHT: "to the right"}
 
 
@@ -23,11 +24,30 @@ class MaskFitter:
     Args:
         size: (height, width) of the frames as they are displayed.
         reading: what the user allows.
-        frame_files: image files of the frames by index, whose EXIF orientations count; None where they have none.
+        camera_turn: tells how the frame of an index was turned to be upright, None if it was not; see
+            :meth:`cyclevos.media.sources.FrameSource.camera_turn`.
     """
 
-    def __init__(self, size: tuple[int, int], reading: MaskReading, frame_files: Sequence[Path] | None = None) -> None:
-        self._size, self._reading, self._frame_files = size, reading, frame_files
+    def __init__(self, size: tuple[int, int], reading: MaskReading, camera_turn: CameraTurn | None = None) -> None:
+        self._size, self._reading = size, reading
+        self._camera_turn: CameraTurn = camera_turn or (lambda _: None)
+
+    def check_file(self, file: Path, index: int) -> None:
+        """Refuse a mask by the size in its header, before it is decoded.
+
+        Args:
+            file: the mask's file.
+            index: of its frame.
+
+        Raises:
+            MaskError: :meth:`fit` would refuse its size.
+        """
+        try:
+            declared = declared_size(file)
+        except OSError:  # reading it says why
+            return
+        if declared is not None:
+            self._check(declared[::-1], index, file)
 
     def fit(self, mask: MaskImage, index: int, file: Path) -> MaskImage:
         """Return a mask in the frames' size.
@@ -43,17 +63,23 @@ class MaskFitter:
         """
         if self._reading.turn != "no":
             mask = self._turned(mask, index, file)
-        if mask.size == self._size:
-            return mask
-        problem = f"{file} is {size_text(mask.size)} but the video is {size_text(self._size)} (width x height)"
-        if is_on_its_side(mask.size, self._size):
+        self._check(mask.size, index, file, turned=True)
+        return mask if mask.size == self._size else resized(mask, self._size)
+
+    def _check(self, size: tuple[int, int], index: int, file: Path, *, turned: bool = False) -> None:
+        """Refuse a size (height, width), which a turn may still change unless the mask was turned already."""
+        allowed = {self._size} if turned or self._reading.turn == "no" else {self._size, self._size[::-1]}
+        if size in allowed:
+            return
+        problem = f"{file} is {size_text(size)} but the video is {size_text(self._size)} (width x height)"
+        may_turn = self._reading.turn != "no" and not turned
+        if is_on_its_side(size, self._size) and not may_turn:
             raise self._swapped(problem, index)
         if not self._reading.fit:
             raise MaskError(
                 f"{problem}. A mask must have its video's size.",
                 "Export it again, or use --fit-mask to resize it by nearest neighbour.",
             )
-        return resized(mask, self._size)
 
     def _turned(self, mask: MaskImage, index: int, file: Path) -> MaskImage:
         if self._reading.turn != "auto":
@@ -62,10 +88,11 @@ class MaskFitter:
         given = self._camera_turn(index)
         if given is None:
             raise MaskError(
-                f"{file} cannot be turned by --turn-mask auto: its frame has no EXIF orientation that says how.",
+                f"{file} cannot be turned by --turn-mask auto: its frame has no EXIF orientation that says how, "
+                "and its video no rotation.",
                 "Use --turn-mask left or right, or leave it out.",
             )
-        return turned(mask, given, f"turned {_way(given)}as the EXIF orientation of its frame says")
+        return turned(mask, given, f"turned {_way(given)}as its frame is for display")
 
     def _swapped(self, problem: str, index: int) -> MaskError:
         """Return the refusal of a mask whose sides are swapped."""
@@ -76,19 +103,11 @@ class MaskFitter:
             why, remedy = "", "Use --turn-mask left or --turn-mask right, whichever is right, or export it again."
         else:
             why = (
-                f" The camera's EXIF orientation turns the frames {_way(given)}for display, and the mask was probably "
-                "made from their raw pixels."
+                f" The camera turns the frames {_way(given)}for display (EXIF orientation or rotation of the video), "
+                "and the mask was probably made from their raw pixels."
             )
             remedy = "Use --turn-mask auto to turn it as the frames are."
         return MaskError(f"{problem}: its sides are swapped, and resizing would distort it.{why}", remedy)
-
-    def _camera_turn(self, index: int) -> Image.Transpose | None:
-        if self._frame_files is None or index >= len(self._frame_files):
-            return None
-        try:
-            return camera_turn(self._frame_files[index])
-        except OSError:  # it is reported when the frame is read
-            return None
 
 
 def _way(turn: Image.Transpose) -> str:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from cyclevos.exchange.mask_reading import STRICT, MaskReading
 from cyclevos.jobs.run_record import Identity
 from cyclevos.jobs.settings import OutputSettings
-from cyclevos.media.source_identity import source_identity
 from cyclevos.media.sources import FrameSource
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.network.settings import NetworkSettings
@@ -30,7 +29,7 @@ class SegmentJob:
     """What is segmented, how, and where the results go.
 
     Attributes:
-        source: a video file, a folder of frames, or a source that is open already.
+        source: what `open_source` takes, or a source that is open already.
         masks: annotations: a file or folder, or masks by frame index.
         output: folder of the results.
         segmentation: how the video is segmented.
@@ -40,7 +39,7 @@ class SegmentJob:
         title: shown on the progress bar.
     """
 
-    source: Path | FrameSource
+    source: str | Path | FrameSource
     masks: Path | Mapping[int, MaskImage]
     output: Path
     segmentation: SegmentationSettings = field(default_factory=SegmentationSettings)
@@ -113,8 +112,8 @@ def content_identity(source: FrameSource, masks: Mapping[int, NDArray[np.uint8]]
         digest.update(f"{index} {mask.shape}".encode())
         digest.update(mask.tobytes())
     return {
-        "source": str(source.path.resolve()),
-        CONTENT: ", ".join(filter(None, (source_identity(source.path, source.files), source.treatment))),
+        "source": source.location,
+        CONTENT: ", ".join(filter(None, (source.identity, source.treatment))),
         "resolution": list(source.size),
         "masks": digest.hexdigest(),
     }

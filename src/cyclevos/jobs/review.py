@@ -38,7 +38,7 @@ def report_reliability(folder: Path, source: FrameSource, count: int, appearance
 
     Args:
         folder: output folder with the CSV, and the masks if they were saved.
-        source: the frames.
+        source: the frames; of a stream that plays once the timeline has no pictures.
         count: frames to list.
         appearance: its palette colours the pictures.
 
@@ -49,7 +49,7 @@ def report_reliability(folder: Path, source: FrameSource, count: int, appearance
     review = write_review(folder / REVIEW_FILE, rows, count)
     names = _names(source, [row.frame for row in rows])
     thumbnails = {}
-    for entry in review:
+    for entry in review if source.can_be_read_again else ():
         frame = next(source.iterate(start=names.index(entry["frame"])), None)
         mask = folder / f"{entry['frame']}.png"
         if frame is not None:

@@ -129,7 +129,7 @@ class SegmentRun:
     ) -> None:
         with self._lock:
             self._files.__exit__(kind, error, trace)
-            if isinstance(error, VideoError) and self._clip is not None:
+            if isinstance(error, VideoError) and self._clip is not None and self.source.can_be_read_again:
                 self.folder.allow_change(CONTENT)  # the user is asked to repair it, and continues then
 
     def begin(self) -> ClipRun | None:
@@ -150,7 +150,9 @@ class SegmentRun:
         network = self._load(str(standing.signature["dtype"]))
         fresh = make_propagator(network, self.resolved.segmentation)
         direction = self.job.segmentation.direction
-        finished = standing.finished if direction == "forward" else frozenset()
+        # What a stream showed does not come again, so that its earlier results cannot be continued.
+        resumable = direction == "forward" and self.source.can_be_read_again
+        finished = standing.finished if resumable else frozenset()
         lost = partial(lost_result, self.job.output, self.job.results.save)
         propagator, start = self.folder.state.restore(fresh.fresh, self.source, finished, lost)
         self._objects, self._saved = set(propagator.objects), time.monotonic()
@@ -243,6 +245,8 @@ class SegmentRun:
 
 def _open_source(job: SegmentJob) -> FrameSource:
     source = job.source if isinstance(job.source, FrameSource) else open_source(job.source)
+    if job.segmentation.direction != "forward":
+        source.iterate(reverse=True)  # refuses a stream, which can only be read forward, before the network is loaded
     if job.output.resolve() == source.path.resolve():
         raise OutputError(f"{job.output} holds the frames themselves.", "Choose another folder for the results.")
     return source

@@ -1,45 +1,73 @@
-"""Image files as a video: those of a folder in natural order, or a list of files in its own order."""
+"""Image files as a video: those of a folder in natural order, or files in an order of their own."""
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from cyclevos.errors import VideoError
+from PIL import Image
+
+from cyclevos.errors import CycleVOSError, VideoError
 from cyclevos.media.frames import Frame, check_same_size
 from cyclevos.media.sources import FrameSource
-from cyclevos.naming import by_frame_name, list_images
-from cyclevos.pictures.images import read_image
+from cyclevos.naming import by_frame_name, index_name, list_images
+from cyclevos.pictures.images import camera_turn, read_image
+
+logger = logging.getLogger(__name__)
 
 
 class ImageFiles(FrameSource):
     """Image files as the frames of a video, in the order given.
 
+    Frames are named after their files. If files in several folders have the same name, frames are named by their
+    index, with a warning.
+
     Args:
-        files: the frames, all in one folder.
+        files: the frames.
+        place: what the user gave instead of the files, a pattern or a list; None = the folder that holds them all.
 
     Raises:
-        VideoError: the list is empty, two files have the same frame name, or the first cannot be decoded.
+        VideoError: there are no files, two files of one folder have the same frame name, or the first cannot be
+            decoded.
     """
 
-    def __init__(self, files: Sequence[Path]) -> None:
+    def __init__(self, files: Sequence[Path], place: Path | None = None) -> None:
         if not files:
             raise VideoError("The list of image files is empty. Expected at least one.", "Give the frames' files.")
-        self._open(files[0].parent, files)
+        folders = list(dict.fromkeys(file.parent for file in files))
+        # Of absolute paths, since only they have a folder in common; on other drives of Windows not even they do.
+        above = folders[0] if len(folders) == 1 else _common_folder(folders)
+        self._open(above, files, place)
 
-    def _open(self, path: Path, files: Sequence[Path]) -> None:
+    def _open(self, path: Path, files: Sequence[Path], place: Path | None = None) -> None:
         self.path = path
-        self.name = path.stem if path.is_file() else path.resolve().name
-        self._by_name = by_frame_name(files)
-        self._files = list(self._by_name.values())
-        self._names = tuple(self._by_name)
+        self._place = place
+        self.name = place.stem if place is not None else path.stem if path.is_file() else path.resolve().name
+        self._files = list(files)
+        self._names = _frame_names(files, place or path)
         self._size = self._read(0).size
 
     @property
     def files(self) -> Sequence[Path] | None:
         """The frames' files in order; None for a single image file, which `path` names."""
         return None if self.path.is_file() else tuple(self._files)
+
+    @property
+    def location(self) -> str:
+        """The pattern, list, file or folder that the files are from."""
+        return str((self._place or self.path).resolve())
+
+    def camera_turn(self, index: int) -> Image.Transpose | None:
+        """Return how an image's EXIF orientation turns it."""
+        if index >= len(self._files):
+            return None
+        try:
+            return camera_turn(self._files[index])
+        except Exception:  # of a broken file Pillow may raise anything; it is reported when the frame is read
+            return None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -75,10 +103,12 @@ class ImageFiles(FrameSource):
         file = self._files[index]
         try:
             image = read_image(file)
+        except CycleVOSError:
+            raise
         except Exception as error:  # Pillow's decoders raise almost any exception on broken data
             raise VideoError(
                 f"Frame {index} cannot be decoded: {file} ({type(error).__name__}: {error}). Expected "
-                "a whole 8- or 16-bit image (jpg, png, bmp, webp, tif).",
+                "a whole 8- or 16-bit image (jpg, png, bmp, webp, tif) or OpenEXR.",
                 "Replace the file or remove it; an animated file is a source of its own.",
             ) from error
         return Frame(index, self._names[index], image, None, file)
@@ -98,3 +128,26 @@ class ImageFolder(ImageFiles):
     def __init__(self, path: str | Path) -> None:
         path = Path(path)
         self._open(path, [path] if path.is_file() else list_images(path))
+
+
+def _common_folder(folders: Sequence[Path]) -> Path:
+    try:
+        return Path(os.path.commonpath([folder.resolve() for folder in folders]))
+    except ValueError:  # on Windows, of files on several drives
+        return folders[0]
+
+
+def _frame_names(files: Sequence[Path], place: Path) -> tuple[str, ...]:
+    """Return the files' stems, or indices if files of several folders share one."""
+    stems = [file.stem for file in files]
+    if len(set(stems)) == len(stems):
+        return tuple(stems)
+    if len({file.parent for file in files}) == 1:
+        return tuple(by_frame_name(files))
+    logger.warning(
+        "several files of %s have the same name, so its frames are named by their position: %s to %s",
+        place,
+        index_name(0),
+        index_name(len(files) - 1),
+    )
+    return tuple(index_name(index) for index in range(len(files)))

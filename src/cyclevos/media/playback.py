@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
+
+from cyclevos.media.addresses import Place
 
 _FINEST = 10_000_000  # ticks per second that an MP4 holds with room to spare
 
@@ -18,14 +19,14 @@ class Playback:
         time_base: seconds of one tick of the frames' time stamps; None if they have no common one.
         begins: seconds at which the source's clock stands when it begins.
         pixel_aspect: width of an upright pixel by its height.
-        sound: the file that holds the sound; None if there is none.
+        sound: the video that holds the sound; None if there is none.
     """
 
     frame_rate: Fraction | None = None
     time_base: Fraction | None = None
     begins: Fraction = Fraction(0)
     pixel_aspect: Fraction = Fraction(1)
-    sound: Path | None = None
+    sound: Place | None = None
 
 
 class Clock:

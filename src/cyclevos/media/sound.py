@@ -6,9 +6,9 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cyclevos.media.addresses import Place
 from cyclevos.media.video_opening import error_text, open_video
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class SoundTrack:
         output: the MP4; nothing has been written to it yet.
     """
 
-    def __init__(self, source: Path, begins: Fraction, output: OutputContainer) -> None:
+    def __init__(self, source: Place, begins: Fraction, output: OutputContainer) -> None:
         import av
 
         self._source, self._begins, self._output = source, begins, output

@@ -7,8 +7,11 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
+from PIL import Image
+
 from cyclevos.media.frames import Frame
 from cyclevos.media.playback import Playback
+from cyclevos.media.source_identity import source_identity
 
 
 class FrameSource(ABC):
@@ -17,7 +20,7 @@ class FrameSource(ABC):
     Memory holds only the current frame, or one bounded chunk when streaming backwards.
 
     Attributes:
-        path: the file or folder.
+        path: the file or folder; of a stream, which has neither, a path of its name for messages.
         name: its stem, for naming results.
     """
 
@@ -47,6 +50,33 @@ class FrameSource(ABC):
     @property
     def files(self) -> Sequence[Path] | None:
         """The image files of the frames in order; None if `path` is one file that holds all frames."""
+        return None
+
+    @property
+    def location(self) -> str:
+        """Where the source is, in full: a path, or an address without its password."""
+        return str(self.path.resolve())
+
+    @property
+    def identity(self) -> str:
+        """The content in a few words, so that another one at the same place is noticed.
+
+        Raises:
+            VideoError: it cannot be read.
+        """
+        return source_identity(self.path, self.files)
+
+    @property
+    def can_be_read_again(self) -> bool:
+        """Whether frames can be read again, and in any order; False for a camera and other live streams."""
+        return True
+
+    def camera_turn(self, index: int) -> Image.Transpose | None:
+        """Return how a frame was turned from the pixels that the camera stored to upright; None if it was not.
+
+        Args:
+            index: of the frame.
+        """
         return None
 
     @property

@@ -6,10 +6,10 @@ import logging
 from collections.abc import Generator, Iterator
 from fractions import Fraction
 from heapq import heappop, heappush
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyclevos.errors import VideoError
+from cyclevos.media.addresses import Place
 from cyclevos.media.video_opening import error_text, open_video
 
 if TYPE_CHECKING:
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 # Containers that store their duration. For others FFmpeg guesses it from the bit rate.
 _DECLARING_FORMATS = frozenset({"mov", "mp4", "matroska", "webm", "avi", "flv", "asf"})
 # Broadcast streams lose packets all the time, and decoders cope with it.
-_LOSSY_FORMATS = frozenset({"mpegts", "mpeg", "rtp"})
+_LOSSY_FORMATS = frozenset({"mpegts", "mpeg", "rtp", "rtsp"})
 logger = logging.getLogger(__name__)
 
 
-def decode(path: Path, seek_pts: int | None = None) -> Generator[VideoFrame, None, None]:
+def decode(path: Place, seek_pts: int | None = None) -> Generator[VideoFrame, None, None]:
     """Decode pictures in display order, not yet turned upright nor converted.
 
     Args:
-        path: the video file.
+        path: the video.
         seek_pts: start at the keyframe at or before this time stamp (in the stream's time base)
             instead of at the beginning; whether the file is complete is then not checked.
 
@@ -44,16 +44,30 @@ def decode(path: Path, seek_pts: int | None = None) -> Generator[VideoFrame, Non
                 container.seek(seek_pts, stream=stream, backward=True)
             except (av.error.FFmpegError, OSError) as error:
                 raise VideoError(f"Seeking in {path} failed ({error_text(error)}).", "Convert the file.") from error
-        decoding = _Pass(path, container, stream, sought=seek_pts is not None)
-        yield from decoding.pictures()
-        if seek_pts is None:
-            decoding.check_end()
+        yield from decode_opened(path, container, stream, sought=seek_pts is not None)
+
+
+def decode_opened(
+    path: Place, container: InputContainer, stream: VideoStream, *, sought: bool = False
+) -> Iterator[VideoFrame]:
+    """Decode the pictures of an opened video from where it stands; otherwise like :func:`decode`.
+
+    Args:
+        path: of the video, for messages.
+        container: the video.
+        stream: its main stream.
+        sought: it does not stand at its beginning.
+    """
+    decoding = _Pass(path, container, stream, sought=sought)
+    yield from decoding.pictures()
+    if not sought:
+        decoding.check_end()
 
 
 class _Pass:
     """One pass through the packets; keeps track of how far it got, so that a file that ends early is detected."""
 
-    def __init__(self, path: Path, container: InputContainer, stream: VideoStream, *, sought: bool) -> None:
+    def __init__(self, path: Place, container: InputContainer, stream: VideoStream, *, sought: bool) -> None:
         self.path, self.container, self.stream = path, container, stream
         self.count = 0
         self.video_end = Fraction(0)  # seconds, the end of the last packet seen

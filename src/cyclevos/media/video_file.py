@@ -11,14 +11,17 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PIL import Image
+
 from cyclevos.errors import VideoError
+from cyclevos.media.addresses import Address, Place
 from cyclevos.media.frames import Frame, check_same_size
 from cyclevos.media.playback import Playback
 from cyclevos.media.sources import FrameSource
 from cyclevos.media.video_decoding import decode
 from cyclevos.media.video_opening import open_video
-from cyclevos.media.video_pixels import Conversion, can_deinterlace, is_on_its_side, upright_rgb
-from cyclevos.media.video_traits import note_appearance, note_other_streams, playback_of
+from cyclevos.media.video_pixels import display_turn, is_on_its_side, upright_rgb
+from cyclevos.media.video_traits import conversion_of, note_appearance, note_other_streams, playback_of
 from cyclevos.naming import index_name
 
 if TYPE_CHECKING:
@@ -56,7 +59,7 @@ class VideoFile(FrameSource):
     High dynamic range is mapped to what an ordinary screen shows.
 
     Args:
-        path: the file; its first frame is decoded here.
+        path: the file, or its address on a server; its first frame is decoded here.
         deinterlace: make each frame from one of its two fields.
 
     Raises:
@@ -64,27 +67,39 @@ class VideoFile(FrameSource):
             build of PyAV cannot do that.
     """
 
-    def __init__(self, path: str | Path, *, deinterlace: bool = False) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Place, *, deinterlace: bool = False) -> None:
+        self._place: Place = path if isinstance(path, Address) else Path(path)
+        self.path = Path(self._place.name) if isinstance(self._place, Address) else self._place
         self.name = self.path.stem
         self._timeline = _Timeline()
-        if deinterlace and not can_deinterlace():
-            raise VideoError(
-                f"{path} cannot be deinterlaced: this build of PyAV lacks FFmpeg's filter for it.",
-                "Deinterlace it beforehand: ffmpeg -i in.mp4 -vf bwdif out.mp4",
-            )
-        with open_video(self.path) as (container, stream):
-            note_other_streams(self.path, container, stream)
+        with open_video(self._place) as (container, stream):
+            note_other_streams(self._place, container, stream)
             self._declared_frames = stream.frames or None
-            self._conversion = Conversion(int(stream.codec_context.color_trc or 0), deinterlace)
-            self._playback = playback_of(self.path, container, stream)
-        pictures = decode(self.path)
+            self._conversion = conversion_of(self._place, stream, deinterlace=deinterlace)
+            self._playback = playback_of(self._place, container, stream)
+            self._declared = f"{container.size} bytes, {container.duration} microseconds"
+        pictures = decode(self._place)
         first = next(pictures)
-        note_appearance(self.path, first, self._conversion)
+        note_appearance(self._place, first, self._conversion)
         self._size = self._frame(0, first).size
+        self._turn = display_turn(first)
         if is_on_its_side(first):
             self._playback = replace(self._playback, pixel_aspect=1 / self._playback.pixel_aspect)
         pictures.close()
+
+    @property
+    def location(self) -> str:
+        """The path of the file in full, or its address."""
+        return str(self._place) if isinstance(self._place, Address) else super().location
+
+    @property
+    def identity(self) -> str:
+        """The content in a few words; of a file on a server its size and duration."""
+        return self._declared if isinstance(self._place, Address) else super().identity
+
+    def camera_turn(self, index: int) -> Image.Transpose | None:
+        """Return how the file's display matrix turns its pictures."""
+        return self._turn
 
     @property
     def size(self) -> tuple[int, int]:
@@ -109,7 +124,7 @@ class VideoFile(FrameSource):
     @property
     def treatment(self) -> str:
         """``deinterlaced`` where it is."""
-        return "deinterlaced" if self._conversion.deinterlace else ""
+        return self._conversion.treatment
 
     def iterate(self, *, reverse: bool = False, start: int | None = None) -> Iterator[Frame]:
         """Stream the frames; see FrameSource.iterate.
@@ -130,11 +145,11 @@ class VideoFile(FrameSource):
                 yield from self._following(known, start, sought)
                 return
         timeline = _Timeline()
-        for index, picture in enumerate(decode(self.path)):
+        for index, picture in enumerate(decode(self._place)):
             timeline.add(picture)
             if index >= start:
                 frame = self._frame(index, picture)
-                check_same_size(index_name(0), self._size, frame.name, frame.size, str(self.path))
+                check_same_size(index_name(0), self._size, frame.name, frame.size, str(self._place))
                 yield frame
         timeline.complete = True
         self._timeline = timeline
@@ -144,7 +159,7 @@ class VideoFile(FrameSource):
         for seek_to in _entry_points(timeline, start):
             if seek_to is None:
                 break
-            pictures = decode(self.path, timeline.stamps[seek_to])
+            pictures = decode(self._place, timeline.stamps[seek_to])
             try:
                 found = next((p for p in pictures if p.pts is None or p.pts >= timeline.stamps[start]), None)
             except VideoError:
@@ -159,14 +174,14 @@ class VideoFile(FrameSource):
             if index == len(timeline.stamps) or picture.pts != timeline.stamps[index]:
                 break
             frame = self._frame(index, picture)
-            check_same_size(index_name(0), self._size, frame.name, frame.size, str(self.path))
+            check_same_size(index_name(0), self._size, frame.name, frame.size, str(self._place))
             yield frame
             index += 1
         else:
             if index == len(timeline.stamps):
                 return
         raise VideoError(
-            f"{self.path}: frame {index} is not where it was when the file was read before. The file must not "
+            f"{self._place}: frame {index} is not where it was when the file was read before. The file must not "
             "change while it is read.",
             "Wait until it is written, then run again.",
         )
@@ -179,7 +194,7 @@ class VideoFile(FrameSource):
             begin, pictures = self._chunk(timeline, end)
             for index in range(end, begin - 1, -1):
                 frame = self._frame(index, pictures.pop())
-                check_same_size(index_name(0), self._size, frame.name, frame.size, str(self.path))
+                check_same_size(index_name(0), self._size, frame.name, frame.size, str(self._place))
                 yield frame
             end = begin - 1
 
@@ -193,7 +208,7 @@ class VideoFile(FrameSource):
         if known.complete or (start is not None and start < len(known.stamps)):
             return known
         timeline = _Timeline()
-        for picture in decode(self.path):
+        for picture in decode(self._place):
             timeline.add(picture)
             if len(timeline.stamps) - 1 == start:
                 break
@@ -215,7 +230,7 @@ class VideoFile(FrameSource):
             if pictures is not None:
                 return begin, pictures
         raise VideoError(
-            f"{self.path}: frames {begin} to {end} cannot be decoded a second time. The file must not "
+            f"{self._place}: frames {begin} to {end} cannot be decoded a second time. The file must not "
             "change while it is read.",
             "Wait until it is written, then run again.",
         )
@@ -225,7 +240,7 @@ class VideoFile(FrameSource):
         stamps = timeline.stamps
         pictures: list[VideoFrame] = []
         try:
-            for index, picture in enumerate(decode(self.path, None if seek_to is None else stamps[seek_to])):
+            for index, picture in enumerate(decode(self._place, None if seek_to is None else stamps[seek_to])):
                 if seek_to is None:
                     wanted = index >= begin
                 elif picture.pts is None:

@@ -1,4 +1,4 @@
-"""Opening a video file with PyAV: readable errors, the main stream, and no more pixels than memory holds."""
+"""Opening a video with PyAV: readable errors, the main stream, and no more pixels than memory holds."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyclevos.errors import VideoError
+from cyclevos.media.addresses import Address, Place
 from cyclevos.pictures.bounds import MAX_PIXELS, PictureTooLargeError, check_pixels, declared_size
 from cyclevos.words import counted
 
@@ -17,37 +18,63 @@ if TYPE_CHECKING:
 
 # FFmpeg's marks of streams that are not a video of their own.
 _ATTACHED_PICTURE, _DEPENDENT = 0x0400, 0x80000
+_LIMITS = {"max_pixels": str(MAX_PIXELS)}
+_PATIENCE = (20.0, 60.0)  # seconds to wait for an address to open, and for its next data
 
 
 @contextmanager
-def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a file and its main video stream.
+def open_video(place: Place) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a video and its main stream.
 
     Raises:
-        VideoError: the file is not a video, has sound only, or holds one picture in tiles.
+        VideoError: it is not a video, has sound only, or holds one picture in tiles; or nothing answers at an address.
     """
+    with _open_stream(place) if isinstance(place, Address) else _open_file(place) as container:
+        stream = _main_stream(place, container)
+        stream.thread_type = "AUTO"
+        stream.codec_context.options |= _LIMITS
+        yield container, stream
+
+
+def _open_file(path: Path) -> InputContainer:
     import av
 
     # Checked here for its message; the decoders check whatever format claims more, each before it allocates.
     _check_declared_size(path)
     try:
         # Only the file itself: a playlist posing as a video must not make FFmpeg fetch the addresses that it lists.
-        container = av.open(
-            str(path.resolve()),
-            options={"max_pixels": str(MAX_PIXELS)},
-            container_options={"protocol_whitelist": "file"},
-        )
+        return av.open(str(path.resolve()), options=_LIMITS, container_options={"protocol_whitelist": "file"})
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise VideoError(
             f"{path} cannot be read as a video ({error_text(error)}). Expected a whole file that FFmpeg can "
             "decode, e.g. mp4, mov, mkv, webm or avi.",
             "Repair or repeat a recording that was cut off and lacks its index; put images into a folder.",
         ) from error
-    with container:
-        stream = _main_stream(path, container)
-        stream.thread_type = "AUTO"
-        stream.codec_context.options |= {"max_pixels": str(MAX_PIXELS)}
-        yield container, stream
+
+
+def _open_stream(address: Address) -> InputContainer:
+    import av
+
+    try:
+        return av.open(
+            address.url,
+            format=address.format,
+            options=_LIMITS,
+            container_options=dict(address.container_options),
+            timeout=_PATIENCE,
+        )
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        late = isinstance(error, av.error.ExitError)  # what FFmpeg is made to say when its time is up
+        why = f"no answer in {_PATIENCE[0]:.0f} seconds" if late else error_text(error)
+        if address.format is not None:
+            raise VideoError(
+                f"{address} cannot be opened ({why}).",
+                "Check that it is connected and that no other program uses it, or record it to a file first.",
+            ) from error
+        raise VideoError(
+            f"{address} cannot be read as a video ({why}).",
+            "Check the address in a player such as VLC, or download the video and give the file.",
+        ) from error
 
 
 def real_video_streams(container: InputContainer) -> list[VideoStream]:
@@ -55,7 +82,7 @@ def real_video_streams(container: InputContainer) -> list[VideoStream]:
     return [stream for stream in container.streams.video if not _disposition(stream) & _ATTACHED_PICTURE]
 
 
-def _main_stream(path: Path, container: InputContainer) -> VideoStream:
+def _main_stream(path: Place, container: InputContainer) -> VideoStream:
     """Return the largest stream: a small preview, or the still of an animated AVIF, may come before it.
 
     Among equals, FFmpeg's choice counts; where streams differ in size it would often take the first.
@@ -100,4 +127,4 @@ def error_text(error: BaseException | str) -> str:
 
 def _disposition(stream: VideoStream) -> int:
     disposition: Any = getattr(stream, "disposition", 0)
-    return int(disposition)
+    return int(getattr(disposition, "value", disposition))  # a flag without a number's methods in older PyAV

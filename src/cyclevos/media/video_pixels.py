@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from PIL import Image
 
 from cyclevos.media.tone_mapping import is_high_dynamic_range, tone_mapped
 from cyclevos.pictures.arrays import UInt8Array
@@ -29,6 +30,11 @@ class Conversion:
     transfer: int = 2
     deinterlace: bool = False
 
+    @property
+    def treatment(self) -> str:
+        """What is done to the frames beside decoding them, in a word; empty for nothing."""
+        return "deinterlaced" if self.deinterlace else ""
+
 
 PLAIN_CONVERSION = Conversion()
 """Neither tone mapping nor deinterlacing."""
@@ -42,7 +48,8 @@ def upright_rgb(picture: VideoFrame, conversion: Conversion = PLAIN_CONVERSION) 
     # Older PyAV respects the source's colour matrix only if a target is named; RGB itself has none.
     image: Any
     if is_high_dynamic_range(conversion.transfer):
-        image = picture.to_ndarray(format="rgb48le", dst_colorspace="ITU601")
+        # Planes, since FFmpeg 8.0 converts ten bits to interleaved samples of 16 bits wrongly.
+        image = picture.to_ndarray(format="gbrp16le", dst_colorspace="ITU601")
         image = tone_mapped(image, conversion.transfer)
     else:
         image = picture.to_ndarray(format="rgb24", dst_colorspace="ITU601")
@@ -78,6 +85,17 @@ def deinterlaced(picture: VideoFrame) -> VideoFrame:
     graph.push(picture)
     graph.push(None)
     return cast("VideoFrame", graph.pull())
+
+
+def display_turn(picture: VideoFrame) -> Image.Transpose | None:
+    """Return how `upright_rgb` turns a picture by its display matrix; None if it does not."""
+    matrix: Any = picture.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return None
+    corners = np.array([[[0], [1]], [[2], [3]]], np.uint8)  # one of each, so that every turn gives another image
+    upright = apply_display_matrix(corners, bytes(matrix))[..., 0]
+    image = Image.fromarray(corners[..., 0])
+    return next((turn for turn in Image.Transpose if np.array_equal(np.asarray(image.transpose(turn)), upright)), None)
 
 
 def is_on_its_side(picture: VideoFrame) -> bool:

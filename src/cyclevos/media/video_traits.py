@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cyclevos.errors import VideoError
+from cyclevos.media.addresses import Place
 from cyclevos.media.playback import Playback
 from cyclevos.media.tone_mapping import is_high_dynamic_range
 from cyclevos.media.video_opening import real_video_streams
-from cyclevos.media.video_pixels import Conversion
+from cyclevos.media.video_pixels import Conversion, can_deinterlace
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -21,7 +22,7 @@ _MICROSECONDS = 1_000_000  # container times are counted in these
 logger = logging.getLogger(__name__)
 
 
-def playback_of(path: Path, container: InputContainer, stream: VideoStream) -> Playback:
+def playback_of(path: Place, container: InputContainer, stream: VideoStream) -> Playback:
     """Return how an opened file is played; the pixel aspect is that of the stored, not yet upright picture."""
     rate = stream.average_rate or stream.guessed_rate
     aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
@@ -35,7 +36,21 @@ def playback_of(path: Path, container: InputContainer, stream: VideoStream) -> P
     )
 
 
-def note_other_streams(path: Path, container: InputContainer, chosen: VideoStream) -> None:
+def conversion_of(path: Place, stream: VideoStream, *, deinterlace: bool) -> Conversion:
+    """Return how the pictures of an opened video become frames.
+
+    Raises:
+        VideoError: it is to be deinterlaced, and this build of PyAV cannot do that.
+    """
+    if deinterlace and not can_deinterlace():
+        raise VideoError(
+            f"{path} cannot be deinterlaced: this build of PyAV lacks FFmpeg's filter for it.",
+            "Deinterlace it beforehand: ffmpeg -i in.mp4 -vf bwdif out.mp4",
+        )
+    return Conversion(int(stream.codec_context.color_trc or 0), deinterlace)
+
+
+def note_other_streams(path: Place, container: InputContainer, chosen: VideoStream) -> None:
     """Say which of several video streams is read."""
     # An animated AVIF comes with a still of itself.
     streams = [stream for stream in real_video_streams(container) if stream.frames != 1]
@@ -45,7 +60,7 @@ def note_other_streams(path: Path, container: InputContainer, chosen: VideoStrea
         logger.warning("%s holds %d video streams (%s): number %d is read", path, len(streams), sizes, number)
 
 
-def note_appearance(path: Path, picture: VideoFrame, conversion: Conversion) -> None:
+def note_appearance(path: Place, picture: VideoFrame, conversion: Conversion) -> None:
     """Say what a video's frames look like where that is not what the file holds, or not what the network expects."""
     if is_high_dynamic_range(conversion.transfer):
         logger.warning(

@@ -52,8 +52,9 @@ def segment(
 
     Args:
         network: from :func:`cyclevos.load_network`.
-        frames: a video file, a folder of frames, or any iterable of uint8 RGB arrays (H,W,3), which
-            is consumed one frame at a time.
+        frames: a video file, a folder of frames, a pattern or list of images, or an address, as
+            :func:`cyclevos.media.open_source.open_source` takes them; or any iterable of uint8 RGB arrays (H,W,3),
+            which is consumed one frame at a time.
         masks: annotations: object ids uint8 (H,W) by frame index, or one array for frame 0. An object may first
             appear in any frame and be annotated several times; 0 is the background. Masks of 0 and 255 alone show
             object 1.
@@ -196,7 +197,7 @@ def _announce(propagator: Propagator, frames: OpenFrames, masks: Masks) -> None:
     for index, mask in masks.items():
         image = None
         if isinstance(frames, FrameSource):
-            frame = next(frames.iterate(start=index), None)
+            frame = next(frames.iterate(start=index), None) if frames.can_be_read_again else None
             image = None if frame is None else frame.image
         elif isinstance(frames, list | tuple | np.ndarray) and index < len(frames):
             one: Any = frames[index : index + 1]

@@ -152,7 +152,7 @@ def _still_pairs(root: Path, images: str, masks: str) -> list[tuple[Path, Path]]
                 f"{folder} is not a folder. A still source needs a folder of images and one of masks.",
                 "Check root, images and masks of the source.",
             )
-    found = by_frame_name(list_masks(folders[1]), DatasetError)
+    found = by_frame_name(list_masks(folders[1], DatasetError), DatasetError)
     pairs = [
         (image, found[image.stem])
         for image in list_frames(folders[0], DatasetError)
