@@ -70,7 +70,7 @@ def seconds_per_frame(propagators: list[Propagator], frames, masks, around=nullc
         for k, propagator in enumerate(propagators):
             with around(k):
                 start = time.perf_counter()
-                ids[k].append(propagator.step(index, frame, masks[k] if index == 0 else None).ids)
+                ids[k].append(propagator.advance(index, frame, masks[k] if index == 0 else None).ids)
                 times[k].append(time.perf_counter() - start)
     return [float(np.median(each[len(each) // 2 :])) for each in times], ids
 

@@ -100,3 +100,19 @@ def images() -> list[np.ndarray]:
         image[6:16, 3 + 2 * t : 13 + 2 * t] = [230, 60, 40]
         frames.append(image.clip(0, 255).astype(np.uint8))
     return frames
+
+
+@pytest.fixture
+def square() -> np.ndarray:
+    """The square of the first frame as object 1."""
+    mask = np.zeros((24, 40), np.uint8)
+    mask[6:16, 3:13] = 1
+    return mask
+
+
+@pytest.fixture
+def strip() -> np.ndarray:
+    """Something else, as object 5, clear of the square."""
+    mask = np.zeros((24, 40), np.uint8)
+    mask[18:23, 20:36] = 5
+    return mask

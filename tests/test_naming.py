@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cyclevos.errors import DatasetError, MaskError, VideoError
-from cyclevos.naming import by_frame_name, list_frames, list_images, list_masks, natural_key
+from cyclevos.naming import (
+    by_frame_name,
+    list_frames,
+    list_given_masks,
+    list_images,
+    list_masks,
+    natural_key,
+)
 
 NEEDS_FIFO = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 TEXT = st.text(st.sampled_from("aAbB019_-. \u00b2\u0663"), max_size=6)
@@ -86,3 +93,15 @@ def test_two_files_of_one_frame_are_refused_by_name(tmp_path):
         list_images(tmp_path)
     with pytest.raises(DatasetError, match=r"7\.jpg and 7\.png"):
         by_frame_name(list_frames(tmp_path), DatasetError)
+
+
+def test_given_masks_are_of_one_kind_and_are_not_what_was_annotated(tmp_path):
+    for name in ("b.tif", "a.TIFF", "c.jpg", ".d.tif"):
+        (tmp_path / name).touch()
+    assert [file.name for file in list_given_masks(tmp_path)] == ["a.TIFF", "b.tif"]
+    (tmp_path / "2.png").touch()
+    (tmp_path / "1.PNG").touch()
+    assert [file.name for file in list_given_masks(tmp_path)] == ["1.PNG", "2.png"]
+    (tmp_path / "1.json").touch()
+    (tmp_path / "2.png.json").touch()
+    assert [file.name for file in list_given_masks(tmp_path)] == ["a.TIFF", "b.tif"]

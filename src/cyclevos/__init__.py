@@ -27,6 +27,8 @@ from cyclevos.errors import (
 
 if TYPE_CHECKING:
     from cyclevos.analysis.cycle_erf import cycle_erf
+    from cyclevos.jobs.writer import Writer
+    from cyclevos.media.given_frames import bgr_frames
     from cyclevos.network.stm.spec import NetworkSpec
     from cyclevos.network.weights import load_network
     from cyclevos.propagation.correction import Correction
@@ -41,6 +43,8 @@ _LAZY = {
     "NetworkSpec": "cyclevos.network.stm.spec",
     "Prediction": "cyclevos.propagation.prediction",
     "Propagator": "cyclevos.propagation.propagator",
+    "Writer": "cyclevos.jobs.writer",
+    "bgr_frames": "cyclevos.media.given_frames",
     "cycle_erf": "cyclevos.analysis.cycle_erf",
     "load_network": "cyclevos.network.weights",
     "segment": "cyclevos.propagation.segment",
@@ -61,7 +65,9 @@ __all__ = [
     "TrainingError",
     "VideoError",
     "WeightsError",
+    "Writer",
     "__version__",
+    "bgr_frames",
     "cycle_erf",
     "load_network",
     "segment",

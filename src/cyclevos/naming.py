@@ -19,7 +19,13 @@ VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".mxf"}
 )
 """Endings that video files usually have; FFmpeg decides by their content."""
+WHOLE_VIDEO_SUFFIXES = VIDEO_SUFFIXES | ANIMATION_SUFFIXES
+"""Endings of single files that are offered and uploaded as videos."""
 MASK_SUFFIXES = frozenset({".png"})
+# Endings of the pictures that a user may give as masks, each with those of the same kind, the likeliest first. JPEG is
+# among them so that it is named where it is refused.
+_GIVEN_MASK_SUFFIXES = (MASK_SUFFIXES, {".tif", ".tiff"}, {".bmp"}, {".gif"}, {".webp"}, {".exr"}, {".jpg", ".jpeg"})
+_ANNOTATION_SUFFIXES = frozenset({".json", ".xml", ".txt"})
 # Endings of pictures that annotation tools name, whether or not they can be read here.
 _PICTURE_SUFFIXES = IMAGE_SUFFIXES | RAW_SUFFIXES | {".gif", ".avif", ".heic", ".jp2", ".jfif", ".ppm", ".pgm"}
 
@@ -78,6 +84,25 @@ def list_masks(folder: Path, error: type[CycleVOSError] = MaskError) -> list[Pat
     """
     files = (file for file in folder.iterdir() if is_mask_file(file) and not file.is_dir())
     return check_readable(in_natural_order(files), "mask", error)
+
+
+def list_given_masks(folder: Path) -> list[Path]:
+    """Return the pictures in a folder that a user gives as masks, in natural order; the list may be empty.
+
+    They are PNGs or, where there are none, all those of another kind. A picture with annotations beside it
+    (``00000.json``, ``00000.txt``, ``00000.xml``, ``00000.jpg.json``) is what was annotated, and no mask.
+
+    Raises:
+        MaskError: something there is named like a mask and cannot be read.
+    """
+    files = [file for file in folder.iterdir() if not file.name.startswith(".") and not file.is_dir()]
+    annotated = {file.stem for file in files if file.suffix.lower() in _ANNOTATION_SUFFIXES}
+    pictures = [file for file in files if not {file.stem, file.name} & annotated]
+    for suffixes in _GIVEN_MASK_SUFFIXES:
+        found = [file for file in pictures if file.suffix.lower() in suffixes]
+        if found:
+            return check_readable(in_natural_order(found), "mask", MaskError)
+    return []
 
 
 def check_readable(files: list[Path], kind: str = "frame", error: type[CycleVOSError] = VideoError) -> list[Path]:

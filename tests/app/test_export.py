@@ -129,13 +129,13 @@ def test_the_page_offers_what_the_app_can_make_and_each_can_be_exported(client, 
     for name, length in (("annotations.json", None), ("youtube_vis.json", None), ("mots.txt", 10)):
         frames = list(read_track(out / name, options=ReadOptions(length=length)).frames())
         assert [frame.ids.tolist() for frame in frames] == [square.tolist(), *(9 * [np.zeros_like(square).tolist()])]
-    [lost] = job["result"]["lost"]
+    [lost] = (each for each in job["result"]["lost"] if each.startswith("MOTS"))
     assert lost.startswith("MOTS text has no place for the names of the objects: ")
     assert "the names of 10 frames, 9 empty frames at the end" in lost
 
 
 def test_a_format_that_the_app_cannot_make_is_refused_by_name(client, project):
-    for kind in ("probabilities", "gif"):
+    for kind in ("probabilities", "exr"):
         told = client.json("POST", f"/projects/{project}/export", 422, json={"kinds": [kind]})
         assert f"got '{kind}'" in told["problem"]
         assert "expected one of masks, overlay" in told["problem"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -11,10 +12,12 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from clips import write_video
 from file_server import serving
 from typer.testing import CliRunner
 
 from cyclevos.app import launch as launching
+from cyclevos.app.project import Project
 from cyclevos.cli import main as command_line
 from cyclevos.errors import MissingExtraError
 from cyclevos.network import downloads
@@ -89,6 +92,35 @@ def test_a_video_that_is_none_is_refused(call, started, tmp_path):
     assert answer.exception.exit_code == 3
     assert "does not exist" in str(answer.exception)
     assert started == []
+
+
+@pytest.mark.parametrize("place", ["https://host/clip.mp4", "rtsp://me:secret@host/1", "/dev/video7"])
+def test_what_shows_no_frame_twice_is_refused_before_the_server_starts(call, started, place):
+    answer = call(place)
+    assert answer.exception.exit_code == 3
+    assert "Download or record the video" in str(answer.exception)
+    assert "secret" not in str(answer.exception)
+    assert started == []
+
+
+def test_a_pattern_is_opened_and_found_again(call, started, clip):
+    pages = [call(clip / "shot_%03d.png").output.partition("?project=")[2].split()[0] for _ in range(2)]
+    assert pages[0] == pages[1]
+    assert started[0][0].app.services.workspace.listing()[0]["width"] == 40
+
+
+def test_a_deinterlaced_video_is_a_project_of_its_own(call, started, tmp_path, images):
+    video = write_video(tmp_path / "holiday.mp4", images[:2])
+    pages = [
+        call(video, *options).output.partition("?project=")[2].split()[0]
+        for options in ((), ("--deinterlace",), ("--deinterlace",))
+    ]
+    assert pages == ["holiday", "holiday-2", "holiday-2"]
+    project = tmp_path / "cyclevos-projects" / "holiday-2"
+    assert json.loads((project / "project.json").read_text())["deinterlace"]
+    opened = Project(project)
+    assert opened.source.treatment == "deinterlaced"
+    opened.close()
 
 
 def test_a_port_that_is_taken_is_said_and_leaves_no_project(started, options, clip):

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 
 @pytest.fixture
@@ -240,3 +241,12 @@ def test_frames_come_upright_and_in_any_order(client, project, images):
         shown = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
         assert np.abs(shown - images[index]).mean() < 6
     client.json("GET", f"/projects/{project}/frames/10", 404)
+
+
+def test_a_picture_of_another_size_is_refused_before_it_is_decoded(client, clip, monkeypatch):
+    project = client.open(clip)
+    data = io.BytesIO()
+    Image.new("L", (6000, 6000)).save(data, format="PNG")
+    monkeypatch.setattr(PngImageFile, "load", lambda _: pytest.fail("decoded"))
+    answer = client.json("POST", f"/projects/{project}/masks/0/import", 422, content=data.getvalue())
+    assert "6000x6000 but the video is 40x24" in str(answer)

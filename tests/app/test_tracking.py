@@ -36,13 +36,13 @@ def segmented(network, clip, given, **options) -> dict[int, np.ndarray]:
 def steps(monkeypatch) -> list[int]:
     """Indices of the frames that the propagator was asked for."""
     asked = []
-    step = Propagator.step
+    step = Propagator.advance
 
     def counted(self, index, *arguments):
         asked.append(index)
         return step(self, index, *arguments)
 
-    monkeypatch.setattr(Propagator, "step", counted)
+    monkeypatch.setattr(Propagator, "advance", counted)
     return asked
 
 

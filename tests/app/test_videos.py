@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import clips
@@ -96,3 +97,34 @@ def test_a_video_that_breaks_off_is_shown_as_far_as_it_goes(client, folder):
     client.paint(project, 5, np.ones((48, 64), np.uint8))
     refused = client.json("POST", f"/projects/{project}/track", 422, json={})
     assert str(path) in refused["problem"]
+
+
+def test_animations_are_offered_and_uploaded_and_stills_are_not(client, tmp_path, folder):
+    frames = [Image.fromarray(image) for image in clips.scene(3)]
+    for name in ("moving.webp", "moving.tif", "moving.apng", "moving.gif"):
+        options = {"format": "PNG"} if name.endswith("apng") else {}
+        frames[0].save(folder / name, save_all=True, append_images=frames[1:], **options)
+    for name in ("still.webp", "still.tif", "still.png"):
+        frames[0].save(folder / name)
+    (folder / "huge.webp").write_bytes(b"RIFF\x1a\0\0\0WEBPVP8X\x0a\0\0\0\x02\0\0\0" + b"\xff" * 6)
+    listed = client.json("GET", f"/folders?path={folder}")["entries"]
+    assert {entry["name"] for entry in listed if entry["kind"] == "video"} >= {"moving.apng", "moving.gif"}
+    assert {entry["name"] for entry in listed if "still" in entry["name"] or "huge" in entry["name"]} == set()
+    assert {entry["name"] for entry in listed if entry["name"].startswith("moving")} == {
+        *("moving.webp", "moving.tif", "moving.apng", "moving.gif")
+    }
+    suffixes = client.json("GET", "/server")["suffixes"]
+    assert {".webp", ".apng", ".avif", ".tif", ".gif", ".mov", ".mkv", ".mxf"} <= set(suffixes)
+    for name in ("moving.webp", "moving.tif", "moving.apng"):
+        state = client.json("POST", f"/uploads?name={name}", 201, content=(folder / name).read_bytes())
+        assert state["name"] == "moving"
+
+
+def test_a_list_is_not_opened_for_a_page_since_it_may_name_files_elsewhere(client, tmp_path, folder):
+    Image.fromarray(clips.scene(1)[0]).save(tmp_path / "secret.png")
+    (folder / "list.txt").write_text(f"{tmp_path / 'secret.png'}\n")
+    answer = client.json("POST", "/projects", 403, json={"path": str(folder / "list.txt")})
+    assert "Start the app with it" in json.dumps(answer)
+    clips.write_images(folder / "frames", clips.scene(3))
+    state = client.json("POST", "/projects", 201, json={"path": str(folder / "frames" / "%05d.png")})
+    assert (state["width"], state["height"]) == (64, 48)

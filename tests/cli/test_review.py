@@ -9,7 +9,7 @@ import pytest
 from cli_inputs import save_mask
 from PIL import Image
 
-from cyclevos.media.reliability_files import read_reliability
+from cyclevos.media.reliability_files import ReliabilityRow, read_reliability
 
 
 def test_a_row_for_every_frame_and_object_but_given_ones(segment, tmp_path, ids):
@@ -35,7 +35,7 @@ def test_the_frames_to_look_at_and_their_picture(segment, tmp_path):
     out = tmp_path / "out"
     record = json.loads((out / "reliability.json").read_text())
     rows = read_reliability(out / "reliability.csv")
-    assert [tuple(row.values()) for row in record["frames"]] == rows
+    assert [ReliabilityRow(**row) for row in record["frames"]] == rows
     worst = min(rows, key=lambda row: row.reliability)
     assert len(record["review"]) == 2
     assert (record["review"][0]["frame"], record["review"][0]["object_id"]) == (worst.frame, worst.object_id)

@@ -6,6 +6,7 @@ import json
 import pickle
 import re
 import shutil
+import sys
 
 import av
 import numpy as np
@@ -395,6 +396,16 @@ def test_a_correction_changes_the_masks_and_is_part_of_the_run(segment, tmp_path
     assert "--overwrite" in answer.err
 
 
+def test_a_missing_library_is_named_before_anything_is_replaced(segment, tmp_path, monkeypatch):
+    assert segment("--save", "masks").code == 0
+    before = masks_in(tmp_path / "out")
+    monkeypatch.setitem(sys.modules, "OpenEXR", None)
+    answer = segment("--save", "masks,exr", "--overwrite")
+    assert answer.code == 10
+    assert "pip install 'cyclevos[exr]'" in answer.err
+    assert masks_in(tmp_path / "out") == before
+
+
 def test_a_missing_option_is_named(call, clip):
     answer = call("segment", clip)
     assert answer.code == 2
@@ -404,7 +415,7 @@ def test_a_missing_option_is_named(call, clip):
 # The output folder
 
 
-def test_results_of_another_run_are_refused_without_overwrite(segment, tmp_path):
+def test_results_of_another_run_are_refused_without_overwrite(segment, call, tmp_path):
     assert segment("--save", "masks,coco").code == 0
     before = masks_in(tmp_path / "out")
     answer = segment("--save", "masks,coco", "--memory-every", "1")
@@ -414,10 +425,16 @@ def test_results_of_another_run_are_refused_without_overwrite(segment, tmp_path)
     assert "convert" not in answer.err
     answer = segment("--save", "masks")
     assert answer.code == 7
-    assert "become other formats with cyclevos convert" in answer.err
+    assert "That run wrote all of these formats already." in answer.err
+    answer = segment("--save", "masks,coco,gif,exr")
+    assert answer.code == 7
+    assert f"run: cyclevos convert {tmp_path / 'out'} --to gif." in answer.err, "exr needs probabilities"
+    assert call("convert", tmp_path / "out", "--to", "gif").code == 0
+    assert (tmp_path / "out" / "overlay.gif").is_file()
     assert masks_in(tmp_path / "out") == before
     assert segment("--save", "masks", "--memory-every", "1", "--overwrite").code == 0
     assert not (tmp_path / "out" / "annotations.json").exists()
+    assert not (tmp_path / "out" / "overlay.gif").exists(), "what convert added is the run's too"
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from clips import write_video
+from file_server import NO_LENGTH, serving
 from PIL import Image
 
 from cyclevos.media.open_source import open_source
@@ -83,3 +86,38 @@ def test_one_frame_of_a_folder_and_a_frame_that_is_not_there_are_named_before_an
     assert answer.code == 3
     assert "00001.png is named like a frame, but it is a link to gone.png" in answer.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_stream_is_segmented_once_and_never_continued(segment, tmp_path, images):
+    with serving(write_video(tmp_path / "clip.ts", images).read_bytes()) as server:
+        server.plan = [NO_LENGTH]
+        refused = segment("--direction", "both", source=server.url)
+        assert refused.code == 3
+        assert "cannot be read backward" in refused.err
+        assert not (tmp_path / "out").exists()
+        answer = segment(source=server.url)
+        assert answer.code == 0, answer.err
+        assert "6 frames" in answer.out
+        record = json.loads((tmp_path / "out" / "run.json").read_text())
+        assert server.url in json.dumps(record)
+        times = overlay_times(tmp_path / "out")
+        assert [time - times[0] for time in times] == pytest.approx([index / 25 for index in range(6)], abs=0.002)
+        assert (tmp_path / "out" / "review" / "timeline.png").is_file()
+        again = segment(source=server.url)
+        assert again.code == 7
+        assert "another run" in again.err
+
+
+def test_a_pattern_and_a_list_are_runs_of_their_own(segment, tmp_path, clip):
+    answer = segment(source=clip / "shot_%03d.png")
+    assert answer.code == 0, answer.err
+    assert "finished before" in segment(source=clip / "shot_%03d.png").out
+    assert "another run" in segment(source=clip).err
+    listed = tmp_path / "list.txt"
+    listed.write_text("\n".join(f"clip/shot_{index:03d}.png" for index in (0, 2, 4)))
+    answer = segment(source=listed, output=tmp_path / "listed")
+    assert answer.code == 0, answer.err
+    assert "3 frames" in answer.out
+    assert sorted(path.name for path in (tmp_path / "listed").glob("shot_*.png")) == [
+        f"shot_{index:03d}.png" for index in (0, 2, 4)
+    ]

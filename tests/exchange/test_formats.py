@@ -24,7 +24,21 @@ from cyclevos.pictures.palette import DAVIS_PALETTE
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 FORMATS = [each.name for each in readable() if each.is_written]
-NAMES = {"masks": "masks", "objects": "objects", "coco": "a.json", "youtube-vis": "b.json", "mots": "c.txt"}
+NAMES = {
+    "masks": "masks",
+    "objects": "objects",
+    "coco": "a.json",
+    "youtube-vis": "b.json",
+    "mots": "c.txt",
+    "cvat": "d.xml",
+    "cvat-masks": "e.zip",
+    "labelme": "labelme",
+    "coco-polygons": "f.json",
+    "sa-v": "g.json",
+    "label-studio": "h.json",
+    "yolo": "yolo",
+    "npz": "i.npz",
+}
 
 
 def track_of(masks, names=None, object_names=None, palette=DAVIS_PALETTE):
@@ -53,11 +67,13 @@ def test_what_is_written_is_read(kind, masks, tmp_path_factory):
     folder = tmp_path_factory.mktemp("f")
     track = track_of(masks)
     write_track(track, kind, folder / NAMES[kind])
-    assert detect(folder / NAMES[kind]) == ("coco" if kind == "youtube-vis" else kind)
+    assert detect(folder / NAMES[kind]) == ("coco" if kind in ("youtube-vis", "coco-polygons") else kind)
     assert content(read_track(folder / NAMES[kind])) == content(track)
 
 
-@pytest.mark.parametrize("kind", ["masks", "objects", "coco", "youtube-vis"])
+@pytest.mark.parametrize(
+    "kind", ["masks", "objects", "coco", "coco-polygons", "youtube-vis", "label-studio", "yolo", "npz"]
+)
 def test_names_colours_and_gaps_of_ids_survive_where_there_is_room(kind, tmp_path):
     masks = [np.zeros((6, 5), np.uint8) for _ in range(3)]
     masks[0][2:4, 1:3], masks[2][5, 4] = 9, 200
@@ -66,9 +82,10 @@ def test_names_colours_and_gaps_of_ids_survive_where_there_is_room(kind, tmp_pat
     read = read_track(tmp_path / NAMES[kind])
     assert content(read) == content(track)
     assert dict(read.object_names) == ({} if kind == "masks" else {9: "dog, brown"})
-    assert read.palette == (None if kind == "objects" else track.palette)
-    said = {"masks": ["the names of the objects: 9 is dog, brown"], "objects": ["the colours of the objects"]}
-    assert lost == said.get(kind, [])
+    colourless = kind in ("objects", "label-studio", "yolo", "npz")
+    assert read.palette == (None if colourless else track.palette)
+    said = {"masks": ["the names of the objects: 9 is dog, brown"]}
+    assert lost == said.get(kind, ["the colours of the objects"] if colourless else [])
 
 
 def test_endings_of_objects_in_capitals_and_hidden_folders(tmp_path):
@@ -111,7 +128,7 @@ def test_our_decoder_and_pycocotools_agree(mask):
     np.testing.assert_array_equal(theirs.astype(bool), mask)
 
 
-@pytest.mark.parametrize("kind", ["coco", "youtube-vis"])
+@pytest.mark.parametrize("kind", ["coco", "coco-polygons", "youtube-vis"])
 def test_pycocotools_reads_the_masks_of_the_file(kind, tmp_path):
     masks = [np.random.default_rng(k).integers(0, 4, (13, 17)).astype(np.uint8) for k in range(3)]
     write_track(track_of(masks), kind, tmp_path / "m.json")
@@ -119,6 +136,9 @@ def test_pycocotools_reads_the_masks_of_the_file(kind, tmp_path):
     for entry in read["annotations"]:
         codes = entry["segmentations"] if kind == "youtube-vis" else {entry["image_id"] - 1: entry["segmentation"]}
         for index, code in codes.items() if isinstance(codes, dict) else enumerate(codes):
+            if kind == "coco-polygons":
+                assert isinstance(code, list)
+                code = library.merge(library.frPyObjects(code, 13, 17))
             np.testing.assert_array_equal(library.decode(code).astype(bool), masks[index] == entry["category_id"])
 
 
@@ -272,5 +292,16 @@ def test_folders_named_after_objects_are_numbered(tmp_path):
 def test_a_binary_folder_is_of_object_one(tmp_path):
     Image.fromarray(np.eye(3, dtype=np.uint8) * 255).save(tmp_path / "0.png")
     assert next(read_track(tmp_path).frames()).ids.max() == 1
-    Image.fromarray(np.eye(3, dtype=np.uint8) * 4).save(tmp_path / "1.png")
-    assert next(read_track(tmp_path).frames()).ids.max() == 255
+
+
+def test_255_beside_other_ids_is_unknown_but_in_the_masks_of_a_run(tmp_path):
+    for name, value in (("0", 255), ("1", 4)):
+        Image.fromarray(np.eye(3, dtype=np.uint8) * value).save(tmp_path / f"{name}.png")
+    track = read_track(tmp_path)
+    assert [int(frame.ids.max()) for frame in track.frames()] == [0, 4]
+    assert "255 beside other ids marks unknown pixels" in track.notes[0]
+    kept = read_track(tmp_path, options=ReadOptions(keep_255=True))
+    assert ([int(frame.ids.max()) for frame in kept.frames()], kept.notes) == ([255, 4], ())
+    (tmp_path / "run.json").write_text("{}")
+    run = read_track(tmp_path)
+    assert ([int(frame.ids.max()) for frame in run.frames()], run.notes) == ([255, 4], ())

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cyclevos.errors import MaskError
-from cyclevos.exchange.formats import read_track
+from cyclevos.exchange.formats import read_track, write_track
 from cyclevos.exchange.given_masks import read_masks
-from cyclevos.exchange.object_names import LabelMap, recorded_names
+from cyclevos.exchange.label_map import LabelMap
+from cyclevos.exchange.object_names import recorded_names
+from cyclevos.exchange.track import MaskFrame, MaskTrack
+from cyclevos.media.appearance import Appearance
 
 CVAT = "# label:color_rgb:parts:actions\nbackground:0,0,0::\ncar:250,50,83::\nbox:51,221,255::\n"
 
@@ -114,3 +117,54 @@ def test_cases(cases, name, ids):
     for object_id, number in zip((1, 2), ids.values() if name != "per_object" else (2, 1), strict=True):
         wrong = (masks[0].ids == number) != (truth == object_id)
         assert wrong.mean() <= (0.005 if "poly" in name else 0)
+
+
+INSTANCES = np.array([[1, 1, 0, 2, 2, 0, 3, 3]] * 6, np.uint8)  # two cars and a box
+
+
+def instance_masks(folder, *frames):
+    """A data set with a class mask and an instance mask per frame; 1 and 2 are cars, 3 is a box."""
+    palette = np.array([(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0)], np.uint8)
+    classes = np.array([(0, 0, 0), (250, 50, 83), (250, 50, 83), (51, 221, 255)], np.uint8)
+    for name, table in (("SegmentationClass", classes), ("SegmentationObject", palette)):
+        (folder / name).mkdir()
+        for k, ids in enumerate(frames):
+            Image.fromarray(table[ids]).save(folder / name / f"{k:05d}.png")
+    (folder / "labelmap.txt").write_text(CVAT)
+    return folder
+
+
+def test_objects_of_one_class_are_told_apart_by_the_instance_masks(tmp_path, caplog):
+    masks = read_masks(instance_masks(tmp_path, INSTANCES), None)
+    np.testing.assert_array_equal(masks[0].ids, INSTANCES)
+    assert masks.names == {1: "car 1", 2: "car 2", 3: "box"}
+    assert "told apart by SegmentationObject: 1 is car 1, 2 is car 2, 3 is box." in caplog.text
+    assert read_track(tmp_path).object_names == masks.names
+
+
+def test_objects_of_one_class_cannot_be_followed_from_picture_to_picture(tmp_path):
+    with pytest.raises(MaskError, match="nothing tells which of them is which"):
+        read_masks(instance_masks(tmp_path, INSTANCES, INSTANCES), None)
+
+
+def test_an_instance_mask_that_does_not_belong_to_its_class_mask_is_named(tmp_path):
+    folder = instance_masks(tmp_path, INSTANCES)
+    Image.fromarray(np.zeros((3, 3), np.uint8)).save(folder / "SegmentationObject" / "00000.png")
+    with pytest.raises(MaskError, match=r"00000\.png is 3x3, but .*00000\.png is 8x6"):
+        read_masks(folder, None)
+
+
+def test_grey_masks_hold_the_lines_of_the_label_map(tmp_path):
+    (tmp_path / "SegmentationClass").mkdir()
+    Image.fromarray(np.array([[0, 1, 2]], np.uint8)).save(tmp_path / "SegmentationClass" / "0.png")
+    (tmp_path / "labelmap.txt").write_text("background:0,128,0::\ncar:250,50,83::\nbox:51,221,255::\n")
+    assert read_masks(tmp_path, None)[0].ids.tolist() == [[0, 1, 2]]
+
+
+def test_labels_that_a_label_map_cannot_hold_are_changed_and_told_apart(tmp_path):
+    ids = np.array([[1, 2, 3, 4]], np.uint8)
+    names = {1: "a:b", 2: "dog", 3: "dog", 4: "background"}
+    write_track(
+        MaskTrack("", lambda: iter([MaskFrame(0, "x", ids)]), Appearance(names=names)), "cvat-masks", tmp_path / "a.zip"
+    )
+    assert read_track(tmp_path / "a.zip").object_names == {1: "a b", 2: "dog 2", 3: "dog 3", 4: "background 4"}

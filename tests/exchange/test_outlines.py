@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from cyclevos.exchange.outlines import outlines
+from cyclevos.exchange.outlines import outline, outlines
 from cyclevos.exchange.run_length import from_polygons
 
 
@@ -19,6 +19,13 @@ def drawn(mask):
 @given(arrays.arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 12))))
 def test_pycocotools_draws_the_same_pixels_again(mask):
     np.testing.assert_array_equal(drawn(mask), mask)
+
+
+@settings(max_examples=300, deadline=None)
+@given(arrays.arrays(np.bool_, st.tuples(st.integers(1, 30), st.integers(1, 30))))
+def test_pycocotools_draws_the_same_pixels_from_one_outline_of_all_pieces(mask):
+    ring = [value for point in outline(mask) for value in point]
+    np.testing.assert_array_equal(from_polygons([ring] if ring else [], mask.shape, "test"), mask)
 
 
 @pytest.mark.parametrize(

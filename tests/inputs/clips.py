@@ -77,6 +77,23 @@ def write_video(
     return path
 
 
+def read_with_alpha(path: Path) -> tuple[list[np.ndarray], list[float]]:
+    """RGBA frames of a video with alpha, and their times in seconds.
+
+    FFmpeg's own VP9 decoder leaves the alpha out; on several threads, its conversion of frames may spoil rows of it.
+    """
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        decoder = av.CodecContext.create("libvpx-vp9", "r") if path.suffix == ".webm" else stream.codec_context
+        frames = [frame for packet in container.demux(stream) for frame in decoder.decode(packet)]
+    assert all("yuva" in frame.format.name for frame in frames), frames[0].format.name
+    try:
+        converted = [frame.reformat(format="rgba", threads=1) for frame in frames]
+    except TypeError:  # an older PyAV, which converts on one
+        converted = [frame.reformat(format="rgba") for frame in frames]
+    return [frame.to_ndarray() for frame in converted], [frame.time for frame in frames]
+
+
 def damage_packet(path: Path, number: int, share: float = 0.0) -> None:
     """Spoil 60 bytes of a video's packet, in the order of the file, from this share of its length on."""
     with av.open(str(path)) as container:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from clips import read_with_alpha
 from PIL import Image
 
 from cyclevos.errors import ConfigError, OutputError
 from cyclevos.exchange import folders
 from cyclevos.exchange.format import Destination, ReadOptions
 from cyclevos.exchange.formats import RUN, chosen, find, offered, read_track
-from cyclevos.jobs.results import Results, made_from_masks, result_names
+from cyclevos.jobs.results import Results, damaged_result, made_from_masks, result_names
 from cyclevos.media.appearance import Appearance
 from cyclevos.media.open_source import open_source
 from cyclevos.pictures.mask_files import read_mask
@@ -51,13 +53,15 @@ def prediction(index: int, object_ids=(3, 200)) -> Prediction:
     )
 
 
-def write(folder: Path, source, save, *, order=range(4), object_ids=(3, 200), late=False, resume=False) -> None:
-    run = Destination(folder, folder.name, "clip", Appearance(PALETTE), resume=resume)
+def write(
+    folder: Path, source, save, *, order=range(4), object_ids=(3, 200), late=False, resume=False, predict=prediction
+) -> None:
+    run = Destination(folder, folder.name, "clip", Appearance(PALETTE), resume=resume, objects=object_ids)
     frames = list(source)
     writer = Results(run, save, late=late)
     with writer:
         for index in order:
-            writer.write(frames[index], prediction(index, object_ids))
+            writer.write(frames[index], predict(index, object_ids))
     writer.finish(source)
 
 
@@ -85,9 +89,12 @@ def test_frames_from_last_to_first_give_the_same_files(source, tmp_path):
     here, there = tmp_path / "a" / "out", tmp_path / "b" / "out"
     files = {path.relative_to(here) for path in here.rglob("*") if path.is_file()}
     assert files == {path.relative_to(there) for path in there.rglob("*") if path.is_file()}
-    for file in files - {Path("overlay.mp4")}:  # the encoder gives other bits when the machine is busy
+    videos = {file for file in files if file.suffix in (".mp4", ".mov", ".webm")}
+    for file in files - videos:  # their encoders give other bits when the machine is busy
         assert (here / file).read_bytes() == (there / file).read_bytes(), file
-    assert len(list(open_source(there / "overlay.mp4"))) == 4
+    assert len(videos) == 7, "an overlay, two cut-outs and two objects, each in two ways"
+    for file in videos:
+        assert len(list(open_source(there / file))) == 4, file
 
 
 def test_folders_of_objects_hold_the_objects_of_this_run_and_of_no_earlier_one(source, tmp_path):
@@ -131,13 +138,61 @@ def test_masks_come_last_so_that_a_mask_vouches_for_the_rest(source, tmp_path, m
 
 
 def test_what_is_made_from_finished_masks(source):
-    assert made_from_masks(ALL) == ["youtube-vis", "mots", "objects"]
+    by_frame = {"masks", "overlay", "probabilities", "coco", "prores", "webm", "gif", "cutouts", "mattes", "exr", "npz"}
+    assert by_frame.isdisjoint(made_from_masks(ALL))
+    assert {"youtube-vis", "mots", "cvat", "cvat-masks", "labelme", "yolo", "objects"} <= set(made_from_masks(ALL))
     assert made_from_masks(("masks", "overlay", "coco", "probabilities")) == []
     assert chosen(("indexed", "masks")) == (find("masks"),)
 
 
-@pytest.mark.parametrize(("save", "found"), [(("masks", "gif"), "names gif;"), ((), "names nothing;")])
+@pytest.mark.parametrize(("save", "found"), [(("masks", "bmp"), "names bmp;"), ((), "names nothing;")])
 def test_a_format_that_no_run_can_write_is_refused(save, found):
     with pytest.raises(ConfigError, match=found) as caught:
         made_from_masks(save)
     assert "expected any of masks,overlay" in caught.value.problem
+
+
+def soft(index: int, object_ids=(3, 200)) -> Prediction:
+    """A prediction of which object 3 has three quarters of every pixel that it shows."""
+    whole = prediction(index, object_ids)
+    probabilities = whole.probabilities.clone()
+    probabilities[1] *= 0.75
+    probabilities[0] = 1 - probabilities[1:].sum(0)
+    return replace(whole, probabilities=probabilities)
+
+
+def alpha_of(path: Path) -> set[int]:
+    """Levels of object 3's alpha in all frames, after a conversion to 10 bits and back."""
+    frames, _ = read_with_alpha(path)
+    return {int(level) for rgba, ids in zip(frames, map(ids_of, range(4)), strict=True) for level in rgba[ids == 3, 3]}
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_late_videos_have_soft_edges_where_probabilities_were_kept(source, tmp_path, caplog, kept):
+    save = ("masks", "prores", "prores-objects", *(("probabilities",) if kept else ()))
+    write(tmp_path / "out", source, save, late=True, predict=soft)
+    expected = {192} if kept else {255}
+    assert alpha_of(tmp_path / "out" / "cutout.mov") == expected
+    assert alpha_of(tmp_path / "out" / "prores" / "003.mov") == expected
+    assert ("prores, prores-objects: made from the finished masks, so the edges are hard" in caplog.text) is not kept
+
+
+def test_at_once_edges_are_soft_without_keeping_probabilities(source, tmp_path, caplog):
+    write(tmp_path / "out", source, ("masks", "prores", "mattes"), predict=soft)
+    assert alpha_of(tmp_path / "out" / "cutout.mov") == {192}
+    matte = np.asarray(Image.open(tmp_path / "out" / "mattes" / "003" / "shot_2.png"))
+    assert set(matte[ids_of(2) == 3]) == {191}
+    assert "probabilities" not in {path.name for path in (tmp_path / "out").iterdir()}
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("kind", ["cutouts", "mattes", "exr"])
+def test_a_picture_that_an_interrupted_run_lost_is_named(source, tmp_path, kind):
+    write(tmp_path / "out", source, ("masks", kind))
+    names = ["shot_0", "shot_1"]
+    assert damaged_result(tmp_path / "out", ("masks", kind), names) is None
+    for path in (tmp_path / "out" / kind).rglob("shot_1.*"):
+        path.unlink()
+    damage = damaged_result(tmp_path / "out", ("masks", kind), names)
+    assert damage is not None
+    assert damage.endswith(f"{kind} lacks frame shot_1")

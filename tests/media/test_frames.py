@@ -33,12 +33,7 @@ def test_tensors_are_accepted():
     ("images", "words"),
     [
         ([], "No image was given"),
-        ([np.zeros((4, 4, 3))], "Image 0 has dtype float64; expected uint8"),
-        ([np.zeros((3, 4, 4), np.uint8)], r"Image 0 has shape \(3, 4, 4\); expected \(H, W, 3\)"),
-        ([np.zeros((0, 4, 3), np.uint8)], "at least one pixel"),
-        ([np.zeros((4, 4), np.uint8)], r"expected \(H, W, 3\)"),
-        (["words"], "Image 0 has dtype"),
-        ([torch.zeros(4, 4, 3, requires_grad=True)], "Image 0 .Tensor. cannot be read as an array"),
+        ([np.zeros((4, 4, 3), np.uint8), None], "Image 1 is None, so reading frame 1 has failed"),
         (
             [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8)],
             "00000 is 4x4 but 00001 is 5x4",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cyclevos.errors import OutputError
+from cyclevos.media.appearance import Appearance
 from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.frames import Frame
 from cyclevos.media.reliability_files import (
@@ -19,6 +20,7 @@ from cyclevos.media.reliability_files import (
     prediction_name,
     read_reliability,
     read_review_rows,
+    rows_checksum,
     write_reliability,
     write_review,
 )
@@ -153,3 +155,34 @@ def test_a_timeline_has_a_line_per_object_and_a_picture_per_frame(tmp_path):
     picture = np.array(Image.open(tmp_path / "with.png").convert("RGB"))
     assert (picture == [250, 0, 0]).all(axis=-1).mean() > 0.005
     assert picture.shape[0] > np.array(Image.open(tmp_path / "without.png")).shape[0]
+
+
+def test_names_of_objects_have_a_column_where_there_are_any(tmp_path):
+    path = tmp_path / "reliability.csv"
+    names = Appearance(names={2: "red,\ncar", 5: "object 5"})  # the second is no name
+    first = ReliabilityWriter(path, "clip", appearance=names)
+    write(first, 1, {2: 0.5, 5: 0.25})
+    first.abort()
+    with ReliabilityWriter(path, "clip", resume=True, appearance=names) as again:
+        write(again, 2, {2: 0.75})
+    assert path.read_text() == (
+        "sequence,frame,object_id,reliability,calibration,name\n"
+        'clip,f1,2,0.5000,calibrated,"red, car"\nclip,f1,5,0.2500,calibrated,\n'
+        'clip,f2,2,0.7500,calibrated,"red, car"\n'
+    )
+    rows = read_reliability(path)
+    assert [row.name for row in rows] == ["red, car", "", "red, car"]
+    write_review(tmp_path / "reliability.json", rows, 1)
+    written = json.loads((tmp_path / "reliability.json").read_text())
+    assert [row.get("name") for row in written["frames"]] == ["red, car", None, "red, car"]
+    assert read_review_rows(tmp_path / "reliability.json") == (1, rows)
+
+
+def test_a_table_without_names_goes_on_with_names(tmp_path):
+    path = tmp_path / "reliability.csv"
+    write_reliability(path, [ReliabilityRow("clip", "f1", 1, 0.5)])
+    before = rows_checksum(path, ["f1"])
+    with ReliabilityWriter(path, "clip", resume=True, appearance=Appearance(names={1: "dog"})) as again:
+        write(again, 2, {1: 0.25})
+    assert [(row.frame, row.name) for row in read_reliability(path)] == [("f1", ""), ("f2", "dog")]
+    assert rows_checksum(path, ["f1"]) == before

@@ -157,3 +157,25 @@ def test_a_real_interlaced_video(caplog):
     assert caplog.text.count("is interlaced") == 1
     assert len(plain) == len(treated) == 12
     assert all(combs(smooth) < 0.98 * combs(combed) for combed, smooth in zip(plain, treated, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "layout"),
+    [
+        ("a.mov", "prores_ks", "yuv422p10le"),
+        ("a.mov", "prores_ks", "yuva444p10le"),
+        ("a.mkv", "ffv1", "yuv422p12le"),
+        ("a.mkv", "ffv1", "gbrp16le"),
+        ("a.mxf", "mpeg2video", "yuv422p"),
+    ],
+)
+def test_the_deep_formats_of_editors_are_read(tmp_path, name, codec, layout):
+    if codec not in av.codecs_available:
+        pytest.skip(f"this build of PyAV has no encoder {codec}")
+    drawn = scene(3)
+    source = open_source(write_video(tmp_path / name, drawn, codec=codec, pix_fmt=layout, options={"qscale": "1"}))
+    shown = images_of(source)
+    assert len(shown) == 3
+    for seen, image in zip(shown, drawn, strict=True):
+        assert closeness(seen, image) < 8
+    np.testing.assert_array_equal(images_of(reversed(source)), shown[::-1])

@@ -538,3 +538,79 @@ def test_bfloat16_masks_are_nearly_those_of_float32(network):
     scores = [binary_iou(found == i, expected == i) for i in (0, 1, 5) if (expected == i).mean() > 0.05]
     assert scores
     assert min(scores) > 0.9
+
+
+# Objects that end
+
+
+def answer(propagator, network, image):
+    """What the network says about the next frame, before objects are compared: the logit of each object's mask."""
+    frame = propagator.fit(9, image)
+    query = network.encode_query(frame.pixels)
+    present = torch.ones(1, len(propagator.objects), dtype=torch.bool)
+    said = network.segment(query, propagator._bank.read(9), present, propagator._state)
+    return dict(zip(propagator.objects, said.logits[0, 1:], strict=True))
+
+
+@pytest.mark.parametrize("gone", [1, 5, 9])
+@pytest.mark.usefixtures("_exact")
+def test_a_removed_object_leaves_no_trace_and_the_others_as_they_were(exact_network, gone):
+    """Each comes in a frame of its own, so that no network has encoded one beside another that came later."""
+    third = np.where(DISC, 0, np.roll(SQUARE, -9, axis=1)).astype(np.uint8) // 5 * 9
+    policy = MemoryPolicy(2, None, previous=exact_network.traits.policy.previous)
+    propagator = Propagator(exact_network, None, policy, OFTEN)
+    for index, annotation in enumerate([DISC, None, SQUARE, None, third, None]):
+        propagator.step(index, FRAMES[index], annotation)
+    before = answer(propagator, exact_network, FRAMES[6])
+    propagator.remove_object(gone)
+    after = answer(propagator, exact_network, FRAMES[6])
+    assert list(after) == [i for i in (1, 5, 9) if i != gone]
+    for object_id, logit in after.items():
+        assert_close(logit, before[object_id], atol=1e-6, rtol=1e-6)
+    held = propagator.snapshot()
+    assert gone not in held["propagator"][2:].tolist()
+    assert not (held["reference_ids"] == gone).any()
+    assert gone not in held["reliability"][:, 0].tolist()
+    p = propagator.step(6, FRAMES[6])
+    assert p.object_ids == tuple(after)
+    assert gone not in p.ids
+    assert set(p.reliability) == set(after)
+    assert p.probabilities.shape[0] == 3
+
+
+@pytest.mark.parametrize("gone", [1, 5])
+def test_a_run_goes_on_after_a_removal_and_from_a_snapshot_of_it(network, gone):
+    propagator = Propagator(network, None, MemoryPolicy(2, 4, previous=network.traits.policy.previous))
+    for index in range(4):
+        propagator.step(index, FRAMES[index], BOTH if index == 0 else None)
+    propagator.remove_object(gone)
+    other = propagator.fresh()
+    other.restore(propagator.snapshot())
+    for index in range(4, 8):
+        one, same = (each.step(index, FRAMES[index]) for each in (propagator, other))
+        assert one.object_ids == (6 - gone,)
+        assert torch.equal(one.probabilities, same.probabilities)
+    again = propagator.step(8, FRAMES[8], np.where(IDS[8] == gone, gone, 0).astype(np.uint8))
+    assert again.object_ids == (6 - gone, gone)
+    assert_sound([again, propagator.step(9, FRAMES[9])])
+
+
+def test_after_the_last_object_is_removed_everything_is_as_at_the_start(network):
+    fresh = Propagator(network, None, MemoryPolicy(2, 4, previous=network.traits.policy.previous))
+    used = fresh.fresh()
+    for index in range(3):
+        used.step(index, FRAMES[index], DISC if index == 0 else None)
+    used.remove_object(1)
+    blank = used.step(3, FRAMES[3])
+    assert blank.object_ids == ()
+    assert not blank.ids.any()
+    for index in range(4, 8):
+        expected, found = (each.step(index, FRAMES[index], SQUARE if index == 4 else None) for each in (fresh, used))
+        assert torch.equal(found.probabilities, expected.probabilities)
+        assert found.reliability == expected.reliability
+
+
+def test_what_is_carried_has_a_row_for_each_object(network):
+    propagator = Propagator(network)
+    propagator.step(0, FRAMES[0], BOTH)
+    assert all(len(rows) == 2 for rows in (propagator._state or {}).values())

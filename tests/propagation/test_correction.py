@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import cyclevos
-import cyclevos.propagation.propagator as propagator_module
+import cyclevos.propagation.frame_correction as correction_module
 from cyclevos import Correction
 from cyclevos.cycle import reconstruct_reference, reconstruction_iou
 from cyclevos.errors import ConfigError
@@ -191,13 +191,13 @@ def test_without_a_previous_frame_consistent_keeps_the_last_step(exact, images, 
 
 def test_the_previous_frame_is_judged_as_it_was_output(lively_network, images, square, monkeypatch):
     seen = []
-    plain = propagator_module.correct
+    plain = correction_module.correct
 
     def spy(*args, previous=None, **rest):
         seen.append(previous)
         return plain(*args, previous=previous, **rest)
 
-    monkeypatch.setattr(propagator_module, "correct", spy)
+    monkeypatch.setattr(correction_module, "correct", spy)
     shown = predictions(lively_network, images, square, correction=Correction(every=2, accept="consistent"))
     corrected = range(2, len(images), 2)
     assert len(seen) == len(corrected)
@@ -429,13 +429,13 @@ def test_a_snapshot_continues_exactly(lively_network, images, square, accept):
 )
 def test_each_corrected_frame_says_what_was_done(lively_network, images, square, caplog, monkeypatch, correction):
     done = []
-    plain = propagator_module.correct
+    plain = correction_module.correct
 
     def spy(network, subject, mask, *args, **rest):
         done.append((mask, plain(network, subject, mask, *args, **rest)))
         return done[-1][1]
 
-    monkeypatch.setattr(propagator_module, "correct", spy)
+    monkeypatch.setattr(correction_module, "correct", spy)
     with caplog.at_level(logging.INFO, logger="cyclevos"):
         told = predictions(lively_network, images, square, correction=correction)
     (line,) = [r.message for r in caplog.records if r.message.startswith("frame 5")]

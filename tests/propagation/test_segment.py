@@ -468,12 +468,12 @@ def test_a_mask_for_a_frame_that_does_not_exist_is_refused_with_the_last_frame(
     ("mask", "text"),
     [
         (np.zeros((24, 40), np.uint8), "No mask shows an object"),
-        (np.ones((24, 40), np.float32), r"is float32 of shape \(24, 40\)"),
+        (np.full((24, 40), 0.5, np.float32), r"is float32 of shape \(24, 40\) with values 0.5..0.5, a soft mask"),
         (np.full((24, 40), -1), r"values -1\.\.-1"),
         (np.full((24, 40), 256), r"values 256\.\.256"),
         (np.ones((24, 40, 3), np.uint8), r"of shape \(24, 40, 3\)"),
         (np.ones(24, np.uint8), r"of shape \(24,\)"),
-        (None, "is object of shape"),
+        (None, "frame 0 is None"),
     ],
 )
 def test_what_is_no_mask_is_refused_at_the_call(lively_network, images, mask, text):
@@ -523,9 +523,9 @@ def test_options_out_of_range_are_refused_at_the_call(lively_network, images, sq
     ("frames", "text"),
     [
         ([], "No image was given"),
-        (["not an image"], "Image 0"),
-        ([np.zeros((24, 40, 3), np.float32)], "dtype float32"),
-        ([np.zeros((24, 40), np.uint8)], r"shape \(24, 40\)"),
+        (["not an image"], "Frame 0 cannot be decoded: not an image"),
+        ([np.full((24, 40, 3), 255, np.float32)], "float32 with values from 255 to 255"),
+        ([np.zeros((24, 40, 2), np.uint8)], r"shape \(24, 40, 2\)"),
     ],
 )
 def test_what_is_no_frame_is_refused(lively_network, square, frames, text):

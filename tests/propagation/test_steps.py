@@ -14,8 +14,9 @@ import torch
 
 import cyclevos.propagation.acceptance as acceptance_module
 import cyclevos.propagation.descent as descent_module
+import cyclevos.propagation.frame_correction as correction_module
+import cyclevos.propagation.frame_propagator as propagator_module
 import cyclevos.propagation.outcome as outcome_module
-import cyclevos.propagation.propagator as propagator_module
 from cyclevos import Correction
 from cyclevos.network.traits import MemoryPolicy
 from cyclevos.network.transfer import download, pack, unpack
@@ -31,7 +32,7 @@ STAGES = [
     ("reliability", "judge"),
     ("_bank", "write"),
     ("_bank._memory", "_reserve"),
-    (propagator_module, "correct"),
+    (correction_module, "correct"),
     (propagator_module, "fit_frame"),
     (propagator_module, "most_probable"),
     (propagator_module, "download"),

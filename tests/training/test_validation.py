@@ -20,7 +20,7 @@ class Copier:
     def __init__(self, network, size, policy) -> None:
         self.given: list[np.ndarray] = []
 
-    def step(self, index, image, annotation=None):
+    def advance(self, index, image, annotation=None):
         assert image.shape == (4, 6, 3)
         if annotation is not None:
             self.given.append(annotation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -11,23 +11,24 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from cyclevos.errors import ConfigError, MaskError
+from cyclevos.exchange.python_masks import check_masks
 from cyclevos.masks import object_ids
+from cyclevos.media.given_images import rgb_image
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.propagation.autograd_mode import require_gradients
 from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.descent import Subject, descend
 from cyclevos.propagation.network_frame import fit_frame
 from cyclevos.propagation.references import References, shrink_ids
-from cyclevos.propagation.segment import check_masks
 
 # Shapes: K objects, H W pixels of the source.
 
 
 def cycle_erf(
     network: MemoryNetwork,
-    frame: NDArray[np.uint8],
-    reference: NDArray[np.uint8],
-    mask: NDArray[np.uint8],
+    frame: Any,
+    reference: Any,
+    mask: Any,
     *,
     steps: int = 50,
     rate: float = 180.0,
@@ -40,9 +41,9 @@ def cycle_erf(
 
     Args:
         network: any memory network, frozen.
-        frame: the frame to analyse, uint8 RGB (H,W,3).
+        frame: the frame to analyse, RGB (H,W,3), or of any kind that :func:`cyclevos.segment` takes.
         reference: the annotated frame, of the same size.
-        mask: its object ids, integers 0..255 (H,W); 0 is the background.
+        mask: its object ids (H,W), 0 = background, or of any kind that :func:`cyclevos.segment` takes.
         steps: M, the number of gradient steps.
         rate: alpha, for the loss as a mean over pixels.
         size: shorter side inside the network; ``"auto"`` = the size at which the weights work best, None = the frames'
@@ -54,17 +55,18 @@ def cycle_erf(
         float32 (K,H,W), one non-negative map for each object of the mask, ids in ascending order.
 
     Raises:
-        MaskError: the mask shows no object, differs in size from the frames, or holds values that are not ids.
+        MaskError: the mask shows no object, differs in size from the frames, or is no mask.
+        VideoError: a frame is no image.
         ConfigError: ``steps`` is below 1, the rate is not positive, or the network has no gradients.
     """
-    ids = np.asarray(mask)
+    frame, reference = rgb_image(frame, 1), rgb_image(reference)
+    (ids,) = check_masks({0: mask}).values()
     if ids.shape != reference.shape[:2] or frame.shape != reference.shape:
         raise MaskError(
             f"Expected two frames (H,W,3) and a mask (H,W) of one size, got {frame.shape}, {reference.shape} and "
             f"{ids.shape}.",
             "Give frames and mask in one size.",
         )
-    (ids,) = check_masks({0: ids}, exact=True).values()
     objects = object_ids(ids)
     how = Correction(steps=steps, rate=rate)
     if not steps:

@@ -23,7 +23,8 @@ from cyclevos.media.writers import MaskWriter
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.pictures.mask_files import read_ground_truth
 from cyclevos.propagation.correction import Correction
-from cyclevos.propagation.propagator import Disturbance, Propagator
+from cyclevos.propagation.frame_correction import Disturbance
+from cyclevos.propagation.propagator import Propagator
 from cyclevos.propagation.segment import segment_frames
 
 if TYPE_CHECKING:

@@ -148,7 +148,7 @@ def collect_rows(
             continue
         if frames is not None and frame.index >= frames * stride:
             break
-        prediction = propagator.step(frame.index, frame.image, given.get(frame.index))
+        prediction = propagator.advance(frame.index, frame.image, given.get(frame.index))
         if not prediction.annotated and frame.name in sequence.annotations:
             truth = read_truth(sequence, frame.name)
             scored = truth != IGNORE

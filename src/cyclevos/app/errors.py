@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cyclevos.errors import CycleVOSError, MaskError, MissingExtraError, OutputError
+from cyclevos.naming import size_text
 
 
 class AppError(CycleVOSError):
@@ -43,7 +44,18 @@ class OutOfMemoryError(AppError):
 
 
 class MaskSizeError(MaskError):
-    """An imported mask is of another size than the video; the page offers to resize it."""
+    """An imported mask is of another size than the video; the page offers to resize it.
+
+    Args:
+        mask: (height, width) of the mask.
+        video: the same of the video.
+    """
+
+    def __init__(self, mask: tuple[int, int], video: tuple[int, int]) -> None:
+        super().__init__(
+            f"The mask is {size_text(mask)} but the video is {size_text(video)} (width x height).",
+            "Export the mask in the video's size, or have it resized.",
+        )
 
 
 def explain(error: Exception) -> CycleVOSError:

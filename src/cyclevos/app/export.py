@@ -22,7 +22,7 @@ from cyclevos.media.appearance import Appearance
 from cyclevos.media.frame_result import FrameResult
 from cyclevos.naming import index_name
 
-_STORED = {".png", ".mp4"}  # already compressed
+_STORED = {".png", ".mp4", ".mov", ".webm", ".gif", ".npz"}  # already compressed
 _KEPT = 3  # zips of a project
 _REVIEW = 10  # frames in the review list
 
@@ -72,7 +72,15 @@ def _write(project: Project, kinds: Sequence[str], folder: Path, job: Job) -> di
         file = project.file
     appearance = Appearance(file.palette_bytes, {info.id: info.name for info in file.objects})
     source = project.source
-    target = Destination(folder, folder.name, source.name, appearance, source.frame_rate, playback=source.playback)
+    target = Destination(
+        folder,
+        folder.name,
+        source.name,
+        appearance,
+        source.frame_rate,
+        playback=source.playback,
+        objects=tuple(sorted(appearance.names)),
+    )
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     by_frame = [each for each in formats if each.writes_by_frame(objects_known=True)]

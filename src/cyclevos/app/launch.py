@@ -24,15 +24,24 @@ from cyclevos.errors import OutputError
 __all__ = ["AppOptions", "launch"]
 
 
-def launch(options: AppOptions, video: Path | None, port: int, *, browser: bool, say: Callable[[str], object]) -> None:
+def launch(
+    options: AppOptions,
+    video: Path | None,
+    port: int,
+    *,
+    browser: bool,
+    say: Callable[[str], object],
+    deinterlace: bool = False,
+) -> None:
     """Serve until the process is interrupted; weights that are not on this machine are downloaded first.
 
     Args:
         options: how the server runs; a token is generated where the host is not this machine itself.
-        video: opened at once: a video, a folder of frames, or a project's folder.
+        video: opened at once: a video, a folder, pattern or list of frames, or a project's folder.
         port: 0 = any that is free.
         browser: open the page.
         say: prints a line.
+        deinterlace: make each frame of the video from one of its two fields.
 
     Raises:
         CycleVOSError: the video cannot be opened, the port cannot be bound, or the weights cannot be found or fetched.
@@ -45,7 +54,7 @@ def launch(options: AppOptions, video: Path | None, port: int, *, browser: bool,
     # Port and weights come before the project: if something is wrong with them, no project is left behind.
     with _bind(options.host, port) as listening:
         guard.services.network.fetch()
-        place = "" if video is None else f"?project={_open(guard.services.workspace, video).id}"
+        place = "" if video is None else f"?project={_open(guard.services.workspace, video, deinterlace).id}"
         name = f"[{options.host}]" if ":" in options.host else options.host
         # Browsers keep what follows the # to themselves, so the token reaches no server's log.
         secret = "" if options.token is None else f"#token={quote(options.token, safe='')}"
@@ -71,11 +80,12 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def _open(workspace: Workspace, video: Path) -> Project:
+def _open(workspace: Workspace, video: Path, deinterlace: bool) -> Project:
     """Open a project's folder, the project that a video has already, or a new one."""
     if (video / PROJECT_FILE).is_file():
         return workspace.get(video.resolve().name)
-    return workspace.of_video(video) or workspace.create(video)
+    found = workspace.of_video(video, deinterlace=deinterlace)
+    return found or workspace.create(video, deinterlace=deinterlace)
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -24,6 +24,7 @@ from cyclevos.app.durable_files import write_durably
 from cyclevos.errors import MaskError
 from cyclevos.naming import index_name, size_text
 from cyclevos.pictures.arrays import UInt8Array
+from cyclevos.pictures.bounds import open_picture
 from cyclevos.pictures.palette import DAVIS_PALETTE
 
 Status = Literal["empty", "tracked", "marked", "accepted"]
@@ -212,12 +213,13 @@ class MaskStore:
     def _read(self, folder: Path, index: int) -> UInt8Array:
         path = _path(folder, index)
         try:
-            with Image.open(path) as image:
-                ids = np.array(image, dtype=np.uint8)
+            with open_picture(path) as image:
+                size = image.size[::-1]
+                ids = np.array(image, dtype=np.uint8) if size == self.size else None
         except Exception as error:  # Pillow's decoders raise nearly everything on broken data
             raise _broken(path, error) from error
-        if ids.shape != self.size:
-            came = "x".join(map(str, ids.shape[::-1]))
+        if ids is None or ids.shape != self.size:
+            came = size_text(size) if ids is None else "x".join(map(str, ids.shape[::-1]))
             raise MaskError(
                 f"{path} is {came} but the video is {size_text(self.size)} (width x height).",
                 "Move this file out of the project; its frame then counts as unmarked.",

@@ -51,7 +51,7 @@ class Project:
         self.file = load_project_file(folder)
         self._owned = FolderLock(folder)
         try:
-            self.source = open_source((folder / self.file.source).resolve())
+            self.source = open_source((folder / self.file.source).resolve(), deinterlace=self.file.deinterlace)
             self._check_size()
             self.masks = MaskStore(folder, (self.file.height, self.file.width))
             self.results = ResultLog(folder / "results.jsonl")
@@ -120,7 +120,7 @@ class Project:
             return {
                 "id": self.id,
                 "order": self.next_order(),
-                **file.model_dump(exclude={"source", "format"}),
+                **file.model_dump(exclude={"source", "format", "deinterlace"}),
                 "frames": self.frames,
                 "video": self.source.path.name,
                 "times": [] if self.index is None else self.index.times,
@@ -175,10 +175,7 @@ class Project:
     def import_mask(self, index: int, image: MaskImage) -> FrameMask:
         """Import a mask: its objects become marked; its palette is kept if it is the first mask."""
         if image.size != self.masks.size:
-            raise MaskSizeError(
-                f"The mask is {size_text(image.size)} but the video is {size_text(self.masks.size)} (width x height).",
-                "Export the mask in the video's size, or have it resized.",
-            )
+            raise MaskSizeError(image.size, self.masks.size)
         if not image.object_ids:
             raise MaskError("The mask shows no object: every pixel is background 0.", "Choose another file.")
         with self.lock:

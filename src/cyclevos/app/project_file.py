@@ -76,6 +76,7 @@ class ProjectFile(_Strict):
     format: Literal[1] = 1
     name: Name
     source: str
+    deinterlace: bool = False
     height: Annotated[int, Field(ge=1)]
     width: Annotated[int, Field(ge=1)]
     frames: Annotated[int, Field(ge=1)] | None = None

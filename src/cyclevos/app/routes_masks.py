@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
-from cyclevos.app.errors import AppError, NotFoundError
+from cyclevos.app.errors import AppError, MaskSizeError, NotFoundError
 from cyclevos.app.mask_store import FrameMask, describe_mask
 from cyclevos.app.project import Project
 from cyclevos.app.routes_frames import Index
@@ -20,6 +20,7 @@ from cyclevos.app.wire import mask_response, unpack
 from cyclevos.errors import MaskError
 from cyclevos.naming import size_text
 from cyclevos.pictures import mask_notes
+from cyclevos.pictures.bounds import declared_size
 from cyclevos.pictures.fitting import is_on_its_side, resized
 from cyclevos.pictures.mask_files import read_mask
 
@@ -83,6 +84,9 @@ def _import(project: Project, index: int, body: bytes, fit: bool) -> dict[str, A
     with tempfile.TemporaryDirectory(prefix="cyclevos-") as folder:
         path = Path(folder) / "mask.png"
         path.write_bytes(body)
+        declared = declared_size(path)
+        if declared is not None and not fit and declared[::-1] != project.masks.size:  # before it is decoded
+            raise MaskSizeError(declared[::-1], project.masks.size)
         try:
             image = read_mask(path, fix_mask=True)
         except MaskError as error:

@@ -14,9 +14,10 @@ from cyclevos.app.project_file import ProjectFile
 from cyclevos.app.services import Services
 from cyclevos.app.uploads import receive_video
 from cyclevos.app.wire import ChangeBody, OpenBody
-from cyclevos.app.workspace import VIDEO_SUFFIXES, demos
+from cyclevos.app.workspace import demos
 from cyclevos.errors import VideoError
 from cyclevos.exchange.formats import APP, offered
+from cyclevos.naming import WHOLE_VIDEO_SUFFIXES
 
 UPLOAD_PATH = "/api/uploads"
 
@@ -33,9 +34,9 @@ def project_routes(services: Services) -> APIRouter:
             "demos": demos(),
             "folders": [str(folder) for folder in workspace.folders],
             "max_upload": services.max_upload,
-            "suffixes": sorted(VIDEO_SUFFIXES),
+            "suffixes": sorted(WHOLE_VIDEO_SUFFIXES),
             "exports": [
-                {"name": each.name, "label": each.label, "summary": each.summary, "preselected": each.preselected}
+                {name: getattr(each, name) for name in ("name", "label", "summary", "preselected", "purpose")}
                 for each in offered(APP)
             ],
         }
@@ -52,7 +53,7 @@ def project_routes(services: Services) -> APIRouter:
     def open_video(body: OpenBody) -> dict[str, Any]:
         if (body.path is None) == (body.demo is None):
             raise AppError("Expected a path or the name of a demo clip.", "Give one of the two.")
-        video = workspace.demo(body.demo) if body.demo is not None else workspace.confined(body.path or "")
+        video = workspace.demo(body.demo) if body.demo is not None else workspace.openable(body.path or "")
         return workspace.create(video, body.name).state()
 
     @routes.post("/uploads", status_code=201)

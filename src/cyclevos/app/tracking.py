@@ -20,13 +20,14 @@ from cyclevos.app.project import Project
 from cyclevos.app.project_file import Settings
 from cyclevos.app.result_log import FrameResult
 from cyclevos.app.snapshots import Snapshots, digest
+from cyclevos.exchange.python_masks import check_masks
 from cyclevos.files.atomic import output_errors
 from cyclevos.geometry import grow_probabilities
 from cyclevos.masks import probabilities_to_ids
 from cyclevos.media.frames import Frame
 from cyclevos.propagation.prediction import Prediction
 from cyclevos.propagation.propagator import Propagator
-from cyclevos.propagation.segment import check_masks, make_propagator, segment_frames
+from cyclevos.propagation.segment import make_propagator, segment_frames
 from cyclevos.propagation.settings import Direction
 from cyclevos.propagation.two_way import BackwardPass
 
@@ -52,7 +53,7 @@ def track(project: Project, holder: NetworkHolder, direction: Direction, job: Jo
         given, settings = project.masks.given(), project.file.settings
     if not any(mask.any() for mask in given.values()):
         raise AppError("No frame is marked yet.", "Paint an object on any frame first, then track.")
-    given = {index: mask for index, mask in check_masks(given, exact=True).items() if mask.any()}
+    given = {index: mask for index, mask in check_masks(given).items() if mask.any()}
     job.progress(0, None, "loading the network")
     network = holder.get()
     fresh = make_propagator(network, settings.segmentation(direction))

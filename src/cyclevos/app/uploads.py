@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from cyclevos.app.errors import AppError, TooLargeError
-from cyclevos.app.workspace import UPLOADING, VIDEO_SUFFIXES
+from cyclevos.app.workspace import UPLOADING
 from cyclevos.files.atomic import output_errors
+from cyclevos.naming import WHOLE_VIDEO_SUFFIXES
 
 _HEAD = 512
 
@@ -24,6 +25,10 @@ _MAGIC = (
     re.compile(rb".{4}\x47.{191}\x47", re.DOTALL),
     re.compile(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),
     re.compile(rb"FLV\x01"),
+    re.compile(rb"\x06\x0e\x2b\x34"),  # MXF
+    re.compile(rb"RIFF....WEBP", re.DOTALL),
+    re.compile(rb"\x89PNG\r\n\x1a\n"),
+    re.compile(rb"II[*+]\x00|MM\x00[*+]"),  # TIFF, and its form for large files
 )
 
 
@@ -51,9 +56,9 @@ async def receive_video(name: str, body: AsyncIterator[bytes], folder: Path, mos
         OutputError: the file cannot be written.
     """
     suffix = Path(name.replace("\0", "")).suffix.lower()
-    if suffix not in VIDEO_SUFFIXES:
+    if suffix not in WHOLE_VIDEO_SUFFIXES:
         raise UnsupportedError(
-            f"{name!r} does not have the ending of a video.", f"Send one of {', '.join(sorted(VIDEO_SUFFIXES))}."
+            f"{name!r} does not have the ending of a video.", f"Send one of {', '.join(sorted(WHOLE_VIDEO_SUFFIXES))}."
         )
     path = folder / f"{UPLOADING}{secrets.token_hex(8)}{suffix}"
     size, head = 0, b""

@@ -13,16 +13,15 @@ from typing import Any
 from cyclevos.app.errors import ConflictError, ForbiddenError, NotFoundError
 from cyclevos.app.project import Project
 from cyclevos.app.project_file import PROJECT_FILE, ProjectFile, load_project_file
-from cyclevos.errors import CycleVOSError
+from cyclevos.errors import CycleVOSError, VideoError
 from cyclevos.files.atomic import output_errors
 from cyclevos.files.names import safe_name
+from cyclevos.media.animated_picture import is_animated
+from cyclevos.media.image_lists import LIST_SUFFIXES
 from cyclevos.media.open_source import open_source
-from cyclevos.naming import is_frame_file, natural_key
+from cyclevos.naming import WHOLE_VIDEO_SUFFIXES, is_frame_file, natural_key
 
 DEMO = Path(__file__).resolve().parents[1] / "demo"
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".gif"}
-)
 _ID = re.compile(r"^[a-z0-9][a-z0-9-]{0,79}$")
 _MOST_ENTRIES = 500
 UPLOADING = ".upload-"
@@ -85,19 +84,20 @@ class Workspace:
                 self._open[project_id] = Project(self.projects / project_id)
             return self._open[project_id]
 
-    def create(self, video: Path, name: str | None = None, *, move: bool = False) -> Project:
+    def create(self, video: Path, name: str | None = None, *, move: bool = False, deinterlace: bool = False) -> Project:
         """Make a project for a video.
 
         Args:
             video: file or folder of frames; the caller has checked that it may be opened.
             name: of the project; None = the video's name.
             move: move the video into the project's folder.
+            deinterlace: make each of its frames from one of its two fields.
 
         Raises:
             VideoError: it cannot be read.
             OutputError: the folder cannot be written to.
         """
-        source = open_source(video)
+        source = open_source(video, deinterlace=deinterlace)
         title = (name or source.name).strip()[:80].strip() or "video"
         folder = self._new_folder(title)
         place = str(video.resolve())
@@ -109,19 +109,36 @@ class Workspace:
                     target = folder / "source" / f"video{video.suffix.lower()}"
                     place = f"source/{target.name}"
                     shutil.move(video, target)
-            ProjectFile(name=title, source=place, height=height, width=width).save(folder)
+            file = ProjectFile(name=title, source=place, height=height, width=width, deinterlace=deinterlace)
+            file.save(folder)
             return self.get(folder.name)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
-    def of_video(self, video: Path) -> Project | None:
-        """Return the project of a video that was changed last; None if it has none."""
+    def of_video(self, video: Path, *, deinterlace: bool = False) -> Project | None:
+        """Return the project of a video, treated in the same way, that was changed last; None if it has none."""
         for entry in self.listing():
             folder = self.projects / entry["id"]
-            if "problem" not in entry and load_project_file(folder).source == str(video.resolve()):
-                return self.get(folder.name)
+            if "problem" not in entry:
+                file = load_project_file(folder)
+                if (file.source, file.deinterlace) == (str(video.resolve()), deinterlace):
+                    return self.get(folder.name)
         return None
+
+    def openable(self, text: str) -> Path:
+        """Return a path that a page may open as a video.
+
+        Raises:
+            ForbiddenError: it is outside of the folders given at start, or a list, which may name files outside.
+        """
+        path = self.confined(text)
+        if path.suffix.lower() in LIST_SUFFIXES:
+            raise ForbiddenError(
+                f"{path.name} is a list, which may name files outside the folders that this app was started for.",
+                f"Start the app with it: cyclevos app {path.name}",
+            )
+        return path
 
     def confined(self, text: str) -> Path:
         """Return a path if it lies in one of the folders given at start.
@@ -211,7 +228,13 @@ def _kind(entry: Path) -> str | None:
         except OSError:
             return None
         return "frames" if frames else "folder"
-    return "video" if entry.suffix.lower() in VIDEO_SUFFIXES else None
+    if entry.suffix.lower() not in WHOLE_VIDEO_SUFFIXES:
+        return None
+    try:
+        still = is_frame_file(entry) and not is_animated(entry)  # the ending alone does not tell
+    except VideoError:  # too large
+        still = True
+    return None if still else "video"
 
 
 def _summary(folder: Path) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from cyclevos.cli.settings import Only, with_settings
-from cyclevos.errors import ConfigError, MissingExtraError
+from cyclevos.errors import ConfigError, MissingExtraError, VideoError
+from cyclevos.media.addresses import address_of
 from cyclevos.network.settings import NetworkSettings
 
 
@@ -16,7 +17,8 @@ from cyclevos.network.settings import NetworkSettings
 def app(
     network: Annotated[NetworkSettings, Only("weights", "device", "dtype")],
     video: Annotated[
-        Path | None, typer.Argument(help="Video file, folder of frames, or earlier project to open.")
+        str | None,
+        typer.Argument(help="Video file, folder, pattern or list of frames, or earlier project to open."),
     ] = None,
     projects: Annotated[Path, typer.Option(help="Folder that holds the projects.")] = Path("cyclevos-projects"),
     folder: Annotated[
@@ -35,11 +37,19 @@ def app(
         typer.Option(help="Token that pages must send, at least 16 characters; generated where one is required."),
     ] = None,
     max_upload: Annotated[int, typer.Option(min=1, help="Maximum size of an uploaded video in megabytes.")] = 4096,
+    deinterlace: Annotated[
+        bool, typer.Option("--deinterlace", help="Make each frame of an interlaced video from one of its two fields.")
+    ] = False,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
 ) -> None:
     """Paint objects, track them, review and fix frames, and export the result, in a browser."""
     if token is not None and len(token) < 16:
         raise ConfigError("--token is too short to be secret.", "Give at least 16 characters, or leave it out.")
+    if video is not None and address_of(video) is not None:
+        raise VideoError(
+            f"The app shows the frames of a video in any order, which {address_of(video)} does not allow.",
+            "Download or record the video, and open the file.",
+        )
     try:
         from cyclevos.app.launch import AppOptions, launch
     except ModuleNotFoundError as error:
@@ -58,4 +68,5 @@ def app(
         device=network.device,
         dtype=network.dtype,
     )
-    launch(started, video, port, browser=browser, say=typer.echo)
+    place = None if video is None else Path(video)
+    launch(started, place, port, browser=browser, say=typer.echo, deinterlace=deinterlace)

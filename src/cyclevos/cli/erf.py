@@ -10,15 +10,14 @@ import typer
 
 from cyclevos.cli.options import Source
 from cyclevos.cli.settings import Only, with_settings
-from cyclevos.errors import ConfigError, MaskError, VideoError
+from cyclevos.errors import ConfigError, MaskError
 from cyclevos.exchange.mask_reading import MaskReading
 from cyclevos.jobs.settings import OutputSettings
 from cyclevos.network.settings import NetworkSettings
 from cyclevos.propagation.settings import SegmentationSettings
-from cyclevos.words import counted, objects_text
+from cyclevos.words import objects_text
 
 if TYPE_CHECKING:
-    from cyclevos.media.sources import FrameSource
     from cyclevos.pictures.mask_files import MaskImage
 
 
@@ -67,14 +66,14 @@ def erf(
     opened = open_source(source)
     given = read_source_masks(masks, opened, reading)
     annotation = _reference_mask(given, reference)
-    image = _frame(opened, reference)
-    images: dict[int, Any] = {frame: _frame(opened, frame)}  # first of all, since it may not exist
+    image = opened.frame(reference).image
+    images: dict[int, Any] = {frame: opened.frame(frame).image}  # first of all, since it may not exist
     loaded = network.load()
     fields: dict[int, Any] = {}
     with progress_bar("cycle-ERF", len(wanted), unit="frames", quiet=results.quiet) as advance:
         for done, index in enumerate(wanted, start=1):
             if index not in images:
-                images[index] = _frame(opened, index)
+                images[index] = opened.frame(index).image
             fields[index] = cycle_erf(
                 loaded, images[index], image, annotation.ids, steps=steps, rate=rate, size=segmentation.size
             )
@@ -111,18 +110,6 @@ def _reference_mask(given: Mapping[int, MaskImage], reference: int) -> MaskImage
             "Choose another --reference, or a mask with ids 1..255.",
         )
     return given[reference]
-
-
-def _frame(source: FrameSource, index: int) -> Any:
-    if source.len_hint is not None and index >= source.len_hint:
-        raise VideoError(
-            f"There is no frame {index}: the video has {counted(source.len_hint, 'frame')}, counted from 0.",
-            "Choose a frame of the video.",
-        )
-    found = next(source.iterate(start=index), None)
-    if found is None:
-        raise VideoError(f"There is no frame {index}: the video ends before it.", "Choose a frame of the video.")
-    return found.image
 
 
 def _over_time(reference: int, frame: int, strip: int) -> list[int]:

@@ -20,6 +20,7 @@ from cyclevos.cli.compare import compare
 from cyclevos.cli.convert import convert
 from cyclevos.cli.erf import erf
 from cyclevos.cli.evaluate import evaluate
+from cyclevos.cli.first_frame import first_frame
 from cyclevos.cli.report import report
 from cyclevos.cli.robustness import robustness
 from cyclevos.cli.segment import segment
@@ -37,6 +38,7 @@ _CommandVerbose = Annotated[bool, typer.Option("--verbose", "-v", hidden=True)]
 
 # Name, function and panel of the help.
 _COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
+    ("first-frame", first_frame, "Segment videos"),
     ("segment", segment, "Segment videos"),
     ("segment-dataset", segment_dataset, "Segment videos"),
     ("app", browser_app, "Segment videos"),

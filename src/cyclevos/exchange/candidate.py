@@ -54,6 +54,12 @@ class Candidate:
         """The JSON object's members; empty if it is none."""
         return self.json if isinstance(self.json, dict) else {}
 
+    @property
+    def first_record(self) -> Mapping[str, Any]:
+        """The first element of the JSON list if it is an object; otherwise an empty one."""
+        first = self.json[0] if isinstance(self.json, list) and self.json else None
+        return first if isinstance(first, dict) else {}
+
     @cached_property
     def head(self) -> bytes:
         """The first bytes of the file, or of a folder's first one."""

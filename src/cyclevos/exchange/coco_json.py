@@ -6,35 +6,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from cyclevos.errors import MaskError
 from cyclevos.exchange.annotations import AnnotatedFrame, Region, to_track
 from cyclevos.exchange.format import ReadOptions
-from cyclevos.exchange.json_files import broken, read_json_file
-from cyclevos.exchange.shapes import Polygons, RunLength, Shape
+from cyclevos.exchange.json_files import read_json_file
+from cyclevos.exchange.json_models import CodeRecord, JsonRecord, validated
+from cyclevos.exchange.shapes import Polygons, Shape
 from cyclevos.exchange.track import MaskTrack
 from cyclevos.words import counted
 
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+_Segmentation = CodeRecord | list[list[float]]
 
 
-class _RunLength(_Model):
-    size: tuple[int, int]
-    counts: str | list[int]
-
-
-_Segmentation = _RunLength | list[list[float]]
-
-
-class _Category(_Model):
+class _Category(JsonRecord):
     id: int
     name: str = ""
 
 
-class _Image(_Model):
+class _Image(JsonRecord):
     id: int
     file_name: str
     height: int
@@ -43,11 +32,11 @@ class _Image(_Model):
     video_id: int | None = None
 
 
-class _Attributes(_Model):
+class _Attributes(JsonRecord):
     track_id: int | None = None
 
 
-class _Annotation(_Model):
+class _Annotation(JsonRecord):
     image_id: int
     category_id: int = 0
     track_id: int | None = None
@@ -60,7 +49,7 @@ class _Annotation(_Model):
         return self.attributes.track_id if self.track_id is None else self.track_id
 
 
-class _Video(_Model):
+class _Video(JsonRecord):
     id: int
     name: str = ""
     file_names: list[str] | None = None
@@ -68,7 +57,7 @@ class _Video(_Model):
     width: int | None = None
 
 
-class _Track(_Model):
+class _Track(JsonRecord):
     id: int
     video_id: int
     category_id: int = 0
@@ -81,23 +70,23 @@ class _Track(_Model):
         return self.id if self.track_id is None else self.track_id
 
 
-class _Info(_Model):
+class _Info(JsonRecord):
     palette: str | None = None
 
 
-class _Coco(_Model):
+class _Coco(JsonRecord):
     info: _Info = _Info()
-    videos: list[_Video] = []
+    videos: tuple[_Video, ...] = ()
     images: list[_Image]
-    annotations: list[_Annotation] = []
-    categories: list[_Category] = []
+    annotations: tuple[_Annotation, ...] = ()
+    categories: tuple[_Category, ...] = ()
 
 
-class _YoutubeVis(_Model):
+class _YoutubeVis(JsonRecord):
     info: _Info = _Info()
     videos: list[_Video]
     annotations: list[_Track] | None = None
-    categories: list[_Category] = []
+    categories: tuple[_Category, ...] = ()
 
 
 def read_json(path: Path, options: ReadOptions) -> MaskTrack:
@@ -118,12 +107,9 @@ def read_json(path: Path, options: ReadOptions) -> MaskTrack:
         raise MaskError(
             f'{path} has neither "images" (COCO) nor "videos" (YouTube-VIS).', "Give a COCO or YouTube-VIS file."
         )
-    try:
-        if content.get("images"):
-            return _from_coco(_Coco.model_validate(content), path, options)
-        return _from_youtube_vis(_YoutubeVis.model_validate(content), path, options)
-    except ValidationError as error:
-        raise broken(path, error) from error
+    if content.get("images"):
+        return _from_coco(validated(_Coco, content, path), path, options)
+    return _from_youtube_vis(validated(_YoutubeVis, content, path), path, options)
 
 
 def _from_coco(coco: _Coco, path: Path, options: ReadOptions) -> MaskTrack:
@@ -190,7 +176,7 @@ def _video_size(video: _Video, tracks: Sequence[_Track], path: Path) -> tuple[in
         return video.height, video.width
     for track in tracks:
         for segmentation in track.segmentations:
-            if isinstance(segmentation, _RunLength):
+            if isinstance(segmentation, CodeRecord):
                 return segmentation.size
     raise MaskError(f"{path}: the video {video.name} has no height and width.", "Add both to the video's entry.")
 
@@ -207,8 +193,8 @@ def _chosen(videos: Sequence[_Video], path: Path, name: str | None) -> _Video | 
 
 
 def _shape(segmentation: _Segmentation) -> Shape:
-    if isinstance(segmentation, _RunLength):
-        return RunLength(segmentation.size, segmentation.counts)
+    if isinstance(segmentation, CodeRecord):
+        return segmentation.shape()
     return Polygons(segmentation)
 
 

@@ -1,4 +1,4 @@
-"""Results as one COCO file of run-length encoded objects, with track ids.
+"""Results as one COCO file of objects as run-length codes or polygons, with track ids.
 
 During a run each frame is one JSON line in another file (:func:`cyclevos.files.atomic.partial_path`), so memory stays
 bounded and an interrupted run keeps its frames. Closing turns the lines into the COCO file.
@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from cyclevos.exchange.outlines import polygons
 from cyclevos.files.atomic import output_errors, partial_path, replacing
 from cyclevos.files.records import append_record, parse_record, whole_lines
 from cyclevos.media.appearance import PLAIN, Appearance
@@ -34,6 +35,7 @@ class CocoWriter(ResultWriter):
             converted to indexed PNGs.
         resume: keep the frames of an interrupted run or of a finished file and skip them when they are written
             again; otherwise start over.
+        outlined: masks are polygons instead of run-length codes; pycocotools draws the same pixels from them.
 
     Raises:
         OutputError: the system refuses to read or write.
@@ -46,11 +48,13 @@ class CocoWriter(ResultWriter):
         appearance: Appearance = PLAIN,
         *,
         resume: bool = False,
+        outlined: bool = False,
     ) -> None:
         self.path = Path(path)
         self.partial_path = partial_path(self.path)
         self._video_name = video_name
         self._appearance = appearance
+        self._outlined = outlined
         palette = {} if appearance.palette is None else {"palette": appearance.palette.hex()}
         self._info = {"description": _TOOL, **palette}
         self._offsets: dict[int, int] = {}  # frame index -> start of its line in bytes
@@ -74,7 +78,7 @@ class CocoWriter(ResultWriter):
         """
         result.check_ids()
         if result.index not in self._offsets:
-            self._append(_entry(result.frame, result.ids))
+            self._append(_entry(result.frame, result.ids, self._outlined))
 
     def close(self) -> None:
         """Turn the lines into the COCO file; without any frame, nothing is changed."""
@@ -142,7 +146,7 @@ def first_missing(path: Path, names: Sequence[str]) -> str | None:
     return next((name for index, name in enumerate(names) if index not in held), None)
 
 
-def _entry(frame: Frame, ids: UInt8Array) -> dict[str, Any]:
+def _entry(frame: Frame, ids: UInt8Array, outlined: bool) -> dict[str, Any]:
     from pycocotools import mask
 
     library: Any = mask  # its functions are untyped
@@ -150,16 +154,17 @@ def _entry(frame: Frame, ids: UInt8Array) -> dict[str, Any]:
     image_id = frame.index + 1
     annotations = []
     for object_id in (int(value) for value in np.unique(ids) if value):
-        code = library.encode(np.asfortranarray(ids == object_id, dtype=np.uint8))
+        packed = library.encode(np.asfortranarray(ids == object_id, dtype=np.uint8))
+        code = {"size": [height, width], "counts": packed["counts"].decode("ascii")}
         annotations.append(
             {
                 "image_id": image_id,
                 "video_id": 1,
                 "category_id": object_id,
                 "track_id": object_id,
-                "segmentation": {"size": [height, width], "counts": code["counts"].decode("ascii")},
-                "bbox": [float(value) for value in library.toBbox(code)],
-                "area": int(library.area(code)),
+                "segmentation": polygons(ids == object_id) if outlined else code,
+                "bbox": [float(value) for value in library.toBbox(packed)],
+                "area": int(library.area(packed)),
                 "iscrowd": 0,
             }
         )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,48 +11,89 @@ import numpy as np
 from PIL import Image
 
 from cyclevos.errors import MaskError
-from cyclevos.exchange.object_names import recorded_names
-from cyclevos.exchange.track import MaskFrame, MaskTrack, merge_objects
+from cyclevos.exchange.object_names import is_run, recorded_names
+from cyclevos.exchange.track import MaskFrame, MaskTrack, merge_objects, no_object_error
 from cyclevos.files.atomic import output_errors, replacing
+from cyclevos.labels import IGNORE, marks_one_given_object
 from cyclevos.media.appearance import Appearance
 from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.writers import ResultWriter
-from cyclevos.naming import list_masks, natural_key, size_text
+from cyclevos.naming import index_name, list_given_masks, list_masks, natural_key, size_text
 from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.pictures.bounds import open_picture
-from cyclevos.pictures.mask_files import read_ground_truth
+from cyclevos.pictures.mask_files import read_ground_truth, read_label_pages, read_labels
 from cyclevos.pictures.sequence_masks import SequenceMasks
 
 NAMES = "names.json"
 """File next to the objects' folders that maps folder names to object names; only written where objects have names."""
 
+_UNKNOWN = "{}: 255 beside other ids marks unknown pixels, which belong to no object; --keep-255 makes it an object."
 
-def read_indexed(folder: Path) -> MaskTrack:
-    """Read a folder of PNGs of object ids; if no PNG holds an id other than 255, 255 is object 1.
 
-    If they are the masks of a run, its record names the objects.
+def read_indexed(path: Path, *, keep_255: bool = False) -> MaskTrack:
+    """Read pictures of object ids.
+
+
+    If no PNG holds an id other than 255, 255 is object 1; beside other ids it marks unknown pixels, which belong to no
+    object. In the masks of a run every value is an id, and the run's record names the objects.
 
     Args:
-        folder: the folder.
+        path: a folder of pictures named after their frames; or a file of one or several, which are the first frames'.
+        keep_255: 255 is an id like any other.
 
     Returns:
         The masks; each is read when its turn comes.
 
     Raises:
-        MaskError: there are no PNGs, or one is broken.
+        MaskError: there are no pictures, or one is broken.
     """
-    files = list_masks(folder)
+    if not path.is_dir():
+        return _pages(path, keep_255=keep_255)
+    folder, files = path, list_given_masks(path)
     if not files:
         raise MaskError(f"{folder} holds no PNG.", "Give a folder of masks named after their frames, e.g. 00000.png.")
 
+    exact = keep_255 or is_run(folder)
     masks = SequenceMasks(files)
+
+    def ids(file: Path) -> UInt8Array:
+        if exact:
+            return read_labels(file).ids
+        return _known(masks.read(file).ids)
 
     def frames() -> Iterator[MaskFrame]:
         for index, file in enumerate(files):
-            yield MaskFrame(index, file.stem, masks.read(file).ids)
+            yield MaskFrame(index, file.stem, ids(file))
 
-    palette = masks.read(files[0]).palette
-    return MaskTrack(folder.resolve().name, frames, Appearance(palette, recorded_names(folder)))
+    palette = (read_labels if exact else masks.read)(files[0]).palette
+    appearance = Appearance(palette, recorded_names(folder))
+    notes = () if exact else tuple(_note_of_unknown(folder, masks, files))
+    return MaskTrack(folder.resolve().name, frames, appearance, notes=notes)
+
+
+def _note_of_unknown(folder: Path, masks: SequenceMasks, files: Sequence[Path]) -> Iterator[str]:
+    if any((masks.read(file).ids == IGNORE).any() for file in files):
+        yield _UNKNOWN.format(folder)
+
+
+def _pages(path: Path, *, keep_255: bool) -> MaskTrack:
+    """Read the pictures of one file as the masks of the first frames; 255 as :func:`read_indexed` does."""
+    first = next(read_label_pages(path))
+    labels = {label for page in read_label_pages(path) for label in page.object_ids}
+    one_object = not keep_255 and marks_one_given_object(labels)
+    unknown = not keep_255 and not one_object and IGNORE in labels
+
+    def frames() -> Iterator[MaskFrame]:
+        for index, page in enumerate(read_label_pages(path)):
+            ids = (page.ids > 0).astype(np.uint8) if one_object else page.ids
+            yield MaskFrame(index, index_name(index), _known(ids) if unknown else ids)
+
+    notes = (_UNKNOWN.format(path),) if unknown else ()
+    return MaskTrack(path.stem, frames, Appearance(first.palette), by_position=True, notes=notes)
+
+
+def _known(ids: UInt8Array) -> UInt8Array:
+    return np.where(ids == IGNORE, 0, ids).astype(np.uint8)
 
 
 def read_objects(folder: Path, overlap: str = "error") -> MaskTrack:
@@ -124,10 +164,7 @@ def write_objects(track: MaskTrack, folder: Path) -> None:
     """
     shown = sorted({int(i) for frame in track.frames() for i in np.unique(frame.ids) if i})
     if not shown:
-        raise MaskError(
-            "No mask shows an object, and folders of objects cannot hold a video without any.",
-            "Choose another format.",
-        )
+        raise no_object_error()
     for frame in track.frames():
         for object_id in shown:
             with replacing(folder / str(object_id) / f"{frame.name}.png") as temporary:
@@ -147,7 +184,8 @@ class ObjectWriter(ResultWriter):
     """
 
     def __init__(self, folder: Path, names: Mapping[int, str]) -> None:
-        self._folders = {i: folder / f"{i:03d}_{_safe_name(name)}" for i, name in names.items()}
+        appearance = Appearance(names=names)
+        self._folders = {i: folder / appearance.file_name(i) for i in names}
 
     def write(self, result: FrameResult) -> None:
         """Write one frame's PNG of every object.
@@ -202,10 +240,6 @@ def _is_black_and_white(file: Path) -> bool:
     except Exception:  # Pillow may raise any exception on a broken file
         return False
     return bool(counts) and not any(counts[1:255])
-
-
-def _safe_name(name: str) -> str:
-    return re.sub(r"[^\w-]+", "_", name).strip("_")[:60] or "object"
 
 
 def _read_names(folder: Path) -> dict[int, str]:

@@ -20,20 +20,26 @@ Need = Literal["masks", "frames", "probabilities", "reliability", "annotations"]
 """Something that a format is made from."""
 
 
+Purpose = Literal["results", "annotation", "editing"]
+"""To look at and go on from; for annotation tools and training; for editors of videos and pictures, and the web."""
+
+
 class ReadOptions(NamedTuple):
     """How masks are read where their format leaves a choice.
 
     Attributes:
         video: name of the video, in a file that holds several.
-        length: frames of the video, where the format does not record it.
+        length: frames of the video, where the format does not record it; None = unknown.
         overlap: which object gets a pixel that two claim: ``first``, ``last``; ``error`` = none may.
         size: (H, W) of the video's frames, where the format does not record it; None = unknown.
+        keep_255: 255 in pictures of ids is an id like any other.
     """
 
     video: str | None = None
     length: int | None = None
     overlap: str = "error"
     size: tuple[int, int] | None = None
+    keep_255: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,7 @@ class Destination:
         frame_rate: frames per second; None where unknown.
         resume: keep what an interrupted run has written.
         playback: how the source is played; None where unknown.
+        objects: ids of all objects that the video may show, for formats with a file or folder per object.
     """
 
     path: Path
@@ -57,6 +64,7 @@ class Destination:
     frame_rate: Fraction | None = None
     resume: bool = False
     playback: Playback | None = None
+    objects: tuple[int, ...] = ()
 
     def of(self, kind: Format) -> Destination:
         """Return where a format's result lies if this is a run folder."""
@@ -104,18 +112,23 @@ class Format:
         is_folder: it is a folder of files.
         reads: whether masks are read from a ``file``, a ``folder`` or ``either``; None = from what is written.
         needs: what it is made from; a command or the app offers it where it has all of that.
+        uses: what makes it better where it is there: soft edges of probabilities, times of frames.
         room: what it can hold; None where it is not made to hold masks.
         writer: opens a writer that takes results frame by frame.
         write: writes finished masks; None = the writer does.
         read: reads masks; None = they cannot be read back.
         detects: tells whether a file or folder looks like this format; None = it is never guessed.
+        detected_last: it is asked after the others, since it takes any folder of pictures.
         first_missing: names the first of a video's first frames that is not in the result, finished or not; None =
             the result is made from finished masks, or its frames cannot be told.
         remove: deletes from a folder what this format wrote there, and nothing else; None = it is a file.
+        check: raises MissingExtraError if what it needs is not installed; called before anything is begun.
         aliases: older names, still accepted.
+        per_object: it has a file or folder for each object (``Destination.objects``).
         in_order: the writer needs the frames from first to last.
         needs_object_names: the writer needs to know every object beforehand (``Destination.appearance.names``).
         preselected: the app's page ticks it.
+        purpose: what it is for; the app's page shows formats for annotation and editing when they are asked for.
     """
 
     name: str
@@ -125,17 +138,22 @@ class Format:
     is_folder: bool = False
     reads: Literal["file", "folder", "either"] | None = None
     needs: frozenset[Need] = frozenset({"masks"})
+    uses: frozenset[Need] = frozenset()
     room: Room | None = None
     writer: Callable[[Destination], ResultWriter] | None = None
     write: Callable[[MaskTrack, Path], None] | None = None
     read: Callable[[Path, ReadOptions], MaskTrack] | None = None
     detects: Callable[[Candidate], bool] | None = None
+    detected_last: bool = False
     first_missing: Callable[[Path, Sequence[str]], str | None] | None = None
     remove: Callable[[Path], None] | None = None
+    check: Callable[[], None] | None = None
     aliases: tuple[str, ...] = ()
+    per_object: bool = False
     in_order: bool = False
     needs_object_names: bool = False
     preselected: bool = False
+    purpose: Purpose = "annotation"
 
     @property
     def is_written(self) -> bool:

@@ -5,6 +5,7 @@ To add a format, write a file in `exchange/registered` that defines ``FORMAT`` a
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -14,11 +15,12 @@ from cyclevos.errors import ConfigError, MaskError
 from cyclevos.exchange.candidate import Candidate
 from cyclevos.exchange.format import Destination, Format, Need, ReadOptions
 from cyclevos.exchange.unread import unknown_format
-from cyclevos.files.atomic import partial_path
+from cyclevos.files.atomic import output_errors, partial_path
 from cyclevos.naming import index_name
 from cyclevos.words import counted, names_text
 
 if TYPE_CHECKING:
+    from cyclevos.exchange.joined import Footage
     from cyclevos.exchange.track import MaskTrack
 
 _FILES = (
@@ -27,17 +29,35 @@ _FILES = (
     "reliability",
     "probabilities",
     "coco",
+    "coco_polygons",
     "youtube_vis",
     "mots",
+    "cvat",
+    "cvat_masks",
     "labelme",
+    "via",
+    "sa_v",
+    "label_studio",
+    "yolo",
+    "sam",
+    "supervisely",
     "objects",
+    "objects_flat",
     "marks",
+    "prores",
+    "prores_objects",
+    "webm",
+    "webm_objects",
+    "gif",
+    "cutouts",
+    "mattes",
+    "exr",
+    "npz",
 )
 
 RUN: frozenset[Need] = frozenset({"masks", "frames", "probabilities"})
-"""What ``--save`` can make a format from. Reliability is left out: every run writes it anyway."""
-CONVERT: frozenset[Need] = frozenset({"masks"})
-"""What ``convert --to`` can make a format from."""
+"""What ``--save`` can make a format from, and ``convert --to`` from a finished run. Reliability is left out: every run
+writes it anyway."""
 APP: frozenset[Need] = frozenset({"masks", "frames", "reliability", "annotations"})
 """What the app can make a format from; it keeps no probabilities."""
 
@@ -121,7 +141,7 @@ def detect(path: Path) -> str:
     if not path.exists():
         raise MaskError(f"{path} does not exist.", f"Give masks in one of these formats: {names(readable())}.")
     given = Candidate(path)
-    for each in readable():
+    for each in sorted(readable(), key=lambda each: each.detected_last):
         if each.detects is not None and each.detects(given):
             return each.name
     raise unknown_format(given, f"Give masks in one of these formats: {names(readable())}; --from names it.")
@@ -155,33 +175,77 @@ def holds_one_picture(kind: str) -> bool:
     return found is not None and found.reads == "either"
 
 
-def write_track(track: MaskTrack, kind: str, path: Path) -> list[str]:
-    """Write masks in any format that is made from masks alone.
+def write_track(track: MaskTrack, kind: str, path: Path, footage: Footage | None = None) -> list[str]:
+    """Write masks in any format that a run can write.
 
     Args:
         track: the masks.
         kind: name of the format.
         path: file or folder to write.
+        footage: the frames and probabilities that belong to the masks, as far as they are at hand.
 
     Returns:
         A text for each thing that the format cannot hold; empty if it can hold everything.
 
     Raises:
-        MaskError: the masks cannot be read, or the format is not made from masks alone.
+        ConfigError: the format is made from something that is not at hand.
+        MissingExtraError: what it is written by is not installed.
+        MaskError: the masks cannot be read, or they do not fit the frames.
+        VideoError: a frame cannot be read.
         OutputError: the system refuses to write.
     """
-    found = find(kind, offered(CONVERT))
+    from cyclevos.exchange.joined import NO_FOOTAGE, joined
+    from cyclevos.exchange.track import no_object_error
+
+    footage = footage or NO_FOOTAGE
+    found = find(kind, offered(RUN))
     if found is None:
-        raise MaskError(f"Masks alone do not make the format {kind}.", f"Choose one of {names(offered(CONVERT))}.")
+        raise ConfigError(f"Masks do not make the format {kind}.", f"Choose one of {names(offered(RUN))}.")
+    _check_needs(found, footage)
     if found.write is not None:
         found.write(track, path)
     elif found.writer is not None:
-        from cyclevos.exchange.track import as_result
-
-        with found.writer(Destination(path, track.name, appearance=track.appearance)) as writer:
-            for frame in track.frames():
-                writer.write(as_result(frame))
+        destination = _destination(track, path, footage)
+        if found.per_object and not destination.objects:
+            raise no_object_error()
+        with found.writer(destination) as writer:
+            for result in joined(track, footage):
+                writer.write(result)
     return losses(track, found)
+
+
+def _check_needs(kind: Format, footage: Footage) -> None:
+    if "frames" in kind.needs and footage.source is None:
+        raise ConfigError(
+            f"The format {kind.name} shows the frames too, not the masks alone.",
+            "Name the video or the folder of frames with --frames.",
+        )
+    if "probabilities" in kind.needs and footage.probabilities is None:
+        raise ConfigError(
+            f"The format {kind.name} is made from probabilities, and none were kept.",
+            "Run cyclevos segment with --save masks,probabilities, and convert that run.",
+        )
+    if kind.check is not None:
+        kind.check()
+
+
+def _destination(track: MaskTrack, path: Path, footage: Footage) -> Destination:
+    """Return where a track is written, and what is known of its video."""
+    import numpy as np
+
+    shown = {int(i) for frame in track.frames() for i in np.flatnonzero(np.bincount(frame.ids.ravel()))} - {0}
+    source, appearance = footage.source, track.appearance
+    if source is None:
+        return Destination(path, track.name, track.name, appearance, objects=tuple(sorted(shown)))
+    return Destination(
+        path,
+        track.name,
+        source.name,
+        appearance,
+        source.frame_rate,
+        playback=source.playback,
+        objects=tuple(sorted(shown)),
+    )
 
 
 def remove_output(folder: Path) -> None:
@@ -193,10 +257,9 @@ def remove_output(folder: Path) -> None:
     for each in all_formats():
         if each.remove is not None and each.file == folder.name:
             each.remove(folder)
-            partial = partial_path(folder)
-            each.remove(partial)
-            if partial.is_dir() and not any(partial.iterdir()):
-                partial.rmdir()
+            with output_errors(folder):
+                if partial_path(folder).is_dir():  # by its name, all of it is ours
+                    shutil.rmtree(partial_path(folder))
 
 
 def losses(track: MaskTrack, kind: Format) -> list[str]:

@@ -17,6 +17,8 @@ from cyclevos.words import counted
 _FRAME_WORDS = re.compile(
     r"(frames?|img|images?|masks?|seg(mentation)?|labels?|annotations?|gt|alpha|matte|pred)", re.I
 )
+# Those of them after which the number may as well be an object's.
+_OTHER_WORDS = re.compile(r"(masks?|seg(mentation)?|labels?|annotations?|gt|alpha|matte|pred)", re.I)
 _JOINTS = " _-."
 _NUMBERED = re.compile(r"(.*?)([0-9]+)([^0-9]*)")
 
@@ -46,6 +48,11 @@ class FrameNames:
     names: Sequence[str] | None
     count: int | None = None
     source: str = ""
+
+    @property
+    def length(self) -> int | None:
+        """Number of frames; None if unknown."""
+        return self.count if self.names is None else len(self.names)
 
     def index(self, name: str) -> int | None:
         """Return the index of the frame that a mask name (without its ending) refers to; None if there is no match.
@@ -90,6 +97,15 @@ class FrameNames:
             return Matched({0: own}, f"{where}: {own} is named after none of the frames, so it is used for {first}.")
         return Matched(self._each_once(by_name, where))
 
+    def may_be_numbers(self, names: Sequence[str]) -> bool:
+        """Return whether the numbers in the names of masks can be those of frames, or of something else.
+
+        Of frames alone are they after such words as "frame", and after no word.
+        """
+        found = self._by_number({name: name for name in names})
+        match = _NUMBERED.fullmatch(next(iter(names), ""))
+        return found is not None and match is not None and _OTHER_WORDS.fullmatch(match[1].strip(_JOINTS)) is not None
+
     def match_positions(self, given: Mapping[str, int], where: Path) -> Matched:
         """Match masks to frames by their places in the video, in formats without names of frames.
 
@@ -100,7 +116,7 @@ class FrameNames:
         Raises:
             MaskError: the video has no such frame.
         """
-        count = self.count if self.names is None else len(self.names)
+        count = self.length
         last = max(given.values(), default=0)
         if count is not None and last >= count:
             raise MaskError(
@@ -151,7 +167,7 @@ class FrameNames:
     def _means_frames(self, before: str) -> bool:
         word = before.strip(_JOINTS)
         own = {match[1] for match in map(_NUMBERED.fullmatch, self.names or ()) if match is not None}
-        return word == "" or before in own or word == self.source or _is_word(before)
+        return _is_word_or_nothing(before) or before in own or word == self.source
 
     def _of_number(self, number: int) -> int | None:
         return self._within(number) if self.names is None else self._numbers.get(number)
@@ -172,6 +188,20 @@ class FrameNames:
         found = [_NUMBERED.fullmatch(name) for name in self.names or ()]
         numbers = {int(match[2]): index for index, match in enumerate(found) if match is not None}
         return numbers if len(numbers) == len(found) else {}
+
+
+def mean_frames(names: Sequence[str]) -> bool:
+    """Return whether names of masks are those of frames, whatever the video: numbers, or numbers after such a word.
+
+    >>> mean_frames(["00000", "00007"]), mean_frames(["frame_1", "frame_2"]), mean_frames(["object_1", "object_2"])
+    (True, True, False)
+    """
+    found = [_NUMBERED.fullmatch(name) for name in names]
+    return all(match is not None and _is_word_or_nothing(match[1]) for match in found)
+
+
+def _is_word_or_nothing(text: str) -> bool:
+    return not text.strip(_JOINTS) or _is_word(text)
 
 
 def _is_word(text: str) -> bool:

@@ -9,17 +9,22 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from cyclevos.errors import MaskError
+from cyclevos.exchange.class_masks import class_folder, read_class_masks
+from cyclevos.exchange.flat_objects import are_disjoint
 from cyclevos.exchange.format import ReadOptions
 from cyclevos.exchange.formats import detect, holds_one_picture, read_track
 from cyclevos.exchange.frame_matching import FrameNames
 from cyclevos.exchange.mask_reading import STRICT, MaskReading
 from cyclevos.exchange.mask_sizes import CameraTurn, MaskFitter
-from cyclevos.exchange.object_names import class_masks, label_map, recorded_names
+from cyclevos.exchange.object_names import recorded_names
+from cyclevos.exchange.places import find_masks
+from cyclevos.exchange.reach import check_reach, reach_notes
 from cyclevos.exchange.track import MaskFrame, MaskTrack
 from cyclevos.media.sources import FrameSource
-from cyclevos.naming import is_picture_file, list_masks
+from cyclevos.naming import is_picture_file, list_given_masks
 from cyclevos.pictures import mask_notes
-from cyclevos.pictures.mask_files import MaskImage, given_objects, read_labels
+from cyclevos.pictures.label_pictures import count_pictures
+from cyclevos.pictures.mask_files import MaskImage, given_objects, read_label_pages, read_labels
 from cyclevos.words import counted
 
 logger = logging.getLogger(__name__)
@@ -62,12 +67,12 @@ def read_masks(
 ) -> GivenMasks:
     """Read the annotated frames' masks.
 
-    In PNGs, 255 becomes object 1 if no mask holds any other id; otherwise it marks unknown pixels in all masks.
+    In pictures of ids, 255 becomes object 1 if no mask holds any other id; otherwise it marks unknown pixels in all.
 
     Args:
-        path: one PNG, which belongs to the first frame; a folder of PNGs named after their frames, or of one such
-            folder per object; a data set with ``labelmap.txt`` as CVAT exports it; or a COCO or YouTube-VIS file with
-            images named after their frames.
+        path: one picture of ids, which belongs to the first frame, or a file of several, which are those of the first
+            frames; a folder of pictures named after their frames; masks in any registered format that is read, with
+            pictures named after their frames; or a ZIP archive of any of these.
         frame_names: the source's frame names; None for a video, whose masks are named by frame index
             ("00012.png" or "12.png").
         frame_count: number of frames of such a video; None if unknown.
@@ -84,23 +89,20 @@ def read_masks(
             as in read_labels.
     """
     path, frames = Path(path), FrameNames(frame_names, frame_count, source_name)
-    notes: list[str] = []
     if not path.exists():
         raise MaskError(
             f"{path} does not exist. Expected a mask as PNG, or a folder of PNGs named after frames.",
             "Check the spelling.",
         )
-    options = ReadOptions(overlap=reading.overlap, size=fit_to)
-    fitter = None if fit_to is None else MaskFitter(fit_to, reading, camera_turn)
-    if _is_label_pictures(path, frames, reading):
-        found, names, said = _from_pictures(path, frames, reading, fitter)
-    else:
-        kind = reading.format or detect(path)
-        found, names, said = _from_track(read_track(path, kind, options), frames, path, alone=holds_one_picture(kind))
-    notes += said
-    if fitter is not None:
-        found = {k: (fitter.fit(mask, k, file), file) for k, (mask, file) in found.items()}
-    notes += mask_notes.by_file((file, mask) for mask, file in found.values())
+    with find_masks(path, reading.format) as place:
+        fitter = None if fit_to is None else MaskFitter(fit_to, reading, camera_turn)
+        options = ReadOptions(length=frames.length, overlap=reading.overlap, size=fit_to, keep_255=reading.keep_255)
+        found, names, said = _read(place.path, frames, reading, options, fitter)
+        notes = [*([] if place.note is None else [place.note]), *said]
+        if fitter is not None:
+            found = {k: (fitter.fit(mask, k, file), file) for k, (mask, file) in found.items()}
+        notes += mask_notes.by_file((file, mask) for mask, file in found.values())
+    notes = [place.shown(note) for note in notes]
     for note in notes:
         logger.warning("%s", note)
     return GivenMasks({k: mask for k, (mask, _) in sorted(found.items())}, tuple(notes), names)
@@ -140,46 +142,12 @@ def read_reaching_masks(
     shown = [index for index, image in images.items() if image.object_ids]
     blank = [index for index in images if index not in shown]
     if shown:
-        _check_reach(shown, direction, source.len_hint)
-        notes = [*_note_of_blank(blank), *_note_of_reach(shown, direction, source.len_hint)]
+        check_reach(shown, direction, source.len_hint)
+        notes = reach_notes(shown, blank, direction, source.len_hint)
         for note in notes:
             logger.warning("%s", note)
         return replace(images, notes=(*images.notes, *notes))
     return images
-
-
-def _note_of_blank(blank: Sequence[int]) -> list[str]:
-    if not blank:
-        return []
-    frames = f"mask of frame {blank[0]} shows" if len(blank) == 1 else f"masks of frames {_listed(blank)} show"
-    effect = "it has no effect" if len(blank) == 1 else "they have no effect"
-    return [f"The {frames} no object, so {effect}: objects known from earlier frames are still predicted there."]
-
-
-def _note_of_reach(shown: Sequence[int], direction: str, count: int | None) -> list[str]:
-    """Return a note of the frames that no mask reaches in the run's direction.
-
-    Args:
-        shown: indices of the frames whose masks show an object.
-        direction: of the run.
-        count: number of frames; None if unknown.
-    """
-    first, last = min(shown), max(shown)
-    if direction == "forward" and first > 0:
-        which, empty = f"The first mask is that of frame {first}", range(first)
-    elif direction == "backward" and count is not None and last < count - 1:
-        which, empty = f"The last mask is that of frame {last}", range(last + 1, count)
-    else:
-        return []
-    stay = f"frame {empty[0]} stays" if len(empty) == 1 else f"frames {empty[0]} to {empty[-1]} stay"
-    return [
-        f"{which}, counted from 0 (ffmpeg counts from 1), so {stay} empty: {counted(len(empty), 'frame')}. Give a mask "
-        "there, or use --direction both."
-    ]
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers))
 
 
 class _Found(NamedTuple):
@@ -196,18 +164,34 @@ class _Found(NamedTuple):
     notes: list[str]
 
 
+def _read(
+    path: Path, frames: FrameNames, reading: MaskReading, options: ReadOptions, fitter: MaskFitter | None
+) -> _Found:
+    """Read masks as the pictures that they are, or in the format that they have."""
+    if _is_label_pictures(path, frames, reading):
+        return _from_pictures(path, frames, reading, fitter)
+    kind = reading.format or detect(path)
+    return _from_track(read_track(path, kind, options), frames, path, alone=holds_one_picture(kind))
+
+
 def _is_label_pictures(path: Path, frames: FrameNames, reading: MaskReading) -> bool:
     """Return whether masks are pictures of ids, one a frame, which are read as the user says how (`reading`)."""
     if reading.format is not None:
         return reading.format in ("masks", "indexed")
     if not path.is_dir():
         return is_picture_file(path)
-    folder = class_masks(path)
-    pictures = list_masks(folder)
-    if not pictures:
-        return False
-    named = any(frames.index(file.stem) is not None for file in pictures)
-    return named or folder != path or detect(path) == "masks"
+    if class_folder(path) is not None:
+        return True
+    pictures = list_given_masks(path)
+    if any(frames.index(file.stem) is not None for file in pictures):
+        return True
+    if frames.may_be_numbers([file.stem for file in pictures]) and are_disjoint(pictures):
+        raise MaskError(
+            f"{path}: its {counted(len(pictures), 'mask')} may be those of different frames, by the numbers in their "
+            "names, or those of different objects of the first frame, since no two share a pixel.",
+            "Say which: --mask-format masks for frames, --mask-format objects-flat for objects.",
+        )
+    return detect(path) == "masks"
 
 
 def _from_track(track: MaskTrack, frames: FrameNames, path: Path, *, alone: bool) -> _Found:
@@ -226,14 +210,15 @@ def _from_track(track: MaskTrack, frames: FrameNames, path: Path, *, alone: bool
     else:
         matched = frames.match({name: name for name in shown}, path, alone=alone)
     masks = {k: (MaskImage(shown[name].ids, track.palette), path) for k, name in matched.names.items()}
-    return _Found(masks, track.object_names, [] if matched.note is None else [matched.note])
+    return _Found(masks, track.object_names, [*track.notes, *([] if matched.note is None else [matched.note])])
 
 
 def _from_pictures(path: Path, frames: FrameNames, reading: MaskReading, fitter: MaskFitter | None) -> _Found:
-    """Read one picture, the first frame's mask, or a folder of them; what 255 means is decided for all together."""
+    """Read one picture, the first frame's mask, or several; what 255 means is decided for all together."""
+    count = 1 if path.is_dir() else count_pictures(path)
     if path.is_dir():
-        folder = class_masks(path)
-        matched = frames.match({file.name: file.stem for file in list_masks(folder)}, folder)
+        folder = class_folder(path) or path
+        matched = frames.match({file.name: file.stem for file in list_given_masks(folder)}, folder)
         files = {index: folder / name for index, name in matched.names.items()}
         notes = [] if matched.note is None else [matched.note]
     else:
@@ -241,14 +226,27 @@ def _from_pictures(path: Path, frames: FrameNames, reading: MaskReading, fitter:
     for index, file in files.items():
         if fitter is not None:
             fitter.check_file(file, index)
+    if count > 1:
+        return _from_pages(path, count, frames, reading)
     first = next(iter(files.values()))
-    labels = label_map(first)
-    if labels is not None:
-        return _Found({k: (labels.read(file), file) for k, file in files.items()}, labels.names, notes)
+    if class_folder(first) is not None:
+        track = read_class_masks(list(files.values()), ReadOptions(overlap=reading.overlap))
+        images = (MaskImage(frame.ids, track.palette) for frame in track.frames())
+        shown = {k: (mask, file) for (k, file), mask in zip(files.items(), images, strict=True)}
+        return _Found(shown, track.object_names, [*notes, *track.notes])
     read = [read_labels(file, fix_mask=reading.fix) for file in files.values()]
     masks = given_objects(read, keep_255=reading.keep_255)
     found = {k: (mask, file) for (k, file), mask in zip(files.items(), masks, strict=True)}
     return _Found(found, recorded_names(first.parent), notes)
+
+
+def _from_pages(path: Path, count: int, frames: FrameNames, reading: MaskReading) -> _Found:
+    """Read the pictures of one file, such as a TIFF of (T,H,W), as the masks of the first frames."""
+    frames.match_positions({path.name: count - 1}, path)  # the video has so many frames
+    pages = given_objects(list(read_label_pages(path, fix_mask=reading.fix)), keep_255=reading.keep_255)
+    shown = {k: (page, path) for k, page in enumerate(pages) if page.object_ids or page.notes}
+    note = f"{path} holds {count} pictures, which are taken for the masks of the first {count} frames."
+    return _Found(shown or {0: (pages[0], path)}, {}, [note])
 
 
 def _note_of_name(path: Path, frames: FrameNames) -> list[str]:
@@ -259,26 +257,3 @@ def _note_of_name(path: Path, frames: FrameNames) -> list[str]:
         f"{path} is used for the first frame, as every single mask is, although it is named after another one. To use "
         "it for that frame, put it in a folder and give the folder (--masks FOLDER)."
     ]
-
-
-def _check_reach(shown: Sequence[int], direction: str, count: int | None) -> None:
-    """Refuse masks from which no other frame of the video can be reached.
-
-    Args:
-        shown: indices of the frames whose masks show an object.
-        direction: of the run.
-        count: number of frames; None if unknown, then only the beginning is checked.
-    """
-    if count == 1:
-        return
-    if direction == "backward" and max(shown) == 0:
-        where, way, instead = "the first frame", "earlier", "forward"
-    elif direction == "forward" and count is not None and min(shown) >= count - 1:
-        where, way, instead = f"frame {count - 1}, the last one,", "later", "backward"
-    else:
-        return
-    raise MaskError(
-        f"Only the mask of {where} shows an object, and --direction {direction} propagates it to {way} frames, "
-        "of which there are none.",
-        f"Use --direction {instead} or both, or give the mask of another frame.",
-    )

@@ -27,16 +27,26 @@ def read_json_file(path: Path, remedy: str) -> Any:
         MaskError: the file is larger than MAX_BYTES, cannot be read or is not JSON.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise MaskError(
-                f"{path} has {size:,} bytes; expected at most {MAX_BYTES:,}.", "Split it into several files."
-            )
+        check_bytes(path)
         return json.loads(path.read_bytes())
+    except MaskError:
+        raise
     except (OSError, ValueError, RecursionError) as error:
-        if isinstance(error, MaskError):
-            raise
         raise MaskError(f"{path} cannot be read as JSON ({error}).", remedy) from error
+
+
+def check_bytes(path: Path) -> None:
+    """Refuse a file of text that is too large to be parsed.
+
+    Raises:
+        MaskError: it has more than MAX_BYTES bytes, or is not there.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise MaskError(f"{path} cannot be read ({error.strerror or error}).", "Check the file.") from error
+    if size > MAX_BYTES:
+        raise MaskError(f"{path} has {size:,} bytes; expected at most {MAX_BYTES:,}.", "Split it into several files.")
 
 
 def broken(path: Path, error: ValidationError) -> MaskError:

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cyclevos.errors import MaskError
 from cyclevos.exchange.annotations import AnnotatedFrame, Region, to_track
 from cyclevos.exchange.embedded import embedded_mask
 from cyclevos.exchange.format import ReadOptions
-from cyclevos.exchange.json_files import broken, read_json_file
+from cyclevos.exchange.json_files import read_json_file
+from cyclevos.exchange.json_models import JsonRecord, validated
 from cyclevos.exchange.shapes import Ellipse, Patch, Polygons, Shape, box
 from cyclevos.exchange.track import MaskTrack
 from cyclevos.naming import list_files
+from cyclevos.words import counted
 
 _REMEDY = "Give a file that labelme saved, or a folder of them."
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
-
-
-class _Shape(_Model):
+class _Shape(JsonRecord):
     label: str
     points: list[tuple[float, float]]
     group_id: int | None = None
@@ -34,7 +32,7 @@ class _Shape(_Model):
     mask: str | None = None
 
 
-class _File(_Model):
+class _File(JsonRecord):
     shapes: list[_Shape]
     imagePath: str = ""  # noqa: N815 - the file's own names
     imageHeight: int  # noqa: N815
@@ -44,7 +42,8 @@ class _File(_Model):
 def read_labelme(path: Path, options: ReadOptions) -> MaskTrack:
     """Read a labelme file, or a folder of them.
 
-    Shapes of one label and `group_id` are one object, in every picture. Points and lines, which have no inside, are
+    Shapes of one label and `group_id` are one object, in every picture, and the `group_id` is its id if no two labels
+    share one. Points and lines, which have no inside, are
     left out. A shape lies above those before it, as labelme shows them.
 
     Args:
@@ -57,20 +56,25 @@ def read_labelme(path: Path, options: ReadOptions) -> MaskTrack:
     files = list_files(path, ".json")
     if not files:
         raise MaskError(f"{path} holds no JSON file.", _REMEDY)
-    return to_track([_frame(file) for file in files], path, options, stacked=True)
+    frames = [_frame(file) for file in files]
+    labels: dict[Hashable, set[Hashable]] = {}
+    for each in (each for frame in frames for each in frame.regions if each.track is not None):
+        labels.setdefault(each.group, set()).add(each.label)
+    if all(len(each) == 1 for each in labels.values()):
+        frames = [
+            replace(frame, regions=[replace(each, track=each.group) for each in frame.regions]) for frame in frames
+        ]
+    return to_track(frames, path, options, stacked=True)
 
 
 def _frame(file: Path) -> AnnotatedFrame:
-    try:
-        content = _File.model_validate(read_json_file(file, _REMEDY))
-    except ValidationError as error:
-        raise broken(file, error) from error
+    content = validated(_File, read_json_file(file, _REMEDY), file)
     regions = []
     for number, shape in enumerate(content.shapes, start=1):
         drawn = _shape(shape, f"{file}, shape {number}")
         if drawn is not None:
             track = None if shape.group_id is None else (shape.label, shape.group_id)
-            regions.append(Region(drawn, shape.label, track))
+            regions.append(Region(drawn, shape.label, track, shape.group_id))
     return AnnotatedFrame(content.imagePath or file.stem, (content.imageHeight, content.imageWidth), regions)
 
 
@@ -82,7 +86,7 @@ def _shape(shape: _Shape, where: str) -> Shape | None:
     if kind in ("point", "points", "line", "linestrip"):
         return None
     if len(points) != 2:
-        raise MaskError(f"{where}: a {kind} has {len(points)} points; expected 2.", _REMEDY)
+        raise MaskError(f"{where}: a {kind} has {counted(len(points), 'point')}; expected 2.", _REMEDY)
     (left, top), (right, bottom) = points
     if kind == "rectangle":
         return box(left, top, right, bottom)

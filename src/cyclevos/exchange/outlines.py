@@ -35,6 +35,33 @@ def outlines(mask: npt.NDArray[np.bool_]) -> list[list[_Point]]:
     return pieces
 
 
+def polygons(mask: npt.NDArray[np.bool_]) -> list[list[int]]:
+    """Return the outlines of a mask, bool (H, W), as COCO writes them: x, y, x, y, ...
+
+    >>> polygons(np.array([[False, True]]))
+    [[1, 0, 2, 0, 2, 1, 1, 1]]
+    """
+    return [[value for point in ring for value in point] for ring in outlines(mask)]
+
+
+def outline(mask: npt.NDArray[np.bool_]) -> list[_Point]:
+    """Return one outline of a whole mask, whose pieces are joined by lines that are walked there and back.
+
+    Args:
+        mask: bool (H, W).
+
+    Returns:
+        The corners; none for an empty mask.
+
+    >>> outline(np.array([[True, False, True]]))
+    [(0, 0), (1, 0), (2, 0), (3, 0), (3, 1), (2, 1), (2, 0), (1, 0), (1, 1), (0, 1)]
+    """
+    first, *others = outlines(mask) or [[]]
+    for other in others:
+        _join(first, other)
+    return first
+
+
 def _rings(mask: npt.NDArray[np.bool_]) -> list[list[_Point]]:
     """Walk along all edges between object and background, the object on the right; holes go the other way round."""
     leaving = _edges(mask)

@@ -5,13 +5,14 @@ pycocotools' decoder does not check its input: counts that do not fill the frame
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cyclevos.errors import MaskError
+from cyclevos.naming import size_text
 from cyclevos.words import counted
 
 _MAX_PIXELS = 2**28
@@ -52,6 +53,44 @@ def decode(counts: str | Sequence[int], size: tuple[int, int], where: str) -> np
     values = np.arange(len(runs)) % 2 == 1
     mask: npt.NDArray[np.bool_] = np.repeat(values, runs).reshape(width, height).T
     return mask
+
+
+def is_code(value: Any) -> bool:
+    """Return whether a value is a COCO run-length code: a dict with ``size`` and ``counts``."""
+    return isinstance(value, Mapping) and {"size", "counts"} <= set(value)
+
+
+def decode_code(code: Mapping[str, Any], where: str, size: tuple[int, int] | None = None) -> npt.NDArray[np.bool_]:
+    """Decode a COCO run-length code, bool (H,W).
+
+    Args:
+        code: ``size`` (H, W) and ``counts``: text, bytes or the runs themselves.
+        where: what it is, for errors.
+        size: that it must have, checked before anything is decoded; None = any that a frame can have.
+
+    Raises:
+        MaskError: it is no code, or has another size.
+    """
+    try:
+        height, width = (int(side) for side in code["size"])
+        counts = code["counts"]
+        if isinstance(counts, bytes):
+            counts = counts.decode("ascii")
+        if not isinstance(counts, str):
+            counts = [int(run) for run in counts]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise MaskError(
+            f"{where} is a run-length code that cannot be read ({type(error).__name__}: {error}); expected size "
+            "[height, width] and counts as text, bytes or a list of numbers.",
+            "Encode it again, for example with pycocotools.mask.encode.",
+        ) from error
+    if size is not None and (height, width) != size:
+        raise MaskError(
+            f"{where} is a run-length code of {size_text((height, width))} but the frames are {size_text(size)} (width "
+            "x height).",
+            "Check the order of its size: height first. Give the mask in the frames' size.",
+        )
+    return decode(counts, (height, width), where)
 
 
 def from_polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int], where: str) -> npt.NDArray[np.bool_]:

@@ -36,17 +36,20 @@ class Shape(Protocol):
 
 @dataclass(frozen=True)
 class Polygons(Shape):
-    """Outlines, filled as COCO fills them; their union.
+    """Outlines, filled as COCO fills them; their union, without the holes.
 
     Attributes:
         outlines: each x, y, x, y, ...
+        holes: the same.
     """
 
     outlines: Sequence[Sequence[float]]
+    holes: Sequence[Sequence[float]] = ()
 
     def draw(self, size: tuple[int, int], where: str) -> BoolArray:
         """Fill the outlines; see :meth:`Shape.draw`."""
-        return run_length.from_polygons(self.outlines, size, where)
+        filled = run_length.from_polygons(self.outlines, size, where)
+        return filled & ~run_length.from_polygons(self.holes, size, where) if self.holes else filled
 
 
 @dataclass(frozen=True)

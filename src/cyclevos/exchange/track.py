@@ -12,6 +12,7 @@ from cyclevos.errors import MaskError
 from cyclevos.media.appearance import PLAIN, Appearance
 from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.frames import Frame
+from cyclevos.naming import size_text
 from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.words import counted
 
@@ -42,12 +43,14 @@ class MaskTrack:
         frames: returns an iterator over all frames in time order; may be called repeatedly.
         appearance: colours and names of the objects.
         by_position: the format has no names of frames, only their places in the video.
+        notes: what a user should know about how they were read, a sentence each.
     """
 
     name: str
     frames: Callable[[], Iterator[MaskFrame]]
     appearance: Appearance = PLAIN
     by_position: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def object_names(self) -> Mapping[int, str]:
@@ -60,10 +63,38 @@ class MaskTrack:
         return self.appearance.palette
 
 
+def no_object_error() -> MaskError:
+    """Return the refusal of masks without any object by a format that has a file or folder per object."""
+    return MaskError(
+        "No mask shows an object, and folders of objects cannot hold a video without any.", "Choose another format."
+    )
+
+
 def as_result(frame: MaskFrame) -> FrameResult:
     """Return the masks as a writer takes them, over a frame of that name and size whose pixels are black."""
     pixels: UInt8Array = np.broadcast_to(np.uint8(0), (*frame.ids.shape, 3))
     return FrameResult(Frame(frame.index, frame.name, pixels), frame.ids)
+
+
+def size_of_all(frame: MaskFrame, size: tuple[int, int] | None, holder: str) -> tuple[int, int]:
+    """Return the (H, W) of a frame in a format that knows one size for a whole video.
+
+    Args:
+        frame: the frame.
+        size: of the frames before it; None for the first one.
+        holder: what has one size, for the error.
+
+    Raises:
+        MaskError: the frame has another size.
+    """
+    height, width = frame.ids.shape
+    if size not in (None, (height, width)):
+        raise MaskError(
+            f"Frame {frame.name} is {size_text((height, width))}, the frames before it are {size_text(size)}, but "
+            f"{holder} has one size.",
+            "Choose another format, or convert the masks of each size by themselves.",
+        )
+    return height, width
 
 
 def merge_objects(

@@ -28,6 +28,24 @@ _KNOWN = {
 }
 
 
+_POINTS_OF_LABELME = b"<pt>"
+
+
+def _other_xml(given: Candidate) -> MaskError | None:
+    """Return the error for the XML of pictures that tools other than CVAT write, one file per picture."""
+    if not given.ending(".xml") or b"<annotation>" not in given.head:
+        return None
+    if _POINTS_OF_LABELME in given.head or b"<polygon>" in given.head:
+        return MaskError(
+            f"{given.path} is XML of the old LabelMe on the web, which is not read.",
+            "Open it in CVAT (LabelMe 3.0) and export CVAT for images 1.1 or COCO JSON.",
+        )
+    return MaskError(
+        f"{given.path} is PASCAL VOC's XML, which holds boxes and no masks.",
+        "Export polygons or masks from the tool that wrote it, for example as COCO JSON.",
+    )
+
+
 def unknown_format(given: Candidate, remedy: str) -> MaskError:
     """Return the error for masks in no format that can be read.
 
@@ -39,6 +57,9 @@ def unknown_format(given: Candidate, remedy: str) -> MaskError:
         if given.ending(*suffixes) and len(given.ending(*suffixes)) == len(given.files):
             holds = "holds only" if given.is_folder else "is"
             return MaskError(f"{given.path} {holds} {what}, which cannot be read as masks.", instead)
+    other = _other_xml(given)
+    if other is not None:
+        return other
     if given.is_folder:
         problem = f"{given.path} holds no PNG, nor folders of them, nor masks in another known format."
     else:

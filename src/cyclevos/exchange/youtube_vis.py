@@ -8,11 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cyclevos.errors import MaskError
 from cyclevos.exchange import run_length
-from cyclevos.exchange.track import MaskTrack
+from cyclevos.exchange.track import MaskTrack, size_of_all
 from cyclevos.files.atomic import replacing
-from cyclevos.naming import size_text
 
 
 def write_youtube_vis(track: MaskTrack, path: Path) -> None:
@@ -72,17 +70,11 @@ class _Coded(NamedTuple):
 def _encode(track: MaskTrack) -> _Coded:
     files: list[str] = []
     codes: dict[int, dict[int, dict[str, Any]]] = {}
-    size = (0, 0)
+    size: tuple[int, int] | None = None
     for position, frame in enumerate(track.frames()):
         files.append(f"{frame.name}.png")
-        if position and frame.ids.shape != size:
-            raise MaskError(
-                f"Frame {frame.name} is {size_text(frame.ids.shape)}, the frames before it are {size_text(size)}, "
-                "but a video of YouTube-VIS has one size.",
-                "Choose another format, or convert the masks of each size by themselves.",
-            )
-        size = (int(frame.ids.shape[0]), int(frame.ids.shape[1]))
+        size = size_of_all(frame, size, "a video of YouTube-VIS")
         for object_id in (int(i) for i in np.unique(frame.ids) if i):
             code = {"size": list(size), "counts": run_length.encode(frame.ids == object_id)}
             codes.setdefault(object_id, {})[position] = code
-    return _Coded(files, size, codes)
+    return _Coded(files, size or (0, 0), codes)

@@ -75,6 +75,22 @@ def remove_leftovers(folder: Path) -> None:
             leftover.unlink(missing_ok=True)
 
 
+def put_in_place(finished: Path, folder: Path) -> None:
+    """Give a finished folder its final name, in place of an empty folder or of none.
+
+    Raises:
+        OutputError: the folder holds something, or the system refuses to write.
+    """
+    with output_errors(folder):
+        if folder.exists() and any(folder.iterdir()):
+            raise OutputError(
+                f"{folder} holds files that cyclevos did not write.", "Move them elsewhere and run again."
+            )
+        if folder.exists():
+            folder.rmdir()
+        finished.replace(folder)
+
+
 def sync_file(path: Path) -> None:
     """Wait until the data of a closed file is on disk.
 

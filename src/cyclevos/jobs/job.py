@@ -12,16 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyclevos.exchange.mask_reading import STRICT, MaskReading
-from cyclevos.jobs.run_record import Identity
+from cyclevos.jobs.run_record import CONTENT, SOURCE, Identity
 from cyclevos.jobs.settings import OutputSettings
 from cyclevos.media.sources import FrameSource
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.network.settings import NetworkSettings
 from cyclevos.pictures.mask_files import MaskImage
 from cyclevos.propagation.settings import SegmentationSettings
-
-CONTENT = "source_content"
-"""Name of the source's content among the values of the identity."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +109,8 @@ def content_identity(source: FrameSource, masks: Mapping[int, NDArray[np.uint8]]
         digest.update(f"{index} {mask.shape}".encode())
         digest.update(mask.tobytes())
     return {
-        "source": source.location,
-        CONTENT: ", ".join(filter(None, (source.identity, source.treatment))),
+        SOURCE: source.location,
+        CONTENT: source.content,
         "resolution": list(source.size),
         "masks": digest.hexdigest(),
     }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -11,9 +13,11 @@ from types import TracebackType
 
 from cyclevos.errors import OutputError
 from cyclevos.exchange.format import Destination
-from cyclevos.exchange.formats import chosen, read_track, write_track
+from cyclevos.exchange.formats import chosen, write_track
+from cyclevos.exchange.joined import Footage, joined
 from cyclevos.exchange.track import MaskTrack
-from cyclevos.files.atomic import output_errors, partial_path
+from cyclevos.files.atomic import partial_path, put_in_place
+from cyclevos.jobs.finished_run import run_masks
 from cyclevos.media.appearance import Appearance
 from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.frames import Frame
@@ -27,10 +31,11 @@ from cyclevos.media.reliability_files import (
 from cyclevos.media.sources import FrameSource
 from cyclevos.media.write_behind import write_behind
 from cyclevos.media.writers import ResultWriter
-from cyclevos.pictures.mask_files import read_ground_truth
 from cyclevos.propagation.prediction import Prediction
 
+_PROBABILITIES = "probabilities"
 _LARGEST_PARSED = 64 * 2**20  # bytes of a JSON file that are worth parsing to tell that it is whole
+logger = logging.getLogger(__name__)
 
 
 def result_names(save: Sequence[str]) -> list[str]:
@@ -41,6 +46,11 @@ def result_names(save: Sequence[str]) -> list[str]:
 def made_from_masks(save: Sequence[str]) -> list[str]:
     """Return the formats that a run makes from the finished masks, so that masks must be saved too."""
     return [each.name for each in chosen(save) if not each.writes_by_frame(objects_known=False)]
+
+
+def needs_order(save: Sequence[str]) -> list[str]:
+    """Return the formats that need the frames from first to last, or are made from finished masks otherwise."""
+    return [each.name for each in chosen(save) if each.in_order]
 
 
 def lost_result(folder: Path, save: Sequence[str], names: Sequence[str], table: bytes) -> str | None:
@@ -73,7 +83,7 @@ def damaged_result(folder: Path, save: Sequence[str], names: Sequence[str]) -> s
         return found.removesuffix(".")
     for name in result_names(save):
         path = folder / name
-        if path.suffix in (".mp4", ".json") and not path.stat().st_size:
+        if path.is_file() and not path.stat().st_size:
             return f"{path} is empty"
         if path.suffix == ".json" and path.stat().st_size <= _LARGEST_PARSED and not _is_json(path):
             return f"{path} is not valid JSON"
@@ -112,13 +122,16 @@ class Results:
         formats = chosen(save)
         self._late = [each for each in formats if late and each.in_order]
         self._made = [each for each in formats if not each.writes_by_frame(objects_known=False)]
-        self._probabilities = any("probabilities" in each.needs for each in formats)
+        self._kept = next((each.file for each in formats if each.name == _PROBABILITIES), None)
+        self._probabilities = any(_PROBABILITIES in each.needs | each.uses for each in formats)
         self._after = _After()
         writers: list[ResultWriter] = []
         for each in formats:
             if each.file and each not in self._made and each not in self._late and each.writer is not None:
                 writers.append(each.writer(run.of(each)))
-        self._table = ReliabilityWriter(run.path / RELIABILITY_FILE, run.source_name, resume=run.resume)
+        self._table = ReliabilityWriter(
+            run.path / RELIABILITY_FILE, run.source_name, resume=run.resume, appearance=run.appearance
+        )
         writers.append(self._table)
         # Masks come last: a mask on disk means that the frame's other results are there too.
         writers += [each.writer(run) for each in formats if not each.file and each.writer is not None]
@@ -143,22 +156,18 @@ class Results:
         """Return the checksum of these frames' rows in the reliability table; for calls of ``after`` only."""
         return self._table.checksum(names)
 
-    def finish(self, source: FrameSource) -> None:
+    def finish(self, source: FrameSource | None) -> None:
         """Write what is made from the finished masks, once all masks are on disk.
 
         Args:
-            source: the frames.
+            source: the frames; None if the results are not late, so that none is made from frames here.
 
         Raises:
             MaskError: a mask cannot be read, or a format cannot hold the masks.
             OutputError: the system refuses to write.
         """
         folder = self._run.path
-        for each in self._late:
-            if each.writer is not None:
-                with each.writer(self._run.of(each)) as writer:
-                    for frame in source:
-                        writer.write(FrameResult(frame, read_ground_truth(folder / f"{frame.name}.png").ids))
+        self._finish_late(source)
         for each in self._made:
             path = folder / each.file
             if each.remove is None:
@@ -167,9 +176,27 @@ class Results:
                 with _replacing_folder(path, each.remove) as partial:
                     write_track(self._track(), each.name, partial)
 
+    def _finish_late(self, source: FrameSource | None) -> None:
+        """Write the formats that need the frames in order, all in one pass."""
+        if not self._late:
+            return
+        kept = None if self._kept is None else self._run.path / self._kept
+        hard = [each.name for each in self._late if _PROBABILITIES in each.uses]
+        if hard and kept is None:
+            logger.warning(
+                "%s: made from the finished masks, so the edges are hard. --save probabilities keeps what soft edges "
+                "are made from",
+                ", ".join(hard),
+            )
+        with ExitStack() as stack:
+            writers = [stack.enter_context(each.writer(self._run.of(each))) for each in self._late if each.writer]
+            for result in joined(self._track(), Footage(source, kept)):
+                for writer in writers:
+                    writer.write(result)
+
     def _track(self) -> MaskTrack:
         """Return the finished masks, with the names of the objects."""
-        track = read_track(self._run.path, "masks")
+        track = run_masks(self._run.path)
         return replace(track, appearance=Appearance(track.palette, self._run.appearance.names))
 
     def __enter__(self) -> Results:
@@ -189,15 +216,10 @@ def _replacing_folder(path: Path, remove: Callable[[Path], None]) -> Iterator[Pa
         OutputError: `path` holds files that cyclevos did not write, or the system refuses to write.
     """
     partial = partial_path(path)
-    remove(partial)  # of a run that was stopped here
+    shutil.rmtree(partial, ignore_errors=True)  # of a run that was stopped here
     yield partial
     remove(path)
-    with output_errors(path):
-        if path.exists() and any(path.iterdir()):
-            raise OutputError(f"{path} holds files that cyclevos did not write.", "Move them elsewhere and run again.")
-        if path.exists():
-            path.rmdir()
-        partial.replace(path)
+    put_in_place(partial, path)
 
 
 class _After(ResultWriter):

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cyclevos.errors import OutputError
+from cyclevos.exchange.formats import RUN, offered
 from cyclevos.exchange.object_names import RUN_FILE as RUN_FILE  # others take it from here
 from cyclevos.files.atomic import output_errors, replacing, sync_folder
 from cyclevos.media.writers import is_finished_mask
+
+SOURCE, CONTENT = "source", "source_content"
+"""Names of the source's path and of its content among the values of the identity."""
 
 _TOOL = "cyclevos"
 _OWNER = f'"tool": "{_TOOL}"'.encode()
@@ -133,11 +138,13 @@ class Comparison:
         there: the recorded values.
         now: the present ones.
         may_change: name of a value that may differ.
+        finished: the recorded run has come to its end.
     """
 
     there: Mapping[str, Any]
     now: Mapping[str, Any]
     may_change: str | None = None
+    finished: bool = False
 
     @classmethod
     def of(cls, record: RunRecord, identity: Identity, state_dtype: str | None, *, partly: bool = False) -> Comparison:
@@ -158,7 +165,7 @@ class Comparison:
             now["dtype"] = there.get("dtype", now["dtype"])
         if _content(there.get("weights")) == _content(now.get("weights")) is not None:
             there["weights"] = now["weights"]  # the same file under another name
-        return cls(there, {**there, **now} if partly else now, record.may_change)
+        return cls(there, {**there, **now} if partly else now, record.may_change, record.finished is not None)
 
     @property
     def same(self) -> bool:
@@ -174,10 +181,22 @@ class Comparison:
             remedy = f"Use --dtype {self.there.get('dtype')} to continue that run"
         remedy += ", choose another folder, or use --overwrite to replace its results."
         if keys == {"save"}:
-            remedy += " Existing masks become other formats with cyclevos convert."
+            remedy += self._advice_to_convert(folder)
         return OtherRunError(
             f"{folder} holds the results of another run; these settings differ: {self._differences()}.", remedy
         )
+
+    def _advice_to_convert(self, folder: Path) -> str:
+        """Return how to get what the recorded run lacks without segmenting again; empty if there is no way."""
+        saved, wanted = self.there.get("save"), self.now.get("save")
+        if not self.finished or not isinstance(saved, list) or not isinstance(wanted, list) or "masks" not in saved:
+            return ""
+        if set(wanted) <= set(saved):
+            return " That run wrote all of these formats already."
+        lacking = (each for each in offered(RUN) if each.name in wanted and each.name not in saved)
+        made = [each.name for each in lacking if "probabilities" not in each.needs or "probabilities" in saved]
+        commands = ", ".join(f"cyclevos convert {shlex.quote(str(folder))} --to {name}" for name in made)
+        return f" To make what it lacks from its masks, run: {commands}." if commands else ""
 
     def _differences(self) -> str:
         """Write "options.size (480 there, 240 now)" for everything that differs."""

@@ -15,20 +15,23 @@ from numpy.typing import NDArray
 
 from cyclevos.errors import ConfigError, OutputError, VideoError
 from cyclevos.exchange.format import Destination
+from cyclevos.exchange.formats import chosen
 from cyclevos.exchange.given_masks import GivenMasks, read_reaching_masks
-from cyclevos.exchange.object_names import OBJECT_NAMES
-from cyclevos.jobs.job import CONTENT, Resolved, SegmentJob, content_identity, resolve, settings_identity
+from cyclevos.exchange.object_names import OBJECT_NAMES, as_record
+from cyclevos.exchange.python_masks import check_masks
+from cyclevos.jobs.job import Resolved, SegmentJob, content_identity, resolve, settings_identity
 from cyclevos.jobs.progress import Advance, OpenBar, progress_bar
-from cyclevos.jobs.results import Results, damaged_result, lost_result, made_from_masks, result_names
+from cyclevos.jobs.results import Results, damaged_result, lost_result, made_from_masks, needs_order, result_names
 from cyclevos.jobs.review import REPORTS, is_reported, report_reliability
 from cyclevos.jobs.run_folder import Identity, RunFolder
+from cyclevos.jobs.run_record import CONTENT
 from cyclevos.jobs.run_state import frame_names
 from cyclevos.media.appearance import Appearance
 from cyclevos.media.open_source import open_source
 from cyclevos.media.reliability_files import RELIABILITY_FILE
 from cyclevos.media.sources import FrameSource
 from cyclevos.network.protocol import MemoryNetwork
-from cyclevos.propagation.segment import check_masks, make_propagator
+from cyclevos.propagation.segment import make_propagator
 from cyclevos.propagation.together import ClipFrame, ClipRun, segment_together
 
 __all__ = ["JobResult", "SegmentJob", "SegmentRun", "run_job"]
@@ -101,7 +104,7 @@ class SegmentRun:
             if isinstance(job.masks, Mapping)
             else read_reaching_masks(job.masks, self.source, job.segmentation.direction, job.reading)
         )
-        self.masks = check_masks({index: image.ids for index, image in self.images.items()}, exact=True)
+        self.masks = check_masks({index: image.ids for index, image in self.images.items()})
         self.resolved = resolve(job, network)
         self.folder = _folder(job, self.source, self.masks, self.resolved)
         palette = next((i.palette for i in self.images.values() if i.palette is not None), None)
@@ -116,7 +119,8 @@ class SegmentRun:
         self._results: Results | None = None
         self._advance: Advance | None = None
         self._seconds: list[float] = []
-        self._objects = {i for image in self.images.values() for i in image.object_ids}
+        self._given = frozenset(i for image in self.images.values() for i in image.object_ids)
+        self._objects = set(self._given)
         self._saved = 0.0  # when the last state was, on the clock of time.monotonic
         self._lock, self._files = ExitStack(), ExitStack()
 
@@ -203,7 +207,7 @@ class SegmentRun:
         if given.notes:
             self.folder.note(warnings=list(given.notes))
         if given.names:
-            self.folder.note(**{OBJECT_NAMES: {str(i): name for i, name in sorted(given.names.items())}})
+            self.folder.note(**{OBJECT_NAMES: as_record(given.names)})
 
     def _is_undamaged(self, frames: int) -> bool:
         """Return whether the results of a finished run are whole, as far as a quick look tells; warn if not."""
@@ -234,6 +238,7 @@ class SegmentRun:
             source.frame_rate,
             resume=resumed,
             playback=source.playback,
+            objects=tuple(sorted(self._given | self._objects)),
         )
         results = Results(run, self.job.results.save, late=resumed or clip.direction == "backward")
         self._results = self._files.enter_context(results)
@@ -267,12 +272,19 @@ def _folder(
 
 
 def _check_save(job: SegmentJob) -> None:
-    """Refuse results that are made from masks which are not saved."""
+    """Refuse results whose libraries are not installed, or that are made from masks which are not saved."""
     save = job.results.save
+    for each in chosen(save) if save else ():
+        if each.check is not None:
+            each.check()
     if "masks" in save:
         return
-    if job.segmentation.direction == "backward" and "overlay" in save:
-        raise ConfigError("The overlay of a backward run is made from its masks.", "To save it, add masks to --save.")
+    ordered = needs_order(save)
+    if job.segmentation.direction == "backward" and ordered:
+        raise ConfigError(
+            f"These results of a backward run are made from its masks: {', '.join(ordered)}.",
+            "To save them, add masks to --save.",
+        )
     exported = made_from_masks(save)
     if exported:
         raise ConfigError(

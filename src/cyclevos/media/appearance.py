@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cyclevos.files.names import safe_name
+
 
 @dataclass(frozen=True)
 class Appearance:
@@ -25,6 +27,16 @@ class Appearance:
     def name(self, object_id: int) -> str:
         """Return an object's name, ``object 2`` where it has none."""
         return self.names.get(object_id, f"object {object_id}")
+
+    def file_name(self, object_id: int) -> str:
+        """Return the name of an object's file or folder among those of other objects, without an ending.
+
+        Example:
+            >>> Appearance(names={2: "brown dog"}).file_name(2), Appearance().file_name(2)
+            ('002_brown dog', '002')
+        """
+        name = self.names.get(object_id)
+        return f"{object_id:03d}" if name is None else f"{object_id:03d}_{safe_name(name, 'object', longest=60)}"
 
 
 PLAIN = Appearance()

@@ -5,7 +5,7 @@ Shapes: H height, W width, in pixels; K objects.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,3 +59,30 @@ class FrameResult:
         ids, size = self.ids, self.frame.size
         if ids.dtype != np.uint8 or ids.shape != size:
             raise ValueError(f"frame {self.name}: expected ids uint8 {size}, got {ids.dtype} {tuple(ids.shape)}")
+
+    def channel_ids(self) -> list[int]:
+        """Return the object id of each of the probabilities' channels after the background's.
+
+        Raises:
+            ValueError: there are no probabilities, or there is not one channel per object plus one for the background.
+        """
+        probabilities, size = self.probabilities, self.frame.size
+        if probabilities is None or probabilities.ndim != 3 or probabilities.shape[1:] != size:
+            found = "none" if probabilities is None else f"shape {probabilities.shape}"
+            raise ValueError(f"expected probabilities (K+1, {size[0]}, {size[1]}), got {found}")
+        channels = len(probabilities) - 1
+        object_ids = list(range(1, channels + 1) if self.object_ids is None else self.object_ids)
+        if len(object_ids) != channels:
+            raise ValueError(f"expected {channels} object ids for {channels + 1} channels, got {object_ids}")
+        return object_ids
+
+    def check_objects(self, object_ids: Collection[int]) -> None:
+        """Check that the frame shows no object that a writer was not told of.
+
+        Raises:
+            ValueError: it shows one.
+        """
+        shown = np.flatnonzero(np.bincount(self.ids.ravel(), minlength=1))
+        unknown = {int(i) for i in shown} - {0, *object_ids}
+        if unknown:
+            raise ValueError(f"frame {self.name}: expected the objects {sorted(object_ids)}, got {sorted(unknown)} too")

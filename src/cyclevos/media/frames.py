@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cyclevos.errors import VideoError
+from cyclevos.media.given_images import rgb_image
 from cyclevos.naming import index_name, size_text
 from cyclevos.pictures.arrays import UInt8Array
 
@@ -45,28 +44,29 @@ def frames_from_arrays(images: Iterable[Any]) -> Iterator[Frame]:
     """Wrap images in memory as frames, one at a time.
 
     Args:
-        images: any iterable of uint8 RGB arrays (H, W, 3) of one size; tensors on the CPU are accepted too. It is
-            consumed one image at a time, as frames are requested.
+        images: any iterable of images of one size, of the kinds that :func:`~cyclevos.media.given_images.rgb_image`
+            accepts. It is consumed one image at a time, as frames are requested.
 
     Yields:
         Frames named by their index, without a time.
 
     Raises:
-        VideoError: an image has the wrong type, shape or size, or there are no images.
+        VideoError: an image has the wrong type, shape, range or size, or there are no images.
 
+    >>> import numpy as np
     >>> [frame.name for frame in frames_from_arrays(np.zeros((2, 8, 8, 3), np.uint8))]
     ['00000', '00001']
     """
     first: Frame | None = None
     for index, image in enumerate(images):
-        frame = Frame(index, index_name(index), _checked_image(image, index))
+        frame = Frame(index, index_name(index), rgb_image(image, index))
         first = first or frame
         check_same_size(first.name, first.size, frame.name, frame.size, "the given images")
         yield frame
     if first is None:
         raise VideoError(
-            "No image was given: expected at least one uint8 RGB array of shape (H, W, 3).",
-            "Check that the iterable has not been consumed already.",
+            "No image was given: expected at least one.",
+            "Check that the iterable has not been consumed already, and that a reader is not at its end.",
         )
 
 
@@ -80,25 +80,3 @@ def check_same_size(
             f"{size_text(size)} (width x height). All frames of one source must have one size.",
             "Resize them, or split the source where the size changes.",
         )
-
-
-def _checked_image(image: Any, index: int) -> UInt8Array:
-    try:
-        array = np.asarray(image)
-    except Exception as error:  # __array__ may raise anything; a tensor on a GPU raises TypeError
-        raise VideoError(
-            f"Image {index} ({type(image).__name__}) cannot be read as an array: {error}. "
-            "Expected uint8 (H, W, 3) on the CPU.",
-            "Move a tensor there with .cpu() first.",
-        ) from error
-    if array.dtype != np.uint8:
-        raise VideoError(
-            f"Image {index} has dtype {array.dtype}; expected uint8 with values 0..255.",
-            "Scale and convert it, e.g. (image * 255).round().astype('uint8') for floats in 0..1.",
-        )
-    if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
-        raise VideoError(
-            f"Image {index} has shape {array.shape}; expected (H, W, 3), RGB, at least one pixel.",
-            "Move the channels last and drop any batch or alpha dimension.",
-        )
-    return array

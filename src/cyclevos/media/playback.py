@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from cyclevos.media.addresses import Place
@@ -27,6 +27,19 @@ class Playback:
     begins: Fraction = Fraction(0)
     pixel_aspect: Fraction = Fraction(1)
     sound: Place | None = None
+
+    def square_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the (height, width) of a frame whose pixels are made square.
+
+        Example:
+            >>> Playback(pixel_aspect=Fraction(4, 3)).square_size((720, 960))
+            (720, 1280)
+        """
+        return size[0], max(1, round(size[1] * self.pixel_aspect))
+
+    def silent(self) -> Playback:
+        """Return the same without sound."""
+        return replace(self, sound=None)
 
 
 class Clock:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from cyclevos.errors import OutputError
 from cyclevos.files.atomic import output_errors, replacing
 from cyclevos.files.records import append_lines, whole_lines
+from cyclevos.media.appearance import PLAIN, Appearance
 from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.review import spread_choice
 from cyclevos.media.writers import ResultWriter
@@ -23,9 +24,10 @@ RELIABILITY_FILE = "reliability.csv"
 REVIEW_FILE = "reliability.json"
 
 CALIBRATED, UNCALIBRATED = "calibrated", "uncalibrated"
-"""What the last column says: whether a predictor that was fitted to the network made the number, or a formula."""
+"""The column `calibration`: a predictor that was fitted to the network made the number, or a formula."""
 
 _COLUMNS = ("sequence", "frame", "object_id", "reliability", "calibration")
+_NAMED_COLUMNS = (*_COLUMNS, "name")  # where an object has a name
 _FORMER_COLUMNS = _COLUMNS[:-1]  # of version 0.1, which had one predictor for all networks
 
 
@@ -38,6 +40,7 @@ class ReliabilityRow(NamedTuple):
         object_id: the user's id of the object.
         reliability: predicted J of its mask, 0..1.
         calibrated: a predictor that was fitted to the network made it, not a formula.
+        name: of the object; empty where it has none.
     """
 
     sequence: str
@@ -45,6 +48,11 @@ class ReliabilityRow(NamedTuple):
     object_id: int
     reliability: float
     calibrated: bool = True
+    name: str = ""
+
+    def entry(self) -> dict[str, Any]:
+        """Return the row as the JSON holds it: by column, without the name of an object that has none."""
+        return {column: value for column, value in self._asdict().items() if column != "name" or value}
 
 
 def prediction_name(rows: Iterable[ReliabilityRow]) -> str:
@@ -65,18 +73,23 @@ class ReliabilityWriter(ResultWriter):
         path: the CSV.
         sequence: name of the source.
         resume: keep the rows of an interrupted run; a frame written again replaces its earlier rows.
+        appearance: names of the objects.
 
     Raises:
         OutputError: the file of the interrupted run cannot be read.
     """
 
-    def __init__(self, path: str | Path, sequence: str, *, resume: bool = False) -> None:
-        self.path = Path(path)
-        self._sequence = sequence
+    def __init__(
+        self, path: str | Path, sequence: str, *, resume: bool = False, appearance: Appearance = PLAIN
+    ) -> None:
+        self.path, self._sequence = Path(path), sequence
+        # On one line each, so that a file that was cut off has whole lines up to there.
+        names = {i: " ".join(name.split()) for i, name in appearance.names.items() if name != PLAIN.name(i)}
+        self._names = {i: name for i, name in names.items() if name}
         self._rows: dict[str, list[ReliabilityRow]] = {}
         if resume and self.path.is_file():
             self._rows = _by_frame(read_reliability(self.path, broken_end=True))
-        self._started = False
+        self._started = self._named = False
 
     def write(self, result: FrameResult) -> None:
         """Append one frame's rows.
@@ -86,15 +99,15 @@ class ReliabilityWriter(ResultWriter):
         """
         reliability = {} if result.annotated else result.reliability
         rows = [
-            ReliabilityRow(self._sequence, result.name, i, value, result.calibrated)
+            ReliabilityRow(self._sequence, result.name, i, value, result.calibrated, self._names.get(i, ""))
             for i, value in sorted(reliability.items())
         ]
         self._rows[result.name] = rows
         if self._started:
-            append_lines(self.path, _lines(rows), flush=False)
+            append_lines(self.path, _lines(rows, named=self._named), flush=False)
         else:
             self._started = True
-            self._write_whole()
+            self._named = self._write_whole()
 
     def checksum(self, frames: Sequence[str]) -> bytes:
         """Return the checksum of these frames' rows, to compare with :func:`rows_checksum` of the file later."""
@@ -105,19 +118,30 @@ class ReliabilityWriter(ResultWriter):
         with output_errors(self.path):
             self._write_whole()
 
-    def _write_whole(self) -> None:
+    def _write_whole(self) -> bool:
+        """Write all rows, and return whether the file has a column for names."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_reliability(self.path, (row for name in sorted(self._rows, key=natural_key) for row in self._rows[name]))
+        rows = [row for name in sorted(self._rows, key=natural_key) for row in self._rows[name]]
+        named = bool(self._names) or any(row.name for row in rows)
+        write_reliability(self.path, rows, named=named)
+        return named
 
 
-def write_reliability(path: Path, rows: Iterable[ReliabilityRow]) -> None:
+def write_reliability(path: Path, rows: Sequence[ReliabilityRow], *, named: bool = False) -> None:
     """Write the whole CSV.
+
+    Args:
+        path: the CSV.
+        rows: its rows.
+        named: it has a column for names, even if no object of these rows has one.
 
     Raises:
         OutputError: the system refuses to write.
     """
+    named = named or any(row.name for row in rows)
+    header = ",".join(_NAMED_COLUMNS if named else _COLUMNS)
     with output_errors(path), replacing(path) as temporary:
-        temporary.write_text(",".join(_COLUMNS) + "\n" + _lines(rows), encoding="utf-8", newline="\n")
+        temporary.write_text(f"{header}\n{_lines(rows, named=named)}", encoding="utf-8", newline="\n")
 
 
 def read_reliability(path: Path, *, broken_end: bool = False) -> list[ReliabilityRow]:
@@ -138,7 +162,7 @@ def read_reliability(path: Path, *, broken_end: bool = False) -> list[Reliabilit
         raise OutputError(f"{path} cannot be read: {error}.", "Remove it and run again.") from error
     if broken_end and not content:
         return []
-    if not lines or tuple(lines[0]) not in (_COLUMNS, _FORMER_COLUMNS):
+    if not lines or tuple(lines[0]) not in (_NAMED_COLUMNS, _COLUMNS, _FORMER_COLUMNS):
         raise OutputError(f"{path} does not begin with the columns {','.join(_COLUMNS)}.", "Remove it and run again.")
     columns, rows = lines[0], []
     for number, line in enumerate(lines[1:], start=2):
@@ -222,9 +246,9 @@ def write_review(path: Path, rows: Sequence[ReliabilityRow], count: int) -> list
         if held is None or row.reliability < held.reliability:
             worst[row.sequence, row.frame] = row
     frames = list(worst.values())
-    review = [frames[k]._asdict() for k in spread_choice([1 - row.reliability for row in frames], count)]
+    review = [frames[k].entry() for k in spread_choice([1 - row.reliability for row in frames], count)]
     with output_errors(path), replacing(path) as temporary:
-        record = {"count": count, "review": review, "frames": [row._asdict() for row in rows]}
+        record = {"count": count, "review": review, "frames": [row.entry() for row in rows]}
         temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8", newline="\n")
     return review
 
@@ -237,10 +261,11 @@ def _parse(line: Sequence[str], columns: int) -> ReliabilityRow:
     """
     if len(line) != columns:
         raise ValueError(f"expected {columns} values, got {len(line)}")
-    sequence, frame, object_id, reliability, calibration = *line, *[CALIBRATED] * (len(_COLUMNS) - columns)
+    former = [*line, CALIBRATED] if columns == len(_FORMER_COLUMNS) else line
+    sequence, frame, object_id, reliability, calibration, name = [*former, ""][: len(_NAMED_COLUMNS)]
     if calibration not in (CALIBRATED, UNCALIBRATED):
         raise ValueError(f"expected {CALIBRATED} or {UNCALIBRATED}, got {calibration!r}")
-    return ReliabilityRow(sequence, frame, int(object_id), float(reliability), calibration == CALIBRATED)
+    return ReliabilityRow(sequence, frame, int(object_id), float(reliability), calibration == CALIBRATED, name)
 
 
 def _by_frame(rows: Iterable[ReliabilityRow]) -> dict[str, list[ReliabilityRow]]:
@@ -252,12 +277,14 @@ def _by_frame(rows: Iterable[ReliabilityRow]) -> dict[str, list[ReliabilityRow]]
 
 
 def _checksum(rows: Mapping[str, Sequence[ReliabilityRow]], frames: Sequence[str]) -> bytes:
+    """Return the checksum of some frames' rows; names, which a resumed run may have anew, do not count."""
     return hashlib.sha256(_lines(row for name in frames for row in rows.get(name, ())).encode()).digest()
 
 
-def _lines(rows: Iterable[ReliabilityRow]) -> str:
+def _lines(rows: Iterable[ReliabilityRow], *, named: bool = False) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for row in rows:
-        writer.writerow((*row[:3], f"{row.reliability:.4f}", CALIBRATED if row.calibrated else UNCALIBRATED))
+        values = (*row[:3], f"{row.reliability:.4f}", CALIBRATED if row.calibrated else UNCALIBRATED)
+        writer.writerow((*values, row.name) if named else values)
     return text.getvalue()

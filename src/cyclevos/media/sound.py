@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cyclevos.media.addresses import Place
 from cyclevos.media.video_opening import error_text, open_video
@@ -16,24 +16,60 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
     from av.packet import Packet
 
-# What MP4 holds and browsers play; the rest is encoded again.
-_COPIED = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "alac"})
-_AAC_RATES = (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 logger = logging.getLogger(__name__)
 
 
+class SoundCodecs(NamedTuple):
+    """The sound that a kind of video file can hold.
+
+    Attributes:
+        copied: codecs that are copied as they are; the rest is encoded again.
+        encoder: FFmpeg's name of the encoder for the rest.
+        sample_format: that the encoder takes.
+        rates: samples per second that the encoder takes; empty = any.
+        frame_size: samples per channel that the encoder takes at a time.
+        most_channels: that the encoder takes; sound with more is mixed down to two.
+    """
+
+    copied: frozenset[str]
+    encoder: str
+    sample_format: str
+    rates: tuple[int, ...] = ()
+    frame_size: int = 1024
+    most_channels: int = 8
+
+
+MP4_SOUND = SoundCodecs(
+    frozenset({"aac", "mp3", "ac3", "eac3", "opus", "alac"}),  # what browsers play
+    "aac",
+    "fltp",
+    (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000),
+)
+MOV_SOUND = SoundCodecs(
+    frozenset({"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le"}),
+    "pcm_s16le",  # every editor reads it
+    "s16",
+)
+WEBM_SOUND = SoundCodecs(
+    frozenset({"opus", "vorbis"}), "libopus", "flt", (48000, 24000, 16000, 12000, 8000), frame_size=960, most_channels=2
+)
+
+
 class SoundTrack:
-    """Every sound stream of a file, for an MP4 that is written beside it; holds no more than is due.
+    """Every sound stream of a file, for a video that is written beside it; holds no more than is due.
 
     Sound that cannot be read is left out from there on, with a warning: the picture does not depend on it.
 
     Args:
         source: the file with the sound.
         begins: seconds of its clock that become 0.
-        output: the MP4; nothing has been written to it yet.
+        output: the video; nothing has been written to it yet.
+        codecs: what it can hold.
     """
 
-    def __init__(self, source: Place, begins: Fraction, output: OutputContainer) -> None:
+    def __init__(
+        self, source: Place, begins: Fraction, output: OutputContainer, codecs: SoundCodecs = MP4_SOUND
+    ) -> None:
         import av
 
         self._source, self._begins, self._output = source, begins, output
@@ -44,7 +80,7 @@ class SoundTrack:
         try:
             container, _ = self._open.enter_context(open_video(source))
             for stream in container.streams.audio:
-                self._tracks[stream.index] = _track(stream, output)
+                self._tracks[stream.index] = _track(stream, output, codecs)
             if self._tracks:
                 self._packets = container.demux(*container.streams.audio)
         except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -128,7 +164,7 @@ class _Track:
 
 
 class _EncodedTrack(_Track):
-    """A stream that MP4 does not hold as it is, encoded as AAC."""
+    """A stream that the output does not hold as it is, encoded again."""
 
     def __init__(self, stream: AudioStream, resampler: Any) -> None:
         super().__init__(stream)
@@ -151,12 +187,15 @@ class _EncodedTrack(_Track):
         return packets + list(self._stream.encode(None))
 
 
-def _track(stream: AudioStream, output: OutputContainer) -> _Track:
+def _track(stream: AudioStream, output: OutputContainer, codecs: SoundCodecs) -> _Track:
     import av
 
-    if stream.codec_context.codec.canonical_name in _COPIED:
+    context = stream.codec_context
+    if context.codec.canonical_name in codecs.copied:
         return _Track(output.add_stream_from_template(stream))
-    rate = min(_AAC_RATES, key=lambda each: abs(each - stream.codec_context.sample_rate))
-    layout = stream.codec_context.layout.name
-    encoded = output.add_stream("aac", rate=rate, layout=layout)
-    return _EncodedTrack(encoded, av.AudioResampler(format="fltp", layout=layout, rate=rate, frame_size=1024))
+    rate = min(codecs.rates or (context.sample_rate,), key=lambda each: abs(each - context.sample_rate))
+    layout = context.layout.name if context.layout.nb_channels <= codecs.most_channels else "stereo"
+    encoded: Any = output.add_stream(codecs.encoder, rate=rate, layout=layout)
+    encoded.codec_context.format = codecs.sample_format
+    resampler = av.AudioResampler(format=codecs.sample_format, layout=layout, rate=rate, frame_size=codecs.frame_size)
+    return _EncodedTrack(encoded, resampler)

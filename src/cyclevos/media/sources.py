@@ -9,9 +9,14 @@ from pathlib import Path
 
 from PIL import Image
 
+from cyclevos.errors import VideoError
 from cyclevos.media.frames import Frame
 from cyclevos.media.playback import Playback
 from cyclevos.media.source_identity import source_identity
+from cyclevos.words import counted
+
+DEINTERLACED = "deinterlaced"
+"""The treatment of an interlaced video whose frames are made from one of two fields each."""
 
 
 class FrameSource(ABC):
@@ -67,6 +72,15 @@ class FrameSource(ABC):
         return source_identity(self.path, self.files)
 
     @property
+    def content(self) -> str:
+        """What the frames show: the source's identity, and what is done to the frames beside decoding them.
+
+        Raises:
+            VideoError: it cannot be read.
+        """
+        return ", ".join(filter(None, (self.identity, self.treatment)))
+
+    @property
     def can_be_read_again(self) -> bool:
         """Whether frames can be read again, and in any order; False for a camera and other live streams."""
         return True
@@ -100,6 +114,22 @@ class FrameSource(ABC):
         Raises:
             VideoError: a frame cannot be decoded or has another size; the frames before it have been yielded.
         """
+
+    def frame(self, index: int) -> Frame:
+        """Read one frame.
+
+        Args:
+            index: from 0.
+
+        Raises:
+            VideoError: the source ends before it, or it cannot be decoded.
+        """
+        count = self.len_hint
+        found = next(self.iterate(start=index), None) if count is None or index < count else None
+        if found is None:
+            has = "ends before it" if count is None else f"has {counted(count, 'frame')}, counted from 0"
+            raise VideoError(f"There is no frame {index}: the video {has}.", "Choose a frame of the video.")
+        return found
 
     def __iter__(self) -> Iterator[Frame]:
         return self.iterate()

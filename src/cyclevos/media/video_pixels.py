@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from PIL import Image
 
+from cyclevos.media.sources import DEINTERLACED
 from cyclevos.media.tone_mapping import is_high_dynamic_range, tone_mapped
 from cyclevos.pictures.arrays import UInt8Array
 
@@ -33,7 +34,7 @@ class Conversion:
     @property
     def treatment(self) -> str:
         """What is done to the frames beside decoding them, in a word; empty for nothing."""
-        return "deinterlaced" if self.deinterlace else ""
+        return DEINTERLACED if self.deinterlace else ""
 
 
 PLAIN_CONVERSION = Conversion()

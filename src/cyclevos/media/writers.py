@@ -69,8 +69,6 @@ class MaskWriter(ResultWriter):
     def __init__(self, folder: str | Path, appearance: Appearance = PLAIN) -> None:
         self.folder = Path(folder)
         self._palette = palette_colours(appearance.palette).tobytes()
-        self._note = PngImagePlugin.PngInfo()
-        self._note.add_text("Software", _SIGNATURE)
 
     def write(self, result: FrameResult) -> None:
         """Write one mask.
@@ -89,7 +87,7 @@ class MaskWriter(ResultWriter):
         image = Image.fromarray(result.ids)
         image.putpalette(self._palette)
         with replacing(path) as temporary, temporary.open("wb") as file:
-            image.save(file, format="PNG", pnginfo=self._note, compress_level=1)
+            image.save(file, format="PNG", pnginfo=png_note(), compress_level=1)
 
 
 class AnnotationWriter(MaskWriter):
@@ -123,19 +121,13 @@ class ProbabilityWriter(ResultWriter):
             ValueError: there are none, or there is not one channel per object plus one for the background.
             OutputError: the system refuses to write.
         """
-        probabilities, size = result.probabilities, result.frame.size
-        if probabilities is None or probabilities.ndim != 3 or probabilities.shape[1:] != size:
-            found = "none" if probabilities is None else f"shape {probabilities.shape}"
-            raise ValueError(f"expected probabilities (K+1, {size[0]}, {size[1]}), got {found}")
-        channels = len(probabilities) - 1
-        object_ids = range(1, channels + 1) if result.object_ids is None else result.object_ids
-        if len(object_ids) != channels:
-            raise ValueError(f"expected {channels} object ids for {channels + 1} channels, got {list(object_ids)}")
+        object_ids = result.channel_ids()
+        probabilities = np.asarray(result.probabilities)
         with replacing(self.folder / f"{result.name}.npz") as temporary, temporary.open("wb") as file:
             np.savez_compressed(
                 file,
                 probabilities=probabilities.astype(np.float16),
-                object_ids=np.asarray(list(object_ids), np.int64),
+                object_ids=np.asarray(object_ids, np.int64),
             )
 
 
@@ -153,11 +145,28 @@ def is_whole_npz(path: Path) -> bool:
         return False
 
 
+def png_note() -> PngImagePlugin.PngInfo:
+    """Return what marks a PNG as ours."""
+    note = PngImagePlugin.PngInfo()
+    note.add_text("Software", _SIGNATURE)
+    return note
+
+
 def is_finished_mask(path: Path) -> bool:
     """Return whether a PNG is one of our masks and complete."""
+    return _is_ours_and_whole(path, "P")
+
+
+def is_whole_png(path: Path) -> bool:
+    """Return whether a PNG is one of ours, of any kind, and complete."""
+    return _is_ours_and_whole(path, None)
+
+
+def _is_ours_and_whole(path: Path, mode: str | None) -> bool:
     try:
         with Image.open(path) as image:
-            ours: bool = image.format == "PNG" and image.mode == "P" and image.info.get("Software") == _SIGNATURE
+            ours: bool = image.format == "PNG" and image.info.get("Software") == _SIGNATURE
+            ours = ours and mode in (None, image.mode)
         with path.open("rb") as file:
             file.seek(-len(_PNG_END), 2)
             return ours and file.read() == _PNG_END

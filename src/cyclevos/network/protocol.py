@@ -37,6 +37,16 @@ class Slot(NamedTuple):
     objects: int
     given: tuple[int, ...] = ()
 
+    def without(self, number: int) -> Slot | None:
+        """Return the slot once an object is forgotten; None if no other object was known in its frame.
+
+        Args:
+            number: of the object, from 0; those after it move up.
+        """
+        left = self.objects - (number < self.objects)
+        given = tuple(each - (each > number) for each in self.given if each != number)
+        return self._replace(objects=left, given=given) if left else None
+
 
 class FrameFeatures(Protocol):
     """What a network makes of frames without masks; opaque but for these."""
@@ -88,6 +98,16 @@ class Memory(Protocol):
             now: index of the frame that is to be segmented.
         """
 
+    def forget(self, number: int, slots: Sequence[Slot]) -> None:
+        """Remove an object from all frames; those after it move up by one.
+
+        Frames in which no other object was known go, see :meth:`Slot.without`, and later places move up too.
+
+        Args:
+            number: of the object, from 0.
+            slots: what is in each place.
+        """
+
     def snapshot(self, slots: Sequence[Slot]) -> dict[str, Tensor]:
         """Return what is held, as copied tensors on the host by name."""
 
@@ -100,7 +120,7 @@ class Memory(Protocol):
 
 
 State = Mapping[str, Tensor]
-"""What a network carries from frame to frame beside its memory: tensors by name."""
+"""What a network carries from frame to frame beside its memory: tensors by name, with a row (K,...) for each object."""
 
 
 class Segmentation(NamedTuple):

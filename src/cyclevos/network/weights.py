@@ -62,6 +62,23 @@ def load_network(
     return load_located(fetch(locate(address)), place, kind)
 
 
+def as_network(network: MemoryNetwork | str | Path) -> MemoryNetwork:
+    """Return a network as it is, and load one that is named; see :func:`load_network`.
+
+    Raises:
+        ConfigError: it is neither a network nor a name.
+        WeightsError: it cannot be loaded.
+    """
+    if isinstance(network, str | Path):
+        return load_network(network)
+    if not all(hasattr(network, name) for name in ("traits", "encode_query", "segment", "new_memory")):
+        raise ConfigError(
+            f"The network is {type(network).__name__}; expected one from cyclevos.load_network, or its name.",
+            'Write cyclevos.load_network("default"), or give "default" itself; cyclevos weights lists the names.',
+        )
+    return network
+
+
 def load_located(located: Located, device: torch.device, dtype: torch.dtype) -> MemoryNetwork:
     """Load weights that are on this machine.
 

@@ -5,7 +5,7 @@ Shapes: H height, W width of the display window.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,10 +15,14 @@ import numpy as np
 from cyclevos.errors import MissingExtraError
 from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.pictures.bounds import MAX_PIXELS, PictureTooLargeError, check_pixels
+from cyclevos.words import counted
 
 EXR_SUFFIX = ".exr"
 _COLOURS = ("R", "G", "B")
 _USUAL_CHANNELS = 4  # red, green, blue and alpha; files with more hold as many times fewer pixels
+
+
+_Choose = Callable[[Mapping[str, Any]], tuple[str, ...]]
 
 
 class _Window(NamedTuple):
@@ -47,29 +51,21 @@ def read_exr(path: Path) -> UInt8Array:
         PictureTooLargeError: its header declares more than is decoded; nothing was decoded.
         ValueError, RuntimeError: it is broken, or has no channels that can be shown.
     """
-    library = _library()
-    with library.File(str(path), header_only=True) as opened:
-        header = opened.header(0)
-        data, shown = _windows(header)
-        names = _shown_channels({channel.name: channel for channel in header["channels"]})
-    # Only whole files can be decoded, so all channels were counted.
-    with library.File(str(path), separate_channels=True) as opened:
-        if not opened.parts:  # OpenEXR drops what it cannot decode
-            raise ValueError("its pixels are damaged or cut off")
-        channels = opened.channels(0)
-        planes = [np.asarray(channels[name].pixels) for name in names]
-    for name, plane in zip(names, planes, strict=True):
-        if plane.dtype not in (np.float16, np.float32) or plane.shape != data.size:
-            raise ValueError(f"channel {name} is {plane.dtype} of shape {plane.shape}; expected floats {data.size}")
-    image = np.zeros((*shown.size, 3), np.uint8)
-    top, left = max(data.top, shown.top), max(data.left, shown.left)
-    bottom, right = min(data.bottom, shown.bottom) + 1, min(data.right, shown.right) + 1
-    if top < bottom and left < right:
-        for index in range(3):
-            plane = planes[min(index, len(planes) - 1)]
-            part = plane[top - data.top : bottom - data.top, left - data.left : right - data.left]
-            image[top - shown.top : bottom - shown.top, left - shown.left : right - shown.left, index] = displayed(part)
-    return image
+    planes = _planes(path, _shown_channels, (np.float16, np.float32))
+    return np.stack([displayed(planes[min(index, len(planes) - 1)]) for index in range(3)], axis=-1)
+
+
+def read_matte(path: Path) -> Any:
+    """Read an OpenEXR matte: its only channel, or alpha, or, where everything is opaque, luminance or red.
+
+    Returns:
+        float or uint32 (H, W), as stored; 0 outside of the data window.
+
+    Raises:
+        MissingExtraError, PictureTooLargeError, ValueError, RuntimeError: as read_exr.
+    """
+    first, *others = _planes(path, _matte_channels, (np.float16, np.float32, np.uint32))
+    return others[0] if others and (np.asarray(first) >= 1).all() else first
 
 
 def exr_size(path: Path) -> tuple[int, int]:
@@ -78,7 +74,7 @@ def exr_size(path: Path) -> tuple[int, int]:
     Raises:
         MissingExtraError, PictureTooLargeError, ValueError, RuntimeError: as read_exr.
     """
-    with _library().File(str(path), header_only=True) as opened:
+    with openexr().File(str(path), header_only=True) as opened:
         return _windows(opened.header(0))[1].size
 
 
@@ -94,15 +90,69 @@ def displayed(linear: Any) -> UInt8Array:
     return levels
 
 
-def _library() -> Any:
+def openexr() -> Any:
+    """Import OpenEXR.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
     try:
         import OpenEXR  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            "OpenEXR pictures are read by OpenEXR, which is not installed.",
+            "OpenEXR pictures are read and written by OpenEXR, which is not installed.",
             "Install it with: pip install 'cyclevos[exr]'",
         ) from error
     return OpenEXR
+
+
+def _planes(path: Path, choose: _Choose, kinds: tuple[type, ...]) -> list[Any]:
+    """Return channels of a picture, each in its display window (H, W).
+
+    Args:
+        path: the file.
+        choose: returns the names of the channels.
+        kinds: types that their values may have.
+    """
+    library = openexr()
+    with library.File(str(path), header_only=True) as opened:
+        header = opened.header(0)
+        data, shown = _windows(header)
+        names = choose({channel.name: channel for channel in header["channels"]})
+    # Only whole files can be decoded, so all channels were counted.
+    with library.File(str(path), separate_channels=True) as opened:
+        if not opened.parts:  # OpenEXR drops what it cannot decode
+            raise ValueError("its pixels are damaged or cut off")
+        channels = opened.channels(0)
+        planes = [np.asarray(channels[name].pixels) for name in names]
+    for name, plane in zip(names, planes, strict=True):
+        if plane.dtype not in kinds or plane.shape != data.size:
+            raise ValueError(f"channel {name} is {plane.dtype} of shape {plane.shape}; expected floats {data.size}")
+    return [_within(plane, data, shown) for plane in planes]
+
+
+def _within(plane: Any, data: _Window, shown: _Window) -> Any:
+    """Return the part of a channel that the display window shows."""
+    if data == shown:
+        return plane
+    whole = np.zeros(shown.size, plane.dtype)
+    top, left = max(data.top, shown.top), max(data.left, shown.left)
+    bottom, right = min(data.bottom, shown.bottom) + 1, min(data.right, shown.right) + 1
+    if top < bottom and left < right:
+        part = plane[top - data.top : bottom - data.top, left - data.left : right - data.left]
+        whole[top - shown.top : bottom - shown.top, left - shown.left : right - shown.left] = part
+    return whole
+
+
+def _matte_channels(channels: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the channels that may be a matte, the likelier first."""
+    names = tuple(name for name in ("A", "Y", "R") if name in channels)
+    if len(channels) == 1:
+        names = tuple(channels)
+    if not names:
+        found = ", ".join(sorted(channels)[:12]) or "none"
+        raise ValueError(f"none of its channels is alpha, luminance or red (channels: {found})")
+    return names[:2]
 
 
 def _windows(header: Mapping[str, Any]) -> tuple[_Window, _Window]:
@@ -153,7 +203,7 @@ def _named(channels: Collection[str]) -> tuple[str, ...]:
     ]
     if len(layers) != 1:
         found = ", ".join(sorted(channels)[:12]) or "none"
-        raise ValueError(f"it has {len(layers)} layers of colours where one is expected (channels: {found})")
+        raise ValueError(f"it has {counted(len(layers), 'layer')} of colours where one is expected (channels: {found})")
     return tuple(layers[0] + colour for colour in _COLOURS)
 
 

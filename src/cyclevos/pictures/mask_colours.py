@@ -60,7 +60,7 @@ def grey_to_ids(values: Int64Array, fix_mask: bool) -> ReadIds:
             "Export 8-bit ids, or use --fix-mask of segment or erf to renumber up to 255 objects in the order of "
             "their values.",
         )
-    if levels[-1] > 255 and np.count_nonzero(~_filling(values, levels)) < _SOFT_VALUES:
+    if levels[-1] > 255 and np.count_nonzero(~filling(values, levels)) < _SOFT_VALUES:
         return _numbered_anew(values, levels)
     deep = levels[-1] > 255
     if deep:
@@ -184,10 +184,10 @@ def _solid(values: Int64Array, levels: Int64Array, counts: Int64Array) -> npt.ND
     """Return for every level (C,) whether it is solid."""
     small = min(values.shape) < 3
     big: npt.NDArray[np.bool_] = (counts * 1000 >= values.size) | small
-    return _filling(values, levels) & big
+    return filling(values, levels) & big
 
 
-def _filling(values: Int64Array, levels: Int64Array) -> npt.NDArray[np.bool_]:
+def filling(values: Int64Array, levels: Int64Array) -> npt.NDArray[np.bool_]:
     """Return for every level (C,) whether it fills some 3x3 block; true for all if the picture is too small."""
     if min(values.shape) < 3:
         return np.ones(len(levels), np.bool_)

@@ -101,6 +101,22 @@ class Correction:
         return replace(PRESETS[name], **overrides)
 
 
+def as_correction(correction: Correction | str | None) -> Correction | None:
+    """Return a correction as it is, and the preset of a name.
+
+    Raises:
+        ConfigError: it is neither a correction nor the name of a preset.
+    """
+    if isinstance(correction, str):
+        return Correction.preset(correction)
+    if not isinstance(correction, Correction | None):
+        raise ConfigError(
+            f"The correction is {correction!r}; expected a Correction, the name of a preset, or None.",
+            'Use cyclevos.Correction.preset("default").',
+        )
+    return correction
+
+
 _CHOICES = {"rate_unit": RateUnit, "apply_to": ApplyTo, "reference": ReferenceChoice, "accept": Accept}
 
 

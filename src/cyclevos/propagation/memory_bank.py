@@ -60,6 +60,16 @@ class MemoryBank:
         self._slots[place : place + 1] = [Slot(frame, kind, self._written, objects, tuple(sorted(given)))]
         self._written += 1
 
+    def forget(self, number: int) -> None:
+        """Remove an object, and the frames in which no other object was known; objects after it move up.
+
+        Args:
+            number: its slot, from 0.
+        """
+        self._memory.forget(number, self._slots)
+        left = (slot.without(number) for slot in self._slots)
+        self._slots = [slot for slot in left if slot is not None]
+
     def snapshot(self) -> dict[str, Tensor]:
         """Return the frames held, as copied tensors."""
         rows = [[slot.frame, slot.kind, slot.serial, slot.objects] for slot in self._slots]

@@ -1,300 +1,120 @@
-"""The propagator: segments frame after frame from the memory of earlier frames."""
+"""The propagator that people drive: images and masks of any kind in, objects added and removed while it goes on."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cyclevos.errors import VideoError
-from cyclevos.geometry import Size, grow_probabilities
-from cyclevos.masks import ids_to_probabilities, most_probable, object_ids, probabilities_to_ids
-from cyclevos.network.protocol import FrameMemory, MemoryNetwork, Segmentation, State
-from cyclevos.network.traits import MemoryPolicy
-from cyclevos.network.transfer import download, upload
-from cyclevos.propagation.autograd_mode import require_gradients, without_gradients
-from cyclevos.propagation.correction import Correction
-from cyclevos.propagation.descent import Corrected, Subject, correct
-from cyclevos.propagation.mask_steps import as_probabilities
-from cyclevos.propagation.memory_bank import MemoryBank
-from cyclevos.propagation.network_frame import NetworkFrame, encode_frames, fit_frame
-from cyclevos.propagation.outcome import MaskOutcome, Outcome, annotated_masks, blank_masks
+from cyclevos.media.frames import Frame
+from cyclevos.media.given_images import rgb_image
+from cyclevos.naming import index_name
+from cyclevos.propagation.annotations import Annotations
+from cyclevos.propagation.frame_propagator import FramePropagator
 from cyclevos.propagation.prediction import Prediction
-from cyclevos.propagation.references import Reference, References, shrink_ids
-from cyclevos.propagation.reliability import Reliability
-from cyclevos.propagation.schedule import Schedule
 
-logger = logging.getLogger(__name__)
-
-_CARRIED = "carried_"  # prefix of the network's state in a snapshot
-
-Disturbance = Callable[[int, NDArray[np.uint8]], NDArray[np.uint8] | None]
-
-# Shapes: K objects, H W pixels of the source, H' W' of the network, h w cells at stride 16.
+# Shapes: H W pixels of the source.
 
 
-class Propagator:
-    """Propagates masks from frame to frame; frames may have any source and any order of indices.
+class Propagator(FramePropagator):
+    """Segments the frames of a video one by one, as they are given.
 
-    A step that raises leaves the propagator as it was and can be repeated.
+    Frames may have any source and any order of indices. A step that raises leaves the propagator as it was and can be
+    repeated. For the arguments see :class:`~cyclevos.propagation.frame_propagator.FramePropagator`.
 
-    Args:
-        network: any memory network, frozen.
-        size: shorter side inside the network in pixels; None = the frames' own size.
-        policy: which frames are memory frames.
-        correction: how masks are corrected; None = no correction.
-        disturb: for robustness studies: called with a frame's index and its predicted ids at the network's size,
-            returns the mask to store in sampled memory frames instead, or None. Corrections start from that mask; the
-            output does not change.
+    For example::
 
-    Raises:
-        ConfigError: the network cannot work at that size, or it has no gradients to correct masks with.
+        propagator = cyclevos.Propagator("default", size=240)
+        propagator.step(0, first_image, {"car": mask})
+        propagator.step(1, second_image).ids
     """
 
-    def __init__(
-        self,
-        network: MemoryNetwork,
-        size: int | None,
-        policy: MemoryPolicy,
-        correction: Correction | None = None,
-        disturb: Disturbance | None = None,
-    ) -> None:
-        network.frame_size((1, 1), size)  # refuses a size that the network cannot work at before the first frame
-        self.network, self.size, self.policy = network, size, policy
-        self.correction = correction if correction is not None and correction.steps else None
-        if self.correction is not None:
-            require_gradients(network)
-        self.disturb = disturb
-        self._references = References(network, keep=self.looks_ahead)
-        self.reliability = Reliability(network)
-        self.objects: tuple[int, ...] = ()
-        self._source: Size | None = None  # of the frames segmented so far
-        self._bank = MemoryBank(network, policy)
-        self._state: State | None = None  # what the network carries from frame to frame
-        self._previous: Reference | None = None  # the last frame with its output; see _next_previous
-        self._schedule = Schedule(policy)
-        self._device = next(iter(network.parameters())).device
+    def step(self, index: int, image: Any, annotation: Any = None) -> Prediction:
+        """Segment the next frame.
 
-    def fresh(self) -> Propagator:
-        """Return a propagator with the same settings and no memory."""
-        return Propagator(self.network, self.size, self.policy, self.correction, self.disturb)
+        Args:
+            index: of the frame, from 0.
+            image: uint8 RGB (H,W,3), or of any kind that :func:`~cyclevos.media.given_images.rgb_image` takes.
+            annotation: the user's ids uint8 (H,W), or a mask of any kind that
+                :meth:`~cyclevos.exchange.mask_reader.MaskReader.read` takes. Its objects own exactly their pixels;
+                objects known before that it does not show are still predicted on its background pixels. A mask of 0
+                and 255 alone shows object 1.
 
-    @without_gradients
+        Returns:
+            The frame's segmentation at the source's size.
+
+        Raises:
+            MaskError: the annotation is no mask, or its size is not the frame's.
+            VideoError: the image is none, or its size is not that of the earlier frames.
+        """
+        pixels = rgb_image(image, index)
+        ids = None if annotation is None else self._annotations.read(annotation, index, self.objects)
+        return self._given(index, pixels, ids)
+
+    def add_mask(self, index: int, image: Any, object_id: int | str, mask: Any) -> Prediction:
+        """Segment a frame with the mask of one object, or segment it again with one more.
+
+        The masks that the same frame was given last are kept, but for the pixels that the new mask takes. Objects that
+        were not given there are predicted, as in :meth:`step`.
+
+        Args:
+            index: of the frame, from 0.
+            image: see :meth:`step`.
+            object_id: of the object, 1..255, or its name; a new one begins here.
+            mask: of this object alone, see :meth:`step`.
+
+        Returns:
+            The frame's segmentation with all objects.
+
+        Raises:
+            MaskError: it is no mask of one object, has no pixel, or its size is not the frame's.
+            VideoError: see :meth:`step`.
+        """
+        pixels = rgb_image(image, index)
+        return self._given(index, pixels, self._annotations.add(index, object_id, mask, self.objects))
+
+    def remove_object(self, object_id: int | str) -> None:
+        """End an object: from the next frame on it is not predicted, and nothing that was remembered of it is left.
+
+        What was remembered of the other objects stays exactly as it is. Networks that encode an object beside the
+        others (STM's, Cutie) have encoded it beside the removed one in earlier frames, and that stays too.
+
+        Args:
+            object_id: or its name.
+
+        Raises:
+            MaskError: no such object is known.
+        """
+        ended = self._annotations.find(object_id, self.objects)
+        self.forget(ended)
+        self._annotations.forget(ended)
+
+    def reset(self) -> None:
+        """Forget every object and every frame, and what was announced; the settings stay."""
+        super().reset()
+        self._annotations = Annotations()
+
     def snapshot(self) -> dict[str, Tensor]:
         """Return the whole state as copied tensors; :meth:`restore` continues from it exactly."""
-        numbers = torch.tensor([self._schedule.steps, self._schedule.since, *self.objects])
-        state = {**self._bank.snapshot(), **self._references.snapshot(), **self.reliability.snapshot()}
-        state |= {_CARRIED + name: tensor.cpu().clone() for name, tensor in (self._state or {}).items()}
-        if self._source is not None:
-            state["source"] = torch.tensor(self._source)
-        if self._previous is not None:
-            state |= {
-                "previous_index": torch.tensor(self._previous.frame_index),
-                "previous_frame": self._previous.frame.cpu().contiguous(),
-                "previous_ids": self._previous.ids.cpu(),
-            }
-        parameter = next(iter(self.network.parameters()))
-        return {"propagator": numbers, "dtype": torch.empty(0, dtype=parameter.dtype), **state}
+        return {**super().snapshot(), **self._annotations.snapshot()}
 
-    @without_gradients
     def restore(self, snapshot: dict[str, Tensor]) -> None:
         """Continue from a snapshot.
 
         Raises:
             KeyError, ValueError: the tensors are not a snapshot, or are one of another version.
         """
-        steps, since, *objects = snapshot["propagator"].tolist()
-        self._schedule = Schedule(self.policy, int(steps), int(since))
-        self.objects = tuple(int(i) for i in objects)
-        carried = {name: tensor for name, tensor in snapshot.items() if name.startswith(_CARRIED)}
-        self._state = {name.removeprefix(_CARRIED): t.to(self._device) for name, t in carried.items()} or None
-        self._bank.restore(snapshot, self._device)
-        self._references.restore(snapshot, self._device)
-        self.reliability.restore(snapshot)
-        self._source, self._previous = None, None
-        if "source" in snapshot:
-            self._source = int(snapshot["source"][0]), int(snapshot["source"][1])
-        if "previous_frame" in snapshot:
-            frame = snapshot["previous_frame"].to(self._device)
-            index, query = int(snapshot["previous_index"]), self.network.encode_query(frame)
-            self._previous = Reference.of(index, query, frame, snapshot["previous_ids"])
+        super().restore(snapshot)
+        self._annotations.restore(snapshot)
 
-    @property
-    def looks_ahead(self) -> bool:
-        """Whether annotated frames should be :meth:`announced <announce>` before they are reached."""
-        return self.correction is not None and self.correction.reference == "all"
-
-    @without_gradients
-    def announce(self, index: int, image: NDArray[np.uint8], annotation: NDArray[np.uint8]) -> None:
-        """Add an annotated frame that has not been reached yet to the references of corrections.
-
-        Args:
-            index: of the frame, from 0.
-            image: uint8 RGB (H,W,3).
-            annotation: the user's ids uint8 (H,W).
-
-        Raises:
-            MaskError: the annotation's size is not the frame's.
-        """
-        frame = fit_frame(index, image, annotation, self.size, self.network)
-        self._references.add(index, frame.pixels, shrink_ids(annotation, frame.size), ahead=True)
-
-    def step(self, index: int, image: NDArray[np.uint8], annotation: NDArray[np.uint8] | None = None) -> Prediction:
-        """Segment the next frame.
-
-        Args:
-            index: of the frame, from 0.
-            image: uint8 RGB (H,W,3).
-            annotation: the user's ids uint8 (H,W). Its objects own exactly their pixels; objects known before
-                that it does not show are still predicted on its background pixels.
-
-        Returns:
-            The frame's segmentation at the source's size.
-
-        Raises:
-            MaskError: the annotation's size is not the frame's.
-            VideoError: the frame's size is not that of the earlier frames.
-        """
-        frame = self.fit(index, image, annotation)
-        if self.needs_query(frame):
-            (frame,) = encode_frames(self.network, [frame])
-        return self.commit(self.segment(frame))
-
-    def fit(self, index: int, image: NDArray[np.uint8], annotation: NDArray[np.uint8] | None = None) -> NetworkFrame:
-        """Return a frame at the network's size: the first part of :meth:`step`, with its arguments and errors."""
-        frame = fit_frame(index, image, annotation, self.size, self.network)
-        if self._source not in (None, frame.source):
-            raise VideoError(
-                f"Frame {index} is {frame.source} (height, width), but the frames before it are {self._source}.",
-                "Give frames of one size.",
-            )
-        return frame
-
-    def needs_query(self, frame: NetworkFrame) -> bool:
-        """Return whether :meth:`segment` needs the frame encoded: an object is known, or annotated in it."""
-        return bool(self.objects) or frame.annotation is not None
-
-    @without_gradients
-    def segment(self, frame: NetworkFrame) -> Outcome:
-        """Predict and correct an encoded frame's masks and encode them for memory, without changing state."""
-        said = self._predict(frame)
-        predicted = None  # in annotated frames, the annotation is put over what was said
-        if frame.annotation is not None:
-            masks = annotated_masks(self.network, frame, said, self.objects)
-        elif said is None:
-            masks = blank_masks(frame)
-        else:
-            predicted = said.logits.softmax(dim=1)[0]
-            masks = self._corrected_masks(frame, said, predicted)
-        kind = None if masks.remembered is None else self._schedule.kind(annotated=frame.annotation is not None)
-        checked = predicted is not None and self.reliability.due(self._schedule.steps)
-        memory = masks.memory
-        if memory is None and masks.remembered is not None and (kind is not None or checked):
-            memory = self._encode(frame, masks, said)
-        state = None
-        if masks.inside is not None:
-            state = self.network.carry(said, masks.inside[None], None if kind is None else memory)
-        observation = None
-        if predicted is not None:
-            # Of the mask before the correction: even a harmless correction makes probabilities less certain.
-            references = self._references.reached()
-            asked = memory if checked else None
-            observation = self.reliability.observe(asked, predicted, self.objects, references, frame.index)
-        return Outcome(frame, masks, kind, memory, state, observation)
-
-    @without_gradients
-    def commit(self, outcome: Outcome) -> Prediction:
-        """Fetch a step's results from the device, remember the frame, and return its segmentation.
-
-        Everything that can fail is done before the first change of state.
-        """
-        frame, masks, observation = outcome.frame, outcome.masks, outcome.observation
-        given = () if frame.annotation is None else object_ids(frame.annotation)
-        schedule = self._schedule
-        if masks.remembered is not None:
-            schedule = schedule.after(outcome.kind, again=frame.index in self._bank.frames)
-        previous_ids, counts = self._next_previous(masks, schedule)
-        values = masks.output.new_empty(0) if observation is None else observation.values
-        ids, values, counts = download(most_probable(masks.output, masks.objects), values, counts)
-        verdict = None if observation is None else self.reliability.judge(observation._replace(values=values))
-        previous = None
-        if previous_ids is not None and frame.query is not None:
-            shown = tuple(sorted(i for i, count in zip(masks.objects, counts.tolist(), strict=True) if count))
-            previous = Reference(frame.index, frame.query, frame.pixels, previous_ids, shown)
-        if outcome.kind is not None and outcome.memory is not None:
-            own = [slot for slot, i in enumerate(masks.objects) if i in given]
-            self._bank.write(frame.index, outcome.memory, outcome.kind, len(masks.objects), own)
-        self._schedule = schedule
-        self.objects, self._source, self._previous = masks.objects, frame.source, previous
-        self._state = outcome.state
-        if masks.reference is not None:
-            self._references.hold(frame.index, masks.reference)
-        self.reliability.mark(given)
-        scores = dict.fromkeys(given, 1.0) if verdict is None else self.reliability.keep(verdict)
-        output, before, calibrated = masks.output, masks.uncorrected, self.reliability.calibrated
-        return Prediction(frame.index, masks.objects, output, np.asarray(ids), bool(given), scores, before, calibrated)
-
-    def _predict(self, frame: NetworkFrame) -> Segmentation | None:
-        """Return what the network answers from memory; None while no object is known."""
-        if not self.objects or frame.query is None:
-            return None
-        present = torch.ones(1, len(self.objects), dtype=torch.bool)
-        return self.network.segment(frame.query, self._bank.read(frame.index), present, self._state)
-
-    def _encode(self, frame: NetworkFrame, masks: MaskOutcome, said: Segmentation | None) -> FrameMemory | None:
-        """Encode the frame with the masks that are remembered."""
-        if masks.remembered is None:
-            return None
-        present = torch.ones(1, len(masks.objects), dtype=torch.bool)
-        prepared = self.network.prepare_memory(frame.pixels, frame.query)
-        memory: FrameMemory = self.network.encode_memory(prepared, masks.remembered[None], present, said, masks.own)
-        return memory
-
-    def _corrected_masks(self, frame: NetworkFrame, said: Segmentation, predicted: Tensor) -> MaskOutcome:
-        """Correct the predicted masks if this frame is due, and choose the masks for the output and for memory."""
-        start = self._disturbed(frame.index, predicted)
-        corrected = self._correct(frame, start, said if start is predicted else None)
-        output, uncorrected, remembered, memory = predicted, None, start, None
-        own = torch.ones(1, len(self.objects), dtype=torch.bool) if start is predicted else None
-        if corrected is not None and self._corrects("memory"):
-            remembered, memory = corrected.probabilities, corrected.memory
-            own = None if corrected.kept else own
-        if corrected is not None and corrected.kept and self._corrects("output") and start is predicted:
-            output, uncorrected = as_probabilities(corrected.probabilities), predicted
-        full = grow_probabilities(output, frame.source)
-        return MaskOutcome(self.objects, full, output, remembered, memory, own, uncorrected)
-
-    def _correct(self, frame: NetworkFrame, start: Tensor, said: Segmentation | None) -> Corrected | None:
-        how = self.correction
-        if how is None or not self._schedule.due(how.every):
-            return None
-        references = self._references.all() if how.reference == "all" else self._references.reached()
-        subject = Subject(frame.index, self.network.prepare_memory(frame.pixels, frame.query), said)
-        measured = logger.isEnabledFor(logging.INFO)  # measuring a correction takes time
-        corrected = correct(
-            self.network, subject, start, references, self.objects, how, previous=self._previous, measure=measured
-        )
-        if measured:
-            logger.info("frame %d: %s", frame.index, corrected.summary(start))
-        return corrected
-
-    def _next_previous(self, masks: MaskOutcome, schedule: Schedule) -> tuple[Tensor | None, Tensor]:
-        """Return the output's ids (H',W') and objects' pixel counts (K,), if the next step is corrected by them."""
-        how = self.correction
-        if how is None or how.accept != "consistent" or not schedule.due(how.every) or masks.inside is None:
-            return None, torch.empty(0, dtype=torch.int64, device=self._device)
-        ids = most_probable(masks.inside, masks.objects)
-        return ids, torch.stack([(ids == i).sum() for i in masks.objects])
-
-    def _corrects(self, what: str) -> bool:
-        return self.correction is not None and self.correction.apply_to in (what, "both")
-
-    def _disturbed(self, index: int, predicted: Tensor) -> Tensor:
-        if self.disturb is None or not self._schedule.sampled:
-            return predicted
-        ids = self.disturb(index, probabilities_to_ids(predicted, self.objects))
-        return predicted if ids is None else upload(ids_to_probabilities(ids, self.objects), predicted.device)
+    def _given(self, index: int, pixels: NDArray[np.uint8], ids: NDArray[np.uint8] | None) -> Prediction:
+        """Segment a frame that a person gives."""
+        prediction = self.advance(index, pixels, ids)
+        if ids is not None:
+            self._annotations.hold(index, ids)
+        frame = Frame(index, index_name(index), pixels)
+        look = self._annotations.appearance
+        return replace(prediction, frame=frame, appearance=look, all_ids=tuple(sorted(self.objects)))

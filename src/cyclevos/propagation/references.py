@@ -42,6 +42,11 @@ class Reference(NamedTuple):
         shown = object_ids(ids.cpu().numpy())
         return cls(index, query, frame, upload(ids, frame.device), shown)
 
+    def without(self, object_id: int) -> Reference:
+        """Return the same without one of its objects, whose pixels become background."""
+        ids = self.ids.masked_fill(self.ids == object_id, 0)
+        return self._replace(ids=ids, objects=tuple(i for i in self.objects if i != object_id))
+
     def labels(self, objects: Sequence[int]) -> Tensor:
         """Return int64 (1,H,W): each pixel's slot among ``objects``, 0 for the background and for other ids."""
         table = torch.zeros(256, dtype=torch.int64)
@@ -139,6 +144,12 @@ class References:
     def all(self) -> list[Reference]:
         """Return every annotated frame, including those not reached yet."""
         return list(self._held.values())
+
+    def forget(self, object_id: int) -> None:
+        """Remove an object from all frames, and the frames that show no other."""
+        left = {index: reference.without(object_id) for index, reference in self._held.items()}
+        self._held = {index: reference for index, reference in left.items() if reference.objects}
+        self._reached = [index for index in self._reached if index in self._held]
 
     def snapshot(self) -> dict[str, Tensor]:
         """Return the frames held, as tensors."""

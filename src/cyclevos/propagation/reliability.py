@@ -102,6 +102,11 @@ class Reliability:
         for i in objects:
             self._states[i] = _State()
 
+    def forget(self, object_id: int) -> None:
+        """Forget the state of an object."""
+        self._states.pop(object_id, None)
+        self.signals.pop(object_id, None)
+
     @torch.no_grad()
     def observe(
         self,

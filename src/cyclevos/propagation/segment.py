@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cyclevos.errors import MaskError, VideoError
-from cyclevos.labels import IGNORE, marks_one_given_object
+from cyclevos.exchange.python_masks import read_video_masks
+from cyclevos.media.appearance import Appearance
 from cyclevos.media.frames import Frame, frames_from_arrays
-from cyclevos.media.open_source import open_source
+from cyclevos.media.given_frames import open_frames
+from cyclevos.media.given_images import rgb_image
 from cyclevos.media.read_ahead import read_ahead
 from cyclevos.media.sources import FrameSource
 from cyclevos.naming import size_text
 from cyclevos.network.protocol import MemoryNetwork
-from cyclevos.propagation.correction import Correction
+from cyclevos.network.weights import as_network
+from cyclevos.propagation.correction import Correction, as_correction
 from cyclevos.propagation.prediction import Prediction
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.propagation.settings import Direction, MemoryBound, MemoryEvery, SegmentationSettings
 from cyclevos.propagation.two_way import BackwardPass
 
-__all__ = ["Direction", "check_masks", "make_propagator", "segment", "segment_frames"]
-
-logger = logging.getLogger(__name__)
+__all__ = ["Direction", "make_propagator", "segment", "segment_frames"]
 
 # Shapes: K objects, H W pixels.
 
 Masks = Mapping[int, NDArray[np.uint8]]
-OpenFrames = FrameSource | Iterable[NDArray[np.uint8]]
+OpenFrames = FrameSource | Iterable[Any]
 Frames = str | Path | OpenFrames
 
 
 def segment(
-    network: MemoryNetwork,
+    network: MemoryNetwork | str | Path,
     frames: Frames,
-    masks: Mapping[int, Any] | NDArray[np.uint8],
+    masks: Any,
     *,
     size: int | Literal["auto"] | None = "auto",
     memory_every: MemoryEvery = "auto",
@@ -51,13 +51,15 @@ def segment(
     """Segment a video from the masks of some of its frames.
 
     Args:
-        network: from :func:`cyclevos.load_network`.
-        frames: a video file, a folder of frames, a pattern or list of images, or an address, as
-            :func:`cyclevos.media.open_source.open_source` takes them; or any iterable of uint8 RGB arrays (H,W,3),
-            which is consumed one frame at a time.
-        masks: annotations: object ids uint8 (H,W) by frame index, or one array for frame 0. An object may first
-            appear in any frame and be annotated several times; 0 is the background. Masks of 0 and 255 alone show
-            object 1.
+        network: from :func:`cyclevos.load_network`, or what that function takes, such as ``"default"``.
+        frames: a video file, a folder of frames, a pattern of images or an address, as
+            :func:`cyclevos.media.open_source.open_source` takes them; a list of image files; or any iterable of images,
+            which is consumed one image at a time: arrays, torch tensors and Pillow images, see
+            :func:`~cyclevos.media.given_images.rgb_image`. Images of OpenCV go through :func:`cyclevos.bgr_frames`.
+        masks: annotations by frame index, or one for frame 0, or the path of a file or folder of masks. A mask holds
+            object ids (H,W), 0 = background; or it is a bool mask, a stack (N,H,W), a Pillow image, a path, a COCO
+            run-length code or a dict of names to masks, see :meth:`cyclevos.exchange.mask_reader.MaskReader.read`. An
+            object may first appear in any frame and be annotated several times. Masks of 0 and 255 alone show object 1.
         size: shorter side inside the network in pixels; ``"auto"`` = the size at which the weights work best, None =
             the frames' own size.
         memory_every: every n-th frame stays in memory; ``"auto"`` = as the network likes it.
@@ -71,20 +73,28 @@ def segment(
             are a path or a sequence.
 
     Returns:
-        A generator of one prediction per frame. In frames that no annotation of an object reaches, the object has no
-        pixels.
+        A generator of one prediction per frame, with the frame and the objects' names. In frames that no annotation of
+        an object reaches, the object has no pixels.
 
     Raises:
         VideoError: the frames cannot be read; the predictions yielded before stay valid.
-        MaskError: a mask has another size than the frames, or its frame does not exist.
+        MaskError: a mask is of no kind that can be read or has another size than the frames, or its frame does not
+            exist.
         ConfigError: an option is out of range.
+        WeightsError: the network that is named cannot be loaded.
     """
-    if isinstance(correction, str):
-        correction = Correction.preset(correction)
-    settings = SegmentationSettings(size, memory_every, max_memory_frames, direction, correction)
-    propagator = make_propagator(network, settings)
-    given = check_masks(masks if isinstance(masks, Mapping) else {0: masks})
-    return (p for _, p in segment_frames(propagator, frames, given, direction))
+    settings = SegmentationSettings(size, memory_every, max_memory_frames, direction, as_correction(correction))
+    opened = open_frames(frames)
+    given = read_video_masks(
+        masks, opened if isinstance(opened, FrameSource) else None, direction=direction, frame_count=_length(opened)
+    )
+    propagator = make_propagator(as_network(network), settings)  # last: a refusal should not wait for it
+    ids = {index: mask.ids for index, mask in given.items()}
+    palette = next((mask.palette for mask in given.values() if mask.palette is not None), None)
+    look = Appearance(palette, given.names)
+    pairs = segment_frames(propagator, opened, ids, direction)
+    shown = tuple(sorted({i for mask in given.values() for i in mask.object_ids}))
+    return (replace(p, frame=frame, appearance=look, all_ids=shown) for frame, p in pairs)
 
 
 def make_propagator(network: MemoryNetwork, settings: SegmentationSettings) -> Propagator:
@@ -95,48 +105,6 @@ def make_propagator(network: MemoryNetwork, settings: SegmentationSettings) -> P
     """
     settings = settings.resolved(network.traits)
     return Propagator(network, settings.inner_size, settings.policy(network.traits), settings.correction)
-
-
-def check_masks(masks: Mapping[int, Any], *, exact: bool = False) -> dict[int, NDArray[np.uint8]]:
-    """Check masks by frame index and return them as uint8 arrays.
-
-    Args:
-        masks: integers or bool (H,W). If 255 is the only value of all masks besides 0, it becomes object 1.
-        exact: 255 is an id like any other; for masks whose 255 has been decided when they were read.
-
-    Raises:
-        MaskError: an index or a mask is of the wrong kind, or no mask shows an object.
-    """
-    checked: dict[int, NDArray[np.uint8]] = {}
-    for index, mask in masks.items():
-        array = np.asarray(mask)
-        numbered = isinstance(index, int | np.integer) and index >= 0
-        integers = array.dtype == bool or np.issubdtype(array.dtype, np.integer)
-        fits = integers and (not array.size or 0 <= array.min() <= array.max() <= 255)
-        if not numbered or array.ndim != 2 or not fits:
-            values = f", values {array.min()}..{array.max()}" if integers and array.size else ""
-            raise MaskError(
-                f"The mask of frame {index!r} is {array.dtype} of shape {array.shape}{values}; expected integers "
-                "0..255 of shape (H,W) for a frame index from 0.",
-                "Give object ids as an integer array (H,W), by frame index.",
-            )
-        checked[int(index)] = array.astype(np.uint8)
-    if not any(mask.any() for mask in checked.values()):
-        raise MaskError("No mask shows an object: every pixel is background 0.", "Give a mask with object ids 1..255.")
-    return checked if exact else _decided_255(checked)
-
-
-def _decided_255(masks: dict[int, NDArray[np.uint8]]) -> dict[int, NDArray[np.uint8]]:
-    """Read 255 as object 1 if it is the only object of the masks, as the commands do; otherwise warn of it."""
-    if not any((mask == IGNORE).any() for mask in masks.values()):
-        return masks
-    if marks_one_given_object(int(label) for mask in masks.values() for label in np.unique(mask)):
-        return {index: (mask > 0).astype(np.uint8) for index, mask in masks.items()}
-    logger.warning(
-        "The masks hold 255 beside other ids, and it is segmented as object 255. Where it marks unknown pixels, as in "
-        "files of PASCAL VOC and DAVIS, set them to 0."
-    )
-    return masks
 
 
 def segment_frames(
@@ -162,7 +130,7 @@ def segment_frames(
         VideoError: the frames cannot be read.
         MaskError: a mask's frame does not exist or its size is wrong.
     """
-    opened = open_source(frames) if isinstance(frames, str | Path) else frames
+    opened = open_frames(frames)
     if direction == "both":
         return _both(propagator, opened, masks)
     return _steps(propagator, one_pass(propagator, opened, masks, direction, start, last))
@@ -180,7 +148,7 @@ def one_pass(
 
     Arguments and errors are those of :func:`segment_frames`.
     """
-    opened = open_source(frames) if isinstance(frames, str | Path) else frames
+    opened = open_frames(frames)
     _check_reached(opened, masks)
     _announce(propagator, opened, masks)
     if direction == "backward":
@@ -199,9 +167,9 @@ def _announce(propagator: Propagator, frames: OpenFrames, masks: Masks) -> None:
         if isinstance(frames, FrameSource):
             frame = next(frames.iterate(start=index), None) if frames.can_be_read_again else None
             image = None if frame is None else frame.image
-        elif isinstance(frames, list | tuple | np.ndarray) and index < len(frames):
-            one: Any = frames[index : index + 1]
-            image = next(frames_from_arrays(one)).image
+        else:
+            stored = _stored(frames)
+            image = None if stored is None or index >= len(stored) else rgb_image(stored[index], index)
         if image is not None and mask.any():
             propagator.announce(index, image, mask)
 
@@ -210,7 +178,7 @@ def _steps(
     propagator: Propagator, frames: Iterator[tuple[Frame, NDArray[np.uint8] | None]]
 ) -> Iterator[tuple[Frame, Prediction]]:
     for frame, mask in frames:
-        yield frame, propagator.step(frame.index, frame.image, mask)
+        yield frame, propagator.advance(frame.index, frame.image, mask)
 
 
 def _with_masks(frames: Iterator[Frame], masks: Masks) -> Iterator[tuple[Frame, NDArray[np.uint8] | None]]:
@@ -227,14 +195,16 @@ def _with_masks(frames: Iterator[Frame], masks: Masks) -> Iterator[tuple[Frame, 
         raise _unreached(missing, last)
 
 
+def _length(frames: OpenFrames) -> int | None:
+    """Return the number of frames; None if it is not known."""
+    if isinstance(frames, FrameSource):
+        return frames.len_hint
+    return len(frames) if isinstance(frames, Sized) else None
+
+
 def _check_reached(frames: OpenFrames, masks: Masks) -> None:
-    """Refuse frames that are none, and masks of frames past the end, if the number of frames is known."""
-    if not isinstance(frames, FrameSource | Iterable):
-        raise VideoError(
-            f"The frames are {type(frames).__name__}; expected a path or an iterable of images.",
-            "Give a video file, a folder of frames, or uint8 RGB arrays (H,W,3).",
-        )
-    count = frames.len_hint if isinstance(frames, FrameSource) else len(frames) if isinstance(frames, Sized) else None
+    """Refuse masks of frames past the end, if the number of frames is known."""
+    count = _length(frames)
     if count and any(index >= count for index in masks):
         raise _unreached({index for index in masks if index >= count}, count - 1)
 
@@ -262,14 +232,21 @@ def _iterate(frames: OpenFrames, *, reverse: bool = False, start: int | None = N
         return read_ahead(frames.iterate(reverse=reverse, start=start))
     if not reverse:
         return frames_from_arrays(frames)
-    if not isinstance(frames, Sequence) and not isinstance(frames, np.ndarray):
+    stored = _stored(frames)
+    if stored is None:
         raise VideoError(
             f"Going backward needs frames that can be read from the end; got a {type(frames).__name__}.",
             "Give a path, a list or an array.",
         )
-    count = len(frames)
-    turned: Iterator[Any] = (frames[count - 1 - i] for i in range(count))
+    count = len(stored)
+    turned = (stored[count - 1 - i] for i in range(count))
     return (replace(f, index=count - 1 - f.index) for f in frames_from_arrays(turned))
+
+
+def _stored(frames: OpenFrames) -> Sequence[Any] | None:
+    """Return images that can be read in any order: a sequence, an array or a tensor; None for others."""
+    indexed = isinstance(frames, Sequence) or (isinstance(frames, Sized) and hasattr(frames, "shape"))
+    return cast(Sequence[Any], frames) if indexed else None
 
 
 def _both(propagator: Propagator, frames: OpenFrames, masks: Masks) -> Iterator[tuple[Frame, Prediction]]:

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from cyclevos.errors import ConfigError
 from cyclevos.network.traits import MemoryPolicy, NetworkTraits
-from cyclevos.propagation.correction import Correction
+from cyclevos.propagation.correction import Correction, as_correction
 
 Direction = Literal["forward", "backward", "both"]
 InnerSize = int | Literal["auto"] | None
@@ -56,11 +56,7 @@ class SegmentationSettings:
                 raise ConfigError(
                     f"{name} is {value!r}; expected a whole number or 'auto'.", "Give a number of frames, or 'auto'."
                 )
-        if not isinstance(self.correction, Correction | None):
-            raise ConfigError(
-                f"The correction is {self.correction!r}; expected a Correction, the name of a preset, or None.",
-                'Use cyclevos.Correction.preset("default").',
-            )
+        object.__setattr__(self, "correction", as_correction(self.correction))
 
     @property
     def inner_size(self) -> int | None:

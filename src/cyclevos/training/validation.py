@@ -111,7 +111,7 @@ def _sequence_j(network: MemoryNetwork, sequence: Sequence, config: ValidationCo
         mask = sequence.annotations.get(path.stem)
         truth = None if mask is None else read_ids(mask, sequence.masks).numpy()
         given = np.where(truth == IGNORE, 0, truth).astype(np.uint8) if i == 0 and truth is not None else None
-        prediction = propagator.step(i, pixels, given)
+        prediction = propagator.advance(i, pixels, given)
         if given is not None:
             objects = object_ids(given)
         elif truth is not None:

@@ -18,10 +18,13 @@ def test_the_dialog_lists_the_formats_of_the_server_and_reports_losses(server, c
     person.drag((5, 8), (11, 8), (11, 13), (5, 13))
     page.get_by_role("button", name="Export").click()
     dialog = page.locator("#dialog")
-    dialog.get_by_label("MOTS text").wait_for()
+    dialog.get_by_label("Overlay video").wait_for()
+    assert not dialog.get_by_label("MOTS text").is_visible(), "only what to look at is listed at once"
+    for heading in ("For annotation tools and training", "For editors and the web"):
+        dialog.get_by_text(heading).click()
     boxes = dialog.get_by_role("checkbox").all()
-    assert [box.get_attribute("value") for box in boxes] == [each.name for each in offered(APP)]
-    assert [box.is_checked() for box in boxes] == [each.preselected for each in offered(APP)]
+    ticked = {box.get_attribute("value"): box.is_checked() for box in boxes}
+    assert ticked == {each.name: each.preselected for each in offered(APP)}
     for box in boxes:
         box.set_checked(box.get_attribute("value") == "mots")
     with page.expect_download() as download:

@@ -24,4 +24,5 @@ FORMAT = Format(
     is_folder=True,
     needs=frozenset({"annotations"}),
     writer=_writer,
+    purpose="results",
 )

@@ -19,14 +19,19 @@ def _writer(destination: Destination) -> ResultWriter:
     return MaskWriter(destination.path, destination.appearance)
 
 
-def _read(path: Path, _: ReadOptions) -> MaskTrack:
+def _read(path: Path, options: ReadOptions) -> MaskTrack:
     from cyclevos.exchange.folders import read_indexed
 
-    return read_indexed(path)
+    return read_indexed(path, keep_255=options.keep_255)
 
 
 def _detects(given: Candidate) -> bool:
-    return given.is_folder and bool(given.ending(".png"))
+    from cyclevos.naming import is_picture_file, list_given_masks
+
+    if not given.is_folder:
+        return is_picture_file(given.path)
+    found = list_given_masks(given.path)
+    return bool(found) and found[0].suffix.lower() not in (".jpg", ".jpeg")  # a folder of those is one of frames
 
 
 FORMAT = Format(
@@ -35,10 +40,13 @@ FORMAT = Format(
     summary="one indexed PNG per frame, pixel = object id, as in DAVIS and YouTube-VOS",
     file="",
     is_folder=True,
+    reads="either",
     room=Room(frame_names=True, object_names=False, colours=True),
     writer=_writer,
     read=_read,
     detects=_detects,
+    detected_last=True,
     aliases=("indexed",),
     preselected=True,
+    purpose="results",
 )

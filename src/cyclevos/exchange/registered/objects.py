@@ -54,6 +54,8 @@ FORMAT = Format(
     write=_write,
     read=_read,
     detects=_detects,
+    detected_last=True,
     remove=_remove,
     needs_object_names=True,
+    purpose="editing",
 )

@@ -27,4 +27,5 @@ FORMAT = Format(
     writer=_writer,
     in_order=True,
     preselected=True,
+    purpose="results",
 )

@@ -33,4 +33,5 @@ FORMAT = Format(
     needs=frozenset({"probabilities"}),
     writer=_writer,
     first_missing=_first_missing,
+    purpose="results",
 )

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 def _writer(destination: Destination) -> ResultWriter:
     from cyclevos.media.reliability_files import ReliabilityWriter
 
-    return ReliabilityWriter(destination.path, destination.source_name, resume=destination.resume)
+    return ReliabilityWriter(
+        destination.path, destination.source_name, resume=destination.resume, appearance=destination.appearance
+    )
 
 
 FORMAT = Format(
@@ -24,4 +26,5 @@ FORMAT = Format(
     needs=frozenset({"reliability"}),
     writer=_writer,
     preselected=True,
+    purpose="results",
 )

@@ -72,6 +72,17 @@ class CutieMemory:
             distance in self._updating,
         )
 
+    def forget(self, number: int, slots: Sequence[Slot]) -> None:
+        """Remove an object from all frames and its summary, and the frames in which no other was known."""
+        self._frames = [
+            frame.select(torch.arange(len(frame.value)) != number)
+            for frame, slot in zip(self._frames, slots, strict=True)
+            if slot.without(number) is not None
+        ]
+        self._summary = self._summary[torch.arange(len(self._summary)) != number]
+        ends = (end - (number < end) for end in self._ends)
+        self._ends = [end for end in dict.fromkeys(ends) if end]  # objects that came alone leave no end
+
     def snapshot(self, slots: Sequence[Slot]) -> dict[str, Tensor]:
         """Return what is held, as copied tensors on the host by name."""
         held = {"first_seen": torch.tensor(self._ends, dtype=torch.int64), "summary": self._summary.cpu().clone()}

@@ -180,6 +180,14 @@ class Sam2Memory:
             groups.setdefault(_layout(number, slots, now, self._limits), []).append(number)
         return Sam2Read(tuple(map(self._group, groups.values(), groups)), self._frames[0].positions, gated=True)
 
+    def forget(self, number: int, slots: Sequence[Slot]) -> None:
+        """Remove an object from all frames, and the frames in which no other was known."""
+        self._frames = [
+            frame.select(torch.arange(len(frame)) != number)
+            for frame, slot in zip(self._frames, slots, strict=True)
+            if slot.without(number) is not None
+        ]
+
     def snapshot(self, slots: Sequence[Slot]) -> dict[str, Tensor]:
         """Return what is held, copied to the host; objects of all frames follow one another in one dimension."""
         if not self._frames:

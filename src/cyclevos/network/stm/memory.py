@@ -52,6 +52,17 @@ class CellMemory:
             cells = upload(known, value.device).repeat_interleave(self._cells, dim=1)
         return MemoryCells(key.expand(len(value), -1, -1), value, cells)
 
+    def forget(self, number: int, slots: Sequence[Slot]) -> None:
+        """Remove an object from all frames, and the frames in which no other was known."""
+        places = [place for place, slot in enumerate(slots) if slot.without(number) is not None]
+        if not places:
+            self._key, self._value, self._cells = torch.empty(0), torch.empty(0), 0
+            return
+        objects = [i for i in range(len(self._value)) if i != number]
+        n = len(slots) * self._cells
+        key, value = (f[:, :n].unflatten(1, (len(slots), self._cells))[:, places] for f in (self._key, self._value))
+        self._key, self._value = (key if self.shared_key else key[objects]).flatten(1, 2), value[objects].flatten(1, 2)
+
     def snapshot(self, slots: Sequence[Slot]) -> dict[str, Tensor]:
         """Return what is held, as copied tensors on the host."""
         n = len(slots) * self._cells

@@ -8,22 +8,34 @@ import { isSaved } from "./masks.js";
 const ended = new Map(); // a short export may end before the request for it is answered
 let wanted = null;
 
+const MORE = [["annotation", "For annotation tools and training"], ["editing", "For editors and the web"]];
+
+function choice({ name, label, summary, preselected }) {
+  const box = el("input", { type: "checkbox", value: name, checked: preselected });
+  const words = `${summary[0].toUpperCase()}${summary.slice(1)}.`;
+  return el("label", {}, box, el("span", {}, label), el("span.quiet", {}, words));
+}
+
+/** The formats for one purpose: all at once, or under a heading that opens. */
+function choices(purpose, heading) {
+  const labels = store.server.exports.filter((each) => each.purpose === purpose).map(choice);
+  const list = el("div.choices", {}, ...labels);
+  return heading ? el("details", {}, el("summary", {}, heading), list) : list;
+}
+
 export async function openExport() {
-  const boxes = store.server.exports.map(({ name, label, summary, preselected }) => {
-    const box = el("input", { type: "checkbox", value: name, checked: preselected });
-    const words = `${summary[0].toUpperCase()}${summary.slice(1)}.`;
-    return el("label", {}, box, el("span", {}, label), el("span.quiet", {}, words));
-  });
+  const lists = [choices("results"), ...MORE.map(([purpose, heading]) => choices(purpose, heading))];
+  const boxes = lists.flatMap((list) => [...list.querySelectorAll("input")]);
   const folder = el("input", { type: "text", id: "export-folder", autocomplete: "off", spellcheck: "false",
     placeholder: store.server.folders[0] ? `for example ${store.server.folders[0]}/masks` : "" });
   const content = [
-    el("div.choices", {}, ...boxes),
+    ...lists,
     el("label", { for: "export-folder" }, "New folder on the app's computer"),
     folder,
     el("p.quiet", {}, "Leave it empty to download a zip."),
   ];
   const values = () => ({
-    kinds: boxes.map((label) => label.firstChild).filter(({ checked }) => checked).map(({ value }) => value),
+    kinds: boxes.filter(({ checked }) => checked).map(({ value }) => value),
     folder: folder.value.trim() || null,
   });
   const actions = [{ label: "Cancel" }, { label: "Export", value: values, primary: true }];

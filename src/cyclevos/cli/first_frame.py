@@ -1,0 +1,74 @@
+"""``cyclevos first-frame``: a frame as a picture and a blank mask to paint."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cyclevos.cli.options import Source
+from cyclevos.errors import MaskError, OutputError, VideoError
+
+_PAINT = (
+    "Paint each object of the mask in one colour of its palette: object 1 in rgb{}, object 2 in rgb{}, object 3 in "
+    "rgb{}; black is the background. Use a hard brush without anti-aliasing, and save as PNG of the same size, indexed "
+    "or RGB. In GIMP, open the mask, add the picture as a layer to paint by, and remove it before you export."
+)
+
+
+def first_frame(
+    source: Source,
+    at: Annotated[int, typer.Option(min=0, help="Index of the frame, from 0.")] = 0,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the picture and the mask, by default named after the video; or, for the first frame, the "
+            "mask's file (.png).",
+        ),
+    ] = None,
+    deinterlace: Annotated[
+        bool, typer.Option("--deinterlace", help="Make the frame of an interlaced video from one of its two fields.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what was painted before.")] = False,
+) -> None:
+    """Write a frame as PNG and a blank mask of its size, to be painted in another program.
+
+    Says how to paint it, and which command segments the video from it.
+    """
+    from cyclevos.files.names import safe_name
+    from cyclevos.media.blank_mask import beside, in_folder, write_blank_mask
+    from cyclevos.media.open_source import open_source
+    from cyclevos.naming import is_mask_file, size_text
+    from cyclevos.pictures.palette import DAVIS_PALETTE, palette_colours
+
+    opened = open_source(source, deinterlace=deinterlace)
+    if not opened.can_be_read_again:
+        raise VideoError(
+            f"{opened.location} is a stream: a mask that is painted now fits no frame that comes later.",
+            "Record it to a file first, for example with ffmpeg.",
+        )
+    single = output is not None and is_mask_file(output) and not output.is_dir()
+    if single and at:
+        raise MaskError(
+            f"{output} would be used for the first frame, as every mask in a file of its own is, and not for frame "
+            f"{at}.",
+            "Give a folder as --output.",
+        )
+    frame = opened.frame(at)
+    name = safe_name(opened.name, "video")
+    folder = Path(f"{name}-first-frame") if output is None else output
+    places = beside(folder) if single else in_folder(folder, frame)
+    if places.picture.parent.resolve() == opened.path.resolve():
+        raise OutputError(f"{opened.path} holds the frames themselves.", "Choose another folder for the mask.")
+    write_blank_mask(frame, places, overwrite=overwrite)
+    options = [*(["--direction", "both"] if at else []), *(["--deinterlace"] if deinterlace else [])]
+    segment = ["cyclevos", "segment", source, "--masks", places.masks, "--output", f"{name}-masks", *options]
+    colours = [f"({red},{green},{blue})" for red, green, blue in palette_colours(DAVIS_PALETTE)[1:4].tolist()]
+    typer.echo(f"Frame {at} ({size_text(frame.size)}): {places.picture}")
+    typer.echo(f"Blank mask: {places.mask}")
+    typer.echo(f"\n{_PAINT.format(*colours)}")
+    typer.echo(f"\nThen: {shlex.join(map(str, segment))}")
+    if not deinterlace:
+        typer.echo(f"Or paint in a browser: {shlex.join(['cyclevos', 'app', source])}")

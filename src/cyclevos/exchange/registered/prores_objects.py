@@ -1,0 +1,47 @@
+"""`prores-objects`: one ProRes 4444 with alpha per object."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cyclevos.exchange.format import Destination, Format
+
+if TYPE_CHECKING:
+    from cyclevos.media.writers import ResultWriter
+
+
+def _writer(destination: Destination) -> ResultWriter:
+    from cyclevos.media.cutouts import ObjectVideos
+    from cyclevos.media.video_encoding import PRORES
+
+    return ObjectVideos(
+        destination.path,
+        PRORES,
+        destination.objects,
+        destination.appearance,
+        destination.frame_rate,
+        destination.playback,
+    )
+
+
+def _remove(path: Path) -> None:
+    from cyclevos.media.cutouts import remove_videos
+
+    remove_videos(path)
+
+
+FORMAT = Format(
+    name="prores-objects",
+    label="ProRes per object",
+    summary="one silent ProRes 4444 with alpha per object",
+    file="prores",
+    is_folder=True,
+    per_object=True,
+    needs=frozenset({"masks", "frames"}),
+    uses=frozenset({"probabilities"}),
+    writer=_writer,
+    remove=_remove,
+    in_order=True,
+    purpose="editing",
+)
