@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +52,13 @@ def _auto_dtype(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _seeded():
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _warnings_alone() -> Iterator[None]:
+    """Undo what a command with --verbose has done to the log."""
+    yield
+    logging.getLogger("cyclevos").setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

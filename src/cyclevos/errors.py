@@ -83,6 +83,23 @@ class MissingExtraError(CycleVOSError, ImportError):
 
     exit_code = 10
 
+    @classmethod
+    def of(cls, user: str, library: str | None, requirement: str) -> MissingExtraError:
+        """Return the error for a library that is not installed.
+
+        Args:
+            user: what needs it, as the subject of a sentence in the singular.
+            library: its name; None = unknown.
+            requirement: what to install, as pip takes it.
+
+        Example:
+            >>> str(MissingExtraError.of("Training", "accelerate", "cyclevos[train]"))
+            "Training needs accelerate, which is not installed. Install it: pip install 'cyclevos[train]'"
+        """
+        quoted = f"'{requirement}'" if "[" in requirement else requirement  # shells read brackets as patterns
+        problem = f"{user} needs {library or 'a library'}, which is not installed."
+        return cls(problem, f"Install it: pip install {quoted}")
+
 
 class FailedClipsError(CycleVOSError, RuntimeError):
     """Some of many clips could not be segmented; the others are finished."""

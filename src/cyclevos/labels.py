@@ -11,6 +11,10 @@ In masks that a user gives it means "unknown": such pixels start no object.
 """
 
 
+UNKNOWN_NOTE = "255 beside other ids marks unknown pixels, which belong to no object; --keep-255 makes it an object"
+"""What a user is told about such masks."""
+
+
 def marks_one_object(labels: Iterable[int]) -> bool:
     """Return whether 255 marks the only object of a sequence, and not the pixels to ignore.
 

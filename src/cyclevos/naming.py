@@ -90,17 +90,17 @@ def list_given_masks(folder: Path) -> list[Path]:
     """Return the pictures in a folder that a user gives as masks, in natural order; the list may be empty.
 
     They are PNGs or, where there are none, all those of another kind. A picture with annotations beside it
-    (``00000.json``, ``00000.txt``, ``00000.xml``, ``00000.jpg.json``) is what was annotated, and no mask.
+    (``00000.json``, ``00000.txt``, ``00000.xml``, ``00000.jpg.json``) is what was annotated, and no mask; so are those
+    of its kind, which nobody has annotated yet.
 
     Raises:
         MaskError: something there is named like a mask and cannot be read.
     """
     files = [file for file in folder.iterdir() if not file.name.startswith(".") and not file.is_dir()]
     annotated = {file.stem for file in files if file.suffix.lower() in _ANNOTATION_SUFFIXES}
-    pictures = [file for file in files if not {file.stem, file.name} & annotated]
     for suffixes in _GIVEN_MASK_SUFFIXES:
-        found = [file for file in pictures if file.suffix.lower() in suffixes]
-        if found:
+        found = [file for file in files if file.suffix.lower() in suffixes]
+        if found and not any({file.stem, file.name} & annotated for file in found):
             return check_readable(in_natural_order(found), "mask", MaskError)
     return []
 
@@ -126,17 +126,25 @@ def check_readable(files: list[Path], kind: str = "frame", error: type[CycleVOSE
 
 
 def list_files(path: Path, *suffixes: str) -> list[Path]:
-    """Return the file itself, or a folder's files with these endings (small letters, with the dot) in natural order.
+    """Return the file itself, or a folder's files in natural order; hidden files are left out.
 
-    Hidden files are left out.
+    Args:
+        path: the file or folder.
+        suffixes: endings that the files may have, in small letters with the dot; none = any.
     """
     if not path.is_dir():
         return [path]
     return in_natural_order(
         file
         for file in path.iterdir()
-        if file.suffix.lower() in suffixes and not file.name.startswith(".") and file.is_file()
+        if (not suffixes or file.suffix.lower() in suffixes) and not file.name.startswith(".") and file.is_file()
     )
+
+
+def list_folders(folder: Path) -> list[Path]:
+    """Return the folders in a folder in natural order; hidden ones are left out."""
+    below = (each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+    return sorted(below, key=lambda each: natural_key(each.name))
 
 
 def in_natural_order(files: Iterable[Path]) -> list[Path]:

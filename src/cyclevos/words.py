@@ -1,4 +1,4 @@
-"""Words of answers and warnings: numbers with their nouns, and object ids."""
+"""Words of answers and warnings: numbers with their nouns, lists, and object ids."""
 
 from __future__ import annotations
 
@@ -17,6 +17,19 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     ('1 frame', '0 frames', '2 processes')
     """
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def listed(texts: Sequence[str], most: int = 8) -> str:
+    """Return texts separated by commas, and dots in place of those behind the first ones.
+
+    Args:
+        texts: what is listed.
+        most: how many are shown.
+
+    >>> listed(["a", "b", "c"], most=2), listed(["a"]), listed([])
+    ('a, b, ...', 'a', '')
+    """
+    return ", ".join([*texts[:most], *(["..."] if len(texts) > most else [])])
 
 
 def first_line(error: BaseException) -> str:

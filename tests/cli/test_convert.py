@@ -48,6 +48,14 @@ def test_what_is_lost_is_said_and_what_is_there_stays(call, masks, tmp_path):
     assert call("convert", tmp_path / "nothing", "--to", "coco", "--output", tmp_path / "x.json").code == 4
 
 
+def test_a_mask_that_is_probably_inverted_is_said(call, masks, tmp_path):
+    save_mask(masks / "f3.png", np.full((HEIGHT, WIDTH), 1, np.uint8))
+    for source in (masks, masks / "f3.png"):
+        answer = call("convert", source, "--to", "coco", "--output", tmp_path / f"{source.stem}.json")
+        assert answer.code == 0
+        assert answer.err.startswith(f"{masks / 'f3.png'}: object 1 covers more than 90% of the frame.")
+
+
 def test_segment_starts_from_coco_and_leaves_what_others_read(segment, call, ids, tmp_path):
     save_mask(tmp_path / "first" / "shot_000.png", ids)
     call("convert", tmp_path / "first", "--to", "coco", "--output", tmp_path / "first.json")

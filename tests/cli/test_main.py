@@ -40,6 +40,17 @@ def shell(*arguments, code=None):
     return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False)
 
 
+def test_a_warning_looks_like_an_error_and_names_no_module():
+    code = (
+        "import logging, sys; from cyclevos.cli.main import app; sys.argv = ['cyclevos', 'weights', '--json']; "
+        "app(standalone_mode=False); logging.getLogger('cyclevos.some.part').warning('look'); "
+        "logging.getLogger('library').warning('hm')"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=ENVIRONMENT)
+    assert done.stderr.splitlines()[-2:] == ["warning: look", "library: hm"]
+
+
 def test_help_loads_nothing_heavy():
     done = shell(
         "--help",

@@ -228,15 +228,13 @@ def test_frames_before_the_first_mask_are_named_once_and_recorded(segment, tmp_p
     assert segment("--save", "masks", masks=masks).code == 0
     warnings = json.loads((tmp_path / "out" / "run.json").read_text())["warnings"]
     assert len(warnings) == 1
-    assert warnings[0].startswith(
-        "The first mask is that of frame 3, counted from 0 (ffmpeg counts from 1), so frames 0 "
-    )
-    assert caplog.text.count("frames 0 to 2 stay empty: 3 frames") == 1
+    assert warnings[0].startswith("The first mask is that of frame shot_003, so frames shot_000 to shot_002 stay empty")
+    assert caplog.text.count("stay empty: 3 frames") == 1
     caplog.clear()
     assert segment("--save", "masks", "--direction", "both", "--overwrite", masks=masks).code == 0
     assert "stay empty" not in caplog.text
     assert segment("--save", "masks", "--direction", "backward", "--overwrite", masks=masks).code == 0
-    assert "frames 4 to 5 stay empty: 2 frames" in caplog.text
+    assert "frames shot_004 to shot_005 stay empty: 2 frames" in caplog.text
 
 
 def test_255_beside_other_ids_is_unknown_unless_it_is_kept(segment, tmp_path, ids, caplog):
@@ -304,7 +302,7 @@ def test_a_blank_mask_among_others_is_said_to_change_nothing(segment, tmp_path, 
     assert "show no object" not in caplog.text
     save_mask(tmp_path / "masks" / "shot_002.png", ids * 0)
     assert segment("--save", "masks", masks=tmp_path / "masks").code == 0
-    assert "The mask of frame 2 shows no object, so it has no effect" in caplog.text
+    assert "The mask of frame shot_002 shows no object, so it has no effect" in caplog.text
     assert masks_in(tmp_path / "out") == masks_in(tmp_path / "without")
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from pycocotools import mask as library
 
 from cyclevos.errors import MaskError
-from cyclevos.exchange import run_length
+from cyclevos.exchange.contents import run_length
 from cyclevos.exchange.format import ReadOptions
 from cyclevos.exchange.formats import detect, read_track, readable, write_track
 from cyclevos.exchange.track import MaskFrame, MaskTrack
@@ -106,7 +106,9 @@ def test_folders_of_objects_cannot_be_written_without_an_object(tmp_path):
 
 def test_mots_says_what_it_loses(tmp_path):
     masks = [np.full((4, 4), 3, np.uint8), np.zeros((4, 4), np.uint8)]
-    lost = write_track(track_of(masks, ["a", "b"], {3: "dog"}), "mots", tmp_path / "m.txt")
+    assert write_track(track_of(masks[:1]), "mots", tmp_path / "plain.txt") == [], "the DAVIS palette is no loss"
+    track = track_of(masks, ["a", "b"], {3: "dog"}, bytes(range(255, -1, -1)) * 3)
+    lost = write_track(track, "mots", tmp_path / "m.txt")
     assert [text.split(" (")[0] for text in lost] == [
         "the names of the objects: 3 is dog",
         "the colours of the objects",
@@ -152,6 +154,11 @@ def test_a_broken_code_is_an_error_and_nothing_else(counts, width):
     assert shape == (5, width)
 
 
+def test_a_code_of_runs_too_long_to_be_written_is_refused():
+    with pytest.raises(MaskError, match="a run is"):
+        run_length.decode([10**4299, 10**4299], (5, 4), "x")
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 300) | st.floats() | st.text(max_size=5),
     lambda inner: (
@@ -190,7 +197,7 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(json_values)
 def test_any_json_is_read_or_refused(tmp_path_factory, value):
     path = tmp_path_factory.mktemp("j") / "m.json"
@@ -213,7 +220,7 @@ def good(tmp_path, kind):
     return json.loads((tmp_path / NAMES[kind]).read_text())
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(data=st.data(), kind=st.sampled_from(["coco", "youtube-vis"]))
 def test_a_good_file_with_one_wrong_place_is_read_or_refused(tmp_path_factory, data, kind):
     folder = tmp_path_factory.mktemp("g")
@@ -276,6 +283,8 @@ def test_one_of_several_videos_is_named(tmp_path):
     with pytest.raises(MaskError, match=r"holds 2 videos: a, b\. Take one out: cyclevos convert .* --video NAME"):
         read_track(path)
     assert read_track(path, options=ReadOptions(video="b")).name == "b"
+    with pytest.raises(MaskError, match=r"holds 2 videos: a, b, and none is named c\."):
+        read_track(path, options=ReadOptions(video="c"))
 
 
 def test_folders_named_after_objects_are_numbered(tmp_path):

@@ -71,6 +71,15 @@ def test_what_is_ambiguous_is_refused(frames, names):
         matched(frames, *names)
 
 
+def test_names_of_roboflow_are_those_of_the_pictures_it_was_given():
+    assert dict(matched(SHOTS, "shot_002_jpg.rf.2f6ba3").names) == {1: "shot_002_jpg.rf.2f6ba3"}
+    assert dict(matched(VIDEO, "frame_0007_PNG.rf.9x").names) == {7: "frame_0007_PNG.rf.9x"}
+    own = FrameNames(["a_jpg.rf.1", "a_jpg.rf.2"])
+    assert dict(matched(own, "a_jpg.rf.2").names) == {1: "a_jpg.rf.2"}
+    with pytest.raises(MaskError, match="two masks for frame 1"):
+        matched(SHOTS, "shot_002_jpg.rf.1", "shot_002_jpg.rf.2")
+
+
 def test_two_masks_of_one_frame_are_refused():
     with pytest.raises(MaskError, match=r"two masks for frame 7: masks/7 and 007"):
         matched(VIDEO, "7", "007")
@@ -83,6 +92,9 @@ def test_a_picture_by_itself_belongs_to_the_first_frame_unless_it_is_named_after
     assert dict(found.names) == {0: "painted"}
     assert "used for frame shot_001" in found.note
     assert dict(matched(SHOTS, "shot_005", alone=True).names) == {2: "shot_005"}
+    assert dict(matched(SHOTS, "00000", alone=True).names) == {0: "00000"}
+    with pytest.raises(MaskError, match="belongs to no frame"):
+        matched(SHOTS, "frame_0050", alone=True)
     with pytest.raises(MaskError, match="belongs to no frame"):
         matched(SHOTS, "painted")
 

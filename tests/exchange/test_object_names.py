@@ -12,9 +12,9 @@ from PIL import Image
 
 from cyclevos.errors import MaskError
 from cyclevos.exchange.formats import read_track, write_track
-from cyclevos.exchange.given_masks import read_masks
-from cyclevos.exchange.label_map import LabelMap
+from cyclevos.exchange.given.given_masks import read_masks
 from cyclevos.exchange.object_names import recorded_names
+from cyclevos.exchange.tools.label_map import LabelMap
 from cyclevos.exchange.track import MaskFrame, MaskTrack
 from cyclevos.media.appearance import Appearance
 
@@ -143,7 +143,7 @@ def test_objects_of_one_class_are_told_apart_by_the_instance_masks(tmp_path, cap
 
 
 def test_objects_of_one_class_cannot_be_followed_from_picture_to_picture(tmp_path):
-    with pytest.raises(MaskError, match="nothing tells which of them is which"):
+    with pytest.raises(MaskError, match="nothing says which of them is which"):
         read_masks(instance_masks(tmp_path, INSTANCES, INSTANCES), None)
 
 

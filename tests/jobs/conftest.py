@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,6 +13,7 @@ from cyclevos.jobs.segment_job import SegmentJob
 from cyclevos.jobs.settings import OutputSettings
 from cyclevos.network.settings import NetworkSettings
 from cyclevos.network.stm.checkpoints import save_weights
+from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
 from cyclevos.pictures.mask_files import MaskImage
 from cyclevos.propagation.settings import SegmentationSettings
 
@@ -23,17 +26,27 @@ def state_after_every_frame(monkeypatch):
 @pytest.fixture
 def mask_job(tmp_path, images, lively_network) -> SegmentJob:
     """A job on a folder of ten frames that saves masks, its dtype left to auto."""
-    (tmp_path / "clip").mkdir()
+    return job_in(tmp_path, images, lively_network)
+
+
+@pytest.fixture(scope="module")
+def shared_mask_job(tmp_path_factory, images, lively_network) -> SegmentJob:
+    """A `mask_job` on frames that all tests of a file share; each test gives it an output of its own."""
+    return job_in(tmp_path_factory.mktemp("shared"), images, lively_network)
+
+
+def job_in(folder: Path, images: list[np.ndarray], network: SpaceTimeMemoryNetwork) -> SegmentJob:
+    (folder / "clip").mkdir()
     for index, image in enumerate(images):
-        Image.fromarray(image).save(tmp_path / "clip" / f"{index:05d}.png")
-    save_weights(lively_network, tmp_path / "tiny.safetensors")
+        Image.fromarray(image).save(folder / "clip" / f"{index:05d}.png")
+    save_weights(network, folder / "tiny.safetensors")
     mask = np.zeros(images[0].shape[:2], np.uint8)
     mask[6:16, 3:13] = 1
     return SegmentJob(
-        tmp_path / "clip",
+        folder / "clip",
         {0: MaskImage(mask, None)},
-        tmp_path / "out",
+        folder / "out",
         SegmentationSettings(memory_every=2),
-        NetworkSettings(str(tmp_path / "tiny.safetensors"), device="cpu"),
+        NetworkSettings(str(folder / "tiny.safetensors"), device="cpu"),
         OutputSettings(save=("masks",), quiet=True),
     )

@@ -14,7 +14,7 @@ from cyclevos.datasets.layouts import open_dataset
 from cyclevos.files.locks import sole_writer
 from cyclevos.jobs import segment_job
 from cyclevos.jobs.batch import in_lockstep, run_batch
-from cyclevos.jobs.clip_record import Clip
+from cyclevos.jobs.clip_record import Clip, Record
 from cyclevos.jobs.clips import ClipRunner
 from cyclevos.jobs.job import SegmentJob
 from cyclevos.jobs.manifest import MANIFEST, read_manifest
@@ -108,24 +108,28 @@ def half_done(runner, clips, folder: str, name: str = HALF) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("at_once", [2, 4, 9])
-def test_results_are_those_of_one_by_one(runner, clips, tmp_path, at_once):
+def test_results_are_those_of_one_by_one(runner, clips, tmp_path):
     records = {}
-    for folder, count in (("one", 1), ("many", at_once)):
+    for at_once in (1, 2, 4, 9):
+        folder = f"{at_once}"
         runner(folder).run(clips[FINISHED])
         half_done(runner, clips, folder)
-        found = list(runner(folder).run_together(clips.values(), count))
-        records[folder] = {clip.sequence.name: record for clip, record in found}
+        found = list(runner(folder).run_together(clips.values(), at_once))
+        records[at_once] = {clip.sequence.name: record for clip, record in found}
         assert len(found) == len(clips)
-    assert written(tmp_path / "many") == written(tmp_path / "one")
-    assert (tmp_path / "many" / HALF / "overlay.mp4").is_file()
+        assert written(tmp_path / folder) == written(tmp_path / "1"), at_once
+        assert (tmp_path / folder / HALF / "overlay.mp4").is_file()
+    for at_once in (2, 4, 9):
+        check_records(records[1], records[at_once])
+
+
+def check_records(alone: dict[str, Record], many: dict[str, Record]) -> None:
+    """Hold the records of clips in lock-step against those of the clips one by one."""
     for name, length in LENGTHS.items():
-        one, many = records["one"][name], records["many"][name]
         same = ("status", "frames", "segmented", "checksum", "reliability", "error", "earlier_results")
-        assert [many.get(key) for key in same] == [one.get(key) for key in same]
-        assert many["status"] == ("failed" if name in (BROKEN, MISFIT) else "done")
-        assert many["frames"] == length
-    many = records["many"]
+        assert [many[name].get(key) for key in same] == [alone[name].get(key) for key in same]
+        assert many[name]["status"] == ("failed" if name in (BROKEN, MISFIT) else "done")
+        assert many[name]["frames"] == length
     assert [many[name]["segmented"] for name in (FINISHED, HALF, NARROW)] == [0, 5, 6]
     assert "00004.png" in many[BROKEN]["error"]
     assert "40x20" in many[MISFIT]["error"]

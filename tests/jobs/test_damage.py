@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,9 +31,14 @@ FRAMES = 10
 pytestmark = pytest.mark.usefixtures("state_after_every_frame")
 
 
+@pytest.fixture(scope="module")
+def shared_job(shared_mask_job) -> SegmentJob:
+    return replace(shared_mask_job, results=OutputSettings(save=("masks", "coco", "probabilities"), quiet=True))
+
+
 @pytest.fixture
-def job(mask_job) -> SegmentJob:
-    return replace(mask_job, results=OutputSettings(save=("masks", "coco", "probabilities"), quiet=True))
+def job(shared_job, tmp_path) -> SegmentJob:
+    return replace(shared_job, output=tmp_path / "out")
 
 
 def overwriting(job: SegmentJob) -> SegmentJob:
@@ -52,11 +58,27 @@ def results_of(folder: Path) -> dict[str, object]:
     return found
 
 
-@pytest.fixture
-def expected(job) -> dict[str, object]:
-    whole = replace(job, output=job.output.with_name("whole"))
-    run_job(whole)
-    return results_of(whole.output)
+@pytest.fixture(scope="module")
+def whole_run(shared_job) -> Path:
+    """The folder of a whole run, which tests copy."""
+    job = replace(shared_job, output=shared_job.output.with_name("whole"))
+    run_job(job)
+    return job.output
+
+
+@pytest.fixture(scope="module")
+def stopped_run(shared_job) -> Path:
+    """The folder of a run that was interrupted, which tests copy."""
+    job = replace(shared_job, output=shared_job.output.with_name("stopped"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segment_job, "_SECONDS_BETWEEN_STATES", -1)
+        stop(job, patch)
+    return job.output
+
+
+@pytest.fixture(scope="module")
+def expected(whole_run) -> dict[str, object]:
+    return results_of(whole_run)
 
 
 def stop(job: SegmentJob, monkeypatch, at: int = STOP_AT) -> None:
@@ -130,9 +152,9 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_an_interrupted_run_with_damage_starts_again_and_says_why(job, expected, monkeypatch, caplog, kind):
+def test_an_interrupted_run_with_damage_starts_again_and_says_why(job, stopped_run, expected, caplog, kind):
     damage, reason = DAMAGE[kind]
-    stop(job, monkeypatch)
+    shutil.copytree(stopped_run, job.output)
     damage(job.output)
     with caplog.at_level(logging.WARNING):
         assert run_job(job).segmented == FRAMES
@@ -184,9 +206,9 @@ FINISHED = {
 
 
 @pytest.mark.parametrize("kind", FINISHED)
-def test_a_finished_run_with_damage_is_made_whole_again(job, expected, caplog, kind):
+def test_a_finished_run_with_damage_is_made_whole_again(job, whole_run, expected, kind):
     damage, segmented = FINISHED[kind]
-    run_job(job)
+    shutil.copytree(whole_run, job.output)
     damage(job.output)
     assert run_job(job).segmented == segmented
     assert results_of(job.output) == expected
@@ -215,11 +237,10 @@ def test_a_damaged_table_of_one_sequence_costs_the_others_nothing(tmp_path, capl
 
 @pytest.mark.parametrize("finished", [False, True])
 @pytest.mark.parametrize("content", [b"", b"\0" * 300, b'{\n  "to', "half", "garbled"])
-def test_a_damaged_run_file_is_named_and_overwrite_replaces_the_run(job, expected, monkeypatch, finished, content):
-    if finished:
-        run_job(job)
-    else:
-        stop(job, monkeypatch)
+def test_a_damaged_run_file_is_named_and_overwrite_replaces_the_run(
+    job, whole_run, stopped_run, expected, finished, content
+):
+    shutil.copytree(whole_run if finished else stopped_run, job.output)
     file = job.output / "run.json"
     written = file.read_bytes()
     garbled = written.replace(b"{", b"\xff").replace(b'"tool"', b"\x80")

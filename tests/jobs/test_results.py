@@ -12,9 +12,9 @@ from clips import read_with_alpha
 from PIL import Image
 
 from cyclevos.errors import ConfigError, OutputError
-from cyclevos.exchange import folders
 from cyclevos.exchange.format import Destination, ReadOptions
 from cyclevos.exchange.formats import RUN, chosen, find, offered, read_track
+from cyclevos.exchange.tools import folders
 from cyclevos.jobs.results import Results, damaged_result, made_from_masks, result_names
 from cyclevos.media.appearance import Appearance
 from cyclevos.media.open_source import open_source

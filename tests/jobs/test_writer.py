@@ -48,6 +48,11 @@ def files_of(folder):
     return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
 
 
+def pictures_of(path):
+    with av.open(str(path)) as container:
+        return [picture.to_ndarray(format="rgb24") for picture in container.decode(video=0)]
+
+
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 def test_every_format_is_the_commands(lively_network, clip, square, strip, tmp_path, direction):
     mask = Image.fromarray(square + strip)
@@ -73,6 +78,9 @@ def test_every_format_is_the_commands(lively_network, clip, square, strip, tmp_p
             ours, theirs = np.load(found[name]), np.load(expected[name])
             for key in theirs:
                 np.testing.assert_array_equal(ours[key], theirs[key])
+        elif name.endswith(".mp4"):  # x264's threads do not always decide alike
+            for one, other in zip(pictures_of(found[name]), pictures_of(expected[name]), strict=True):
+                assert np.abs(one.astype(int) - other).mean() < 2
         else:
             assert found[name].read_bytes() == expected[name].read_bytes(), name
 

@@ -112,3 +112,9 @@ def test_a_video_that_opencv_reads_has_the_colours_that_pyav_reads(tmp_path):
     np.testing.assert_array_equal(frames[0], images[0])
     with pytest.raises(VideoError, match=r"\(VideoCapture\)"):
         open_frames(capture)
+
+
+@pytest.mark.parametrize("image", [np.zeros((4, 5, 3), np.uint8), np.array(3)])
+def test_one_image_of_opencv_is_not_taken_for_a_video_of_its_rows(image):
+    with pytest.raises(VideoError, match="one image"):
+        bgr_frames(image)

@@ -87,7 +87,6 @@ def test_a_pillow_image_is_turned_upright(tmp_path):
         (b"bytes", "Image 12 is bytes", "NumPy array"),
         (object(), "Image 12 is object", "NumPy array"),
     ],
-    ids=str,
 )
 def test_what_is_no_image_is_named_with_a_way_out(image, problem, remedy):
     with pytest.raises(VideoError, match=problem) as raised:

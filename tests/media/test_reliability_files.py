@@ -157,6 +157,20 @@ def test_a_timeline_has_a_line_per_object_and_a_picture_per_frame(tmp_path):
     assert picture.shape[0] > np.array(Image.open(tmp_path / "without.png")).shape[0]
 
 
+@pytest.mark.parametrize("name", [r"$\\bad{$", "n" * 300, "_hidden", "\U0001f600", ""])
+def test_any_name_is_shown_as_it_is_or_shortened(tmp_path, name):
+    frames = [f"{name}{t}" for t in range(3)]
+    rows = [ReliabilityRow("clip", frame, 1, 0.5) for frame in frames]
+    review = [{"sequence": "clip", "frame": frames[1], "object_id": 1, "reliability": 0.5}]
+    picture = np.zeros((9, 16, 3), np.uint8)
+    for file, names in (("named.png", {1: name}), ("plain.png", {1: "x"})):
+        write_timeline(tmp_path / file, frames, rows, review, {frames[1]: picture}, Appearance(names=names))
+    named, plain = (np.array(Image.open(tmp_path / file)) for file in ("named.png", "plain.png"))
+    assert named.shape == plain.shape
+    legend = np.s_[250:400, 90:500]
+    assert not name or (named[legend] != plain[legend]).any(), "the legend names the object"
+
+
 def test_names_of_objects_have_a_column_where_there_are_any(tmp_path):
     path = tmp_path / "reliability.csv"
     names = Appearance(names={2: "red,\ncar", 5: "object 5"})  # the second is no name

@@ -12,7 +12,7 @@ from PIL import Image
 from pycocotools import mask as run_length
 
 from cyclevos.errors import OutputError
-from cyclevos.exchange.coco_writer import CocoWriter
+from cyclevos.exchange.tools.coco_writer import CocoWriter
 from cyclevos.media.appearance import Appearance
 from cyclevos.media.contact_sheet import contact_sheet
 from cyclevos.media.frame_result import FrameResult

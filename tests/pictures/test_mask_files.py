@@ -1,4 +1,5 @@
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,9 +10,9 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image, ImageFilter
 
 from cyclevos.errors import MaskError
-from cyclevos.exchange.given_masks import read_masks
-from cyclevos.exchange.mask_reading import MaskReading
-from cyclevos.pictures.mask_files import MaskImage, read_ground_truth, read_mask
+from cyclevos.exchange.given.given_masks import read_masks
+from cyclevos.exchange.given.mask_reading import MaskReading
+from cyclevos.pictures.mask_files import MaskImage, read_ground_truth, read_labels, read_mask
 from cyclevos.pictures.mask_notes import texts
 from cyclevos.pictures.palette import DAVIS_PALETTE, palette_colours
 
@@ -335,3 +336,15 @@ def test_real_masks():
     if not folder.is_dir():
         pytest.skip(f"{folder} is not here")
     assert read_masks(folder / "00000.png", None, fit_to=(480, 854))[0].object_ids == (1, 2)
+
+
+def test_a_large_grey_mask_takes_little_more_than_one_copy_in_64_bits(tmp_path):
+    image = Image.new("L", (4000, 4000))
+    image.putpixel((0, 0), 3)
+    image.save(tmp_path / "a.png")
+    tracemalloc.start()
+    try:
+        assert read_labels(tmp_path / "a.png").object_ids == (3,)
+        assert tracemalloc.get_traced_memory()[1] < 11 * 4000 * 4000
+    finally:
+        tracemalloc.stop()

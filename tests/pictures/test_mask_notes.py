@@ -28,6 +28,14 @@ def test_an_object_over_most_of_the_frame(share, doubted):
         assert found[0].startswith("object 4 covers more than 90% of the frame")
 
 
+def test_no_background():
+    mask = mask_of(0.5)
+    mask.ids[mask.ids == 0] = 2
+    mask.ids[0, 0] = 2
+    (found,) = texts(mask)
+    assert found.startswith("no pixel is background, which is 0, and object 2 is the largest")
+
+
 def test_a_light_0_and_a_dark_1_name_both_readings():
     (found,) = texts(mask_of(0.95, palette=WHITE_FIRST))
     assert "the light 5.0% of the frame are background and the dark 95.0% are object 1" in found

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from cyclevos.errors import MaskError
-from cyclevos.exchange.given_masks import read_masks
+from cyclevos.exchange.given.given_masks import read_masks
 from cyclevos.labels import IGNORE
 from cyclevos.pictures import sequence_masks
 from cyclevos.pictures.sequence_masks import SequenceMasks

@@ -8,8 +8,8 @@ from clips import scene
 from PIL import Image
 
 from cyclevos.errors import MaskError
-from cyclevos.exchange.given_masks import read_masks
-from cyclevos.exchange.mask_reading import MaskReading
+from cyclevos.exchange.given.given_masks import read_masks
+from cyclevos.exchange.given.mask_reading import MaskReading
 from cyclevos.pictures.mask_files import read_mask
 from cyclevos.pictures.mask_notes import texts
 

@@ -140,6 +140,8 @@ def test_a_mask_of_0_and_255_is_object_1(propagator, images, square):
 @pytest.mark.parametrize(
     ("call", "error", "text"),
     [
+        (lambda p, image, mask: p.step(image, mask), VideoError, "index of the frame is ndarray; expected an integer"),
+        (lambda p, image, mask: p.add_mask(image, 0, 1, mask), VideoError, "index of the frame is ndarray"),
         (lambda p, image, mask: p.step(0, None), VideoError, "Image 0 is None"),
         (lambda p, image, mask: p.step(3, image, mask * 0.5), MaskError, "The mask of frame 3 is float64"),
         (lambda p, image, mask: p.step(0, image, mask[:9]), MaskError, r"has shape \(9, 40\)"),

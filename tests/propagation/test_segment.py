@@ -483,7 +483,7 @@ def test_what_is_no_mask_is_refused_at_the_call(lively_network, images, mask, te
 
 @pytest.mark.parametrize("index", [-1, "00000", 1.5, None])
 def test_what_is_no_frame_index_is_refused_at_the_call(lively_network, images, square, index):
-    with pytest.raises(MaskError, match=f"The mask of frame {index!r}"):
+    with pytest.raises(MaskError, match=f"{index!r} is not a frame index"):
         cyclevos.segment(lively_network, images, {index: square})
 
 

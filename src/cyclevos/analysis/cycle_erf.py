@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from cyclevos.errors import ConfigError, MaskError
-from cyclevos.exchange.python_masks import check_masks
+from cyclevos.exchange.given.python_masks import check_masks
 from cyclevos.masks import object_ids
 from cyclevos.media.given_images import rgb_image
 from cyclevos.network.protocol import MemoryNetwork

@@ -20,7 +20,7 @@ from cyclevos.app.project import Project
 from cyclevos.app.project_file import Settings
 from cyclevos.app.result_log import FrameResult
 from cyclevos.app.snapshots import Snapshots, digest
-from cyclevos.exchange.python_masks import check_masks
+from cyclevos.exchange.given.python_masks import check_masks
 from cyclevos.files.atomic import output_errors
 from cyclevos.geometry import grow_probabilities
 from cyclevos.masks import probabilities_to_ids

@@ -55,9 +55,7 @@ def app(
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("cyclevos"):
             raise
-        raise MissingExtraError(
-            f"The app needs {error.name}, which is not installed.", "Install it with: pip install 'cyclevos[app]'"
-        ) from error
+        raise MissingExtraError.of("The app", error.name, "cyclevos[app]") from error
     started = AppOptions(
         projects=projects,
         folders=folder or [Path.cwd()],

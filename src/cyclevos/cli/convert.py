@@ -14,7 +14,7 @@ from cyclevos.cli.mask_options import Overlap, metavar, parse_format
 from cyclevos.errors import ConfigError, OutputError, VideoError
 from cyclevos.exchange.format import Format, ReadOptions
 from cyclevos.exchange.formats import RUN, offered, read_track, readable, write_track
-from cyclevos.exchange.places import find_masks
+from cyclevos.exchange.given.places import find_masks
 from cyclevos.files.atomic import put_in_place, temporary_path
 from cyclevos.words import counted
 
@@ -55,7 +55,7 @@ def convert(
         str | None,
         typer.Option(
             help="Video or folder of frames that the masks belong to, for formats that show it or have its times or "
-            "do not tell its size. A finished run knows its own."
+            "do not hold its size. A finished run knows its own."
         ),
     ] = None,
     from_: Annotated[
@@ -88,7 +88,7 @@ def convert(
     run = _finished_run(source, from_)
     if output is None and run is None:
         raise ConfigError(
-            "--output is missing. Only a finished run's folder has a place of its own for the result.",
+            "--output is missing. Only for a finished run is there a default: its folder.",
             "Add --output with a new file or folder.",
         )
     _check_new(output)
@@ -145,7 +145,7 @@ def _check_new(output: Path | None) -> None:
 
 
 def _finished_run(source: Path, from_: str | None) -> FinishedRun | None:
-    """Return the run whose folder SOURCE is; None if it is none, or its masks are asked for as they are."""
+    """Return the run whose folder SOURCE is; None if SOURCE is not a run, or only its masks are converted."""
     from cyclevos.jobs.finished_run import FinishedRun
 
     if from_ is None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cyclevos.cli.mask_options import GivenMasks
 from cyclevos.cli.options import Source
 from cyclevos.cli.settings import Only, with_settings
 from cyclevos.errors import ConfigError, MaskError
-from cyclevos.exchange.mask_reading import MaskReading
+from cyclevos.exchange.given.mask_reading import MaskReading
 from cyclevos.jobs.settings import OutputSettings
 from cyclevos.network.settings import NetworkSettings
 from cyclevos.propagation.settings import SegmentationSettings
@@ -24,12 +25,7 @@ if TYPE_CHECKING:
 @with_settings
 def erf(
     source: Source,
-    masks: Annotated[
-        Path,
-        typer.Option(
-            help="Annotations: a PNG for the first frame, a folder of PNGs named after their frames, or COCO JSON."
-        ),
-    ],
+    masks: GivenMasks,
     output: Annotated[Path, typer.Option(help="Folder of the pictures and arrays.")],
     frame: Annotated[int, typer.Option(min=0, help="Index of the frame to analyse, from 0.")],
     reading: MaskReading,
@@ -53,7 +49,7 @@ def erf(
     from PIL import Image
 
     from cyclevos.analysis.cycle_erf import cycle_erf
-    from cyclevos.exchange.given_masks import read_source_masks
+    from cyclevos.exchange.given.given_masks import read_source_masks
     from cyclevos.files.atomic import check_folder, output_errors
     from cyclevos.jobs.progress import progress_bar
     from cyclevos.media.contact_sheet import contact_sheet

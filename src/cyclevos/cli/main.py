@@ -73,6 +73,14 @@ def _with_verbose(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
+class _Lines(logging.Formatter):
+    """Our warnings look like our errors; other lines, of libraries and of --verbose, begin with who says it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        ours = record.name.split(".")[0] == "cyclevos" and record.levelno >= logging.WARNING
+        return f"{record.levelname.lower() if ours else record.name}: {super().format(record)}"
+
+
 def _log_more() -> None:
     logging.getLogger("cyclevos").setLevel(logging.INFO)  # the libraries stay as quiet as they are
 
@@ -105,7 +113,9 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Lines())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     if verbose:
         _log_more()
 

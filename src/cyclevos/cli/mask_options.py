@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,6 +33,13 @@ class TurnName(str, Enum):
     auto = "auto"
 
 
+GivenMasks = Annotated[
+    Path,
+    typer.Option(
+        help="File or folder of masks, in any format of --mask-format: a picture of ids for the first frame, a folder "
+        "of such named after their frames, or another tool's export, also as a ZIP file."
+    ),
+]
 FitMask = Annotated[
     bool, typer.Option("--fit-mask", help="Resize masks to the size of the frames.", rich_help_panel=MASKS)
 ]
@@ -46,8 +54,8 @@ FixMask = Annotated[
 TurnMask = Annotated[
     TurnName,
     typer.Option(
-        help="Turn masks by 90 degrees, or (auto) as the EXIF orientation of their frames says, for masks of the "
-        "camera's raw pixels.",
+        help="Turn masks by 90 degrees, or (auto) as the EXIF orientation of their frames or the rotation of the video "
+        "says, for masks of the camera's raw pixels.",
         rich_help_panel=MASKS,
     ),
 ]

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
+from cyclevos.cli.mask_options import GivenMasks
 from cyclevos.cli.options import Source
 from cyclevos.cli.settings import with_settings
-from cyclevos.exchange.mask_reading import MaskReading
+from cyclevos.exchange.given.mask_reading import MaskReading
 from cyclevos.jobs.settings import OutputSettings
 from cyclevos.network.settings import NetworkSettings
 from cyclevos.propagation.settings import SegmentationSettings
@@ -22,13 +23,7 @@ _SHOWN = 3  # frames of the review list that the answer names
 @with_settings
 def segment(
     source: Source,
-    masks: Annotated[
-        Path,
-        typer.Option(
-            help="Annotations: a PNG for the first frame, a folder of PNGs named after their frames or of one such "
-            "folder per object, or COCO JSON."
-        ),
-    ],
+    masks: GivenMasks,
     output: Annotated[Path, typer.Option(help="Folder of the results.")],
     deinterlace: Annotated[
         bool, typer.Option("--deinterlace", help="Make each frame of an interlaced video from one of its two fields.")

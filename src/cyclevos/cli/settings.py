@@ -15,7 +15,7 @@ from typing import Any, get_args
 
 from cyclevos.cli import mask_options, options
 from cyclevos.cli.dataset_settings import DatasetSettings
-from cyclevos.exchange.mask_reading import MaskReading
+from cyclevos.exchange.given.mask_reading import MaskReading
 from cyclevos.jobs.settings import OutputSettings
 from cyclevos.network.settings import NetworkSettings
 from cyclevos.propagation.correction import PRESETS, Correction

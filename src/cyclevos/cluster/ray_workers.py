@@ -24,9 +24,7 @@ try:
     import ray
     from ray.exceptions import RayError
 except ImportError as error:
-    raise MissingExtraError(
-        "--cluster needs Ray, which is not installed.", "Install it with: pip install 'cyclevos[cluster]'"
-    ) from error
+    raise MissingExtraError.of("--cluster", "Ray", "cyclevos[cluster]") from error
 
 _RETRIES = 1  # of a clip whose worker died, before it is recorded as failed
 _CONNECT_TIMEOUT = 10.0  # seconds

@@ -19,7 +19,7 @@ from cyclevos.evaluation.measures import (
 from cyclevos.evaluation.protocols import CountedObjects, Protocol, scored_frames
 from cyclevos.evaluation.scores import Evaluation, ObjectScores, SequenceScores, mean_scores
 from cyclevos.files.host import available_cpus
-from cyclevos.words import counted
+from cyclevos.words import counted, listed
 
 
 def evaluate(
@@ -160,8 +160,7 @@ def _check_complete(results_dir: Path, dataset: Dataset, protocol: Protocol) -> 
     if absent:
         raise DatasetError(
             f"{results_dir} lacks the folders of {len(absent)} of {counted(len(dataset), 'sequence')}: "
-            f"{', '.join(absent[:8])}{', ...' if len(absent) > 8 else ''}; expected "
-            "<results>/<sequence>/<frame>.png.",
+            f"{listed(absent)}; expected <results>/<sequence>/<frame>.png.",
             "Segment them, or score some sequences only: --sequences.",
         )
     for sequence in dataset:

@@ -20,7 +20,7 @@ from cyclevos.files.atomic import replacing
 from cyclevos.labels import IGNORE
 from cyclevos.naming import size_text
 from cyclevos.pictures.images import upright_size
-from cyclevos.words import counted
+from cyclevos.words import counted, listed
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can store; constant, so that equal masks give equal bytes
 
@@ -91,7 +91,7 @@ def _check_complete(results_dir: Path, wanted: dict[str, list[str]]) -> None:
         total = sum(map(len, wanted.values()))
         raise DatasetError(
             f"{results_dir} lacks {len(missing)} of the {counted(total, 'mask')} that the server scores: "
-            f"{', '.join(missing[:8])}{', ...' if len(missing) > 8 else ''}.",
+            f"{listed(missing)}.",
             "Segment the missing sequences.",
         )
 

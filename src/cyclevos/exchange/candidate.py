@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cyclevos.exchange.json_files import read_json_file
-from cyclevos.naming import in_natural_order
+from cyclevos.exchange.contents.text_files import read_json_file
+from cyclevos.naming import list_files
 
 _HEAD = 4096
 
@@ -31,9 +31,7 @@ class Candidate:
     @cached_property
     def files(self) -> Sequence[Path]:
         """The file itself, or the folder's files in natural order, hidden ones left out."""
-        if not self.is_folder:
-            return (self.path,)
-        return in_natural_order(f for f in self.path.iterdir() if f.is_file() and not f.name.startswith("."))
+        return list_files(self.path)
 
     def ending(self, *suffixes: str) -> Sequence[Path]:
         """Return the files that end so, in small letters with the dot."""
@@ -51,7 +49,7 @@ class Candidate:
 
     @property
     def keys(self) -> Mapping[str, Any]:
-        """The JSON object's members; empty if it is none."""
+        """The JSON object's members; empty if the JSON is not an object."""
         return self.json if isinstance(self.json, dict) else {}
 
     @property

@@ -1,4 +1,4 @@
-"""What an output format tells the registry about itself, and where and from what a result is written."""
+"""What the registry knows of an output format, and where and from what a result is written."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Format:
         writer: opens a writer that takes results frame by frame.
         write: writes finished masks; None = the writer does.
         read: reads masks; None = they cannot be read back.
-        detects: tells whether a file or folder looks like this format; None = it is never guessed.
+        detects: returns whether a file or folder looks like this format; None = it is never recognised.
         detected_last: it is asked after the others, since it takes any folder of pictures.
         first_missing: names the first of a video's first frames that is not in the result, finished or not; None =
             the result is made from finished masks, or its frames cannot be told.

@@ -133,7 +133,7 @@ def detect(path: Path) -> str:
     """Recognise the format of a file or folder.
 
     Returns:
-        Its name. YouTube-VIS counts as ``coco``: reading tells them apart by their content.
+        Its name. YouTube-VIS counts as ``coco``: the reader distinguishes them by their content.
 
     Raises:
         MaskError: the file does not exist, or it matches none of the formats.
@@ -195,13 +195,15 @@ def write_track(track: MaskTrack, kind: str, path: Path, footage: Footage | None
         OutputError: the system refuses to write.
     """
     from cyclevos.exchange.joined import NO_FOOTAGE, joined
-    from cyclevos.exchange.track import no_object_error
+    from cyclevos.exchange.track import distinct_frames, no_object_error
 
     footage = footage or NO_FOOTAGE
     found = find(kind, offered(RUN))
     if found is None:
-        raise ConfigError(f"Masks do not make the format {kind}.", f"Choose one of {names(offered(RUN))}.")
+        raise ConfigError(f"The format {kind} cannot be made from masks.", f"Choose one of {names(offered(RUN))}.")
     _check_needs(found, footage)
+    if found.room is None or found.room.frame_names:
+        track = distinct_frames(track)
     if found.write is not None:
         found.write(track, path)
     elif found.writer is not None:
@@ -217,7 +219,7 @@ def write_track(track: MaskTrack, kind: str, path: Path, footage: Footage | None
 def _check_needs(kind: Format, footage: Footage) -> None:
     if "frames" in kind.needs and footage.source is None:
         raise ConfigError(
-            f"The format {kind.name} shows the frames too, not the masks alone.",
+            f"The format {kind.name} needs the frames besides the masks.",
             "Name the video or the folder of frames with --frames.",
         )
     if "probabilities" in kind.needs and footage.probabilities is None:
@@ -264,13 +266,15 @@ def remove_output(folder: Path) -> None:
 
 def losses(track: MaskTrack, kind: Format) -> list[str]:
     """Return a text for each property of some masks that a format cannot hold."""
+    from cyclevos.pictures.palette import is_davis
+
     room = kind.room
     if room is None:
         return []
     lost = []
     if not room.object_names and track.object_names:
         lost.append(f"the names of the objects: {names_text(track.object_names)}")
-    if not room.colours and track.palette is not None:
+    if not room.colours and not is_davis(track.palette):
         lost.append("the colours of the objects")
     if not room.frame_names or room.empty_frames == "not last":
         renamed = empty = 0

@@ -17,8 +17,9 @@ from cyclevos.words import counted
 _FRAME_WORDS = re.compile(
     r"(frames?|img|images?|masks?|seg(mentation)?|labels?|annotations?|gt|alpha|matte|pred)", re.I
 )
-# Those of them after which the number may as well be an object's.
+# Those of them after which the number may also be that of an object.
 _OTHER_WORDS = re.compile(r"(masks?|seg(mentation)?|labels?|annotations?|gt|alpha|matte|pred)", re.I)
+_ROBOFLOW = re.compile(r"_(jpe?g|png|bmp|webp|tiff?)\.rf\.[0-9A-Za-z]+$", re.I)
 _JOINTS = " _-."
 _NUMBERED = re.compile(r"(.*?)([0-9]+)([^0-9]*)")
 
@@ -43,11 +44,13 @@ class FrameNames:
         names: names of all frames in order; None for a video, whose frames are named by their index.
         count: number of frames of such a video; None if unknown.
         source: name of the source.
+        is_settled: the masks are of one frame, which the user has said, whatever they are called.
     """
 
     names: Sequence[str] | None
     count: int | None = None
     source: str = ""
+    is_settled: bool = False
 
     @property
     def length(self) -> int | None:
@@ -61,7 +64,8 @@ class FrameNames:
         (12, None, 1)
         """
         if self.names is not None:
-            return self._positions.get(name)
+            return self._positions.get(name, self._positions.get(_before_roboflow(name)))
+        name = _before_roboflow(name)
         if not (name.isascii() and name.isdigit()):
             return None
         return self._within(int(name))
@@ -69,17 +73,20 @@ class FrameNames:
     def match(self, given: Mapping[str, str], where: Path, *, alone: bool = False) -> Matched:
         """Match masks to frames: by their names, or, where no name is a frame's, by the number at their ends.
 
-        Numbers count if they all stand between the same letters, and those are the frames' own, the source's name, or
-        such as mean a frame ("frame_", "mask-").
+        Numbers count if all names have the same text before and after them, and that text is the frames' own, the
+        source's name, or a word for a frame ("frame_", "mask-").
 
         Args:
             given: frame name of each mask by the mask's own name.
             where: the folder or file that holds the masks.
-            alone: a single mask that matches no frame belongs to the first one.
+            alone: a single mask that matches no frame is used for the first one, unless its name is the number of a
+                later frame.
 
         Raises:
             MaskError: a mask belongs to no frame, or two belong to the same.
         """
+        if self.is_settled and len(given) == 1:
+            return Matched({0: next(iter(given))})
         by_name = {own: self.index(name) for own, name in given.items()}
         if any(index is not None for index in by_name.values()):
             return Matched(self._each_once(by_name, where))
@@ -91,7 +98,7 @@ class FrameNames:
                 f"{own} is {self._called(index)}."
             )
             return Matched(self._each_once(by_number, where), note)
-        if alone and len(given) == 1:
+        if alone and len(given) == 1 and not _means_later_frame(*given.values()):
             (own,) = given
             first = self._called(0)
             return Matched({0: own}, f"{where}: {own} is named after none of the frames, so it is used for {first}.")
@@ -100,7 +107,7 @@ class FrameNames:
     def may_be_numbers(self, names: Sequence[str]) -> bool:
         """Return whether the numbers in the names of masks can be those of frames, or of something else.
 
-        Of frames alone are they after such words as "frame", and after no word.
+        After words such as "frame", or after no word, they can only be those of frames.
         """
         found = self._by_number({name: name for name in names})
         match = _NUMBERED.fullmatch(next(iter(names), ""))
@@ -153,7 +160,7 @@ class FrameNames:
 
     def _by_number(self, given: Mapping[str, str]) -> dict[str, int] | None:
         """Return the frame of each mask by the number in its name; None if that says nothing certain."""
-        found = {own: _NUMBERED.fullmatch(name) for own, name in given.items()}
+        found = {own: _NUMBERED.fullmatch(_before_roboflow(name)) for own, name in given.items()}
         parts = [match.groups() for match in found.values() if match is not None]
         if len(parts) < len(given) or len({(before, after) for before, _, after in parts}) != 1:
             return None
@@ -190,14 +197,29 @@ class FrameNames:
         return numbers if len(numbers) == len(found) else {}
 
 
+def _before_roboflow(name: str) -> str:
+    """Return the name that a picture had before Roboflow appended its ending and a code.
+
+    >>> _before_roboflow("IMG_0001_jpg.rf.2f6ba3"), _before_roboflow("IMG_0001")
+    ('IMG_0001', 'IMG_0001')
+    """
+    return _ROBOFLOW.sub("", name)
+
+
 def mean_frames(names: Sequence[str]) -> bool:
-    """Return whether names of masks are those of frames, whatever the video: numbers, or numbers after such a word.
+    """Return whether names of masks mean frames in any video: numbers, or numbers after a word such as "frame".
 
     >>> mean_frames(["00000", "00007"]), mean_frames(["frame_1", "frame_2"]), mean_frames(["object_1", "object_2"])
     (True, True, False)
     """
     found = [_NUMBERED.fullmatch(name) for name in names]
     return all(match is not None and _is_word_or_nothing(match[1]) for match in found)
+
+
+def _means_later_frame(name: str) -> bool:
+    """Return whether a name is a number from 2 on, or one after a word for frames; the first frame may be 0 or 1."""
+    match = _NUMBERED.fullmatch(name)
+    return match is not None and _is_word_or_nothing(match[1]) and int(match[2]) > 1
 
 
 def _is_word_or_nothing(text: str) -> bool:

@@ -5,16 +5,16 @@ Shapes: H height, W width, in pixels; K objects.
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from cyclevos.errors import MaskError
+from cyclevos.exchange.contents.numpy_files import StoredArray, stored_arrays
 from cyclevos.exchange.track import MaskFrame, MaskTrack, as_result
 from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.frames import Frame
@@ -101,13 +101,12 @@ def _softened(result: FrameResult, folder: Path) -> FrameResult:
     """
     path = folder / f"{result.name}.npz"
     try:
-        with zipfile.ZipFile(path) as archive:
-            object_ids = _array(archive, "object_ids", "i", (_MOST_OBJECTS,))
-            shape = (1 + len(object_ids), *result.frame.size)
-            probabilities = _array(archive, "probabilities", "f", shape)
+        stored = stored_arrays(path)
+        object_ids = _array(stored, "object_ids", "i", (_MOST_OBJECTS,))
+        probabilities = _array(stored, "probabilities", "f", (1 + len(object_ids), *result.frame.size))
         softened = replace(result, probabilities=probabilities, object_ids=[int(i) for i in object_ids])
         softened.channel_ids()
-    except Exception as error:  # zipfile, zlib and NumPy raise almost any exception on broken data
+    except (MaskError, KeyError, ValueError) as error:
         raise MaskError(
             f"{path} does not hold the probabilities of frame {result.name} ({first_line(error)}).",
             "Run cyclevos segment with --save masks,probabilities again.",
@@ -115,18 +114,14 @@ def _softened(result: FrameResult, folder: Path) -> FrameResult:
     return softened
 
 
-def _array(archive: zipfile.ZipFile, name: str, kind: str, most: tuple[int, ...]) -> npt.NDArray[Any]:
+def _array(stored: Mapping[str, StoredArray], name: str, kind: str, most: tuple[int, ...]) -> npt.NDArray[Any]:
     """Read an array whose header claims a kind of number and no more of them than expected.
 
     Raises:
-        ValueError: it claims something else, or holds less than it claims.
+        ValueError: it claims something else.
     """
-    with archive.open(f"{name}.npy") as member:
-        version = np.lib.format.read_magic(member)
-        if version != (1, 0):
-            raise ValueError(f"{name} has version {version}, expected 1.0")
-        shape, _, dtype = np.lib.format.read_array_header_1_0(member)
-    if dtype.kind != kind or len(shape) != len(most) or any(n > limit for n, limit in zip(shape, most, strict=True)):
-        raise ValueError(f"{name} is {dtype} of shape {shape}, expected at most {most}")
-    with archive.open(f"{name}.npy") as member:  # no more is read than the header claims
-        return np.lib.format.read_array(member, allow_pickle=False)
+    array = stored[name]
+    fits = len(array.shape) == len(most) and all(n <= limit for n, limit in zip(array.shape, most, strict=True))
+    if array.dtype.kind != kind or not fits:
+        raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, expected at most {most}")
+    return array.whole(most=math.prod(most) * array.dtype.itemsize)

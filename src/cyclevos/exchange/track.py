@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,9 @@ from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.words import counted
 
 # Shapes: H height, W width. Ids: 0 background, 1..255 objects, gaps allowed.
+
+_LONGEST_NAME = 200  # bytes; file systems allow 255, and endings are added
+_NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +68,38 @@ class MaskTrack:
         return self.appearance.palette
 
 
+def check_frame_name(name: str, path: Path) -> str:
+    """Return a frame name that another program wrote, if a file can be called so: results are.
+
+    Raises:
+        MaskError: it is empty, hidden or too long, leads into another folder, or has characters that no name can have.
+    """
+    if not name or name.startswith(".") or _NOT_IN_NAMES.search(name) or len(name.encode()) > _LONGEST_NAME:
+        raise MaskError(
+            f"{path} names a frame {name[:80]!r}, which no file can be called everywhere.",
+            "Rename it there: letters, digits, spaces, hyphens.",
+        )
+    return name
+
+
+def distinct_frames(track: MaskTrack) -> MaskTrack:
+    """Return masks whose reading fails at a second frame of one name, in place of which the first would be written."""
+
+    def frames() -> Iterator[MaskFrame]:
+        seen: set[str] = set()
+        for frame in track.frames():
+            if frame.name in seen:
+                raise MaskError(
+                    f"Two frames are named {frame.name!r}, of different folders or endings; results are named after "
+                    "their frames.",
+                    "Export the pictures of one video by themselves, or choose a format without names of frames.",
+                )
+            seen.add(frame.name)
+            yield frame
+
+    return replace(track, frames=frames)
+
+
 def no_object_error() -> MaskError:
     """Return the refusal of masks without any object by a format that has a file or folder per object."""
     return MaskError(
@@ -92,18 +129,18 @@ def size_of_all(frame: MaskFrame, size: tuple[int, int] | None, holder: str) -> 
         raise MaskError(
             f"Frame {frame.name} is {size_text((height, width))}, the frames before it are {size_text(size)}, but "
             f"{holder} has one size.",
-            "Choose another format, or convert the masks of each size by themselves.",
+            "Choose another format, or convert the masks of each size separately.",
         )
     return height, width
 
 
 def merge_objects(
-    masks: Sequence[tuple[int, npt.NDArray[np.bool_]]], size: tuple[int, int], where: str, overlap: str = "error"
+    masks: Iterable[tuple[int, npt.NDArray[np.bool_]]], size: tuple[int, int], where: str, overlap: str = "error"
 ) -> UInt8Array:
     """Merge masks of single objects into one mask of ids.
 
     Args:
-        masks: object ids with their masks, bool (H, W).
+        masks: object ids with their masks, bool (H, W); each is asked for when its turn comes.
         size: (H, W) in pixels.
         where: what the masks belong to, for the error.
         overlap: which object gets a pixel that two claim: ``first``, ``last``; ``error`` = none may.

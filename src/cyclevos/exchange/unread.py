@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from cyclevos.errors import MaskError
 from cyclevos.exchange.candidate import Candidate
+from cyclevos.naming import VIDEO_SUFFIXES
 
 _PAINT = "Export the mask from it as an indexed PNG, one colour per object, without anti-aliasing."
 _VIDEO = "Make pictures of it, ffmpeg -i MASKS.mp4 -start_number 0 masks/%05d.png, and give that folder."
 _KNOWN = {
     (".psd", ".xcf", ".kra", ".ora", ".clip", ".afphoto"): ("a painting program's own file", _PAINT),
     (".svg", ".ai", ".eps", ".pdf"): ("a drawing of lines", _PAINT),
-    (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v"): ("a video, whose compression blurs ids", _VIDEO),
+    tuple(VIDEO_SUFFIXES): ("a video, whose compression blurs ids", _VIDEO),
     (".mat",): ("a MATLAB file", "Save the ids in Python: numpy.save('masks.npy', array), (H,W) or (T,H,W)."),
     (".pkl", ".pickle", ".pt", ".pth"): (
         "a Python pickle, which may run any code when it is opened",

@@ -11,6 +11,15 @@ _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])", re.IGNORECASE)
 
 
+def encodable(text: str) -> str:
+    r"""Return a text with question marks for lone surrogates, which JSON can hold and UTF-8 cannot.
+
+    >>> encodable("Käse"), encodable("a\ud800")
+    ('Käse', 'a?')
+    """
+    return text.encode(errors="replace").decode()
+
+
 def safe_name(text: str, fallback: str = "unnamed", *, longest: int = 120) -> str:
     """Turn any text into the name of a file or folder.
 
@@ -27,7 +36,7 @@ def safe_name(text: str, fallback: str = "unnamed", *, longest: int = 120) -> st
         ('Käse 1', 'a_b_ c_', 'con_.txt', 'unnamed')
     """
     # Normalise now, because some file systems would, and the name would then differ from the one written.
-    plain = unicodedata.normalize("NFC", text.encode(errors="replace").decode())
+    plain = unicodedata.normalize("NFC", encodable(text))
     name = _trimmed(_FORBIDDEN.sub("_", plain), longest)
     stem, dot, rest = name.partition(".")
     if _RESERVED.fullmatch(stem.rstrip(" ")):

@@ -17,7 +17,7 @@ import torch
 
 from cyclevos import __version__
 from cyclevos.datasets.first_masks import first_masks, left_out
-from cyclevos.exchange.given_masks import GivenMasks
+from cyclevos.exchange.given.given_masks import GivenMasks
 from cyclevos.jobs.clip_attempt import ClipAttempt, PeakMemory
 from cyclevos.jobs.clip_record import Clip, Record, clip_record, described, failed_record, has_ended, timestamp
 from cyclevos.jobs.job import SegmentJob, resolve, settings_identity

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cyclevos.exchange.mask_reading import STRICT, MaskReading
+from cyclevos.exchange.given.mask_reading import STRICT, MaskReading
 from cyclevos.jobs.run_record import CONTENT, SOURCE, Identity
 from cyclevos.jobs.settings import OutputSettings
 from cyclevos.media.sources import FrameSource

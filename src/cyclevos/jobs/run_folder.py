@@ -22,7 +22,7 @@ from cyclevos.jobs.run_state import STATE_FILE, RunState
 from cyclevos.media.sources import FrameSource
 from cyclevos.media.writers import is_finished_mask, is_whole_npz
 from cyclevos.naming import index_name
-from cyclevos.words import counted
+from cyclevos.words import counted, listed
 
 __all__ = ["RUN_FILE", "TIMELINE", "Identity", "OtherRunError", "RunFolder", "Standing"]
 
@@ -223,7 +223,7 @@ class RunFolder:
                 "Choose another folder, or move it away: even --overwrite leaves what others made.",
             )
         if pngs and not self.overwrite:
-            shown = ", ".join(path.name for path in pngs[:3]) + (", ..." if len(pngs) > 3 else "")
+            shown = listed([path.name for path in pngs], most=3)
             raise OutputError(
                 f"{self.path} already holds {counted(len(pngs), 'picture')} of unknown origin: {shown}.",
                 "Choose another folder, or use --overwrite to replace those that cyclevos wrote (others stay).",

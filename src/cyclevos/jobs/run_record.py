@@ -16,6 +16,7 @@ from cyclevos.exchange.formats import RUN, offered
 from cyclevos.exchange.object_names import RUN_FILE as RUN_FILE  # others take it from here
 from cyclevos.files.atomic import output_errors, replacing, sync_folder
 from cyclevos.media.writers import is_finished_mask
+from cyclevos.words import listed
 
 SOURCE, CONTENT = "source", "source_content"
 """Names of the source's path and of its content among the values of the identity."""
@@ -206,7 +207,7 @@ class Comparison:
             _without_long_hashes(f"{key} ({before.get(key, 'nothing')} there, {now.get(key, 'nothing')} now)")
             for key in keys
         ]
-        return ", ".join(texts[:_MOST_DIFFERENCES]) + (", ..." if len(texts) > _MOST_DIFFERENCES else "")
+        return listed(texts, _MOST_DIFFERENCES)
 
 
 def _without_long_hashes(text: str) -> str:

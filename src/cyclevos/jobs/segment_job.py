@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from cyclevos.errors import ConfigError, OutputError, VideoError
 from cyclevos.exchange.format import Destination
 from cyclevos.exchange.formats import chosen
-from cyclevos.exchange.given_masks import GivenMasks, read_reaching_masks
+from cyclevos.exchange.given.given_masks import GivenMasks, read_reaching_masks
+from cyclevos.exchange.given.python_masks import check_masks
 from cyclevos.exchange.object_names import OBJECT_NAMES, as_record
-from cyclevos.exchange.python_masks import check_masks
 from cyclevos.jobs.job import Resolved, SegmentJob, content_identity, resolve, settings_identity
 from cyclevos.jobs.progress import Advance, OpenBar, progress_bar
 from cyclevos.jobs.results import Results, damaged_result, lost_result, made_from_masks, needs_order, result_names
@@ -203,7 +203,7 @@ class SegmentRun:
         return JobResult(frames, len(self._seconds), objects, tuple(self._seconds), self.appearance.names)
 
     def _note(self, given: GivenMasks) -> None:
-        """Record what the masks' files tell besides the masks."""
+        """Record what the masks' files hold besides the masks."""
         if given.notes:
             self.folder.note(warnings=list(given.notes))
         if given.names:

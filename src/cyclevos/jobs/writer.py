@@ -27,7 +27,7 @@ from cyclevos.words import objects_text
 
 
 class Writer:
-    """Writes predictions as they come, on a thread of its own.
+    """Writes each prediction when it is given, on a separate thread.
 
     The folder holds what ``cyclevos segment --save`` would have written, ``reliability.csv`` and ``run.json`` with the
     names of the objects, so ``cyclevos convert`` reads it too. Nothing is written before the second prediction, or the
@@ -71,7 +71,7 @@ class Writer:
         self._results: Results | None = None
         self._names: dict[int, str] = {}
         self._objects: set[int] = set()  # known when the first prediction came
-        self._first: Prediction | None = None  # held back until the second tells in which direction they go
+        self._first: Prediction | None = None  # held back until the second shows the direction
         self._last: int | None = None
         self._backward = False
         self._count = 0

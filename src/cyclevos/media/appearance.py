@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cyclevos.files.names import safe_name
+from cyclevos.files.names import encodable, safe_name
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,12 @@ class Appearance:
 
     palette: bytes | None = None
     names: Mapping[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make names of any source ones that can be written."""
+        written = {object_id: encodable(name) for object_id, name in self.names.items()}
+        if written != self.names:  # otherwise it stays the caller's, who may learn of more names later
+            object.__setattr__(self, "names", written)
 
     def name(self, object_id: int) -> str:
         """Return an object's name, ``object 2`` where it has none."""

@@ -87,7 +87,7 @@ def _stands(path: Path, pixels: UInt8Array, *, overwrite: bool) -> bool:
         return False
     raise OutputError(
         f"{path} exists already, and may have been painted.",
-        "Choose another --output, or use --overwrite to begin anew.",
+        "Choose another --output, or use --overwrite to replace them.",
     )
 
 

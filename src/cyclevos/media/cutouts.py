@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cyclevos.errors import OutputError
 from cyclevos.files.atomic import output_errors, partial_path, put_in_place, replacing
 from cyclevos.media.alpha import coverage_levels, cut_out
 from cyclevos.media.appearance import Appearance
 from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.playback import Playback
-from cyclevos.media.video_encoding import MADE_BY, Encoding, VideoEncoder
-from cyclevos.media.writers import ResultWriter, is_foreign_png, is_whole_png, png_note
+from cyclevos.media.video_encoding import Encoding, VideoEncoder
+from cyclevos.media.writers import SIGNATURE, ResultWriter, check_not_foreign, is_whole_png, png_note
 from cyclevos.naming import list_masks
 
 
@@ -40,10 +39,7 @@ class CutoutPictures(ResultWriter):
             OutputError: a picture that cyclevos did not write has this name, or the system refuses to write.
         """
         path = self.folder / f"{result.name}.png"
-        if path.exists() and is_foreign_png(path):
-            raise OutputError(
-                f"{path} was not written by cyclevos, so it is not overwritten.", "Choose another output folder."
-            )
+        check_not_foreign(path)
         image = Image.fromarray(cut_out(result.frame.image, coverage_levels(result)))
         with replacing(path) as temporary, temporary.open("wb") as file:
             image.save(file, format="PNG", pnginfo=png_note(), compress_level=3)
@@ -55,7 +51,7 @@ def first_missing_picture(folder: Path, names: Iterable[str]) -> str | None:
 
 
 def remove_pictures(folder: Path) -> None:
-    """Delete the pictures that :class:`CutoutPictures` wrote into a folder, and the folder if it is empty then.
+    """Delete the pictures that :class:`CutoutPictures` wrote into a folder; anything else stays.
 
     Raises:
         OutputError: the system refuses to delete.
@@ -220,4 +216,4 @@ def _is_our_video(file: Path) -> bool:
             tags: Sequence[str] = [value for name, value in container.metadata.items() if name.lower() == "comment"]
     except (av.error.FFmpegError, OSError, ValueError):
         return False
-    return MADE_BY in tags
+    return SIGNATURE in tags

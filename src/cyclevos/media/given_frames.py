@@ -81,9 +81,10 @@ def bgr_frames(images: Any) -> Iterator[Any]:
     if callable(getattr(images, "read", None)):
         _check_open(images)
         images = _read_all(images)
-    elif not isinstance(images, Iterable) or isinstance(images, str | bytes | Mapping):
+    elif not isinstance(images, Iterable) or isinstance(images, str | bytes | Mapping) or _is_one_image(images):
+        found = "one image" if _is_one_image(images) else type(images).__name__
         raise VideoError(
-            f"bgr_frames was given {type(images).__name__}; expected an OpenCV reader or images that OpenCV has read.",
+            f"bgr_frames was given {found}; expected an OpenCV reader or images that OpenCV has read.",
             "Give cv2.VideoCapture(...), or a list of what cv2.imread returns.",
         )
     logger.info("images of OpenCV are taken as blue, green, red, and turned into RGB")

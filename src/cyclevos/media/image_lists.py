@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cyclevos.errors import VideoError
 from cyclevos.naming import IMAGE_SUFFIXES, VIDEO_SUFFIXES, check_readable, is_raw, raw_refusal
-from cyclevos.words import counted
+from cyclevos.words import counted, listed
 
 LIST_SUFFIXES = frozenset({".txt", ".lst", ".ffconcat"})
 """Endings of lists of files."""
@@ -52,7 +52,7 @@ def numbered_files(pattern: Path) -> list[Path]:
     if not numbered:
         names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
         raise VideoError(
-            f"No file in {folder} matches {pattern.name}. Found: {', '.join(names[:5]) or 'nothing'}.",
+            f"No file in {folder} matches {pattern.name}. Found: {listed(names, most=5) or 'nothing'}.",
             "Write the names as they are, with %d or %05d for the number, or give the folder.",
         )
     files = check_readable([file for _, file in numbered])
@@ -176,7 +176,7 @@ def _check_image(file: Path, where: str) -> None:
 def _unquoted(text: str) -> str:
     r"""Resolve FFmpeg's quoting: quoted parts are literal, and a backslash outside of quotes keeps one character.
 
-    >>> _unquoted(r"'it'\\''s 1.jpg'")
+    >>> _unquoted(r"'it'\''s 1.jpg'")
     "it's 1.jpg"
     """
     return "".join(quoted or escaped or plain for quoted, escaped, plain in _PART.findall(text.strip()))

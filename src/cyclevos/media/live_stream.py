@@ -67,12 +67,12 @@ class LiveStream(FrameSource):
 
     @property
     def len_hint(self) -> None:
-        """None: nobody knows when a stream ends."""
+        """None: the end of a stream is not known."""
         return
 
     @property
     def frame_rate(self) -> Fraction | None:
-        """Average frames per second, as far as the stream tells."""
+        """Average frames per second; None where the stream does not say."""
         return self._playback.frame_rate
 
     @property
@@ -87,7 +87,7 @@ class LiveStream(FrameSource):
 
     @property
     def identity(self) -> str:
-        """Another one each time: what a stream shows does not come again."""
+        """Different for each run: a stream cannot be read again."""
         return f"read live, {self._began}"
 
     @property
@@ -135,7 +135,7 @@ class LiveStream(FrameSource):
                     yield frame
 
     def _until_it_ends(self) -> Iterator[VideoFrame]:
-        """Yield pictures until the stream ends, or breaks off: what came before is all there will be."""
+        """Yield pictures until the stream ends or breaks off; a break counts as the end."""
         try:
             yield from self._pictures
         except VideoError as error:

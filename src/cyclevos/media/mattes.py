@@ -15,15 +15,14 @@ from cyclevos.files.atomic import output_errors, replacing
 from cyclevos.media.alpha import coverage, coverage_levels
 from cyclevos.media.appearance import PLAIN, Appearance
 from cyclevos.media.frame_result import FrameResult
-from cyclevos.media.writers import ResultWriter, is_whole_png, png_note
+from cyclevos.media.writers import SIGNATURE, ResultWriter, is_whole_png, png_note
 from cyclevos.pictures.exr import openexr
 
 PNG, EXR = ".png", ".exr"
 
-_SOFTWARE = "cyclevos"
 _EXR_BEGINNING = b"\x76\x2f\x31\x01"
 # How OpenEXR writes our attribute: name, type, size and value.
-_EXR_MARK = b"software\0string\0" + len(_SOFTWARE).to_bytes(4, "little") + _SOFTWARE.encode()
+_EXR_MARK = b"software\0string\0" + len(SIGNATURE).to_bytes(4, "little") + SIGNATURE.encode()
 _EXR_HEADER_BYTES = 4096  # more than ours ever has
 
 
@@ -87,7 +86,7 @@ class ExrMattes(MatteWriter):
     def _save(self, result: FrameResult, object_id: int, path: Path) -> None:
         library = self._library
         share: npt.NDArray[np.float16] = np.clip(coverage(result, object_id), 0, 1).astype(np.float16)
-        header = {"compression": library.ZIP_COMPRESSION, "type": library.scanlineimage, "software": _SOFTWARE}
+        header = {"compression": library.ZIP_COMPRESSION, "type": library.scanlineimage, "software": SIGNATURE}
         try:
             library.File(header, {"R": share, "G": share, "B": share}).write(str(path))
         except (RuntimeError, ValueError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,11 @@ from cyclevos.media.reliability_files import ReliabilityRow, prediction_name
 from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.pictures.palette import palette_colours
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _THUMBNAILS = 5  # per row
+_LETTERS = 20  # of a name
 _MARK = "#c0392b"
 
 
@@ -40,6 +44,23 @@ def write_timeline(
     Raises:
         OutputError: the system refuses to write.
     """
+    from matplotlib import rc_context
+
+    with rc_context({"text.parse_math": False}):  # names of objects and frames may hold dollar signs
+        figure = _figure(frame_names, rows, review, thumbnails, appearance)
+        with output_errors(path), replacing(path) as temporary, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph", UserWarning)  # names in scripts that the font lacks are boxes
+            figure.savefig(temporary, format="png", dpi=130)
+
+
+def _figure(
+    frame_names: Sequence[str],
+    rows: Sequence[ReliabilityRow],
+    review: Sequence[Mapping[str, Any]],
+    thumbnails: Mapping[str, UInt8Array],
+    appearance: Appearance,
+) -> Figure:
+    """Return the chart with its pictures as a figure of matplotlib."""
     from matplotlib.figure import Figure
 
     pictures = [entry for entry in review if entry["frame"] in thumbnails]
@@ -53,11 +74,11 @@ def write_timeline(
         picture.set_axis_off()
         number = review.index(entry) + 1
         picture.set_title(
-            f"{number}: {entry['frame']}, {appearance.name(entry['object_id'])}: {entry['reliability']:.2f}", fontsize=7
+            f"{number}: {_short(entry['frame'])}, {_short(appearance.name(entry['object_id']))}: "
+            f"{entry['reliability']:.2f}",
+            fontsize=7,
         )
-    with output_errors(path), replacing(path) as temporary, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # names in scripts that the font lacks show as boxes
-        figure.savefig(temporary, format="png", dpi=130)
+    return figure
 
 
 def _draw_lines(
@@ -69,12 +90,14 @@ def _draw_lines(
 ) -> None:
     """Draw a line per object, and a numbered dot per frame of the review list, on a panel of matplotlib."""
     place = {name: position for position, name in enumerate(frame_names)}
+    lines = []
     colours = palette_colours(appearance.palette) / 255
     for i in sorted({row.object_id for row in rows}):
         own = sorted((place[row.frame], row.reliability) for row in rows if row.object_id == i)
         values = np.full(len(frame_names), np.nan)  # annotated frames leave a gap
         values[[p for p, _ in own]] = [value for _, value in own]
-        panel.plot(values, color=colours[i], linewidth=1.3, label=appearance.name(i))
+        (line,) = panel.plot(values, color=colours[i], linewidth=1.3)
+        lines.append((line, _short(appearance.name(i))))
     for number, entry in enumerate(review, start=1):
         spot = (place[entry["frame"]], entry["reliability"])
         panel.plot(*spot, "o", color=_MARK, markersize=4)
@@ -84,4 +107,13 @@ def _draw_lines(
     panel.set_xlabel("frame")
     panel.set_ylabel(f"reliability ({prediction_name(rows)})")
     if rows:
-        panel.legend(fontsize=7, loc="lower left", ncols=4)
+        texts = panel.legend(
+            [line for line, _ in lines], ["x"] * len(lines), fontsize=7, loc="lower left", ncols=4
+        ).get_texts()
+        for text, (_, name) in zip(texts, lines, strict=True):
+            text.set_text(name)  # as a label, a name that begins with "_" would be left out
+
+
+def _short(name: str) -> str:
+    """Return a name that leaves room for the chart."""
+    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 3]}..."

@@ -15,15 +15,13 @@ from cyclevos.errors import OutputError
 from cyclevos.files.atomic import output_errors, temporary_path
 from cyclevos.media.playback import Clock, Playback
 from cyclevos.media.sound import MOV_SOUND, MP4_SOUND, WEBM_SOUND, SoundCodecs, SoundTrack
+from cyclevos.media.writers import SIGNATURE
 from cyclevos.pictures.arrays import UInt8Array
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
-
-MADE_BY = "cyclevos"
-"""Comment in the videos, by which they are known as ours."""
 
 _DEFAULT_RATE = Fraction(24)
 _LARGEST_RATE = 240  # frames per second; a source that claims more has a broken clock
@@ -226,7 +224,7 @@ class VideoEncoder:
             # Without the flag, Matroska files carry random numbers, and the same run never gives the same bytes.
             options={"fflags": "+bitexact", **encoding.container_options},
         )
-        container.metadata["comment"] = MADE_BY
+        container.metadata["comment"] = SIGNATURE
         if self._title:
             container.metadata["title"] = self._title
         stream: Any = container.add_stream(encoding.encoder, rate=self._rate)

@@ -20,8 +20,9 @@ from cyclevos.pictures.palette import palette_colours
 
 SelfWriter = TypeVar("SelfWriter", bound="ResultWriter")
 
-# Marks our masks, so that a user's own PNGs are never overwritten.
-_SIGNATURE = "cyclevos"
+SIGNATURE = "cyclevos"
+"""Stands in every picture and video that cyclevos writes, so that a user's own are never overwritten or deleted."""
+
 _PNG_END = b"IEND\xaeB`\x82"
 
 
@@ -79,11 +80,7 @@ class MaskWriter(ResultWriter):
         """
         result.check_ids()
         path = self.folder / f"{result.name}.png"
-        if path.exists() and is_foreign_png(path):
-            raise OutputError(
-                f"{path} was not written by cyclevos, so it is not overwritten.",
-                "Choose another output folder, either a new one or one that holds only results of cyclevos.",
-            )
+        check_not_foreign(path)
         image = Image.fromarray(result.ids)
         image.putpalette(self._palette)
         with replacing(path) as temporary, temporary.open("wb") as file:
@@ -148,7 +145,7 @@ def is_whole_npz(path: Path) -> bool:
 def png_note() -> PngImagePlugin.PngInfo:
     """Return what marks a PNG as ours."""
     note = PngImagePlugin.PngInfo()
-    note.add_text("Software", _SIGNATURE)
+    note.add_text("Software", SIGNATURE)
     return note
 
 
@@ -165,7 +162,7 @@ def is_whole_png(path: Path) -> bool:
 def _is_ours_and_whole(path: Path, mode: str | None) -> bool:
     try:
         with Image.open(path) as image:
-            ours: bool = image.format == "PNG" and image.info.get("Software") == _SIGNATURE
+            ours: bool = image.format == "PNG" and image.info.get("Software") == SIGNATURE
             ours = ours and mode in (None, image.mode)
         with path.open("rb") as file:
             file.seek(-len(_PNG_END), 2)
@@ -174,10 +171,26 @@ def _is_ours_and_whole(path: Path, mode: str | None) -> bool:
         return False
 
 
+def check_not_foreign(path: Path) -> None:
+    """Refuse to overwrite a PNG that cyclevos did not write.
+
+    Args:
+        path: the PNG to be written, which may exist.
+
+    Raises:
+        OutputError: it exists and another program wrote it.
+    """
+    if path.exists() and is_foreign_png(path):
+        raise OutputError(
+            f"{path} was not written by cyclevos, so it is not overwritten.",
+            "Choose another output folder, either a new one or one that holds only results of cyclevos.",
+        )
+
+
 def is_foreign_png(path: Path) -> bool:
     """Return whether a file is a readable picture that another program wrote; a broken file may be overwritten."""
     try:
         with Image.open(path) as image:
-            return bool(image.info.get("Software") != _SIGNATURE)
+            return bool(image.info.get("Software") != SIGNATURE)
     except Exception:
         return False

@@ -15,7 +15,7 @@ import numpy as np
 from cyclevos.errors import MissingExtraError
 from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.pictures.bounds import MAX_PIXELS, PictureTooLargeError, check_pixels
-from cyclevos.words import counted
+from cyclevos.words import counted, listed
 
 EXR_SUFFIX = ".exr"
 _COLOURS = ("R", "G", "B")
@@ -99,10 +99,7 @@ def openexr() -> Any:
     try:
         import OpenEXR  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "OpenEXR pictures are read and written by OpenEXR, which is not installed.",
-            "Install it with: pip install 'cyclevos[exr]'",
-        ) from error
+        raise MissingExtraError.of("An OpenEXR picture", "the library OpenEXR", "cyclevos[exr]") from error
     return OpenEXR
 
 
@@ -150,7 +147,7 @@ def _matte_channels(channels: Mapping[str, Any]) -> tuple[str, ...]:
     if len(channels) == 1:
         names = tuple(channels)
     if not names:
-        found = ", ".join(sorted(channels)[:12]) or "none"
+        found = listed(sorted(channels), most=12) or "none"
         raise ValueError(f"none of its channels is alpha, luminance or red (channels: {found})")
     return names[:2]
 
@@ -202,7 +199,7 @@ def _named(channels: Collection[str]) -> tuple[str, ...]:
         if name.endswith(".R") and {name[:-1] + "G", name[:-1] + "B"} <= set(channels)
     ]
     if len(layers) != 1:
-        found = ", ".join(sorted(channels)[:12]) or "none"
+        found = listed(sorted(channels), most=12) or "none"
         raise ValueError(f"it has {counted(len(layers), 'layer')} of colours where one is expected (channels: {found})")
     return tuple(layers[0] + colour for colour in _COLOURS)
 

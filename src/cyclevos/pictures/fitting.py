@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from cyclevos.naming import size_text
 from cyclevos.pictures.mask_files import MaskImage
 
 # Largest relative difference of two aspect ratios that count as the same; sizes are rounded.
@@ -24,13 +25,20 @@ def is_on_its_side(mask: tuple[int, int], frame: tuple[int, int]) -> bool:
     (True, False)
     """
     turned = mask[0] * frame[0] / (mask[1] * frame[1])
-    upright = mask[0] * frame[1] / (mask[1] * frame[0])
-    return abs(turned - 1) < _SAME_RATIO and abs(upright - 1) >= _SAME_RATIO
+    return abs(turned - 1) < _SAME_RATIO and not _has_shape(mask, frame)
 
 
 def resized(mask: MaskImage, size: tuple[int, int]) -> MaskImage:
-    """Return a mask in another size (height, width), by nearest neighbour."""
-    return _changed(mask, Image.fromarray(mask.ids).resize((size[1], size[0]), Image.Resampling.NEAREST))
+    """Return a mask in another size (height, width), by nearest neighbour, with a note if that distorts it."""
+    image = Image.fromarray(mask.ids).resize((size[1], size[0]), Image.Resampling.NEAREST)
+    if _has_shape(mask.size, size):
+        return _changed(mask, image)
+    return _changed(
+        mask,
+        image,
+        f"it was stretched from {size_text(mask.size)} to {size_text(size)}, which have different shapes. If it is of "
+        "a crop or has borders, its objects are in the wrong place; then export it in the frames' size",
+    )
 
 
 def turned(mask: MaskImage, turn: Image.Transpose, note: str) -> MaskImage:
@@ -42,6 +50,11 @@ def turned(mask: MaskImage, turn: Image.Transpose, note: str) -> MaskImage:
         note: what the user is told about it.
     """
     return _changed(mask, Image.fromarray(mask.ids).transpose(turn), note)
+
+
+def _has_shape(mask: tuple[int, int], frame: tuple[int, int]) -> bool:
+    """Return whether two sizes (height, width) have the same aspect ratio, up to rounding."""
+    return abs(mask[0] * frame[1] / (mask[1] * frame[0]) - 1) < _SAME_RATIO
 
 
 def _changed(mask: MaskImage, image: Image.Image, *notes: str) -> MaskImage:

@@ -95,7 +95,7 @@ def grey_values(image: Image.Image | npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         MaskError: they are not whole, below 0, or above 65535; without the file.
     """
     values = np.asarray(image)
-    if not np.isfinite(values).all() or (values != np.rint(values)).any():
+    if values.dtype.kind == "f" and (not np.isfinite(values).all() or (values != np.rint(values)).any()):
         raise MaskError(
             "holds floating-point values that are not whole. Expected ids.",
             "Save whole numbers, or a matte as OpenEXR, which is thresholded at half.",

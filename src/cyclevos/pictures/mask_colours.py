@@ -25,6 +25,7 @@ _SOFT_VALUES = 8
 _PLAUSIBLE_IDS = 23
 # Largest share of edge pixels in a mask that can be repaired.
 _MOST_SOFT = 0.5
+_BAND = 2**20  # pixels that are counted together
 
 
 class ReadIds(NamedTuple):
@@ -48,7 +49,7 @@ def grey_to_ids(values: Int64Array, fix_mask: bool) -> ReadIds:
         MaskError: without `fix_mask`, if levels exceed 255 (0 and 65535 alone are binary), or if an edge is smoothed.
             `fix_mask` renumbers the former and moves the pixels of the latter to the nearest solid level.
     """
-    levels, counts = np.unique(values, return_counts=True)
+    levels, counts = _occurring(values)
     if levels[-1] <= 255 and len(levels) < _SOFT_VALUES:
         return ReadIds(values.astype(np.uint8))  # too few levels for a smoothed edge, solid or not
     if levels[-1] > 255 and set(levels.tolist()) <= {0, 65535}:
@@ -65,7 +66,7 @@ def grey_to_ids(values: Int64Array, fix_mask: bool) -> ReadIds:
     deep = levels[-1] > 255
     if deep:
         values = values >> 8
-        levels, counts = np.unique(values, return_counts=True)
+        levels, counts = _occurring(values)
     solid = _solid(values, levels, counts)
     if np.count_nonzero(~solid) < _SOFT_VALUES:
         return ReadIds(values.astype(np.uint8), _shortened(levels) if deep else {})
@@ -178,6 +179,20 @@ def _numbered_anew(values: Int64Array, levels: Int64Array) -> ReadIds:
     numbers = np.searchsorted(objects, levels, side="right")  # (C,); 0 comes before all objects
     found = {str(level): int(number) for level, number in zip(levels, numbers, strict=True)}
     return ReadIds(_looked_up(numbers, levels, values), found)
+
+
+def _occurring(values: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """Return the levels that occur in a picture (H, W) of 0 to 65535, ascending, and how often, both (C,).
+
+    Row by row, since sorting a large picture takes a second copy of it and many seconds.
+    """
+    counts = np.zeros(65536, np.int64)
+    rows = max(1, _BAND // values.shape[1])
+    for top in range(0, len(values), rows):
+        found = np.bincount(values[top : top + rows].ravel())
+        counts[: len(found)] += found
+    levels = np.flatnonzero(counts)
+    return levels, counts[levels]
 
 
 def _solid(values: Int64Array, levels: Int64Array, counts: Int64Array) -> npt.NDArray[np.bool_]:

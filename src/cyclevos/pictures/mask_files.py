@@ -61,9 +61,9 @@ def read_mask(path: str | Path, *, fix_mask: bool = False, keep_255: bool = Fals
     """Read one mask that a user painted or exported.
 
     If 255 is its only value besides 0, the mask is binary and 255 becomes object 1; with other ids, 255 marks unknown
-    pixels, which become background. :func:`cyclevos.exchange.given_masks.read_masks` reads several masks of one video
-    and decides this for all masks together. For everything else see :func:`read_labels`. What a user should know about
-    the mask is told by :func:`cyclevos.pictures.mask_notes.texts`.
+    pixels, which become background. :func:`cyclevos.exchange.given.given_masks.read_masks` reads several masks of one
+    video and decides this for all masks together. For everything else see :func:`read_labels`. What a user should
+    know about the mask is told by :func:`cyclevos.pictures.mask_notes.texts`.
 
     Args:
         path: the file.

@@ -53,6 +53,11 @@ def _doubts(mask: MaskImage) -> Iterator[str]:
                 f"object {object_id} covers more than {_MOST:.0%} of the frame. If that is the background, invert the "
                 "mask and export it again"
             )
+    if len(shares) > 1 and mask.ids.all() and max(shares.values()) <= _MOST:
+        yield (
+            f"no pixel is background, which is 0, and object {max(shares, key=lambda i: shares[i])} is the largest. If "
+            "that is the background, make its pixels 0, or leave its mask out"
+        )
 
 
 def _is_light_then_dark(palette: bytes) -> bool:

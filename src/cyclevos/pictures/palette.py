@@ -36,3 +36,12 @@ def palette_colours(palette: bytes | None) -> UInt8Array:
     given = (palette or b"")[:768]
     data = given + DAVIS_PALETTE[len(given) :]
     return np.frombuffer(data, np.uint8).reshape(256, 3)
+
+
+def is_davis(palette: bytes | None) -> bool:
+    """Return whether a palette shows what a mask without one does: the DAVIS palette, or its first entries.
+
+    >>> is_davis(None), is_davis(DAVIS_PALETTE[:9]), is_davis(bytes([9, 8, 7]))
+    (True, True, False)
+    """
+    return palette_colours(palette).tobytes() == DAVIS_PALETTE

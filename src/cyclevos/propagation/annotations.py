@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cyclevos.errors import MaskError
-from cyclevos.exchange.mask_reader import MaskReader, is_whole
-from cyclevos.exchange.python_masks import decided_255
+from cyclevos.exchange.given.mask_reader import MaskReader, is_whole
+from cyclevos.exchange.given.python_masks import decided_255
 from cyclevos.media.appearance import Appearance
 from cyclevos.words import objects_text
 
@@ -40,7 +40,7 @@ class Annotations:
         A mask of 0 and 255 alone shows object 1, unless 255 is known as an object.
 
         Args:
-            annotation: see :meth:`cyclevos.exchange.mask_reader.MaskReader.read`.
+            annotation: see :meth:`cyclevos.exchange.given.mask_reader.MaskReader.read`.
             index: of the frame.
             known: ids of the objects that are known already.
 
@@ -65,7 +65,7 @@ class Annotations:
             known: ids of the objects that are known already.
 
         Raises:
-            MaskError: it is no mask of one object, or the id is none.
+            MaskError: it is not a mask of one object, or the id is not from 1 to 255.
         """
         self._reader.see(known)
         own = self._reader.one_object(mask, f"The mask of object {object_id!r} in frame {index!r}")

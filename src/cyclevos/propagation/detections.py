@@ -26,9 +26,7 @@ def as_detections(prediction: Prediction) -> Detections:
     try:
         import supervision
     except ImportError as error:
-        raise MissingExtraError(
-            "as_detections needs supervision, which is not installed.", "Install it: pip install supervision"
-        ) from error
+        raise MissingExtraError.of("as_detections", "supervision", "supervision") from error
     shown = object_ids(prediction.ids)
     if not shown:
         return supervision.Detections.empty()

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cyclevos.errors import VideoError
+from cyclevos.exchange.given.mask_reader import is_whole
 from cyclevos.media.frames import Frame
 from cyclevos.media.given_images import rgb_image
 from cyclevos.naming import index_name
@@ -39,17 +41,18 @@ class Propagator(FramePropagator):
             index: of the frame, from 0.
             image: uint8 RGB (H,W,3), or of any kind that :func:`~cyclevos.media.given_images.rgb_image` takes.
             annotation: the user's ids uint8 (H,W), or a mask of any kind that
-                :meth:`~cyclevos.exchange.mask_reader.MaskReader.read` takes. Its objects own exactly their pixels;
-                objects known before that it does not show are still predicted on its background pixels. A mask of 0
-                and 255 alone shows object 1.
+                :meth:`~cyclevos.exchange.given.mask_reader.MaskReader.read` takes. Its objects own exactly their
+                pixels; objects known before that it does not show are still predicted on its background pixels. A mask
+                of 0 and 255 alone shows object 1.
 
         Returns:
             The frame's segmentation at the source's size.
 
         Raises:
             MaskError: the annotation is no mask, or its size is not the frame's.
-            VideoError: the image is none, or its size is not that of the earlier frames.
+            VideoError: it is not an image, or its size is not that of the earlier frames.
         """
+        _check_index(index)
         pixels = rgb_image(image, index)
         ids = None if annotation is None else self._annotations.read(annotation, index, self.objects)
         return self._given(index, pixels, ids)
@@ -73,6 +76,7 @@ class Propagator(FramePropagator):
             MaskError: it is no mask of one object, has no pixel, or its size is not the frame's.
             VideoError: see :meth:`step`.
         """
+        _check_index(index)
         pixels = rgb_image(image, index)
         return self._given(index, pixels, self._annotations.add(index, object_id, mask, self.objects))
 
@@ -118,3 +122,11 @@ class Propagator(FramePropagator):
         frame = Frame(index, index_name(index), pixels)
         look = self._annotations.appearance
         return replace(prediction, frame=frame, appearance=look, all_ids=tuple(sorted(self.objects)))
+
+
+def _check_index(index: object) -> None:
+    if not is_whole(index):
+        raise VideoError(
+            f"The index of the frame is {type(index).__name__}; expected an integer, which counts the frames from 0.",
+            "Write propagator.step(index, image, mask).",
+        )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyclevos.errors import MaskError, VideoError
-from cyclevos.exchange.python_masks import read_video_masks
+from cyclevos.exchange.given.python_masks import read_video_masks
 from cyclevos.media.appearance import Appearance
 from cyclevos.media.frames import Frame, frames_from_arrays
 from cyclevos.media.given_frames import open_frames
@@ -58,8 +58,9 @@ def segment(
             :func:`~cyclevos.media.given_images.rgb_image`. Images of OpenCV go through :func:`cyclevos.bgr_frames`.
         masks: annotations by frame index, or one for frame 0, or the path of a file or folder of masks. A mask holds
             object ids (H,W), 0 = background; or it is a bool mask, a stack (N,H,W), a Pillow image, a path, a COCO
-            run-length code or a dict of names to masks, see :meth:`cyclevos.exchange.mask_reader.MaskReader.read`. An
-            object may first appear in any frame and be annotated several times. Masks of 0 and 255 alone show object 1.
+            run-length code or a dict of names to masks, see
+            :meth:`cyclevos.exchange.given.mask_reader.MaskReader.read`. An object may first appear in any frame and be
+            annotated several times. Masks of 0 and 255 alone show object 1.
         size: shorter side inside the network in pixels; ``"auto"`` = the size at which the weights work best, None =
             the frames' own size.
         memory_every: every n-th frame stays in memory; ``"auto"`` = as the network likes it.

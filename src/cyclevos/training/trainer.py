@@ -263,7 +263,5 @@ def _accelerate() -> Any:
         import accelerate
         import tensorboard  # noqa: F401 (Accelerate imports it later, and its error has no remedy)
     except ImportError as error:
-        raise MissingExtraError(
-            f"Training needs {error.name}, which is not installed.", "Install it: pip install 'cyclevos[train]'."
-        ) from error
+        raise MissingExtraError.of("Training", error.name, "cyclevos[train]") from error
     return accelerate

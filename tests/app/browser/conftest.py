@@ -171,6 +171,8 @@ def new_page(chromium) -> Iterator[Callable[[], Page]]:
         return Page(page)
 
     yield make
+    for page in context.pages:
+        page.unroute_all(behavior="ignoreErrors")  # answers held back that are still on their way
     context.close()
     assert not problems
 

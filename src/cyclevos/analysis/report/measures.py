@@ -21,6 +21,7 @@ from cyclevos.evaluation.agreement import object_agreement
 from cyclevos.evaluation.scores import Scores, SequenceScores, mean_scores
 from cyclevos.files.host import available_cpus
 from cyclevos.naming import natural_key
+from cyclevos.words import listed
 
 Agreement = dict[int, npt.NDArray[np.float64]]
 Task = TypeVar("Task")
@@ -160,7 +161,7 @@ def _sequence_names(runs: Sequence[Run], dataset: Dataset | None, sequences: Seq
         raise DatasetError(
             f"No run has the sequence '{(absent or ['(none)'])[0]}'"
             + (f" or any other of {dataset.name}" if dataset is not None else "")
-            + f"; the runs have {', '.join(known[:8])}{', ...' if len(known) > 8 else ''}.",
+            + f"; the runs have {listed(known)}.",
             "Check the names.",
         )
     return tuple(wanted)

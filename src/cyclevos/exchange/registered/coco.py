@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 def _writer(destination: Destination) -> ResultWriter:
-    from cyclevos.exchange.coco_writer import CocoWriter
+    from cyclevos.exchange.tools.coco_writer import CocoWriter
 
     return CocoWriter(destination.path, destination.title, destination.appearance, resume=destination.resume)
 
 
 def _first_missing(path: Path, names: Sequence[str]) -> str | None:
-    from cyclevos.exchange.coco_writer import first_missing
+    from cyclevos.exchange.tools.coco_writer import first_missing
 
     return first_missing(path, names)
 
 
 def _read(path: Path, options: ReadOptions) -> MaskTrack:
-    from cyclevos.exchange.coco_json import read_json
+    from cyclevos.exchange.tools.coco_json import read_json
 
     return read_json(path, options)
 

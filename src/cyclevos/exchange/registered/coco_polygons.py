@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def _writer(destination: Destination) -> ResultWriter:
-    from cyclevos.exchange.coco_writer import CocoWriter
+    from cyclevos.exchange.tools.coco_writer import CocoWriter
 
     path, name, appearance = destination.path, destination.title, destination.appearance
     return CocoWriter(path, name, appearance, resume=destination.resume, outlined=True)

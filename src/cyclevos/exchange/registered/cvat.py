@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def _write(track: MaskTrack, path: Path) -> None:
-    from cyclevos.exchange.cvat_writer import write_cvat
+    from cyclevos.exchange.tools.cvat_writer import write_cvat
 
     write_cvat(track, path)
 
 
 def _read(path: Path, options: ReadOptions) -> MaskTrack:
-    from cyclevos.exchange.cvat_xml import read_cvat
+    from cyclevos.exchange.tools.cvat_xml import read_cvat
 
     return read_cvat(path, options)
 

@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 def _write(track: MaskTrack, path: Path) -> None:
-    from cyclevos.exchange.class_masks import write_class_masks
+    from cyclevos.exchange.tools.class_masks import write_class_masks
 
     write_class_masks(track, path)
 
 
 def _read(path: Path, options: ReadOptions) -> MaskTrack:
-    from cyclevos.exchange.class_masks import read_data_set
+    from cyclevos.exchange.tools.class_masks import read_data_set
 
     return read_data_set(path, options)
 
 
 def _detects(given: Candidate) -> bool:
-    from cyclevos.exchange.class_masks import class_folder
+    from cyclevos.exchange.tools.class_masks import class_folder
 
     if given.is_folder:
         return class_folder(given.path) is not None

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def _write(track: MaskTrack, path: Path) -> None:
-    from cyclevos.exchange.label_studio_writer import write_label_studio
+    from cyclevos.exchange.tools.label_studio_writer import write_label_studio
 
     write_label_studio(track, path)
 
 
 def _read(path: Path, options: ReadOptions) -> MaskTrack:
-    from cyclevos.exchange.label_studio_json import read_label_studio
+    from cyclevos.exchange.tools.label_studio_json import read_label_studio
 
     return read_label_studio(path, options)
 

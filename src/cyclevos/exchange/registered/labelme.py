@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 def _write(track: MaskTrack, path: Path) -> None:
-    from cyclevos.exchange.labelme_writer import write_labelme
+    from cyclevos.exchange.tools.labelme_writer import write_labelme
 
     write_labelme(track, path)
 
 
 def _remove(path: Path) -> None:
-    from cyclevos.exchange.labelme_writer import remove_labelme
+    from cyclevos.exchange.tools.labelme_writer import remove_labelme
 
     remove_labelme(path)
 
 
 def _read(path: Path, options: ReadOptions) -> MaskTrack:
-    from cyclevos.exchange.labelme_json import read_labelme
+    from cyclevos.exchange.tools.labelme_json import read_labelme
 
     return read_labelme(path, options)
 

@@ -20,7 +20,7 @@ def _writer(destination: Destination) -> ResultWriter:
 
 
 def _read(path: Path, options: ReadOptions) -> MaskTrack:
-    from cyclevos.exchange.folders import read_indexed
+    from cyclevos.exchange.tools.folders import read_indexed
 
     return read_indexed(path, keep_255=options.keep_255)
 

@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 def _write(track: MaskTrack, path: Path) -> None:
-    from cyclevos.exchange.mots import write_mots
+    from cyclevos.exchange.tools.mots import write_mots
 
     write_mots(track, path)
 
 
 def _read(path: Path, options: ReadOptions) -> MaskTrack:
-    from cyclevos.exchange.mots import read_mots
+    from cyclevos.exchange.tools.mots import read_mots
 
     return read_mots(path, length=options.length, overlap=options.overlap)
 
 
 def _detects(given: Candidate) -> bool:
-    from cyclevos.exchange.mots import is_mots
+    from cyclevos.exchange.tools.mots import is_mots
 
     return not given.is_folder and given.path.suffix.lower() == ".txt" and is_mots(given.head)
 

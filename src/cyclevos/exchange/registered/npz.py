@@ -20,7 +20,7 @@ def _writer(destination: Destination) -> ResultWriter:
 
 
 def _read(path: Path, options: ReadOptions) -> MaskTrack:
-    from cyclevos.exchange.numpy_masks import read_numpy
+    from cyclevos.exchange.tools.numpy_masks import read_numpy
 
     return read_numpy(path, options)
 

@@ -14,31 +14,31 @@ if TYPE_CHECKING:
 
 
 def _writer(destination: Destination) -> ResultWriter:
-    from cyclevos.exchange.folders import ObjectWriter
+    from cyclevos.exchange.tools.folders import ObjectWriter
 
     return ObjectWriter(destination.path, destination.appearance.names)
 
 
 def _write(track: MaskTrack, path: Path) -> None:
-    from cyclevos.exchange.folders import write_objects
+    from cyclevos.exchange.tools.folders import write_objects
 
     write_objects(track, path)
 
 
 def _read(path: Path, options: ReadOptions) -> MaskTrack:
-    from cyclevos.exchange.folders import read_objects
+    from cyclevos.exchange.tools.folders import read_objects
 
     return read_objects(path, options.overlap)
 
 
 def _detects(given: Candidate) -> bool:
-    from cyclevos.exchange.folders import object_folders
+    from cyclevos.exchange.tools.folders import object_folders
 
     return given.is_folder and bool(object_folders(given.path))
 
 
 def _remove(path: Path) -> None:
-    from cyclevos.exchange.folders import remove_objects
+    from cyclevos.exchange.tools.folders import remove_objects
 
     remove_objects(path)
 

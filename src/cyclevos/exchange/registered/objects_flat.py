@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def _read(path: Path, options: ReadOptions) -> MaskTrack:
-    from cyclevos.exchange.flat_objects import read_flat
+    from cyclevos.exchange.tools.flat_objects import read_flat
 
     return read_flat(path, options)
 
 
 def _detects(given: Candidate) -> bool:
-    from cyclevos.exchange.flat_objects import looks_flat
+    from cyclevos.exchange.tools.flat_objects import looks_flat
 
     return given.is_folder and bool(given.ending(".png")) and looks_flat(given.path)
 

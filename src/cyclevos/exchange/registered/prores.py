@@ -11,12 +11,10 @@ if TYPE_CHECKING:
 
 
 def _writer(destination: Destination) -> ResultWriter:
-    from cyclevos.media.cutouts import CutoutVideo
+    from cyclevos.exchange.tools.cutout_videos import cutout_video
     from cyclevos.media.video_encoding import PRORES
 
-    return CutoutVideo(
-        destination.path, PRORES, destination.frame_rate, destination.playback, title=destination.source_name
-    )
+    return cutout_video(destination, PRORES)
 
 
 FORMAT = Format(

@@ -12,17 +12,10 @@ if TYPE_CHECKING:
 
 
 def _writer(destination: Destination) -> ResultWriter:
-    from cyclevos.media.cutouts import ObjectVideos
+    from cyclevos.exchange.tools.cutout_videos import object_videos
     from cyclevos.media.video_encoding import PRORES
 
-    return ObjectVideos(
-        destination.path,
-        PRORES,
-        destination.objects,
-        destination.appearance,
-        destination.frame_rate,
-        destination.playback,
-    )
+    return object_videos(destination, PRORES)
 
 
 def _remove(path: Path) -> None:

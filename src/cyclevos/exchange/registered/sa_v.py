@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def _write(track: MaskTrack, path: Path) -> None:
-    from cyclevos.exchange.sam_json import write_sa_v
+    from cyclevos.exchange.tools.sam_json import write_sa_v
 
     write_sa_v(track, path)
 
 
 def _read(path: Path, options: ReadOptions) -> MaskTrack:
-    from cyclevos.exchange.sam_json import read_sa_v
+    from cyclevos.exchange.tools.sam_json import read_sa_v
 
     return read_sa_v(path, options)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def _read(path: Path, options: ReadOptions) -> MaskTrack:
-    from cyclevos.exchange.sam_json import read_sam
+    from cyclevos.exchange.tools.sam_json import read_sam
 
     return read_sam(path, options)
 

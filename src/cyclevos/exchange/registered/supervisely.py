@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def _read(path: Path, options: ReadOptions) -> MaskTrack:
-    from cyclevos.exchange.supervisely_json import read_supervisely
+    from cyclevos.exchange.tools.supervisely_json import read_supervisely
 
     return read_supervisely(path, options)
 
 
 def _detects(given: Candidate) -> bool:
-    from cyclevos.exchange.supervisely_json import annotation_folder, is_supervisely
+    from cyclevos.exchange.tools.supervisely_json import annotation_folder, is_supervisely
 
     inner = annotation_folder(given.path)
     return is_supervisely((given if inner == given.path else Candidate(inner)).keys)

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def _read(path: Path, options: ReadOptions) -> MaskTrack:
-    from cyclevos.exchange.via_json import read_via
+    from cyclevos.exchange.tools.via_json import read_via
 
     return read_via(path, options)
 
 
 def _detects(given: Candidate) -> bool:
-    from cyclevos.exchange.via_json import is_via
+    from cyclevos.exchange.tools.via_json import is_via
 
     return not given.is_folder and is_via(given.keys)
 

@@ -11,12 +11,10 @@ if TYPE_CHECKING:
 
 
 def _writer(destination: Destination) -> ResultWriter:
-    from cyclevos.media.cutouts import CutoutVideo
+    from cyclevos.exchange.tools.cutout_videos import cutout_video
     from cyclevos.media.video_encoding import VP9
 
-    return CutoutVideo(
-        destination.path, VP9, destination.frame_rate, destination.playback, title=destination.source_name
-    )
+    return cutout_video(destination, VP9)
 
 
 FORMAT = Format(

@@ -15,19 +15,19 @@ _ASKED = 20  # files; pictures without an object have empty ones
 
 
 def _write(track: MaskTrack, path: Path) -> None:
-    from cyclevos.exchange.yolo_writer import write_yolo
+    from cyclevos.exchange.tools.yolo_writer import write_yolo
 
     write_yolo(track, path)
 
 
 def _read(path: Path, options: ReadOptions) -> MaskTrack:
-    from cyclevos.exchange.yolo import read_yolo
+    from cyclevos.exchange.tools.yolo import read_yolo
 
     return read_yolo(path, options)
 
 
 def _detects(given: Candidate) -> bool:
-    from cyclevos.exchange.yolo import is_yolo, label_files
+    from cyclevos.exchange.tools.yolo import is_yolo, label_files
 
     if not given.is_folder:
         return given.path.suffix.lower() == ".txt" and is_yolo(given.head)
@@ -38,7 +38,7 @@ def _detects(given: Candidate) -> bool:
 
 
 def _remove(path: Path) -> None:
-    from cyclevos.exchange.yolo_writer import remove_yolo
+    from cyclevos.exchange.tools.yolo_writer import remove_yolo
 
     remove_yolo(path)
 

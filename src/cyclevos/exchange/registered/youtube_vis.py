@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 def _write(track: MaskTrack, path: Path) -> None:
-    from cyclevos.exchange.youtube_vis import write_youtube_vis
+    from cyclevos.exchange.tools.youtube_vis import write_youtube_vis
 
     write_youtube_vis(track, path)
 
 
 def _read(path: Path, options: ReadOptions) -> MaskTrack:
-    from cyclevos.exchange.coco_json import read_json
+    from cyclevos.exchange.tools.coco_json import read_json
 
     return read_json(path, options)
 

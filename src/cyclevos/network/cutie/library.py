@@ -39,9 +39,7 @@ def untrained_cutie(size: CutieSize) -> Any:
 
         folder = resources.files("cutie.config") / "model"
     except ImportError as error:
-        raise MissingExtraError(
-            f"Cutie needs {error.name}, which is not installed.", "Install it: pip install 'cyclevos[cutie]'."
-        ) from error
+        raise MissingExtraError.of("Cutie", error.name, "cyclevos[cutie]") from error
     names = ("base",) if size == "base" else ("base", size)
     layers = [OmegaConf.create((folder / f"{name}.yaml").read_text(encoding="utf-8")) for name in names]
     configuration = OmegaConf.create({"model": OmegaConf.merge(*layers)})

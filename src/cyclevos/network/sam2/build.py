@@ -146,9 +146,7 @@ def _quiet() -> Iterator[Any]:
     try:
         transformers = importlib.import_module("transformers")
     except ImportError as error:
-        raise MissingExtraError(
-            "SAM 2 and EdgeTAM need transformers, which is not installed.", "Install it: pip install 'cyclevos[sam2]'."
-        ) from error
+        raise MissingExtraError.of("A network of SAM 2 or EdgeTAM", "transformers", "cyclevos[sam2]") from error
     logging = transformers.utils.logging
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
