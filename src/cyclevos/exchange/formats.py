@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -208,8 +209,10 @@ def write_track(track: MaskTrack, kind: str, path: Path, footage: Footage | None
         found.write(track, path)
     elif found.writer is not None:
         destination = _destination(track, path, footage)
-        if found.per_object and not destination.objects:
-            raise no_object_error()
+        if found.per_object:
+            destination = replace(destination, objects=track.object_ids())
+            if not destination.objects:
+                raise no_object_error()
         with found.writer(destination) as writer:
             for result in joined(track, footage):
                 writer.write(result)
@@ -233,21 +236,10 @@ def _check_needs(kind: Format, footage: Footage) -> None:
 
 def _destination(track: MaskTrack, path: Path, footage: Footage) -> Destination:
     """Return where a track is written, and what is known of its video."""
-    import numpy as np
-
-    shown = {int(i) for frame in track.frames() for i in np.flatnonzero(np.bincount(frame.ids.ravel()))} - {0}
     source, appearance = footage.source, track.appearance
     if source is None:
-        return Destination(path, track.name, track.name, appearance, objects=tuple(sorted(shown)))
-    return Destination(
-        path,
-        track.name,
-        source.name,
-        appearance,
-        source.frame_rate,
-        playback=source.playback,
-        objects=tuple(sorted(shown)),
-    )
+        return Destination(path, track.name, track.name, appearance)
+    return Destination(path, track.name, source.name, appearance, source.frame_rate, playback=source.playback)
 
 
 def remove_output(folder: Path) -> None:

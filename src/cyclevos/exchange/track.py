@@ -38,6 +38,11 @@ class MaskFrame:
     name: str
     ids: UInt8Array
 
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """Ids of the objects that the frame shows, in ascending order."""
+        return tuple(int(i) for i in np.unique(self.ids) if i)
+
 
 @dataclass(frozen=True)
 class MaskTrack:
@@ -61,6 +66,10 @@ class MaskTrack:
     def object_names(self) -> Mapping[int, str]:
         """Names by object id, for the objects that have one."""
         return self.appearance.names
+
+    def object_ids(self) -> tuple[int, ...]:
+        """Return the ids of the objects that any frame shows, in ascending order; every frame is read for that."""
+        return tuple(sorted({i for frame in self.frames() for i in frame.object_ids}))
 
     @property
     def palette(self) -> bytes | None:

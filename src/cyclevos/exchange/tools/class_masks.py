@@ -125,7 +125,7 @@ def write_class_masks(track: MaskTrack, path: Path) -> None:
         MaskError: the masks cannot be read.
         OutputError: the system refuses to write.
     """
-    shown = sorted({int(i) for frame in track.frames() for i in np.unique(frame.ids) if i})
+    shown = track.object_ids()
     classes, objects = _colours(shown, track.palette), _colours(shown, DAVIS_PALETTE)
     labels = _labels(shown, track)
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -13,8 +13,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
-import numpy as np
-
 from cyclevos.errors import MaskError
 from cyclevos.exchange.contents.outlines import outline
 from cyclevos.exchange.track import MaskTrack
@@ -54,7 +52,7 @@ def _survey(track: MaskTrack, path: Path) -> tuple[int, tuple[int, int], dict[in
         length = max(length, frame.index + 1)
         height, width = frame.ids.shape
         sizes.setdefault((height, width), frame.name)
-        for object_id in (int(i) for i in np.unique(frame.ids) if i):
+        for object_id in frame.object_ids:
             corners = outline(frame.ids == object_id)
             points.setdefault(object_id, {})[frame.index] = ";".join(f"{x},{y}" for x, y in corners)
         if len(sizes) > 1:

@@ -171,7 +171,7 @@ def write_objects(track: MaskTrack, folder: Path) -> None:
         MaskError: no frame shows an object, so there would be no folder to write.
         OutputError: the system refuses to write.
     """
-    shown = sorted({int(i) for frame in track.frames() for i in np.unique(frame.ids) if i})
+    shown = track.object_ids()
     if not shown:
         raise no_object_error()
     for frame in track.frames():

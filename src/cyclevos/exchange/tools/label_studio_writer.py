@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
-
 from cyclevos.exchange.tools.label_studio_code import encoded
 from cyclevos.exchange.track import MaskFrame, MaskTrack
 from cyclevos.files.atomic import replacing
@@ -53,7 +51,7 @@ def _task(frame: MaskFrame, appearance: Appearance) -> dict[str, Any]:
             },
             "meta": {"text": [f"object {object_id}"]},
         }
-        for object_id in (int(i) for i in np.unique(frame.ids) if i)
+        for object_id in frame.object_ids
     ]
     picture = _PICTURES + quote(f"{frame.name}.png")
     return {"data": {"image": picture}, "predictions": [{"model_version": "cyclevos", "result": regions}]}

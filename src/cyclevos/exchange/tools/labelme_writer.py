@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cyclevos.exchange.contents.outlines import outlines
 from cyclevos.exchange.track import MaskFrame, MaskTrack
 from cyclevos.files.atomic import output_errors, replacing
@@ -64,7 +62,7 @@ def _content(frame: MaskFrame, track: MaskTrack) -> dict[str, Any]:
                 "flags": {},
                 "mask": None,
             }
-            for object_id in (int(i) for i in np.unique(frame.ids) if i)
+            for object_id in frame.object_ids
             for outline in outlines(frame.ids == object_id)
         ],
         "imagePath": f"{frame.name}.png",

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from cyclevos.errors import MaskError
 from cyclevos.exchange.contents import run_length
 from cyclevos.exchange.contents.text_files import read_text_file
@@ -96,7 +94,7 @@ def write_mots(track: MaskTrack, path: Path) -> None:
     with replacing(path) as temporary, temporary.open("w", encoding="ascii", newline="\n") as file:
         for frame in track.frames():
             height, width = frame.ids.shape
-            for object_id in (int(i) for i in np.unique(frame.ids) if i):
+            for object_id in frame.object_ids:
                 code = run_length.encode(frame.ids == object_id)
                 file.write(f"{frame.index} {1000 * _CLASS + object_id} {_CLASS} {height} {width} {code}\n")
 

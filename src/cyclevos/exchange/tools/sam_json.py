@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from cyclevos.errors import MaskError
 from cyclevos.exchange.contents import run_length
 from cyclevos.exchange.contents.annotations import AnnotatedFrame, Region, to_track
@@ -188,7 +186,7 @@ def _survey(track: MaskTrack) -> _Survey:
     length = 0
     for length, frame in enumerate(track.frames(), start=1):
         size = size_of_all(frame, size, "a video of SA-V")
-        for object_id in (int(i) for i in np.unique(frame.ids) if i):
+        for object_id in frame.object_ids:
             first.setdefault(object_id, length - 1)
             shown[object_id] = shown.get(object_id, 0) + 1
     return _Survey(size or (0, 0), length, first, shown)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import yaml
 
 from cyclevos.exchange.contents.outlines import outline
@@ -33,7 +32,7 @@ def write_yolo(track: MaskTrack, folder: Path) -> None:
     size: tuple[int, int] | None = None
     for frame in track.frames():
         size = size_of_all(frame, size, "a data set of YOLO that keeps every pixel")
-        ids |= {int(i) for i in np.unique(frame.ids) if i}
+        ids |= set(frame.object_ids)
     classes = {object_id: kind for kind, object_id in enumerate(sorted(ids))}
     for frame in track.frames():
         shown = [object_id for object_id in classes if (frame.ids == object_id).any()]

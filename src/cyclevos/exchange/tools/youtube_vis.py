@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from cyclevos.exchange.contents import run_length
 from cyclevos.exchange.track import MaskTrack, size_of_all
 from cyclevos.files.atomic import replacing
@@ -74,7 +72,7 @@ def _encode(track: MaskTrack) -> _Coded:
     for position, frame in enumerate(track.frames()):
         files.append(f"{frame.name}.png")
         size = size_of_all(frame, size, "a video of YouTube-VIS")
-        for object_id in (int(i) for i in np.unique(frame.ids) if i):
+        for object_id in frame.object_ids:
             code = {"size": list(size), "counts": run_length.encode(frame.ids == object_id)}
             codes.setdefault(object_id, {})[position] = code
     return _Coded(files, size or (0, 0), codes)
