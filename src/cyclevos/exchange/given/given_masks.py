@@ -171,14 +171,15 @@ def _read(
 ) -> _Found:
     """Read masks as the pictures that they are, or in the format that they have."""
     path = place.path
-    if _is_label_pictures(path, frames, reading):
+    if _is_label_pictures(place, frames, reading):
         return _from_pictures(path, frames, reading, fitter, alone=place.root is not None)
-    kind = reading.format or detect(path)
+    kind = place.kind or detect(path)
     return _from_track(read_track(path, kind, options), frames, path, alone=holds_one_picture(kind))
 
 
-def _is_label_pictures(path: Path, frames: FrameNames, reading: MaskReading) -> bool:
+def _is_label_pictures(place: Place, frames: FrameNames, reading: MaskReading) -> bool:
     """Return whether masks are pictures of ids, one a frame, which are read as the user says how (`reading`)."""
+    path = place.path
     if reading.format is not None:
         return reading.format in ("masks", "indexed")
     if not path.is_dir():
@@ -194,7 +195,7 @@ def _is_label_pictures(path: Path, frames: FrameNames, reading: MaskReading) -> 
             "names, or those of different objects of the first frame, since no two share a pixel.",
             "Say which: --mask-format masks for frames, --mask-format objects-flat for objects.",
         )
-    return detect(path) == "masks"
+    return (place.kind or detect(path)) == "masks"
 
 
 def _from_track(track: MaskTrack, frames: FrameNames, path: Path, *, alone: bool) -> _Found:

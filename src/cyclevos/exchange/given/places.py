@@ -73,13 +73,13 @@ def _in_folder(given: Path, kind: str | None) -> Place:
     """Return the folder itself if it is recognised, else the one thing in it that is."""
     whole = _kind(given)
     if whole is not None and not (whole == "objects" and _holds_frames(given)):
-        return Place(given, None, None, given)
+        return Place(given, whole, None, given)
     found = _found(given, kind)
     if len(found) != 1:
         return Place(given, None, None, given)  # reading it says what is wrong
     path, recognised = found[0]
     note = f"{given}: the masks were read from {path.relative_to(given).as_posix()} ({recognised})."
-    return Place(path, None, note, given)
+    return Place(path, recognised, note, given)
 
 
 def _in_archive(root: Path, given: Path, kind: str | None) -> Place:
