@@ -81,8 +81,7 @@ class FramePropagator:
     def reset(self) -> None:
         """Forget every object and frame, and what was announced; the settings stay."""
         self._references = References(self.network, keep=self.looks_ahead)
-        for i in getattr(self, "objects", ()):
-            self.reliability.forget(i)
+        self.reliability.reset()
         self.objects: tuple[int, ...] = ()
         self._source: Size | None = None  # of the frames segmented so far
         self._bank = MemoryBank(self.network, self.policy)

@@ -68,7 +68,7 @@ class Verdict(NamedTuple):
 class Reliability:
     """Predicts J of each object, frame by frame: :meth:`observe`, :meth:`judge`, :meth:`keep`.
 
-    Only :meth:`keep`, :meth:`mark` and :meth:`restore` change the state.
+    Only :meth:`keep`, :meth:`mark`, :meth:`forget`, :meth:`reset` and :meth:`restore` change the state.
 
     Args:
         network: the network that predicts the masks; its ``calibration`` is the file of its predictor.
@@ -80,6 +80,10 @@ class Reliability:
         file: Path | None = getattr(network, "calibration", None)
         self._predictor = predictor_of(file)
         self._file = file if self.calibrated else None
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the state of every object; the predictor stays."""
         self._states: dict[int, _State] = {}
         self.signals: dict[int, Tensor] = {}
 
