@@ -22,6 +22,8 @@ VIDEO_SUFFIXES = frozenset(
 WHOLE_VIDEO_SUFFIXES = VIDEO_SUFFIXES | ANIMATION_SUFFIXES
 """Endings of single files that are offered and uploaded as videos."""
 MASK_SUFFIXES = frozenset({".png"})
+LAST_NUMBER = re.compile(r"(.*?)([0-9]+)([^0-9]*)")
+"""Matches a whole name that has a number: what is before its last one, the number's digits, and what is after it."""
 # Endings of the pictures that a user may give as masks, each with those of the same kind, the likeliest first. JPEG is
 # among them so that it is named where it is refused.
 _GIVEN_MASK_SUFFIXES = (MASK_SUFFIXES, {".tif", ".tiff"}, {".bmp"}, {".gif"}, {".webp"}, {".exr"}, {".jpg", ".jpeg"})
@@ -179,7 +181,7 @@ def numbered_neighbour(file: Path) -> Path | None:
 
     The numbers have as many digits, or no zeros before them; everything else in the two names is the same.
     """
-    match = re.fullmatch(r"(.*?)([0-9]+)([^0-9]*)", file.stem)
+    match = LAST_NUMBER.fullmatch(file.stem)
     if match is None:
         return None
     before, digits, after = match.groups()

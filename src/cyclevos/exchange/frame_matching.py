@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cyclevos.errors import MaskError
-from cyclevos.naming import index_name
+from cyclevos.naming import LAST_NUMBER, index_name
 from cyclevos.words import counted
 
 # What stands before the number in names that mean frames, whatever the source's own frames are called.
@@ -21,7 +21,6 @@ _FRAME_WORDS = re.compile(
 _OTHER_WORDS = re.compile(r"(masks?|seg(mentation)?|labels?|annotations?|gt|alpha|matte|pred)", re.I)
 _ROBOFLOW = re.compile(r"_(jpe?g|png|bmp|webp|tiff?)\.rf\.[0-9A-Za-z]+$", re.I)
 _JOINTS = " _-."
-_NUMBERED = re.compile(r"(.*?)([0-9]+)([^0-9]*)")
 
 
 class Matched(NamedTuple):
@@ -110,7 +109,7 @@ class FrameNames:
         After words such as "frame", or after no word, they can only be those of frames.
         """
         found = self._by_number({name: name for name in names})
-        match = _NUMBERED.fullmatch(next(iter(names), ""))
+        match = LAST_NUMBER.fullmatch(next(iter(names), ""))
         return found is not None and match is not None and _OTHER_WORDS.fullmatch(match[1].strip(_JOINTS)) is not None
 
     def match_positions(self, given: Mapping[str, int], where: Path) -> Matched:
@@ -160,7 +159,7 @@ class FrameNames:
 
     def _by_number(self, given: Mapping[str, str]) -> dict[str, int] | None:
         """Return the frame of each mask by the number in its name; None if that says nothing certain."""
-        found = {own: _NUMBERED.fullmatch(_before_roboflow(name)) for own, name in given.items()}
+        found = {own: LAST_NUMBER.fullmatch(_before_roboflow(name)) for own, name in given.items()}
         parts = [match.groups() for match in found.values() if match is not None]
         if len(parts) < len(given) or len({(before, after) for before, _, after in parts}) != 1:
             return None
@@ -173,7 +172,7 @@ class FrameNames:
 
     def _means_frames(self, before: str) -> bool:
         word = before.strip(_JOINTS)
-        own = {match[1] for match in map(_NUMBERED.fullmatch, self.names or ()) if match is not None}
+        own = {match[1] for match in map(LAST_NUMBER.fullmatch, self.names or ()) if match is not None}
         return _is_word_or_nothing(before) or before in own or word == self.source
 
     def _of_number(self, number: int) -> int | None:
@@ -192,7 +191,7 @@ class FrameNames:
     @cached_property
     def _numbers(self) -> dict[int, int]:
         """Frame index by the number in the frame's name; empty if two frames have the same number, or one has none."""
-        found = [_NUMBERED.fullmatch(name) for name in self.names or ()]
+        found = [LAST_NUMBER.fullmatch(name) for name in self.names or ()]
         numbers = {int(match[2]): index for index, match in enumerate(found) if match is not None}
         return numbers if len(numbers) == len(found) else {}
 
@@ -212,13 +211,13 @@ def mean_frames(names: Sequence[str]) -> bool:
     >>> mean_frames(["00000", "00007"]), mean_frames(["frame_1", "frame_2"]), mean_frames(["object_1", "object_2"])
     (True, True, False)
     """
-    found = [_NUMBERED.fullmatch(name) for name in names]
+    found = [LAST_NUMBER.fullmatch(name) for name in names]
     return all(match is not None and _is_word_or_nothing(match[1]) for match in found)
 
 
 def _means_later_frame(name: str) -> bool:
     """Return whether a name is a number from 2 on, or one after a word for frames; the first frame may be 0 or 1."""
-    match = _NUMBERED.fullmatch(name)
+    match = LAST_NUMBER.fullmatch(name)
     return match is not None and _is_word_or_nothing(match[1]) and int(match[2]) > 1
 
 

@@ -16,6 +16,7 @@ from cyclevos.media.alpha import coverage, coverage_levels
 from cyclevos.media.appearance import PLAIN, Appearance
 from cyclevos.media.frame_result import FrameResult
 from cyclevos.media.writers import SIGNATURE, ResultWriter, is_whole_png, png_note
+from cyclevos.naming import list_folders
 from cyclevos.pictures.exr import openexr
 
 PNG, EXR = ".png", ".exr"
@@ -118,8 +119,8 @@ def remove_mattes(folder: Path) -> None:
 
 
 def _object_folders(folder: Path) -> Iterator[Path]:
-    for each in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if each.is_dir() and each.name[:3].isdecimal() and each.name[3:4] in ("", "_"):
+    for each in list_folders(folder) if folder.is_dir() else ():
+        if each.name[:3].isdecimal() and each.name[3:4] in ("", "_"):
             yield each
 
 
