@@ -1,10 +1,12 @@
-"""Times the app's page in Chromium: painting, and the delay from a computed mask to its overlay on the screen.
+"""Times the app's page in Chromium: painting, pointing, and the delay from a computed mask to its overlay.
 
 Usage:
     python benchmarks/app.py [--frames 24]
 
-The packaged network tracks a bundled clip at its own size and enlarged to 1080p. The delay of a frame is measured from
-the moment its mask is computed until its overlay is drawn, while the network works on the next frame.
+The packaged network tracks a bundled clip at its own size and enlarged to 1080p and 4K. The delay of a frame is
+measured from the moment its mask is computed until its overlay is drawn, while the network works on the next frame. A
+click of the tool Point is timed from the release of the button until its mask is drawn, with the queue empty and while
+the clip is tracked.
 """
 
 from __future__ import annotations
@@ -62,6 +64,23 @@ _STROKE = """async (canvas, count) => {
 }"""
 
 
+_WATCH_CLICKS = """(canvas) => {
+    window.clicks = [];
+    let released = 0;
+    canvas.addEventListener('pointerup', () => { released = performance.now(); }, true);
+    const put = CanvasRenderingContext2D.prototype.putImageData;
+    CanvasRenderingContext2D.prototype.putImageData = function (...rest) {
+        put.apply(this, rest);
+        if (!released) return;
+        const from = released;
+        released = 0;
+        const seen = new MessageChannel();  // answered once the picture is drawn
+        seen.port1.onmessage = () => clicks.push(performance.now() - from);
+        requestAnimationFrame(() => seen.port2.postMessage(null));
+    };
+}"""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=24)
@@ -71,7 +90,7 @@ def main() -> None:
         raise SystemExit("chromium is not installed")
     with tempfile.TemporaryDirectory() as name, sync_playwright() as driver:
         folder = Path(name)
-        clips = {height: write_clip(folder / f"{height}.mp4", height, arguments.frames) for height in (480, 1080)}
+        clips = {height: write_clip(folder / f"{height}.mp4", height, arguments.frames) for height in (480, 1080, 2160)}
         guard = create_app(AppOptions(folder / "projects", [folder]))
         listening = socket.socket()
         listening.bind(("127.0.0.1", 0))
@@ -87,7 +106,9 @@ def main() -> None:
                 page.locator("#canvas[data-frame='0']").wait_for()
                 page.locator("#reading").wait_for(state="hidden")
                 paint(page, height)
+                point(page, height)
                 track(page, project, ids, height)
+                point_while_tracking(page, height)
                 page.close()
         finally:
             browser.close()
@@ -119,6 +140,46 @@ def paint(page: Page, height: int) -> None:
     page.locator("#saved", has_text="All saved").wait_for()
     busy, gaps = np.median(told["busy"]), np.percentile(told["gaps"], [50, 95])
     print(f"{height}p: a pointer event {busy:.1f} ms; pictures every {gaps[0]:.1f} ms, 95 % within {gaps[1]:.1f} ms")
+
+
+def point(page: Page, height: int) -> None:
+    """Click on the object, and on and off it, and print how long each click takes to show."""
+    page.locator("#canvas").evaluate(_WATCH_CLICKS)
+    with page.expect_response("**/point"):
+        page.keyboard.press("c")
+    print(f"{height}p: {click(page)}")
+
+
+def point_while_tracking(page: Page, height: int) -> None:
+    """The same in the last frame, while the clip is tracked again."""
+    page.keyboard.press("Home")
+    page.keyboard.press("b")
+    page.locator("#canvas[data-frame='0']").wait_for()
+    page.locator("#canvas").evaluate(_STROKE, 3)
+    page.locator("#saved", has_text="All saved").wait_for()
+    page.keyboard.press("t")
+    page.locator("#canvas[data-frame='1']").wait_for()
+    page.keyboard.press("End")
+    with page.expect_response("**/point"):
+        page.keyboard.press("c")
+    print(f"{height}p: {click(page)} while tracking; {page.locator('#job-figures').inner_text()}")
+    page.get_by_role("button", name="Stop").click()
+    page.locator("#job").wait_for(state="hidden", timeout=60_000)
+
+
+def click(page: Page) -> str:
+    box = page.locator("#canvas").bounding_box()
+    assert box is not None
+    page.evaluate("clicks.length = 0")
+    places = (0.5, 0.6), (0.45, 0.55), (0.6, 0.6), (0.2, 0.8), (0.55, 0.5), (0.8, 0.3)
+    for number, (x, y) in enumerate(places, start=1):
+        button = "right" if number in (4, 6) else "left"
+        page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"], button=button)
+        while page.evaluate("clicks.length") < number:
+            page.wait_for_timeout(20)
+        page.locator("#saved", has_text="All saved").wait_for()
+    times = page.evaluate("clicks")
+    return f"a click shows after {np.median(times):.0f} ms, the slowest after {max(times):.0f} ms"
 
 
 def track(page: Page, project: Project, ids: np.ndarray[Any, Any], height: int) -> None:

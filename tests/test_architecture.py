@@ -19,7 +19,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # itself go without saying.
 BASE = {"files", "naming", "masks", "geometry", "losses", "labels", "words"}
 MEDIA = BASE | {"pictures", "media", "exchange"}
-MODEL = MEDIA | {"network", "cycle", "propagation"}
+MODEL = MEDIA | {"network", "cycle", "prompts", "propagation"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "files": set(),
@@ -34,8 +34,9 @@ ALLOWED: dict[str, set[str]] = {
     "exchange": {"files", "labels", "naming", "pictures", "media", "words"},
     "network": BASE,
     "cycle": BASE | {"network"},
-    "propagation": MEDIA | {"network", "cycle"},
-    "datasets": MEDIA,
+    "prompts": MEDIA | {"network"},
+    "propagation": MEDIA | {"network", "cycle", "prompts"},
+    "datasets": MEDIA | {"prompts"},
     "training": MODEL | {"datasets"},
     "evaluation": MODEL | {"datasets"},
     "jobs": MODEL | {"datasets"},
@@ -57,10 +58,16 @@ WITHOUT_TORCH = (
     "datasets/layouts.py",
     "errors.py",
     "network/registry.py",
+    "network/named_weights.py",
     "network/locating.py",
     "network/downloads.py",
     "network/hub.py",
     "network/settings.py",
+    "prompts/prompts.py",
+    "prompts/prompter.py",
+    "prompts/boxes.py",
+    "prompts/family.py",
+    "prompts/next_click.py",
     *(f"network/{name}/family.py" for name in ("stm", "cutie", "sam2")),
 )
 
@@ -75,6 +82,7 @@ PUBLIC = {
     "NetworkSpec",
     "OutputError",
     "Prediction",
+    "PromptError",
     "Propagator",
     "TrainingError",
     "VideoError",
@@ -84,6 +92,7 @@ PUBLIC = {
     "bgr_frames",
     "cycle_erf",
     "load_network",
+    "load_prompter",
     "segment",
 }
 
@@ -169,8 +178,11 @@ def families_imported(file: Path) -> set[str]:
 
 @pytest.mark.parametrize("file", [file for file in FILES if part_of(file) not in {"network", "__init__"}], ids=relative)
 def test_families_are_named_in_the_registry_alone(file):
-    """What runs networks knows the protocol alone; training is of STM, and so is the public name NetworkSpec."""
-    allowed = {"stm"} if part_of(file) == "training" else set()
+    """What runs networks knows the protocol alone; training is of STM, and so is the public name NetworkSpec.
+
+    The packaged prompter has a trunk like STM's, and the prompter of a family is a file of its name.
+    """
+    allowed = {"training": {"stm"}, "prompts": {"stm", file.stem}}.get(part_of(file), set())
     assert not families_imported(file) - allowed
 
 

@@ -20,6 +20,7 @@ from cyclevos.errors import (
     MaskError,
     MissingExtraError,
     OutputError,
+    PromptError,
     TrainingError,
     VideoError,
     WeightsError,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from cyclevos.media.given_frames import bgr_frames
     from cyclevos.network.stm.spec import NetworkSpec
     from cyclevos.network.weights import load_network
+    from cyclevos.prompts.loading import load_prompter
     from cyclevos.propagation.correction import Correction
     from cyclevos.propagation.prediction import Prediction
     from cyclevos.propagation.propagator import Propagator
@@ -47,6 +49,7 @@ _LAZY = {
     "bgr_frames": "cyclevos.media.given_frames",
     "cycle_erf": "cyclevos.analysis.cycle_erf",
     "load_network": "cyclevos.network.weights",
+    "load_prompter": "cyclevos.prompts.loading",
     "segment": "cyclevos.propagation.segment",
 }
 
@@ -61,6 +64,7 @@ __all__ = [
     "NetworkSpec",
     "OutputError",
     "Prediction",
+    "PromptError",
     "Propagator",
     "TrainingError",
     "VideoError",
@@ -70,6 +74,7 @@ __all__ = [
     "bgr_frames",
     "cycle_erf",
     "load_network",
+    "load_prompter",
     "segment",
 ]
 

@@ -101,6 +101,12 @@ class MissingExtraError(CycleVOSError, ImportError):
         return cls(problem, f"Install it: pip install {quoted}")
 
 
+class PromptError(CycleVOSError, ValueError):
+    """A point or a box cannot be used: its form, or where it lies."""
+
+    exit_code = 13
+
+
 class FailedClipsError(CycleVOSError, RuntimeError):
     """Some of many clips could not be segmented; the others are finished."""
 

@@ -6,11 +6,12 @@ import gzip
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -18,8 +19,11 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 import cyclevos
+from cyclevos.app.project import Project
 from cyclevos.app.server import AppOptions, create_app
+from cyclevos.errors import PromptError
 from cyclevos.network.stm.checkpoints import save_weights
+from cyclevos.prompts.prompts import Click, Prompts, prompts_of
 
 HERE = "http://127.0.0.1:8420"
 
@@ -132,6 +136,74 @@ def square() -> np.ndarray:
     mask = np.zeros((24, 40), np.uint8)
     mask[6:16, 3:13] = 1
     return mask
+
+
+@pytest.fixture
+def go_on(monkeypatch) -> Iterator[threading.Event]:
+    """Tracking stops after frame 4 until this is set."""
+    event = threading.Event()
+    track_frame = Project.track_frame
+
+    def waiting(self, index, *rest):
+        track_frame(self, index, *rest)
+        if index == 4:
+            event.wait(20)
+
+    monkeypatch.setattr(Project, "track_frame", waiting)
+    yield event
+    event.set()  # or a test that fails would hold up the server's end
+
+
+class FakePrompter:
+    """Says what follows from the prompts alone: squares around clicks on the object, less squares around the others.
+
+    A box holds the object's square, one pixel inside its edges. The second candidate is wider by one pixel.
+    """
+
+    name = "fake"
+
+    def __init__(self, reach: int = 3) -> None:
+        self.reach = reach
+        self.asked: list[tuple[Prompts, np.ndarray | None]] = []
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+
+    def __call__(self, *asked: Any) -> np.ndarray:
+        return self.candidates(*asked)[0]
+
+    def candidates(self, image, points=(), labels=None, box=None, mask=None) -> list[np.ndarray]:
+        size = image.shape[:2]
+        prompts = prompts_of(points, labels, box).within(size)
+        if not prompts:
+            raise PromptError("There is neither a point nor a box.", "Give at least one.")
+        if prompts != Prompts((Click(size[1] / 2, size[0] / 2),)):  # which looks at a frame ahead of the first click
+            self.asked.append((prompts, mask))
+        assert self.may_answer.wait(20)
+        return [self.said(size, prompts, mask, wider) for wider in (0, 1)]
+
+    def said(self, size, prompts, mask, wider=0) -> np.ndarray:
+        found = np.zeros(size, np.float32) if mask is None else mask.astype(np.float32)
+        if prompts.box is not None:
+            left, top, right, bottom = (round(edge) for edge in prompts.box)
+            found[top + 1 - wider : bottom - 1 + wider, left + 1 - wider : right - 1 + wider] = 0.9
+        for click in prompts.clicks:
+            row, column = click.pixel
+            reach = self.reach + wider if click.positive else self.reach - 1
+            around = np.s_[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
+            found[around] = 0.9 if click.positive else 0.1
+        return found
+
+    def of(self, size: tuple[int, int], *clicks: tuple[float, float, bool], mask=None, box=None, wider=0) -> np.ndarray:
+        """The mask of clicks x, y, positive, bool (H,W)."""
+        return self.said(size, Prompts(tuple(Click(*each) for each in clicks), box), mask, wider) > 0.5
+
+
+@pytest.fixture
+def prompter(monkeypatch) -> FakePrompter:
+    """A prompter whose answers are known."""
+    fake = FakePrompter()
+    monkeypatch.setattr("cyclevos.prompts.loading.load_prompter", lambda *_, **__: fake)
+    return fake
 
 
 class Started(NamedTuple):

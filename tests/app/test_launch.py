@@ -21,7 +21,8 @@ from cyclevos.app.project import Project
 from cyclevos.cli import main as command_line
 from cyclevos.errors import MissingExtraError
 from cyclevos.network import downloads
-from cyclevos.network.registry import Download, find
+from cyclevos.network.named_weights import Download
+from cyclevos.network.registry import find
 
 
 @pytest.fixture

@@ -224,17 +224,6 @@ def test_objects_have_names_and_colours(client, project):
     client.json("PATCH", f"/projects/{project}/objects/9", 404, json={"locked": True})
 
 
-def test_a_box_becomes_a_mask_of_the_object_in_it(client, project, images):
-    response = client.http.post(
-        f"/api/projects/{project}/frames/0/box", json={"left": 1, "top": 4, "right": 15, "bottom": 18}
-    )
-    found = np.frombuffer(response.content, np.uint8).reshape(14, 14)
-    truth = np.zeros((14, 14), bool)
-    truth[2:12, 2:12] = True  # the bright square of the scene
-    assert (truth & (found > 0)).sum() / (truth | (found > 0)).sum() > 0.85
-    client.json("POST", f"/projects/{project}/frames/0/box", 400, json={"left": 9, "top": 9, "right": 9, "bottom": 20})
-
-
 def test_frames_come_upright_and_in_any_order(client, project, images):
     for index in (9, 0, 5, 4, 3):
         data = client.http.get(f"/api/projects/{project}/frames/{index}").content

@@ -404,10 +404,10 @@ def test_a_missing_library_is_named_before_anything_is_replaced(segment, tmp_pat
     assert masks_in(tmp_path / "out") == before
 
 
-def test_a_missing_option_is_named(call, clip):
-    answer = call("segment", clip)
+def test_a_missing_option_is_named(call, clip, mask):
+    answer = call("segment", clip, "--masks", mask)
     assert answer.code == 2
-    assert "--masks" in answer.err
+    assert "--output" in answer.err
 
 
 # The output folder

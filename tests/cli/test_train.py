@@ -77,11 +77,11 @@ def test_a_dry_run_says_what_all_steps_take_and_writes_nothing(run_file, monkeyp
     assert result.exit_code == 0
     assert sorted(run_file.parent.rglob("*")) == before
     told = result.stdout.splitlines()
-    assert told[0] == "set: 1 sequence, 3 annotated frames, 100.0% of the clips"
+    assert told[0] == "set: 1 sequence, 3 annotated frames, 100.0% of the samples"
     trained, frozen = (int(n.replace(",", "")) for n in re.findall(r"[\d,]*\d", told[1]))
     network = build_network(load_config("small.yaml", []).network.spec)
     assert trained + frozen == sum(p.numel() for p in network.parameters())
-    assert "1 clip a step (1 in each of 1 process on cpu)" in told[2]
+    assert "1 sample a step (1 in each of 1 process on cpu)" in told[2]
     seconds, hours = (float(n) for n in re.search(r"([\d.]+) s a step, 7,200 steps: ([\d.]+) hours", told[3]).groups())
     assert hours == pytest.approx(2 * seconds, abs=0.1)
     assert 4 * trained < 2**20 * int(re.search(r"a checkpoint: (\d+) MB", told[4])[1]) + 2**20

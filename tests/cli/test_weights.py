@@ -14,8 +14,10 @@ import pytest
 from file_server import serving
 
 import cyclevos
+from cyclevos.cli.completion import complete_prompter
 from cyclevos.network import downloads, registry
-from cyclevos.network.registry import Download, find, names
+from cyclevos.network.named_weights import Download
+from cyclevos.network.registry import PROMPTER, find, names
 
 CONTENT = b"weights" * 1000
 
@@ -38,12 +40,24 @@ def server(monkeypatch):
         yield running
 
 
-def test_the_table_names_every_network_and_its_sources(call):
+def rows_by_name(call, option="--weights"):
+    """The rows that `cyclevos weights --json` prints of one option, by name."""
+    return {row["name"]: row for row in json.loads(call("weights", "--json").out) if option in row["options"]}
+
+
+def test_the_table_names_every_network_and_prompter_and_its_sources(call):
     answer = call("weights")
     assert answer.code == 0, answer.err
-    for name in names():
+    for name in [*names(), *names(PROMPTER)]:
         assert re.search(rf"^│{re.escape(name)} +│", answer.out, re.MULTILINE), name
-    for part in ("MIT", "Apache-2.0", "CC BY-NC-SA", "MOSE val J&F 74.6 [", "README of facebookresearch/sam2"):
+    for part in (
+        "for --weights and --prompter",
+        "MIT",
+        "Apache-2.0",
+        "CC BY-NC-SA",
+        "MOSE val J&F 74.6 [",
+        "README of facebookresearch/sam2",
+    ):
         assert part in answer.out
     assert "…" not in answer.out
 
@@ -58,7 +72,7 @@ def test_nothing_of_the_table_is_lost_on_a_narrow_terminal(call, monkeypatch, wi
 
 
 def test_machines_get_json(call, server, cache):
-    rows = {row["name"]: row for row in json.loads(call("weights", "--json").out)}
+    rows = rows_by_name(call)
     assert list(rows) == names()
     assert Path(rows["default"]["path"]).is_file()
     assert rows["default"]["figures"] == [
@@ -66,8 +80,23 @@ def test_machines_get_json(call, server, cache):
     ]
     assert rows["cutie-small-mega"]["path"] is None
     assert call("weights", "fetch", "cutie-small-mega").code == 0
-    rows = {row["name"]: row for row in json.loads(call("weights", "--json").out)}
+    rows = rows_by_name(call)
     assert rows["cutie-small-mega"]["path"] == str(cache / "cutie-small-mega.pth")
+
+
+def test_machines_learn_which_weights_are_of_prompters(call):
+    rows = rows_by_name(call, "--prompter")
+    assert list(rows) == names(PROMPTER)
+    assert (rows["default"]["options"], rows["default"]["family"]) == (["--prompter"], "prompts")
+    assert Path(rows["default"]["path"]).name == "prompts.safetensors"
+    assert rows["sam2.1-tiny"]["options"] == ["--weights", "--prompter"]
+    assert rows["sam2.1-tiny"]["weights_licence"] == "Apache-2.0"
+    assert rows_by_name(call)["cutie-base-mega"]["options"] == ["--weights"]
+
+
+def test_the_shell_completes_prompters():
+    assert complete_prompter("sam2.1-") == [name for name in names(PROMPTER) if name.startswith("sam2.1-")]
+    assert complete_prompter("cutie") == []
 
 
 def test_weights_are_fetched_and_found(call, server, cache):
@@ -88,7 +117,7 @@ def test_without_the_extra_weights_can_be_fetched_and_the_table_says_what_is_mis
     answer = call("weights", "fetch", "cutie-small-mega")
     assert answer.code == 0
     assert "pip install 'cyclevos[cutie]'" in answer.err
-    rows = {row["name"]: row for row in json.loads(call("weights", "--json").out)}
+    rows = rows_by_name(call)
     assert (rows["edgetam"]["extra_installed"], rows["default"]["extra_installed"]) == (False, True)
     assert re.search(r"^│edgetam .*\n?.*needs the", call("weights").out, re.MULTILINE)
 
@@ -104,7 +133,7 @@ def test_offline_the_exit_code_is_that_of_weights(call, server):
     server.plan = [404]
     answer = call("weights", "fetch", "cutie-small-mega")
     assert (answer.code, answer.out) == (5, "")
-    assert "--weights cutie-small-mega=FILE" in answer.err
+    assert "give cutie-small-mega=FILE" in answer.err
 
 
 def test_segment_without_the_extra_downloads_nothing(segment, server, monkeypatch):

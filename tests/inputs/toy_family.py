@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from cyclevos.errors import WeightsError
-from cyclevos.network.registry import Family, NamedWeights, OnRequest
+from cyclevos.network.named_weights import NamedWeights, OnRequest
+from cyclevos.network.registry import Family
 
 
 class ToyFamily(Family):

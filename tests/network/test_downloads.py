@@ -22,7 +22,7 @@ from cyclevos.errors import OutputError, WeightsError
 from cyclevos.network import downloads
 from cyclevos.network.download_bar import download_bar
 from cyclevos.network.downloads import cache_folder, cached, download
-from cyclevos.network.registry import Download
+from cyclevos.network.named_weights import Download
 
 CONTENT = bytes(range(256)) * 12_000  # 3 MB
 MD5 = hashlib.md5(CONTENT).hexdigest()
@@ -135,7 +135,7 @@ def test_an_error_of_the_server_is_told_with_a_way_round(source, server, cache, 
     server.plan = [status]
     with pytest.raises(WeightsError, match=rf"answers {status} ") as caught:
         download(source, "net")
-    assert "--weights net=FILE" in caught.value.remedy
+    assert "give net=FILE" in caught.value.remedy
     assert str(cache / "net.pth") in caught.value.remedy
     assert len(server.asked) == requests
 
@@ -151,7 +151,7 @@ def test_offline_the_error_says_name_address_size_and_place(cache):
         download(source, "cutie-base-mega", about=140_000_000)
     for part in ("'cutie-base-mega' (140 MB)", source.url, "cannot be reached"):
         assert part in caught.value.problem
-    for part in ("--weights cutie-base-mega=FILE", str(cache / "net.pth")):
+    for part in ("give cutie-base-mega=FILE", str(cache / "net.pth")):
         assert part in caught.value.remedy
 
 
@@ -199,7 +199,7 @@ def test_several_at_once_download_once(source, server, caplog):
 def test_ctrl_c_leaves_a_part_that_is_continued(source, server, cache):
     server.plan = [("break", 1_000_000)]
     code = (
-        "import sys; from cyclevos.network import downloads; from cyclevos.network.registry import Download\n"
+        "import sys; from cyclevos.network import downloads; from cyclevos.network.named_weights import Download\n"
         "downloads._PAUSE = 60\n"
         f"downloads.download(Download({server.url!r}, 'net.pth', md5={MD5!r}), 'net')"
     )

@@ -24,7 +24,7 @@ from huggingface_hub.utils import (
 
 from cyclevos.errors import OutputError, WeightsError
 from cyclevos.network import hub
-from cyclevos.network.registry import Hub
+from cyclevos.network.named_weights import Hub
 
 REPOSITORY = Hub("owner/net")
 FILE = Hub("owner/net", "w.pth")
@@ -65,8 +65,8 @@ def raising(monkeypatch, error):
         (http_error(HfHubHTTPError, 403), "no repository owner/net that you may read", "hf auth login"),
         (http_error(RevisionNotFoundError, 404), "has no revision", "branch, tag or commit"),
         (EntryNotFoundError("gone"), "has no file", "hub.invalid/owner/net"),
-        (LocalEntryNotFoundError("no connection"), r"'net' \(156 MB\).* cannot be reached", "--weights net="),
-        (OfflineModeIsEnabled("offline mode"), "cannot be reached", "--weights net="),
+        (LocalEntryNotFoundError("no connection"), r"'net' \(156 MB\).* cannot be reached", "give net="),
+        (OfflineModeIsEnabled("offline mode"), "cannot be reached", "give net="),
         (ConnectionError("no route"), r"cannot be reached \(no route\)", "Connect"),
         (http_error(HfHubHTTPError, 500), "answers 500", "Try again later"),
     ],
@@ -79,7 +79,7 @@ def test_what_the_library_raises_is_said_in_words(monkeypatch, source, error, pr
     with pytest.raises(WeightsError, match=problem) as caught:
         hub.fetch(source, "net", 156_000_000)
     assert remedy in caught.value.remedy
-    if "--weights" in remedy:
+    if "give net=" in remedy:
         assert ("FOLDER" if source is REPOSITORY else "FILE") in caught.value.remedy
 
 

@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 from cyclevos.errors import MissingExtraError, WeightsError
 from cyclevos.network import registry
 from cyclevos.network.locating import Local, calibration_file, fetch, locate, recognise
-from cyclevos.network.registry import Download, Hub, OnRequest, Packaged, find
+from cyclevos.network.named_weights import Download, Hub, OnRequest, Packaged
+from cyclevos.network.registry import NETWORK, PROMPTER, find
 from cyclevos.network.stm.checkpoints import save_weights
 
 CUTIE = {
@@ -106,6 +107,63 @@ def test_a_name_wins_over_a_folder_and_a_file_over_an_equals_sign(files):
 def test_what_is_none_of_them_is_refused(files, address, problem):
     with pytest.raises(WeightsError, match=problem):
         locate(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "name", "where"),
+    [
+        ("default", "default", Packaged),
+        ("sam2.1-tiny", "sam2.1-tiny", Hub),
+        ("sam", None, Local),
+        ("edgetam=edge", "edgetam", Local),
+        ("hf://owner/net", None, Hub("owner/net")),
+    ],
+)
+def test_every_way_to_give_a_prompter(files, address, name, where):
+    located = locate(address, PROMPTER)
+    assert (located.name, located.use) == (name, PROMPTER)
+    assert located.where == where if isinstance(where, Hub) else isinstance(located.where, where)
+    assert located.path != locate("default").path
+
+
+@pytest.mark.parametrize("use", [NETWORK, PROMPTER])
+def test_weights_of_sam_2_are_both(files, monkeypatch, use):
+    without_extras(monkeypatch)
+    assert locate("sam", use).family().name == locate("sam2.1-tiny", use).family().name == "sam2"
+
+
+@pytest.mark.parametrize(
+    ("address", "use", "problem", "remedy"),
+    [
+        (
+            "ours.safetensors",
+            PROMPTER,
+            r"weights of a network \(family stm\); expected those of a prompter",
+            "--weights",
+        ),
+        ("cutie.pth", PROMPTER, r"weights of a network \(family cutie\); expected those of a prompter", "--weights"),
+        (
+            "prompts.safetensors",
+            NETWORK,
+            r"weights of a prompter \(family prompts\); expected those of a network",
+            "--pr",
+        ),
+        (
+            "cutie-base-mega",
+            PROMPTER,
+            "'cutie-base-mega' is the name of a network; expected that of a prompter: sam2",
+            "-",
+        ),
+        ("stm-resnet50=stm.pth.tar", PROMPTER, "'stm-resnet50' is the name of a network", "Give it with --weights"),
+        ("nothing", PROMPTER, r"neither a named prompter \(sam2.1-tiny, .*default\) nor a file", "Check the spelling"),
+        ("bert", PROMPTER, r"no known family; expected one of sam2 \(.*\), prompts \(.*\)\.", "--prompter NAME="),
+    ],
+)
+def test_the_wrong_kind_is_told_both_ways(files, address, use, problem, remedy):
+    (files / "prompts.safetensors").symlink_to(find("default", PROMPTER)[1].where.file)
+    with pytest.raises(WeightsError, match=problem) as caught:
+        locate(address, use).family()
+    assert remedy in caught.value.remedy
 
 
 @pytest.mark.parametrize(

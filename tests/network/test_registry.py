@@ -14,7 +14,8 @@ import torch
 import cyclevos
 from cyclevos.errors import MissingExtraError
 from cyclevos.network import registry
-from cyclevos.network.registry import Download, Hub, Packaged, families, find, missing_extra, names, require_extra
+from cyclevos.network.named_weights import Download, Hub, Packaged
+from cyclevos.network.registry import NETWORK, PROMPTER, families, find, missing_extra, names, require_extra
 
 try:  # Python 3.11
     import tomllib
@@ -22,8 +23,8 @@ except ImportError:
     import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[2]
-WEIGHTS = [(family, each) for family in families() for each in family.weights]
-IDS = [each.name for _, each in WEIGHTS]
+WEIGHTS = [(family, each) for family in families(NETWORK) for each in family.weights]
+ENTRIES = [(family, each) for family in families() for each in family.weights]
 
 NAMES = [
     "default",
@@ -40,8 +41,20 @@ NAMES = [
 ]
 
 
+PROMPTERS = ["sam2.1-tiny", "sam2.1-small", "sam2.1-base-plus", "sam2.1-large", "edgetam", "default"]
+
+
 def test_the_names_are_the_documented_ones():
     assert names() == NAMES
+    assert names(PROMPTER) == PROMPTERS
+
+
+def test_a_name_may_stand_for_a_network_and_for_a_prompter():
+    assert find("sam2.1-tiny") == find("sam2.1-tiny", PROMPTER)  # one download for both
+    network, prompter = find("default")[1], find("default", PROMPTER)[1]
+    assert network.where.file.name == "default.safetensors"
+    assert prompter.where.file.name == "prompts.safetensors"
+    assert find("cutie-base-mega", PROMPTER) is None
 
 
 def test_the_document_has_the_same_table():
@@ -62,9 +75,16 @@ def test_the_document_has_the_same_table():
     assert rows == expected
 
 
-@pytest.mark.parametrize(("family", "weights"), WEIGHTS, ids=IDS)
+def test_the_document_tells_which_names_are_prompters():
+    text = (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
+    (sentence,) = re.findall(r"^With `--prompter`: (.+?)\.$", text, re.MULTILINE | re.DOTALL)
+    assert re.findall(r"`([^`]+)`", sentence) == PROMPTERS
+
+
+@pytest.mark.parametrize(("family", "weights"), ENTRIES, ids=[f"{f.name}-{each.name}" for f, each in ENTRIES])
 def test_every_entry_says_what_a_user_has_to_know(family, weights):
-    assert find(weights.name) == (family, weights)
+    assert family.uses
+    assert all(find(weights.name, use) == (family, weights) for use in family.uses)
     assert weights.purpose
     assert weights.code_licence
     assert weights.weights_licence
@@ -76,7 +96,8 @@ def test_every_entry_says_what_a_user_has_to_know(family, weights):
         assert weights.where.repository.count("/") == 1
     if isinstance(weights.where, Packaged):
         assert weights.where.file.stat().st_size == weights.size
-        assert weights.where.calibration.is_file()
+        assert (weights.where.calibration is not None) == family.networks
+        assert weights.where.calibration is None or weights.where.calibration.is_file()
 
 
 def test_an_unknown_name_is_none():
@@ -107,6 +128,14 @@ def test_the_numbers_of_parameters_are_those_of_the_networks(name):
     if name != "default":  # which is stored in half precision
         stored = 4 * sum(tensor.numel() for tensor in network.state_dict().values())
         assert weights.size == pytest.approx(stored, rel=0.01)
+
+
+def test_the_number_of_parameters_of_the_packaged_prompter_is_its_own():
+    from cyclevos.prompts.weights import load_prompt_network
+
+    weights = find("default", PROMPTER)[1]
+    network = load_prompt_network(weights.where.file)
+    assert sum(parameter.numel() for parameter in network.parameters()) == weights.parameters
 
 
 def test_the_extras_are_those_of_the_package():

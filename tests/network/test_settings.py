@@ -12,7 +12,8 @@ from file_server import serving
 
 from cyclevos.errors import ConfigError, WeightsError
 from cyclevos.network.fingerprint import checksum
-from cyclevos.network.registry import Download, find
+from cyclevos.network.named_weights import Download
+from cyclevos.network.registry import find
 from cyclevos.network.settings import NetworkSettings
 from cyclevos.network.stm import checkpoints
 from cyclevos.network.traits import NetworkTraits

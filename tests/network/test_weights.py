@@ -13,7 +13,8 @@ import cyclevos
 from cyclevos.errors import ConfigError
 from cyclevos.network.calibration import WEIGHTS_SHA256
 from cyclevos.network.fingerprint import fingerprint
-from cyclevos.network.registry import Download, find
+from cyclevos.network.named_weights import Download
+from cyclevos.network.registry import find
 from cyclevos.network.settings import NetworkSettings
 from cyclevos.network.stm.checkpoints import save_weights
 

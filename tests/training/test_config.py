@@ -36,11 +36,15 @@ def refusal(file: Path, *overrides: str) -> str:
     return str(caught.value)
 
 
+VIDEO_PRESETS = {"compact", "compact-context", "compact-further", "paper", "paper-static"}
+
+
 def test_presets_load():
-    assert set(presets()) == {"compact", "compact-context", "compact-further", "paper", "paper-static"}
+    assert set(presets()) == {*VIDEO_PRESETS, "prompt", "prompt-closer"}
     for name in presets():
         config = load_config(name)
-        assert config.network.name in SPECS
+        assert config.trains == ("video" if name in VIDEO_PRESETS else "prompts")
+        assert config.trains == "prompts" or config.network.name in SPECS
         assert load_config(f"{name}.yaml") == config
         assert all(source.root.parts[0] == "data" for source in config.data.sources)
 

@@ -63,7 +63,7 @@ def test_the_full_recipes_take_real_steps(data, tmp_path, preset, first, shares)
     estimate = dry_run(config)
     assert estimate.sources[0].startswith(first)
     for line, share in zip(estimate.sources, shares, strict=True):
-        assert line.endswith(f"{share / sum(shares):.1%} of the clips")
+        assert line.endswith(f"{share / sum(shares):.1%} of the samples")
     assert estimate.trained > 35e6, "two ResNet-50"
     assert estimate.hours == pytest.approx(estimate.seconds_per_step * config.steps / 3600)
     assert estimate.checkpoint_mb * 2**20 > 12 * estimate.trained, "weights and both moments of Adam"
@@ -80,7 +80,7 @@ def test_sequences_held_back_from_training_are_not_in_the_data_of_a_dry_run(data
 @pytest.mark.parametrize("preset", ["paper", "compact"])
 def test_missing_data_is_said_before_weights_are_fetched(tmp_path, monkeypatch, preset):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("cyclevos.training.trainer.build_trained_network", None)
+    monkeypatch.setattr("cyclevos.training.video_task.build_trained_network", None)
     with pytest.raises(DatasetError, match="does not exist"):
         dry_run(load_config(preset, []))
 

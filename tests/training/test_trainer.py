@@ -97,7 +97,7 @@ def test_curves_and_pictures_are_logged(whole):
     assert [event.value for event in totals] == pytest.approx([losses["total"] for _, losses in seen])
     assert events.Scalars("lr")[0].value > 0
     assert [event.step for event in events.Scalars("validation/J")] == [3, 4]
-    assert [(i.width, i.height) for i in events.Images("clip/prediction")] == [(64, 64)] * 2
+    assert [(i.width, i.height) for i in events.Images("sample/prediction")] == [(64, 64)] * 2
 
 
 def test_frozen_stages_and_batch_norm_statistics_stay(whole):

@@ -1,4 +1,4 @@
-"""Any frame of a video as JPEG: a decoder that keeps its position, and a cache of bounded size."""
+"""Any frame of a video, as JPEG or exact: a decoder that keeps its position, and caches of bounded size."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from cyclevos.media.sources import FrameSource
 from cyclevos.pictures.arrays import UInt8Array
 
 _CACHE_BYTES = 192 * 2**20
+_EXACT_BYTES = 128 * 2**20  # five frames at 4K: the one shown, those fetched ahead of it, and one to spare
 _AHEAD = 24  # frames up to which decoding on is faster than seeking
 _BEHIND = 12  # frames decoded before the wanted one when a page steps backward
 
@@ -32,6 +33,7 @@ class FrameReader:
         self._lock = threading.Lock()
         self._cache: OrderedDict[int, bytes] = OrderedDict()
         self._held = 0
+        self._exact: OrderedDict[int, UInt8Array] = OrderedDict()
         self._stream: Iterator[Frame] = iter(())
         self._next = -1
 
@@ -58,15 +60,21 @@ class FrameReader:
         return found
 
     def image(self, index: int) -> UInt8Array:
-        """Return a frame as RGB uint8 (H,W,3), exact.
+        """Return a frame as RGB uint8 (H,W,3), exact; at once if it was decoded lately. It is not to be changed.
 
         Raises:
             NotFoundError: the video ends before it.
             VideoError: it cannot be decoded.
         """
+        with self._lock:
+            if index in self._exact:
+                self._exact.move_to_end(index)
+                return self._exact[index]
         found = next(self.source.iterate(start=index), None)
         if found is None:
             raise _no_frame(index)
+        with self._lock:
+            self._keep_exact(found)
         return found.image
 
     def offer(self, frame: Frame) -> None:
@@ -74,6 +82,7 @@ class FrameReader:
         data = _jpeg(frame.image, 90)
         with self._lock:
             self._keep(frame.index, data)
+            self._keep_exact(frame)
 
     def _decode_to(self, index: int) -> bytes | None:
         """Decode up to a frame and return it as JPEG; None where the video ends before it."""
@@ -83,6 +92,7 @@ class FrameReader:
                 reached = frame.index
                 if frame.index not in self._cache:
                     self._keep(frame.index, _jpeg(frame.image, 90))
+                    self._keep_exact(frame)
         finally:
             if reached != index:
                 self._next = -1  # the stream has ended or failed: it has no further frames
@@ -105,6 +115,12 @@ class FrameReader:
         self._cache[index] = data
         while self._held > _CACHE_BYTES and len(self._cache) > 1:
             self._held -= len(self._cache.popitem(last=False)[1])
+
+    def _keep_exact(self, frame: Frame) -> None:
+        self._exact.pop(frame.index, None)
+        self._exact[frame.index] = frame.image
+        while len(self._exact) > 1 and sum(image.nbytes for image in self._exact.values()) > _EXACT_BYTES:
+            self._exact.popitem(last=False)
 
 
 def _no_frame(index: int) -> NotFoundError:

@@ -1,4 +1,7 @@
-"""The job queue: one job runs at a time, since there is one device; any job can be cancelled."""
+"""The job queue: one job runs at a time, since there is one device; any job can be cancelled.
+
+A person waits for a heat map, so heat maps have a lane of their own beside the one of the long jobs.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from cyclevos.errors import CycleVOSError
 logger = logging.getLogger(__name__)
 
 JobStatus = Literal["queued", "running", "done", "cancelled", "failed"]
+_INTERACTIVE = ("heat",)  # kinds of jobs that never wait behind a long one
 _REMEMBERED = 50  # finished jobs
 _TOLD_EVERY = 0.1  # seconds between two reports of progress
 
@@ -96,15 +100,19 @@ class Job:
 
 
 class JobQueue:
-    """Runs jobs one after the other on a separate thread."""
+    """Runs long jobs one after the other on a separate thread, and interactive ones on another."""
 
     def __init__(self) -> None:
         self._lock = threading.Condition()
         self._jobs: dict[str, Job] = {}
         self._number = 0
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="cyclevos-jobs", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._run, args=(interactive,), name=name, daemon=True)
+            for name, interactive in (("cyclevos-jobs", False), ("cyclevos-interactive", True))
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def add(self, kind: str, project: Project, work: Callable[[Job], dict[str, Any]]) -> Job:
         """Queue a job."""
@@ -149,18 +157,19 @@ class JobQueue:
         return [job for job in active if job.project is project and kind in (None, job.kind)]
 
     def close(self) -> None:
-        """Cancel every job and wait until the running one has stopped."""
+        """Cancel every job and wait until the running ones have stopped."""
         with self._lock:
             self._closed = True
             for job in self._jobs.values():
                 job.cancel()
             self._lock.notify_all()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
-    def _run(self) -> None:
+    def _run(self, interactive: bool) -> None:
         while True:
             with self._lock:
-                waiting = [job for job in self._jobs.values() if job.status == "queued"]
+                waiting = [job for job in self._jobs.values() if _waits(job, interactive)]
                 if self._closed:
                     return
                 if not waiting:
@@ -171,6 +180,10 @@ class JobQueue:
             job.tell()
             _work(job)
             job.tell()
+
+
+def _waits(job: Job, interactive: bool) -> bool:
+    return job.status == "queued" and (job.kind in _INTERACTIVE) == interactive
 
 
 def _work(job: Job) -> None:

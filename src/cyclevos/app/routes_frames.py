@@ -1,20 +1,19 @@
-"""Routes of the frames: pictures, thumbnails, accepting a frame, and masks from boxes."""
+"""Routes of the frames: pictures, thumbnails, accepting a frame, and masks from prompts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import APIRouter, Header
 from fastapi import Path as InPath
 from fastapi.responses import Response
 
-from cyclevos.app.box_mask import box_to_mask
-from cyclevos.app.errors import AppError, NotFoundError
+from cyclevos.app.errors import NotFoundError
 from cyclevos.app.mask_store import describe_mask
+from cyclevos.app.pointing import get_ready, point_at
 from cyclevos.app.services import Services
-from cyclevos.app.wire import AcceptBody, BoxBody, mask_response
+from cyclevos.app.wire import AcceptBody, PointBody, bits_response
 
 Index = Annotated[int, InPath(ge=0, le=2**31)]
 IfNoneMatch = Annotated[str | None, Header()]
@@ -43,17 +42,15 @@ def frame_routes(services: Services) -> APIRouter:
     def accept(project_id: str, index: Index, body: AcceptBody) -> dict[str, Any]:
         return describe_mask(opened(project_id).accept(index, body.accepted))
 
-    @routes.post("/frames/{index}/box")
-    def box(project_id: str, index: Index, body: BoxBody) -> Response:
-        project = opened(project_id)
-        project.check_frame(index)
-        height, width = project.masks.size
-        right, bottom = min(body.right, width), min(body.bottom, height)
-        if body.left >= right or body.top >= bottom:
-            raise AppError("The box is empty.", "Draw it from one corner of the object to the opposite one.")
-        found = box_to_mask(project.reader.image(index), (body.left, body.top, right, bottom))
-        size = {"X-Width": str(right - body.left), "X-Height": str(bottom - body.top)}
-        return mask_response(found.astype(np.uint8), size)
+    @routes.put("/frames/{index}/point", status_code=204)
+    def prepare(project_id: str, index: Index) -> Response:
+        get_ready(opened(project_id), services.prompter, index)
+        return Response(status_code=204)
+
+    @routes.post("/frames/{index}/point")
+    def point(project_id: str, index: Index, body: PointBody) -> Response:
+        found = point_at(opened(project_id), services.prompter, index, body)
+        return bits_response(found.piece, found.left, found.top, {"X-Candidates": str(found.candidates)})
 
     return routes
 

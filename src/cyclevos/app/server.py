@@ -18,6 +18,7 @@ from cyclevos import __version__
 from cyclevos.app.errors import ForbiddenError, describe, explain, status_of
 from cyclevos.app.jobs import JobQueue
 from cyclevos.app.network_holder import NetworkHolder
+from cyclevos.app.prompter_holder import PrompterHolder
 from cyclevos.app.routes_frames import frame_routes
 from cyclevos.app.routes_masks import mask_routes
 from cyclevos.app.routes_objects import object_routes
@@ -46,8 +47,9 @@ class AppOptions:
         token: required of every page; None = no token.
         max_upload: bytes of a video that a page may send.
         weights: name or file of the network's weights.
-        device: of the network.
-        dtype: of the network.
+        device: of the network and of the prompter.
+        dtype: the same.
+        prompter: name or file of the weights of the tool Point.
     """
 
     projects: Path
@@ -58,6 +60,7 @@ class AppOptions:
     weights: str = "default"
     device: str = "auto"
     dtype: str = "auto"
+    prompter: str = "default"
 
 
 def create_app(options: AppOptions) -> Guard:
@@ -68,7 +71,8 @@ def create_app(options: AppOptions) -> Guard:
     """
     workspace = Workspace(options.projects, options.folders)
     holder = NetworkHolder(NetworkSettings(options.weights, options.device, options.dtype))
-    services = Services(workspace, JobQueue(), holder, options.max_upload)
+    prompter = PrompterHolder(options.prompter, options.device, options.dtype)
+    services = Services(workspace, JobQueue(), holder, prompter, options.max_upload)
 
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:

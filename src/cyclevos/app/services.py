@@ -1,4 +1,4 @@
-"""The parts of the server that every route uses: projects, job queue, network."""
+"""The parts of the server that every route uses: projects, job queue, network, prompter."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cyclevos.app.jobs import JobQueue
 from cyclevos.app.network_holder import NetworkHolder
+from cyclevos.app.prompter_holder import PrompterHolder
 from cyclevos.app.workspace import Workspace
 
 
@@ -17,12 +18,14 @@ class Services:
         workspace: its projects.
         queue: its jobs.
         network: loaded on first use.
+        prompter: the same, for the tool Point.
         max_upload: bytes of a video that a page may send.
     """
 
     workspace: Workspace
     queue: JobQueue
     network: NetworkHolder
+    prompter: PrompterHolder
     max_upload: int
 
     def close(self) -> None:

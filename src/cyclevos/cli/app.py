@@ -28,6 +28,12 @@ def app(
             "times. Default: the current folder."
         ),
     ] = None,
+    prompter: Annotated[
+        str,
+        typer.Option(
+            help="What turns clicks and boxes into masks: default, another name of `cyclevos weights`, or a file."
+        ),
+    ] = "default",
     host: Annotated[
         str, typer.Option(help="Address to listen on; any address but this machine's own requires a token.")
     ] = ("127.0.0.1"),
@@ -65,6 +71,7 @@ def app(
         weights=network.weights,
         device=network.device,
         dtype=network.dtype,
+        prompter=prompter,
     )
     place = None if video is None else Path(video)
     launch(started, place, port, browser=browser, say=typer.echo, deinterlace=deinterlace)

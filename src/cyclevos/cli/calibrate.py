@@ -99,7 +99,7 @@ def _target(network: NetworkSettings, output: Path | None) -> _Target:
     """
     from cyclevos.network.fingerprint import fingerprint
     from cyclevos.network.locating import calibration_file, fetch, locate
-    from cyclevos.network.registry import Packaged
+    from cyclevos.network.named_weights import Packaged
 
     located = fetch(locate(network.weights))
     sha256 = fingerprint(located.on_disk())

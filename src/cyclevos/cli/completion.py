@@ -1,4 +1,4 @@
-"""Values that the shell completes: names of presets, of weights and of a data set's splits."""
+"""Values that the shell completes: names of presets, of networks, of prompters and of a data set's splits."""
 
 from __future__ import annotations
 
@@ -19,6 +19,13 @@ def complete_weights(incomplete: str) -> list[str]:
     from cyclevos.network.registry import names
 
     return [name for name in names() if name.startswith(incomplete)]
+
+
+def complete_prompter(incomplete: str) -> list[str]:
+    """Return the named prompters whose names begin so; where none does, the shell completes files by itself."""
+    from cyclevos.network.registry import PROMPTER, names
+
+    return [name for name in names(PROMPTER) if name.startswith(incomplete)]
 
 
 def complete_split(context: typer.Context, incomplete: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cyclevos.cli.options import Source
-from cyclevos.errors import MaskError, OutputError, VideoError
+from cyclevos.errors import MaskError, VideoError
 
 _PAINT = (
     "Paint each object of the mask in one colour of its palette: object 1 in rgb{}, object 2 in rgb{}, object 3 in "
@@ -38,7 +38,7 @@ def first_frame(
     Says how to paint it, and which command segments the video from it.
     """
     from cyclevos.files.names import safe_name
-    from cyclevos.media.blank_mask import beside, in_folder, write_blank_mask
+    from cyclevos.media.blank_mask import beside, in_folder, refuse_source, write_blank_mask
     from cyclevos.media.open_source import open_source
     from cyclevos.naming import is_mask_file, size_text
     from cyclevos.pictures.palette import DAVIS_PALETTE, palette_colours
@@ -60,8 +60,7 @@ def first_frame(
     name = safe_name(opened.name, "video")
     folder = Path(f"{name}-first-frame") if output is None else output
     places = beside(folder) if single else in_folder(folder, frame)
-    if places.picture.parent.resolve() == opened.path.resolve():
-        raise OutputError(f"{opened.path} holds the frames themselves.", "Choose another folder for the mask.")
+    refuse_source(places, opened)
     write_blank_mask(frame, places, overwrite=overwrite)
     options = [*(["--direction", "both"] if at else []), *(["--deinterlace"] if deinterlace else [])]
     segment = ["cyclevos", "segment", source, "--masks", places.masks, "--output", f"{name}-masks", *options]
@@ -70,5 +69,8 @@ def first_frame(
     typer.echo(f"Blank mask: {places.mask}")
     typer.echo(f"\n{_PAINT.format(*colours)}")
     typer.echo(f"\nThen: {shlex.join(map(str, segment))}")
+    point = "X,Y" if not at else f"{at}:X,Y"
+    pointed = ["cyclevos", "segment", source, "--point", point, "--output", f"{name}-masks", *options]
+    typer.echo(f"Or click on the object: {shlex.join(pointed)}, with a pixel of it, as the picture shows.")
     if not deinterlace:
         typer.echo(f"Or paint in a browser: {shlex.join(['cyclevos', 'app', source])}")

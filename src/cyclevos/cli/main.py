@@ -20,7 +20,9 @@ from cyclevos.cli.compare import compare
 from cyclevos.cli.convert import convert
 from cyclevos.cli.erf import erf
 from cyclevos.cli.evaluate import evaluate
+from cyclevos.cli.evaluate_prompts import evaluate_prompts
 from cyclevos.cli.first_frame import first_frame
+from cyclevos.cli.first_mask import first_mask
 from cyclevos.cli.report import report
 from cyclevos.cli.robustness import robustness
 from cyclevos.cli.segment import segment
@@ -39,11 +41,13 @@ _CommandVerbose = Annotated[bool, typer.Option("--verbose", "-v", hidden=True)]
 # Name, function and panel of the help.
 _COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("first-frame", first_frame, "Segment videos"),
+    ("first-mask", first_mask, "Segment videos"),
     ("segment", segment, "Segment videos"),
     ("segment-dataset", segment_dataset, "Segment videos"),
     ("app", browser_app, "Segment videos"),
     ("convert", convert, "Segment videos"),
     ("evaluate", evaluate, "Score results"),
+    ("evaluate-prompts", evaluate_prompts, "Score results"),
     ("report", report, "Score results"),
     ("benchmark", benchmark, "Score results"),
     ("submission", submission, "Score results"),
@@ -92,9 +96,9 @@ def _version(wanted: bool) -> None:
 
 
 app = typer.Typer(
-    help="Video object segmentation: give a video and the masks of one frame, get the masks of every frame.",
+    help="Video object segmentation: give a video and a click on an object or its mask, get the masks of every frame.",
     epilog="Exit codes: 2 usage, 3 video, 4 mask, 5 weights, 6 configuration, 7 output, 8 data set, "
-    "9 training, 10 missing extra, 11 failed clips, 12 app, 130 interrupted.",
+    "9 training, 10 missing extra, 11 failed clips, 12 app, 13 prompt, 130 interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

@@ -33,12 +33,13 @@ class TurnName(str, Enum):
     auto = "auto"
 
 
-GivenMasks = Annotated[
-    Path,
-    typer.Option(
-        help="File or folder of masks, in any format of --mask-format: a picture of ids for the first frame, a folder "
-        "of such named after their frames, or another tool's export, also as a ZIP file."
-    ),
+_MASKS_HELP = (
+    "File or folder of masks, in any format of --mask-format: a picture of ids for the first frame, a folder "
+    "of such named after their frames, or another tool's export, also as a ZIP file."
+)
+GivenMasks = Annotated[Path, typer.Option(help=_MASKS_HELP)]
+MasksBesidePrompts = Annotated[
+    Path | None, typer.Option(help=f"{_MASKS_HELP} May be left out where there is a --point or --box.")
 ]
 FitMask = Annotated[
     bool, typer.Option("--fit-mask", help="Resize masks to the size of the frames.", rich_help_panel=MASKS)

@@ -13,15 +13,18 @@ from dataclasses import dataclass, fields, replace
 from functools import wraps
 from typing import Any, get_args
 
-from cyclevos.cli import mask_options, options
+from cyclevos.cli import mask_options, options, prompt_options
 from cyclevos.cli.dataset_settings import DatasetSettings
 from cyclevos.exchange.given.mask_reading import MaskReading
 from cyclevos.jobs.settings import OutputSettings
 from cyclevos.network.settings import NetworkSettings
+from cyclevos.prompts.prompts import VideoPrompts
+from cyclevos.prompts.settings import PromptSettings
+from cyclevos.prompts.syntax import read_prompts
 from cyclevos.propagation.correction import PRESETS, Correction
 from cyclevos.propagation.settings import SegmentationSettings
 
-SETTINGS = (SegmentationSettings, NetworkSettings, OutputSettings, MaskReading, DatasetSettings)
+SETTINGS = (SegmentationSettings, NetworkSettings, OutputSettings, MaskReading, PromptSettings, DatasetSettings)
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,10 @@ def _show_size(size: int | str | None) -> tuple[str]:
 def _show_correction(correction: Correction | None) -> tuple[options.CorrectionName, None]:
     name = next((name for name, preset in PRESETS.items() if preset == correction), "off")
     return options.CorrectionName(name), None
+
+
+def _read_prompts(points: list[str] | None, not_points: list[str] | None, boxes: list[str] | None) -> VideoPrompts:
+    return read_prompts(points or (), not_points or (), boxes or ())
 
 
 def _declare(name: str, annotated: Any) -> dict[str, Declaration]:
@@ -111,6 +118,12 @@ FIELDS: dict[str, Declaration] = {
         lambda overlap: overlap.value,
         lambda overlap: (mask_options.Overlap(overlap),),
     ),
+    "prompts": Declaration(
+        {"point": prompt_options.Point, "not_point": prompt_options.NotPoint, "box": prompt_options.BoxOption},
+        _read_prompts,
+        lambda _: (None, None, None),
+    ),
+    **_declare("prompter", prompt_options.PrompterOption),
     **_declare("split", options.Split),
     **_declare("year", options.Year),
     **_declare("layout", options.Layout),

@@ -12,14 +12,15 @@ from cyclevos.cli.completion import complete_preset
 from cyclevos.words import counted
 
 if TYPE_CHECKING:
-    from cyclevos.training.schema import TrainingConfig
+    from cyclevos.training.config import Config
 
 
 def train(
     config: Annotated[
         str,
         typer.Argument(
-            help="A YAML file or preset: paper, paper-static, compact, compact-further, compact-context.",
+            help="A YAML file or preset: paper, paper-static, compact, compact-further, compact-context; "
+            "for clicks and boxes prompt, prompt-closer.",
             autocompletion=complete_preset,
         ),
     ],
@@ -58,7 +59,7 @@ def train(
         typer.echo(f"weights: {best}")
 
 
-def _print_estimate(settings: TrainingConfig) -> None:
+def _print_estimate(settings: Config) -> None:
     from cyclevos.training.dry_run import dry_run
 
     e = dry_run(settings)
@@ -70,7 +71,7 @@ def _print_estimate(settings: TrainingConfig) -> None:
     lines = [
         *e.sources,
         f"parameters: {e.trained:,} trained, {e.frozen:,} frozen",
-        f"{counted(e.clips, 'clip')} a step ({settings.batch} in each of {processes} on {e.device})",
+        f"{counted(e.samples, 'sample')} a step ({settings.batch} in each of {processes} on {e.device})",
         f"{e.seconds_per_step:.2f} s a step, {settings.steps:,} steps: {e.hours:.1f} hours without checkpoints and "
         "validation",
         f"{kind}: {memory}; a checkpoint: {e.checkpoint_mb:,.0f} MB",

@@ -1,4 +1,4 @@
-"""``cyclevos weights``: the table of named weights; fetches them and says where they are."""
+"""``cyclevos weights``: the table of named networks and prompters; fetches their weights and says where they are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 weights_app = typer.Typer(
-    help="List networks with names, fetch their weights, and say where they are.", invoke_without_command=True
+    help="List networks and prompters with names, fetch their weights, and say where they are.",
+    invoke_without_command=True,
 )
 
 Names = Annotated[
@@ -27,7 +28,7 @@ def table(
     context: typer.Context,
     json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
-    """List networks with names: family, size, licences, published figures, and what is on this machine."""
+    """List networks and prompters with names: family, size, licences, published figures, what is on this machine."""
     if context.invoked_subcommand is not None:
         return
     rows = _rows()
@@ -81,11 +82,12 @@ def _rows() -> list[dict[str, Any]]:
     for family in families():
         missing = missing_extra(family)
         for each in family.weights:
-            here = locate(each.name).path
+            here = locate(each.name, family.uses[0]).path
             rows.append(
                 {
                     "name": each.name,
                     "family": family.name,
+                    "options": [use.option for use in family.uses],
                     "purpose": each.purpose,
                     "parameters": each.parameters,
                     "bytes": each.size,
@@ -126,8 +128,9 @@ def _table(rows: list[dict[str, Any]]) -> Table:
 
 
 def _about(row: dict[str, Any], sources: list[str]) -> Iterator[str]:
-    """Yield lines on weights: purpose, size, licences, and figures with the number of their source."""
+    """Yield lines on weights: purpose, options, size, licences, and figures with the number of their source."""
     yield row["purpose"]
+    yield f"for {' and '.join(row['options'])}"
     parameters = "" if row["parameters"] is None else f"{row['parameters'] / 1e6:.1f} M parameters"
     size = "" if row["bytes"] is None else f"{row['bytes'] / 1e6:,.0f} MB"
     yield ", ".join(part for part in (parameters, size) if part)

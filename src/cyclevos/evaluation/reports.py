@@ -56,7 +56,7 @@ def write_json(evaluation: Evaluation, path: str | Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    _write_whole(Path(path), json.dumps(to_json(evaluation), indent=2) + "\n")
+    write_whole(Path(path), json.dumps(to_json(evaluation), indent=2) + "\n")
 
 
 def write_csv(evaluation: Evaluation, path: str | Path) -> None:
@@ -71,7 +71,7 @@ def write_csv(evaluation: Evaluation, path: str | Path) -> None:
     for name, sequence in evaluation.sequences.items():
         for object_id, scores in sequence.objects.items():
             writer.writerow([name, object_id, *_figures(scores)])
-    _write_whole(Path(path), text.getvalue())
+    write_whole(Path(path), text.getvalue())
 
 
 def table(evaluation: Evaluation) -> Table:
@@ -127,6 +127,11 @@ def _percent(scores: Scores) -> list[str]:
     return [f"{100 * value:.1f}" for value in (scores.j_and_f, *scores.J, *scores.F)]
 
 
-def _write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file, completely or not at all.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     with replacing(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8", newline="\n")

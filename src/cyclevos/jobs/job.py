@@ -18,6 +18,7 @@ from cyclevos.media.sources import FrameSource
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.network.settings import NetworkSettings
 from cyclevos.pictures.mask_files import MaskImage
+from cyclevos.prompts.settings import PromptSettings
 from cyclevos.propagation.settings import SegmentationSettings
 
 
@@ -27,13 +28,14 @@ class SegmentJob:
 
     Attributes:
         source: what `open_source` takes, or a source that is open already.
-        masks: annotations: a file or folder, or masks by frame index.
+        masks: annotations: a file or folder, or masks by frame index, which may be none where there are prompts.
         output: folder of the results.
         segmentation: how the video is segmented.
         network: which network runs, and how.
         results: what is written.
         reading: how the masks are read.
         title: shown on the progress bar.
+        prompting: what is pointed at, instead of masks or to repair them.
     """
 
     source: str | Path | FrameSource
@@ -44,6 +46,7 @@ class SegmentJob:
     results: OutputSettings = field(default_factory=OutputSettings)
     reading: MaskReading = STRICT
     title: str = "segmenting"
+    prompting: PromptSettings = field(default_factory=PromptSettings)
 
 
 class Resolved(NamedTuple):
@@ -104,13 +107,18 @@ def content_identity(source: FrameSource, masks: Mapping[int, NDArray[np.uint8]]
     Raises:
         VideoError: the source cannot be read.
     """
-    digest = hashlib.sha256()
-    for index, mask in sorted(masks.items()):
-        digest.update(f"{index} {mask.shape}".encode())
-        digest.update(mask.tobytes())
     return {
         SOURCE: source.location,
         CONTENT: source.content,
         "resolution": list(source.size),
-        "masks": digest.hexdigest(),
+        "masks": masks_digest(masks),
     }
+
+
+def masks_digest(masks: Mapping[int, NDArray[np.uint8]]) -> str:
+    """Return the checksum of masks, uint8 (H,W), by frame index."""
+    digest = hashlib.sha256()
+    for index, mask in sorted(masks.items()):
+        digest.update(f"{index} {mask.shape}".encode())
+        digest.update(mask.tobytes())
+    return digest.hexdigest()

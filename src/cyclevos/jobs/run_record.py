@@ -25,6 +25,7 @@ _TOOL = "cyclevos"
 _OWNER = f'"tool": "{_TOOL}"'.encode()
 _AUTO = "auto"  # kept by version 0.1 as it was given; since then what it stood for is kept
 _MOST_DIFFERENCES = 6
+_LONGEST = 160  # characters of a list that a refusal shows
 
 
 class OtherRunError(OutputError):
@@ -203,11 +204,14 @@ class Comparison:
         """Write "options.size (480 there, 240 now)" for everything that differs."""
         before, now = _flat(self.there), _flat(self.now)
         keys = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
-        texts = [
-            _without_long_hashes(f"{key} ({before.get(key, 'nothing')} there, {now.get(key, 'nothing')} now)")
-            for key in keys
-        ]
+        texts = [_without_long_hashes(f"{key} ({_shown(before, key)} there, {_shown(now, key)} now)") for key in keys]
         return listed(texts, _MOST_DIFFERENCES)
+
+
+def _shown(values: Mapping[str, str], key: str) -> str:
+    """Return a value as text, of a long list, say of a stroke's points, its beginning."""
+    text = values.get(key, "nothing")
+    return f"{text[:_LONGEST]}..." if text.startswith("[") and len(text) > _LONGEST else text
 
 
 def _without_long_hashes(text: str) -> str:

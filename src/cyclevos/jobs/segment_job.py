@@ -10,14 +10,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from types import TracebackType
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cyclevos.errors import ConfigError, OutputError, VideoError
 from cyclevos.exchange.format import Destination
 from cyclevos.exchange.formats import chosen
-from cyclevos.exchange.given.given_masks import GivenMasks, read_reaching_masks
-from cyclevos.exchange.given.python_masks import check_masks
+from cyclevos.exchange.given.given_masks import GivenMasks
 from cyclevos.exchange.object_names import OBJECT_NAMES, as_record
 from cyclevos.jobs.job import Resolved, SegmentJob, content_identity, resolve, settings_identity
 from cyclevos.jobs.progress import Advance, OpenBar, progress_bar
@@ -26,6 +22,7 @@ from cyclevos.jobs.review import REPORTS, is_reported, report_reliability
 from cyclevos.jobs.run_folder import Identity, RunFolder
 from cyclevos.jobs.run_record import CONTENT
 from cyclevos.jobs.run_state import frame_names
+from cyclevos.jobs.starting_masks import KEPT, Started, keep_masks, read_given, started
 from cyclevos.media.appearance import Appearance
 from cyclevos.media.open_source import open_source
 from cyclevos.media.reliability_files import RELIABILITY_FILE
@@ -99,14 +96,12 @@ class SegmentRun:
     def __init__(self, job: SegmentJob, network: MemoryNetwork | None = None, open_bar: OpenBar | None = None) -> None:
         _check_save(job)
         self.job, self.source = job, _open_source(job)
-        self.images = (
-            job.masks
-            if isinstance(job.masks, Mapping)
-            else read_reaching_masks(job.masks, self.source, job.segmentation.direction, job.reading)
-        )
-        self.masks = check_masks({index: image.ids for index, image in self.images.items()})
+        given = read_given(job, self.source)
         self.resolved = resolve(job, network)
-        self.folder = _folder(job, self.source, self.masks, self.resolved)
+        self._started = started(job, self.source, given, self.resolved)
+        self.images = self._started.images
+        self.masks = {index: image.ids for index, image in self.images.items()}
+        self.folder = _folder(job, self.source, self._started, self.resolved)
         palette = next((i.palette for i in self.images.values() if i.palette is not None), None)
         self.appearance = Appearance(palette)
         if isinstance(self.images, GivenMasks):
@@ -230,6 +225,8 @@ class SegmentRun:
         self.folder.note(reliability=clip.propagator.reliability.record())
         self.folder.begin()
         output, source, resumed = self.job.output, self.source, clip.start > 0
+        if self._started.identity:
+            keep_masks(output, source, self.masks, self.appearance)
         run = Destination(
             output,
             output.name,
@@ -257,15 +254,15 @@ def _open_source(job: SegmentJob) -> FrameSource:
     return source
 
 
-def _folder(
-    job: SegmentJob, source: FrameSource, masks: Mapping[int, NDArray[np.uint8]], resolved: Resolved
-) -> RunFolder:
+def _folder(job: SegmentJob, source: FrameSource, start: Started, resolved: Resolved) -> RunFolder:
     settings = settings_identity(job, resolved)
+    content = content_identity(source, {index: image.ids for index, image in start.images.items()})
+    reports = [name for name in REPORTS if name != RELIABILITY_FILE]
     return RunFolder(
         job.output,
-        Identity({**content_identity(source, masks), **settings.values}, settings.automatic),
+        Identity({**content, **start.identity, **settings.values}, settings.automatic),
         results=[*result_names(job.results.save), RELIABILITY_FILE],
-        reports=[name for name in REPORTS if name != RELIABILITY_FILE],
+        reports=[*reports, KEPT] if start.identity else reports,
         overwrite=job.results.overwrite,
         extra={"device": resolved.network.device},
     )

@@ -1,4 +1,4 @@
-"""A frame as a picture and a blank mask of its size, for painting the first mask in another program."""
+"""A frame as a picture, and its mask beside it: blank, for painting in another program, or made from prompts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from PIL import Image
 from cyclevos.errors import CycleVOSError, OutputError
 from cyclevos.files.atomic import output_errors, replacing
 from cyclevos.media.frames import Frame
+from cyclevos.media.sources import FrameSource
 from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.pictures.images import read_image
 from cyclevos.pictures.mask_files import read_labels
@@ -42,6 +43,19 @@ def beside(mask: Path) -> FirstMask:
     return FirstMask(mask.with_name(f"{mask.stem}-picture.png"), mask, mask)
 
 
+def refuse_source(places: FirstMask, source: FrameSource) -> None:
+    """Refuse to write over the source, or among the frames of a folder.
+
+    Raises:
+        OutputError: the picture or the mask would lie there.
+    """
+    own = source.path.resolve()
+    if own in (places.picture.resolve(), places.mask.resolve()):
+        raise OutputError(f"{source.path} is the picture itself.", "Choose another name for the mask.")
+    if places.picture.parent.resolve() == source.path.resolve():
+        raise OutputError(f"{source.path} holds the frames themselves.", "Choose another folder for the mask.")
+
+
 def write_blank_mask(frame: Frame, places: FirstMask, *, overwrite: bool = False) -> None:
     """Write a frame as PNG, and a blank indexed mask with the DAVIS palette.
 
@@ -55,16 +69,30 @@ def write_blank_mask(frame: Frame, places: FirstMask, *, overwrite: bool = False
     Raises:
         OutputError: one of the files holds something else, which may have been painted; or the system refuses to write.
     """
-    blank: UInt8Array = np.zeros(frame.size, np.uint8)
-    picture_stands = _stands(places.picture, frame.image, overwrite=overwrite)
-    mask_stands = _stands(places.mask, blank, overwrite=overwrite)
+    write_first_mask(frame.image, np.zeros(frame.size, np.uint8), places, overwrite=overwrite)
+
+
+def write_first_mask(picture: UInt8Array, ids: UInt8Array, places: FirstMask, *, overwrite: bool = False) -> None:
+    """Write a picture as PNG, and a mask as indexed PNG with the DAVIS palette; else as :func:`write_blank_mask`.
+
+    Args:
+        picture: uint8 RGB (H,W,3).
+        ids: uint8 (H,W).
+        places: of the two files; folders are created.
+        overwrite: replace other files.
+
+    Raises:
+        OutputError: see :func:`write_blank_mask`.
+    """
+    picture_stands = _stands(places.picture, picture, overwrite=overwrite)
+    mask_stands = _stands(places.mask, ids, overwrite=overwrite)
     with output_errors(places.mask):
         for path in (places.picture, places.mask):
             path.parent.mkdir(parents=True, exist_ok=True)
     if not picture_stands:
-        _save(Image.fromarray(frame.image), places.picture)
+        _save(Image.fromarray(picture), places.picture)
     if not mask_stands:
-        image = Image.fromarray(blank)
+        image = Image.fromarray(ids)
         image.putpalette(DAVIS_PALETTE)
         _save(image, places.mask)
 

@@ -13,9 +13,10 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from cyclevos.errors import OutputError
-from cyclevos.files.atomic import replacing
+from cyclevos.files.atomic import output_errors, replacing
 from cyclevos.media.appearance import PLAIN, Appearance
 from cyclevos.media.frame_result import FrameResult
+from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.pictures.palette import palette_colours
 
 SelfWriter = TypeVar("SelfWriter", bound="ResultWriter")
@@ -69,7 +70,7 @@ class MaskWriter(ResultWriter):
 
     def __init__(self, folder: str | Path, appearance: Appearance = PLAIN) -> None:
         self.folder = Path(folder)
-        self._palette = palette_colours(appearance.palette).tobytes()
+        self._appearance = appearance
 
     def write(self, result: FrameResult) -> None:
         """Write one mask.
@@ -79,12 +80,20 @@ class MaskWriter(ResultWriter):
             OutputError: a picture that cyclevos did not write has this name, or the system refuses to write.
         """
         result.check_ids()
-        path = self.folder / f"{result.name}.png"
-        check_not_foreign(path)
-        image = Image.fromarray(result.ids)
-        image.putpalette(self._palette)
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            image.save(file, format="PNG", pnginfo=png_note(), compress_level=1)
+        write_mask(self.folder / f"{result.name}.png", result.ids, self._appearance)
+
+
+def write_mask(path: Path, ids: UInt8Array, appearance: Appearance = PLAIN) -> None:
+    """Write ids (H,W) as an indexed PNG, which appears only when it is complete.
+
+    Raises:
+        OutputError: a picture that cyclevos did not write has this name, or the system refuses to write.
+    """
+    check_not_foreign(path)
+    image = Image.fromarray(ids)
+    image.putpalette(palette_colours(appearance.palette).tobytes())
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        image.save(file, format="PNG", pnginfo=png_note(), compress_level=1)
 
 
 class AnnotationWriter(MaskWriter):
@@ -126,6 +135,18 @@ class ProbabilityWriter(ResultWriter):
                 probabilities=probabilities.astype(np.float16),
                 object_ids=np.asarray(object_ids, np.int64),
             )
+
+
+def remove_masks(folder: Path) -> None:
+    """Delete the masks that cyclevos wrote into a folder; anything else stays.
+
+    Raises:
+        OutputError: the system refuses to delete.
+    """
+    with output_errors(folder):
+        for path in sorted(folder.glob("*.png")):
+            if is_finished_mask(path):
+                path.unlink()
 
 
 def first_missing_probabilities(folder: Path, names: Iterable[str]) -> str | None:

@@ -21,7 +21,7 @@ from cyclevos.files.atomic import partial_path, sync_file
 from cyclevos.files.locks import Lock
 from cyclevos.network.download_bar import download_bar, megabytes
 from cyclevos.network.fingerprint import checksum
-from cyclevos.network.registry import Download
+from cyclevos.network.named_weights import Download
 
 logger = logging.getLogger(__name__)
 
@@ -246,7 +246,7 @@ def _refused(source: Download, label: str, target: Path, error: urllib.error.HTT
 
 
 def _by_hand(label: str, target: Path) -> str:
-    return f"Or download the file elsewhere and give it as --weights {label}=FILE, or copy it to {target}."
+    return f"Or download the file elsewhere and give {label}=FILE instead, or copy it to {target}."
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 
 from cyclevos.errors import OutputError, WeightsError
 from cyclevos.network.download_bar import megabytes
-from cyclevos.network.registry import Hub
+from cyclevos.network.named_weights import Hub
 from cyclevos.words import first_line
 
 logger = logging.getLogger(__name__)
@@ -123,8 +123,8 @@ def _translated(source: Hub, label: str, about: int | None, error: Exception) ->
     utils = _errors()
     response: Any = getattr(error, "response", None)
     status = getattr(response, "status_code", None)
-    by_hand = f"Or give files that were downloaded elsewhere: --weights {label.partition('=')[0]}="
-    by_hand = f"{by_hand}{'FILE' if source.file else 'FOLDER'}." if not label.startswith("hf://") else ""
+    files = f"{label.partition('=')[0]}={'FILE' if source.file else 'FOLDER'}"
+    by_hand = f"Or download them elsewhere and give {files} instead." if not label.startswith("hf://") else ""
     if isinstance(error, utils.GatedRepoError):
         return WeightsError(
             f"The weights {label!r} are for those who have accepted their licence on the hub.",

@@ -1,4 +1,4 @@
-"""The one table of network families, and of the weights that have names. It needs neither torch nor any family's extra.
+"""The one table of families, and of the weights that have names. It needs neither torch nor any family's extra.
 
 A package of its own adds a family through the entry point group ``cyclevos.families``; see docs/networks.md.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cyclevos.errors import MissingExtraError
+from cyclevos.network.named_weights import NamedWeights
 
 if TYPE_CHECKING:
     from cyclevos.network.protocol import MemoryNetwork
@@ -27,125 +28,28 @@ _BUILT_IN = (
     "cyclevos.network.stm.family:FAMILY",
     "cyclevos.network.cutie.family:FAMILY",
     "cyclevos.network.sam2.family:FAMILY",
+    "cyclevos.prompts.family:FAMILY",
 )
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A published score.
+class Use:
+    """What weights are loaded as.
 
     Attributes:
-        dataset: data set and split.
-        measure: what was measured, J&F where nothing else is said.
-        value: in percent.
-        source: where it was published.
+        noun: what they become.
+        option: the option of commands that takes them.
     """
 
-    dataset: str
-    measure: str
-    value: float
-    source: str
+    noun: str
+    option: str
 
 
-@dataclass(frozen=True)
-class Packaged:
-    """Weights within the package.
-
-    Attributes:
-        file: the weights.
-        calibration: the reliability predictor that was fitted to them.
-    """
-
-    file: Path
-    calibration: Path
+NETWORK, PROMPTER = Use("network", "--weights"), Use("prompter", "--prompter")
 
 
-@dataclass(frozen=True)
-class Download:
-    """One file at an address.
-
-    Attributes:
-        url: the address.
-        filename: its name in the cache folder.
-        md5: MD5 in hexadecimal, if the authors state it.
-        sha256: SHA-256 in hexadecimal, if it is known.
-        size: exact size in bytes, if it is known.
-    """
-
-    url: str
-    filename: str
-    md5: str | None = None
-    sha256: str | None = None
-    size: int | None = None
-
-
-@dataclass(frozen=True)
-class Hub:
-    """A repository of the Hugging Face hub, or one file of it.
-
-    Attributes:
-        repository: ``owner/name``.
-        file: path within the repository; None = the configuration and all safetensors, for formats that are folders.
-        revision: branch, tag or commit; None = the main branch.
-    """
-
-    repository: str
-    file: str | None = None
-    revision: str | None = None
-
-    def __str__(self) -> str:
-        """Return the address.
-
-        >>> str(Hub("owner/name", "w.pth", "v1"))
-        'hf://owner/name@v1/w.pth'
-        """
-        revision = "" if self.revision is None else f"@{self.revision}"
-        return f"hf://{self.repository}{revision}" + ("" if self.file is None else f"/{self.file}")
-
-
-@dataclass(frozen=True)
-class OnRequest:
-    """Weights that are not fetched: their authors hand them out in another way, and the user gives the file.
-
-    Attributes:
-        text: where the authors publish them, a full sentence.
-    """
-
-    text: str
-
-
-@dataclass(frozen=True)
-class NamedWeights:
-    """Weights with a name.
-
-    Attributes:
-        name: what users type.
-        purpose: what they are good for, in a few words.
-        where: where they are.
-        parameters: number of parameters; None = unknown.
-        size: approximate size of the download in bytes; None = unknown.
-        code_licence: of the code that runs them.
-        weights_licence: of the weights.
-        figures: published scores.
-    """
-
-    name: str
-    purpose: str
-    where: Packaged | Download | Hub | OnRequest
-    parameters: int | None = None
-    size: int | None = None
-    code_licence: str | None = None
-    weights_licence: str | None = None
-    figures: tuple[Figure, ...] = ()
-
-    @property
-    def on_request(self) -> bool:
-        """Whether the user has to get the file from its authors."""
-        return isinstance(self.where, OnRequest)
-
-
-class Family(Protocol):
-    """Networks that share code and a file format. A class that inherits from this has the defaults.
+class WeightsFamily(Protocol):
+    """Weights that share code and a file format. A class that inherits from this has the defaults.
 
     Importing the family must import neither torch nor its extra: lists of names have to be quick.
 
@@ -155,7 +59,9 @@ class Family(Protocol):
         weights: those with names.
         extra: the extra of cyclevos that installs what the family needs; None = nothing is needed.
         requirements: the distributions in that extra, with their versions.
-        channels_last: the network is faster with channels last.
+        networks: its weights can be loaded as networks; then it is a :class:`Family`.
+        prompter: ``MODULE:FUNCTION`` that loads its weights as a prompter, as ``prompts/loading.py`` calls it; None =
+            they cannot be loaded as such.
     """
 
     name: str
@@ -163,7 +69,13 @@ class Family(Protocol):
     weights: Sequence[NamedWeights]
     extra: str | None = None
     requirements: tuple[str, ...] = ()
-    channels_last: bool = False
+    networks: bool = False
+    prompter: str | None = None
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """What its weights can be loaded as."""
+        return (*((NETWORK,) if self.networks else ()), *((PROMPTER,) if self.prompter else ()))
 
     def recognises(self, path: Path) -> bool:
         """Return whether a file or folder holds weights of this family.
@@ -172,6 +84,17 @@ class Family(Protocol):
             WeightsError: the file cannot be read as weights of any kind.
         """
         ...
+
+
+class Family(WeightsFamily, Protocol):
+    """Networks that share code and a file format. A class that inherits from this has the defaults.
+
+    Attributes:
+        channels_last: the network is faster with channels last.
+    """
+
+    networks: bool = True
+    channels_last: bool = False
 
     def load(self, path: Path, name: str | None) -> MemoryNetwork:
         """Load a network on the CPU.
@@ -198,24 +121,27 @@ class Family(Protocol):
         ...
 
 
-def families() -> Iterator[Family]:
-    """Yield the built-in families, then those of installed packages; a package that fails is left out and logged."""
-    for address in _BUILT_IN:
-        yield _built_in(address)
-    yield from _installed_families()
+def families(use: Use | None = None) -> Iterator[WeightsFamily]:
+    """Yield the built-in families, then those of installed packages; a package that fails is left out and logged.
+
+    Args:
+        use: only families whose weights can be loaded so; None = all.
+    """
+    every = (*map(_built_in, _BUILT_IN), *_installed_families())
+    yield from (family for family in every if use is None or use in family.uses)
 
 
-def find(name: str) -> tuple[Family, NamedWeights] | None:
+def find(name: str, use: Use = NETWORK) -> tuple[WeightsFamily, NamedWeights] | None:
     """Return the weights of a name with their family; None for an unknown name."""
-    return next(((family, each) for family in families() for each in family.weights if each.name == name), None)
+    return next(((family, each) for family in families(use) for each in family.weights if each.name == name), None)
 
 
-def names() -> list[str]:
-    """Return all names, in the order of the table."""
-    return [each.name for family in families() for each in family.weights]
+def names(use: Use = NETWORK) -> list[str]:
+    """Return all names of one use, in the order of the table."""
+    return [each.name for family in families(use) for each in family.weights]
 
 
-def missing_extra(family: Family) -> MissingExtraError | None:
+def missing_extra(family: WeightsFamily) -> MissingExtraError | None:
     """Return the error for a family whose extra is not installed; None if everything is there."""
     from packaging.requirements import Requirement
 
@@ -226,11 +152,11 @@ def missing_extra(family: Family) -> MissingExtraError | None:
             continue
         state = "which is not installed" if found is None else f"but {found} is installed"
         line = f"pip install 'cyclevos[{family.extra}]'" if family.extra else f"pip install '{text}'"
-        return MissingExtraError(f"Networks of the family {family.name} need {text}, {state}.", f"Install it: {line}")
+        return MissingExtraError(f"Weights of the family {family.name} need {text}, {state}.", f"Install it: {line}")
     return None
 
 
-def require_extra(family: Family) -> None:
+def require_extra(family: WeightsFamily) -> None:
     """Check that a family's extra is installed.
 
     Raises:
@@ -250,15 +176,15 @@ def installed_version(distribution: str) -> str | None:
 
 
 @cache
-def _built_in(address: str) -> Family:
+def _built_in(address: str) -> WeightsFamily:
     module, _, attribute = address.partition(":")
-    family: Family = getattr(import_module(module), attribute)
+    family: WeightsFamily = getattr(import_module(module), attribute)
     return family
 
 
 @cache
-def _installed_families() -> tuple[Family, ...]:
-    found: list[Family] = []
+def _installed_families() -> tuple[WeightsFamily, ...]:
+    found: list[WeightsFamily] = []
     for entry in metadata.entry_points(group=ENTRY_POINTS):
         try:
             family = entry.load()

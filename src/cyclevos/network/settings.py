@@ -131,7 +131,7 @@ class NetworkSettings:
         located = locate(self.weights)
         if located.known_family is None:
             located = self.fetch()
-        return located.family().traits(located.path, located.name)
+        return located.network_family().traits(located.path, located.name)
 
     def _located(self) -> Located | None:
         """Return where the weights are; None if there are none such, which loading them will say."""

@@ -16,8 +16,8 @@ from cyclevos.errors import ConfigError
 from cyclevos.network.calibration import matching_calibration
 from cyclevos.network.fingerprint import fingerprint
 from cyclevos.network.locating import Located, calibration_file, fetch, locate
+from cyclevos.network.named_weights import Packaged
 from cyclevos.network.protocol import MemoryNetwork
-from cyclevos.network.registry import Packaged
 from cyclevos.words import first_line
 
 logger = logging.getLogger(__name__)
@@ -90,8 +90,8 @@ def load_located(located: Located, device: torch.device, dtype: torch.dtype) -> 
     Raises:
         WeightsError: the tensors do not match.
     """
-    family = located.family()
-    with _ordinary_tensors():
+    family = located.network_family()
+    with ordinary_tensors():
         network = family.load(located.on_disk(), located.name)
         module = cast(nn.Module, network)
         module.eval().requires_grad_(False)
@@ -153,7 +153,7 @@ def _cpu_has_bfloat16() -> bool:
 
 
 @contextmanager
-def _ordinary_tensors() -> Iterator[None]:
+def ordinary_tensors() -> Iterator[None]:
     """Make ordinary float32 tensors, whatever mode and default dtype the caller has set.
 
     Tensors made in inference mode never get a gradient, so masks that depend on them could not be corrected.

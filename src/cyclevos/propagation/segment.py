@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cyclevos.errors import MaskError, VideoError
+from cyclevos.errors import MaskError
+from cyclevos.exchange.given.given_masks import GivenMasks
 from cyclevos.exchange.given.python_masks import read_video_masks
 from cyclevos.media.appearance import Appearance
-from cyclevos.media.frames import Frame, frames_from_arrays
+from cyclevos.media.frames import Frame
 from cyclevos.media.given_frames import open_frames
-from cyclevos.media.given_images import rgb_image
-from cyclevos.media.read_ahead import read_ahead
 from cyclevos.media.sources import FrameSource
 from cyclevos.naming import size_text
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.network.weights import as_network
+from cyclevos.prompts.prompter import Prompter
 from cyclevos.propagation.correction import Correction, as_correction
+from cyclevos.propagation.frame_access import OpenFrames, image_at, iterate, length_of
 from cyclevos.propagation.prediction import Prediction
+from cyclevos.propagation.prompted import Asked, ask
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.propagation.settings import Direction, MemoryBound, MemoryEvery, SegmentationSettings
 from cyclevos.propagation.two_way import BackwardPass
@@ -33,22 +35,23 @@ __all__ = ["Direction", "make_propagator", "segment", "segment_frames"]
 # Shapes: K objects, H W pixels.
 
 Masks = Mapping[int, NDArray[np.uint8]]
-OpenFrames = FrameSource | Iterable[Any]
 Frames = str | Path | OpenFrames
 
 
 def segment(
     network: MemoryNetwork | str | Path,
     frames: Frames,
-    masks: Any,
+    masks: Any = None,
     *,
+    prompts: Any = None,
+    prompter: Prompter | str | Path = "default",
     size: int | Literal["auto"] | None = "auto",
     memory_every: MemoryEvery = "auto",
     max_memory_frames: MemoryBound = "auto",
     direction: Direction = "forward",
     correction: Correction | str | None = None,
 ) -> Iterator[Prediction]:
-    """Segment a video from the masks of some of its frames.
+    """Segment a video from the masks of some of its frames, or from clicks and boxes in them.
 
     Args:
         network: from :func:`cyclevos.load_network`, or what that function takes, such as ``"default"``.
@@ -60,7 +63,11 @@ def segment(
             object ids (H,W), 0 = background; or it is a bool mask, a stack (N,H,W), a Pillow image, a path, a COCO
             run-length code or a dict of names to masks, see
             :meth:`cyclevos.exchange.given.mask_reader.MaskReader.read`. An object may first appear in any frame and be
-            annotated several times. Masks of 0 and 255 alone show object 1.
+            annotated several times. Masks of 0 and 255 alone show object 1. None = there are prompts.
+        prompts: clicks and boxes by frame index, ``{0: {1: {"points": [(x, y)], "labels": [1], "box": None}}}``, or
+            those of frame 0 alone; see :func:`~cyclevos.prompts.python_prompts.read_video_prompts`. The mask of an
+            object in the same frame is repaired by them.
+        prompter: makes masks of prompts: from :func:`cyclevos.load_prompter`, or what that function takes.
         size: shorter side inside the network in pixels; ``"auto"`` = the size at which the weights work best, None =
             the frames' own size.
         memory_every: every n-th frame stays in memory; ``"auto"`` = as the network likes it.
@@ -80,22 +87,39 @@ def segment(
     Raises:
         VideoError: the frames cannot be read; the predictions yielded before stay valid.
         MaskError: a mask is of no kind that can be read or has another size than the frames, or its frame does not
-            exist.
+            exist; or there are neither masks nor prompts.
+        PromptError: a prompt is malformed, lies outside its frame, or its frame does not exist.
         ConfigError: an option is out of range.
         WeightsError: the network that is named cannot be loaded.
     """
     settings = SegmentationSettings(size, memory_every, max_memory_frames, direction, as_correction(correction))
     opened = open_frames(frames)
-    given = read_video_masks(
-        masks, opened if isinstance(opened, FrameSource) else None, direction=direction, frame_count=_length(opened)
-    )
+    given = _given_masks(masks, opened, direction, prompted=prompts is not None)
+    ids: Masks = {index: mask.ids for index, mask in given.items()}
+    asked = Asked({}) if prompts is None else ask(prompts, prompter, opened, ids, direction)
+    ids = {**ids, **asked.masks}
     propagator = make_propagator(as_network(network), settings)  # last: a refusal should not wait for it
-    ids = {index: mask.ids for index, mask in given.items()}
     palette = next((mask.palette for mask in given.values() if mask.palette is not None), None)
     look = Appearance(palette, given.names)
-    pairs = segment_frames(propagator, opened, ids, direction)
-    shown = tuple(sorted({i for mask in given.values() for i in mask.object_ids}))
+    if asked.later is None:
+        pairs = segment_frames(propagator, opened, ids, direction)
+    else:
+        pairs = _steps(propagator, asked.later(one_pass(propagator, opened, ids)))
+    shown = tuple(sorted({*asked.object_ids, *(i for mask in given.values() for i in mask.object_ids)}))
     return (replace(p, frame=frame, appearance=look, all_ids=shown) for frame, p in pairs)
+
+
+def _given_masks(masks: Any, frames: OpenFrames, direction: Direction, *, prompted: bool) -> GivenMasks:
+    """Return the masks that a caller gives; none where there are prompts instead."""
+    if masks is None and prompted:
+        return GivenMasks({})
+    if masks is None:
+        raise MaskError(
+            "There are neither masks nor prompts; expected at least one object to follow.",
+            'Give a mask, {0: mask}, or a click, prompts={0: {1: {"points": [(412, 230)]}}}.',
+        )
+    source = frames if isinstance(frames, FrameSource) else None
+    return read_video_masks(masks, source, direction=direction, frame_count=length_of(frames))
 
 
 def make_propagator(network: MemoryNetwork, settings: SegmentationSettings) -> Propagator:
@@ -154,9 +178,9 @@ def one_pass(
     _announce(propagator, opened, masks)
     if direction == "backward":
         ahead = {i: m for i, m in masks.items() if last is None or i <= last}
-        return _with_masks(_iterate(opened, reverse=True, start=last), ahead)
+        return _with_masks(iterate(opened, reverse=True, start=last), ahead)
     ahead = {i: m for i, m in masks.items() if i >= start}
-    return _with_masks(_iterate(opened, start=start), ahead)
+    return _with_masks(iterate(opened, start=start), ahead)
 
 
 def _announce(propagator: Propagator, frames: OpenFrames, masks: Masks) -> None:
@@ -164,13 +188,7 @@ def _announce(propagator: Propagator, frames: OpenFrames, masks: Masks) -> None:
     if not propagator.looks_ahead:
         return
     for index, mask in masks.items():
-        image = None
-        if isinstance(frames, FrameSource):
-            frame = next(frames.iterate(start=index), None) if frames.can_be_read_again else None
-            image = None if frame is None else frame.image
-        else:
-            stored = _stored(frames)
-            image = None if stored is None or index >= len(stored) else rgb_image(stored[index], index)
+        image = image_at(frames, index)
         if image is not None and mask.any():
             propagator.announce(index, image, mask)
 
@@ -196,16 +214,9 @@ def _with_masks(frames: Iterator[Frame], masks: Masks) -> Iterator[tuple[Frame, 
         raise _unreached(missing, last)
 
 
-def _length(frames: OpenFrames) -> int | None:
-    """Return the number of frames; None if it is not known."""
-    if isinstance(frames, FrameSource):
-        return frames.len_hint
-    return len(frames) if isinstance(frames, Sized) else None
-
-
 def _check_reached(frames: OpenFrames, masks: Masks) -> None:
     """Refuse masks of frames past the end, if the number of frames is known."""
-    count = _length(frames)
+    count = length_of(frames)
     if count and any(index >= count for index in masks):
         raise _unreached({index for index in masks if index >= count}, count - 1)
 
@@ -225,29 +236,6 @@ def _check_sizes(masks: Masks, size: tuple[int, int]) -> None:
                 f"{size_text(size)} (width x height).",
                 "Give the mask in the frames' size; the commands resize it with --fit-mask.",
             )
-
-
-def _iterate(frames: OpenFrames, *, reverse: bool = False, start: int | None = None) -> Iterator[Frame]:
-    if isinstance(frames, FrameSource):
-        # Decode in parallel with the network. A user's own iterable is read frame by frame, on the user's thread.
-        return read_ahead(frames.iterate(reverse=reverse, start=start))
-    if not reverse:
-        return frames_from_arrays(frames)
-    stored = _stored(frames)
-    if stored is None:
-        raise VideoError(
-            f"Going backward needs frames that can be read from the end; got a {type(frames).__name__}.",
-            "Give a path, a list or an array.",
-        )
-    count = len(stored)
-    turned = (stored[count - 1 - i] for i in range(count))
-    return (replace(f, index=count - 1 - f.index) for f in frames_from_arrays(turned))
-
-
-def _stored(frames: OpenFrames) -> Sequence[Any] | None:
-    """Return images that can be read in any order: a sequence, an array or a tensor; None for others."""
-    indexed = isinstance(frames, Sequence) or (isinstance(frames, Sized) and hasattr(frames, "shape"))
-    return cast(Sequence[Any], frames) if indexed else None
 
 
 def _both(propagator: Propagator, frames: OpenFrames, masks: Masks) -> Iterator[tuple[Frame, Prediction]]:

@@ -8,12 +8,12 @@ from pathlib import Path
 from cyclevos.errors import OutputError
 from cyclevos.files.atomic import replacing
 from cyclevos.training.checkpoint import reason
-from cyclevos.training.schema import TrainingConfig
+from cyclevos.training.schema import RunConfig
 
 CONFIG = "config.json"
 
 
-def check_claim(output: Path, config: TrainingConfig) -> None:
+def check_claim(output: Path, config: RunConfig) -> None:
     """Refuse a folder that holds a run with another configuration.
 
     Raises:
@@ -26,7 +26,7 @@ def check_claim(output: Path, config: TrainingConfig) -> None:
         # Validated, so that a setting that was added since, and has its default value, makes no difference.
         text = file.read_text(encoding="utf-8")
         json.loads(text)
-        found = TrainingConfig.model_validate_json(text)
+        found = type(config).model_validate_json(text)
     except OSError as error:
         raise OutputError(f"{output} cannot hold a training run ({error}).", "Choose another --output.") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -49,7 +49,7 @@ def check_claim(output: Path, config: TrainingConfig) -> None:
         )
 
 
-def claim(output: Path, config: TrainingConfig) -> None:
+def claim(output: Path, config: RunConfig) -> None:
     """Write the run's configuration if the folder has none.
 
     Raises:

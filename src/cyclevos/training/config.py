@@ -14,12 +14,22 @@ from pydantic import BaseModel, ValidationError
 
 from cyclevos.errors import ConfigError
 from cyclevos.training.presets import presets
+from cyclevos.training.prompt_schema import PromptTrainingConfig
 from cyclevos.training.schema import TrainingConfig
 
 _SCIENTIFIC = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d{1,3}", re.ASCII)
 
 
-def load_config(path: str | Path, overrides: list[str] | None = None) -> TrainingConfig:
+Config = TrainingConfig | PromptTrainingConfig
+
+
+def config_class(tree: Any) -> type[TrainingConfig] | type[PromptTrainingConfig]:
+    """Return the schema of a configuration, by what it says it trains."""
+    of_prompts = isinstance(tree, dict) and tree.get("trains") == "prompts"
+    return PromptTrainingConfig if of_prompts else TrainingConfig
+
+
+def load_config(path: str | Path, overrides: list[str] | None = None) -> Config:
     """Read a YAML file or a preset by name and apply ``section.key=value`` overrides.
 
     Relative paths of data are relative to the working directory. ``base: NAME`` inherits all settings of a preset or of
@@ -38,9 +48,10 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Trainin
         tree = _read(file)
         for override in overrides or []:
             _apply(tree, override)
-        return TrainingConfig.model_validate(tree)
+        model = config_class(tree)
+        return model.model_validate(tree)
     except ValidationError as error:
-        problem = "; ".join(_explain(e) for e in error.errors())
+        problem = "; ".join(_explain(e, model) for e in error.errors())
         raise ConfigError(f"{file}: {problem}.", "Correct the file or the --set option.") from error
     except RecursionError as error:
         raise ConfigError(f"{file} is nested too deeply.", "Remove sections that contain themselves.") from error
@@ -150,11 +161,11 @@ def _index(node: list[Any], part: str, override: str) -> int:
     )
 
 
-def _explain(error: Any) -> str:
+def _explain(error: Any, model: type[BaseModel]) -> str:
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] != "extra_forbidden":
         return f"{where}: {error['msg']} (got {_short(error['input'])})"
-    known = _keys_at(error["loc"][:-1])
+    known = _keys_at(error["loc"][:-1], model)
     close = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
     return f"unknown key {where!r}; {hint}"
@@ -167,9 +178,9 @@ def _short(value: object) -> str:
     return shortener.repr(value)
 
 
-def _keys_at(location: tuple[Any, ...]) -> list[str]:
+def _keys_at(location: tuple[Any, ...], top: type[BaseModel]) -> list[str]:
     """Return the field names of the section at a location, following lists and optional sections."""
-    model: Any = TrainingConfig
+    model: Any = top
     for part in location:
         if isinstance(part, int):
             continue

@@ -15,9 +15,9 @@ from cyclevos.datasets.clips import ClipSource, StillSource, VideoSource
 from cyclevos.errors import TrainingError
 from cyclevos.files.host import peak_memory
 from cyclevos.training.checkpoint import STATE
-from cyclevos.training.schema import TrainingConfig
+from cyclevos.training.config import Config
+from cyclevos.training.tasks import task_of
 from cyclevos.training.trainer import Trainer
-from cyclevos.training.validation import open_validation
 from cyclevos.words import counted
 
 _STEPS = 7  # the first two warm up, the last one saves
@@ -28,12 +28,12 @@ class Estimate:
     """Estimated cost of a training run.
 
     Attributes:
-        sources: a line for each data set: its contents and its share of the clips.
+        sources: a line for each data set: its contents and its share of the samples.
         trained: number of trained parameters.
         frozen: number of frozen parameters.
         device: the device that the steps ran on.
         processes: number of processes.
-        clips: clips per step, over all processes.
+        samples: samples per step, over all processes.
         seconds_per_step: median, without warm-up, checkpoints and validation.
         hours: for all steps.
         memory_mb: peak of a GPU's memory, or of the process on a CPU; None where the system does not report it.
@@ -46,7 +46,7 @@ class Estimate:
     frozen: int
     device: str
     processes: int
-    clips: int
+    samples: int
     seconds_per_step: float
     hours: float
     memory_mb: float | None
@@ -54,7 +54,7 @@ class Estimate:
     main: bool
 
 
-def dry_run(config: TrainingConfig) -> Estimate:
+def dry_run(config: Config) -> Estimate:
     """Open all data, build the network, take a few steps and discard them.
 
     Args:
@@ -64,21 +64,18 @@ def dry_run(config: TrainingConfig) -> Estimate:
         CycleVOSError: any error that a real run would raise at the start.
         TrainingError: a step does not fit into the GPU's memory.
     """
-    if config.validation.root is not None:
-        open_validation(config.validation)
-    # The sequences stay named: what a run holds back from training is not part of its data.
-    no_validation = config.validation.model_copy(update={"root": None})
-    changes = {"steps": _STEPS, "checkpoint_every": _STEPS, "validation": no_validation}
+    task = task_of(config)
+    task.check()
+    short = task.without_validation().model_copy(update={"steps": _STEPS, "checkpoint_every": _STEPS})
     with tempfile.TemporaryDirectory(prefix="cyclevos-dry-run-") as folder:
-        trainer = Trainer(config.model_copy(update=changes), Path(folder) / "run")
+        trainer = Trainer(short, Path(folder) / "run")
         ends: list[float] = []
         try:
             trainer.run(lambda step, losses: ends.append(time.perf_counter()))
         except torch.cuda.OutOfMemoryError as error:
             raise TrainingError(
-                f"A step does not fit into the GPU's memory: {config.batch} clips of {config.data.length} frames of "
-                f"{config.data.augmentation.size}.",
-                "Lower batch, data.length or data.augmentation.size, or set objective.cycle_frames=last.",
+                f"A step of {counted(config.batch, 'sample')} does not fit into the GPU's memory.",
+                f"Lower {task.cheaper}.",
             ) from error
         saved = sum(file.stat().st_size for file in (Path(folder) / "run" / STATE).rglob("*") if file.is_file())
     between = [after - before for before, after in pairwise(ends[1:-1])]
@@ -89,14 +86,14 @@ def dry_run(config: TrainingConfig) -> Estimate:
     peak = _peak_memory(trainer.accelerator.device)
     return Estimate(
         sources=tuple(
-            f"{source.root}: {_found(opened)}, {share:.1%} of the clips"
+            f"{source.root}: {_found(opened)}, {share:.1%} of the samples"
             for source, opened, share in zip(config.data.sources, trainer.dataset.sources, shares, strict=True)
         ),
         trained=trained,
         frozen=sum(p.numel() for p in parameters) - trained,
         device=str(trainer.accelerator.device),
         processes=trainer.accelerator.num_processes,
-        clips=config.batch * trainer.accelerator.num_processes,
+        samples=config.batch * trainer.accelerator.num_processes,
         seconds_per_step=seconds,
         hours=seconds * config.steps / 3600,
         memory_mb=None if peak is None else peak / 2**20,

@@ -138,7 +138,17 @@ class OptimiserConfig(_Section):
     ema: float | None = Field(None, gt=0, lt=1)
 
 
-class ValidationConfig(_Section):
+class ValidationEvery(_Section):
+    """When a run is validated.
+
+    Attributes:
+        every: steps between validations.
+    """
+
+    every: int = Field(1000, ge=1)
+
+
+class ValidationConfig(ValidationEvery):
     """Validation during a run.
 
     Attributes:
@@ -146,7 +156,6 @@ class ValidationConfig(_Section):
         split: its split.
         annotations: folder of the masks.
         sequences: names of the sequences, which are left out of every training source of the same root.
-        every: steps between validations.
         size: shorter side for validation, in pixels.
         max_frames: frames per sequence, at most.
     """
@@ -155,44 +164,55 @@ class ValidationConfig(_Section):
     split: str | None = None
     annotations: str = "Annotations"
     sequences: tuple[str, ...] = ()
-    every: int = Field(1000, ge=1)
     size: int | None = Field(240, ge=16)
     max_frames: int = Field(40, ge=2)
 
 
-class TrainingConfig(_Section):
-    """A whole training run.
+class RunConfig(_Section):
+    """What every training run has, whatever it trains.
 
     Attributes:
-        network: the network to train.
-        objective: the loss.
-        data: the training data.
         optimiser: the optimiser and its schedule.
         validation: validation during the run.
         steps: optimiser steps.
-        batch: clips per step and process.
+        batch: samples per step and process.
         seed: of all randomness.
         precision: ``no``, ``bf16`` or ``fp16`` mixed precision.
         log_every: steps between logged scalars.
         checkpoint_every: steps between full-state checkpoints.
-        size: shorter side stored with the weights as their default, in pixels.
     """
 
-    network: NetworkConfig = NetworkConfig()
-    objective: ObjectiveConfig = ObjectiveConfig()
-    data: DataConfig
     optimiser: OptimiserConfig = OptimiserConfig()
-    validation: ValidationConfig = ValidationConfig()
+    validation: ValidationEvery = ValidationEvery()
     steps: int = Field(..., ge=1)
     batch: int = Field(4, ge=1)
     seed: int = 0
     precision: Literal["no", "bf16", "fp16"] = "no"
     log_every: int = Field(20, ge=1)
     checkpoint_every: int = Field(500, ge=1)
-    size: int | None = Field(240, ge=16)
 
     @field_validator("precision", mode="before")
     @classmethod
     def _no_is_a_word(cls, value: object) -> object:
         """Accept false as ``no``, because YAML reads an unquoted ``no`` as false."""
         return "no" if value is False else value
+
+
+class TrainingConfig(RunConfig):
+    """A whole training run of a video network.
+
+    Attributes:
+        trains: ``video``.
+        network: the network to train.
+        objective: the loss.
+        data: the training data.
+        validation: validation during the run.
+        size: shorter side stored with the weights as their default, in pixels.
+    """
+
+    trains: Literal["video"] = "video"
+    network: NetworkConfig = NetworkConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    data: DataConfig
+    validation: ValidationConfig = ValidationConfig()
+    size: int | None = Field(240, ge=16)

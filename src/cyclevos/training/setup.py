@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -12,8 +11,8 @@ from torch.optim.lr_scheduler import LambdaLR
 from cyclevos.datasets.augmentation import Motion
 from cyclevos.datasets.clips import ClipDataset, ClipSource, GapCurriculum, StillSource, VideoSource
 from cyclevos.datasets.layouts import open_dataset
+from cyclevos.datasets.stills import still_pairs
 from cyclevos.errors import ConfigError, DatasetError
-from cyclevos.naming import by_frame_name, list_frames, list_masks
 from cyclevos.network.stm.family import build_network
 from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
 from cyclevos.network.stm.spec import SPECS, NetworkSpec
@@ -54,7 +53,7 @@ def build_dataset(config: TrainingConfig, processes: int) -> ClipDataset:
     held_back = set(config.validation.sequences)
     gaps = GapCurriculum(**data.gaps.model_dump())
     return ClipDataset(
-        [(_named_source(n, source, held_back, data.motion), source.weight) for n, source in enumerate(data.sources)],
+        [(named_source(n, source, held_back, data.motion), source.weight) for n, source in enumerate(data.sources)],
         data.augmentation,
         length=data.length,
         samples=config.steps * config.batch * processes,
@@ -69,8 +68,8 @@ def build_dataset(config: TrainingConfig, processes: int) -> ClipDataset:
 def build_optimiser(objective: nn.Module, config: OptimiserConfig) -> torch.optim.Optimizer:
     """Build the optimiser; the trunks are a parameter group with their own learning rate."""
     named = [(name, p) for name, p in objective.named_parameters() if p.requires_grad]
-    trunks = [p for name, p in named if "_encoder." in name]
-    others = [p for name, p in named if "_encoder." not in name]
+    trunks = [p for name, p in named if _is_of_trunk(name)]
+    others = [p for name, p in named if not _is_of_trunk(name)]
     groups = [
         {"params": trunks, "lr": config.lr * config.trunk_factor},
         {"params": others, "lr": config.lr},
@@ -89,6 +88,10 @@ def build_schedule(optimiser: torch.optim.Optimizer, config: OptimiserConfig, st
         return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
 
     return LambdaLR(optimiser, factor)
+
+
+def _is_of_trunk(name: str) -> bool:
+    return "_encoder." in name or name.startswith("network.trunk.")
 
 
 def _start_from(weights: str, spec: NetworkSpec, *, imagenet: bool) -> SpaceTimeMemoryNetwork:
@@ -112,7 +115,7 @@ def _start_from(weights: str, spec: NetworkSpec, *, imagenet: bool) -> SpaceTime
     return network
 
 
-def _named_source(number: int, config: SourceConfig, held_back: set[str], motion: Motion) -> ClipSource:
+def named_source(number: int, config: SourceConfig, held_back: set[str], motion: Motion) -> ClipSource:
     """Build a source; an error names the setting that it comes from."""
     try:
         return _build_source(config, held_back, motion)
@@ -125,7 +128,7 @@ def _named_source(number: int, config: SourceConfig, held_back: set[str], motion
 
 def _build_source(config: SourceConfig, held_back: set[str], motion: Motion) -> ClipSource:
     if config.kind == "still":
-        source = StillSource(_still_pairs(config.root, config.images, config.masks), config.motion or motion)
+        source = StillSource(still_pairs(config.root, config.images, config.masks), config.motion or motion)
         source.decide()
         return source
     dataset = open_dataset(
@@ -142,25 +145,3 @@ def _build_source(config: SourceConfig, held_back: set[str], motion: Motion) -> 
             "Check split, exclude and validation.sequences.",
         )
     return VideoSource(sequences)
-
-
-def _still_pairs(root: Path, images: str, masks: str) -> list[tuple[Path, Path]]:
-    folders = (root / images, root / masks)
-    for folder in folders:
-        if not folder.is_dir():
-            raise DatasetError(
-                f"{folder} is not a folder. A still source needs a folder of images and one of masks.",
-                "Check root, images and masks of the source.",
-            )
-    found = by_frame_name(list_masks(folders[1], DatasetError), DatasetError)
-    pairs = [
-        (image, found[image.stem])
-        for image in list_frames(folders[0], DatasetError)
-        if image.stem in found and image != found[image.stem]
-    ]
-    if not pairs:
-        raise DatasetError(
-            f"{root}: no image in {images}/ has a mask of the same name in {masks}/.",
-            "Give each mask the name of its image, with the ending .png.",
-        )
-    return pairs

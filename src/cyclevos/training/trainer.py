@@ -1,4 +1,4 @@
-"""The training engine: runs the cyclic objective with Accelerate, with full-state checkpoints."""
+"""The training engine: minimises the objective of a task with Accelerate, with full-state checkpoints."""
 
 from __future__ import annotations
 
@@ -11,21 +11,17 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, Dataset, Subset
 
-from cyclevos.datasets.clips import ClipBatch, collate
 from cyclevos.errors import MissingExtraError, TrainingError
 from cyclevos.files.atomic import remove_leftovers
 from cyclevos.files.records import append_record, keep_records
-from cyclevos.network.stm.checkpoints import holds_weights, save_weights
-from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
 from cyclevos.training.checkpoint import CheckpointFolder, RunProgress, reason
 from cyclevos.training.claim import check_claim, claim
-from cyclevos.training.objective import PARTS, CyclicObjective
 from cyclevos.training.processes import PATIENCE, together
-from cyclevos.training.schema import TrainingConfig
-from cyclevos.training.setup import build_dataset, build_optimiser, build_schedule, build_trained_network
-from cyclevos.training.validation import Validation, open_validation, sample_picture, validate
+from cyclevos.training.schema import RunConfig
+from cyclevos.training.setup import build_optimiser, build_schedule
+from cyclevos.training.tasks import task_of
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +49,7 @@ class Trainer:
         MissingExtraError: Accelerate or tensorboard is not installed.
     """
 
-    def __init__(self, config: TrainingConfig, output: Path) -> None:
+    def __init__(self, config: RunConfig, output: Path) -> None:
         accelerate = _accelerate()
         self.config, self.output = config, output
         self.accelerator: Any = accelerate.Accelerator(
@@ -63,12 +59,13 @@ class Trainer:
             kwargs_handlers=[accelerate.utils.InitProcessGroupKwargs(timeout=PATIENCE)],
         )
         check_claim(output, config)
-        if config.validation.root is not None:
-            open_validation(config.validation)  # reports a wrong name now, not after a thousand steps
-        self.dataset = build_dataset(config, self.accelerator.num_processes)  # before ImageNet weights are downloaded
+        self.task = task_of(config)
+        self.task.check()  # now, not after a thousand steps
+        self.dataset = self.task.dataset(self.accelerator.num_processes)  # before ImageNet weights are downloaded
         accelerate.utils.set_seed(config.seed)
-        network = build_trained_network(config.network, config.size).to(memory_format=torch.channels_last)
-        objective = CyclicObjective(network, config.objective).train()
+        to_channels_last: Any = self.task.network().to
+        network: nn.Module = to_channels_last(memory_format=torch.channels_last)
+        objective = self.task.objective(network).train()
         optimiser = build_optimiser(objective, config.optimiser)
         self.schedule = build_schedule(optimiser, config.optimiser, config.steps)
         self.objective, self.optimiser = self.accelerator.prepare(objective, optimiser)
@@ -81,11 +78,12 @@ class Trainer:
         together(self.accelerator, lambda: claim(output, config))
 
     @property
-    def network(self) -> SpaceTimeMemoryNetwork:
+    def network(self) -> nn.Module:
         """The network with the weights that are validated and saved."""
         if self.average is not None:
-            return cast(SpaceTimeMemoryNetwork, self.average.module)
-        return cast(SpaceTimeMemoryNetwork, self.accelerator.unwrap_model(self.objective).network)
+            return self.average.module
+        module: nn.Module = self.accelerator.unwrap_model(self.objective).network
+        return module
 
     def run(self, progress: Progress | None = None) -> Path:
         """Train to the last step and return the file of the best weights (of the last ones, without validation).
@@ -104,17 +102,17 @@ class Trainer:
         self.accelerator.init_trackers("tensorboard", init_kwargs={"tensorboard": {"purge_step": self.step + 1}})
         try:
             for batch in self._loader():
-                losses, logits = self._step(batch)
+                losses, outputs = self._step(batch)
                 self.step += 1
-                self._record(losses, batch, logits)
+                self._record(losses, batch, outputs)
                 if progress is not None:
                     progress(self.step, losses)
         finally:
             self.accelerator.end_training()
         return self.output / (BEST if (self.output / BEST).is_file() else LAST)
 
-    def _step(self, batch: ClipBatch) -> tuple[dict[str, float], Tensor]:
-        losses, logits = self.objective(batch.frames, batch.labels, batch.slots)
+    def _step(self, batch: Any) -> tuple[dict[str, float], Tensor]:
+        losses, outputs = self.objective(*batch)
         values = self._mean(losses)
         if not math.isfinite(values["total"]):
             parts = ", ".join(f"{name}={value:g}" for name, value in values.items())
@@ -131,40 +129,42 @@ class Trainer:
         self.optimiser.zero_grad()
         if self.average is not None:
             self.average.update_parameters(self.accelerator.unwrap_model(self.objective).network)
-        return values, logits
+        return values, outputs
 
     def _mean(self, losses: dict[str, Tensor]) -> dict[str, float]:
         """Average over the processes; a part of the loss that is missing in all processes is left out."""
         if self.accelerator.num_processes == 1:
             return {name: float(value.detach()) for name, value in losses.items()}
         absent = losses["total"].new_full((), -1.0)
-        parts = torch.stack([losses.get(name, absent).detach().float() for name in PARTS])
+        parts = torch.stack([losses.get(name, absent).detach().float() for name in self.task.parts])
         gathered = self.accelerator.gather(parts[None])  # (processes, parts)
         there = (gathered != -1).any(dim=0)
         means = torch.where(gathered == -1, 0.0, gathered).mean(dim=0)
-        return {name: float(means[i]) for i, name in enumerate(PARTS) if bool(there[i])}
+        return {name: float(means[i]) for i, name in enumerate(self.task.parts) if bool(there[i])}
 
-    def _record(self, losses: dict[str, float], batch: ClipBatch, logits: Tensor) -> None:
+    def _record(self, losses: dict[str, float], batch: Any, outputs: Tensor) -> None:
         config, last = self.config, self.step == self.config.steps
         if self.step % config.log_every == 0 or last:
             scalars = {f"loss/{name}": value for name, value in losses.items()}
             self.accelerator.log({**scalars, "lr": self.schedule.get_last_lr()[-1]}, step=self.step)
-        if config.validation.root is not None and (self.step % config.validation.every == 0 or last):
-            together(self.accelerator, lambda: self._validate(batch, logits))
+        if self.step % config.validation.every == 0 or last:
+            together(self.accelerator, lambda: self._validate(batch, outputs))
         if self.step % config.checkpoint_every == 0 or last:
             self._save()
 
-    def _validate(self, batch: ClipBatch, logits: Tensor) -> None:
-        result: Validation = validate(self.network, self.config.validation)
+    def _validate(self, batch: Any, outputs: Tensor) -> None:
+        result = self.task.validate(self.network)
+        if result is None:
+            return
         self.accelerator.log({"validation/J": result.mean}, step=self.step)
         writer = self.accelerator.get_tracker("tensorboard").writer
-        writer.add_image("clip/prediction", sample_picture(batch, logits), self.step)
+        writer.add_image("sample/prediction", self.task.picture(batch, outputs), self.step)
         record = {"step": self.step, "J": result.mean, "sequences": result.sequences}
         append_record(self.output / VALIDATIONS, record)
         logger.info("step %d: validation J %.4f", self.step, result.mean)
         if result.mean > self.best:
             self.best = result.mean
-            save_weights(self.network, self.output / BEST)
+            self.task.save(self.network, self.output / BEST)
 
     def _save(self) -> None:
         """Write the full state next to the old one, then the last weights, then swap the states.
@@ -182,7 +182,7 @@ class Trainer:
         if self.average is not None:
             torch.save(self.average.state_dict(), self.checkpoint.partial / _AVERAGE)
         self.checkpoint.complete(RunProgress(self.step, self.best, self.accelerator.num_processes))
-        save_weights(self.network, self.output / LAST)
+        self.task.save(self.network, self.output / LAST)
         self.checkpoint.swap()
 
     def _resume(self) -> None:
@@ -192,7 +192,7 @@ class Trainer:
             if progress.processes not in (None, self.accelerator.num_processes):
                 raise TrainingError(
                     f"{self.output} was trained by {progress.processes} processes, but now there are "
-                    f"{self.accelerator.num_processes}: the clips would differ.",
+                    f"{self.accelerator.num_processes}: the samples would differ.",
                     f"Continue it with {progress.processes}, or start a new run in another --output.",
                 )
             together(self.accelerator, self._load, main_only=False)
@@ -218,19 +218,19 @@ class Trainer:
         # The continued run writes the later lines again.
         keep_records(self.output / VALIDATIONS, lambda record: _is_of(record, self.step))
         # No step is left that would write them, should they be lost or stale.
-        if self.step >= self.config.steps and not holds_weights(self.output / LAST, self.network):
-            save_weights(self.network, self.output / LAST)
+        if self.step >= self.config.steps and not self.task.holds(self.output / LAST, self.network):
+            self.task.save(self.network, self.output / LAST)
 
     def _loader(self) -> Any:
-        """Return clips from the current step on; sample n is the same whenever it is drawn."""
+        """Return samples from the current step on; sample n is the same whenever it is drawn."""
         done = self.step * self.config.batch * self.accelerator.num_processes
-        workers = self.config.data.workers
+        workers = self.task.workers
         loader: DataLoader[Any] = DataLoader(
-            Subset(self.dataset, range(done, len(self.dataset))),
+            Subset(cast("Dataset[Any]", self.dataset), range(done, len(self.dataset))),
             batch_size=self.config.batch,
             shuffle=False,
             drop_last=True,
-            collate_fn=collate,
+            collate_fn=self.task.collate,
             num_workers=workers,
             persistent_workers=workers > 0,
             prefetch_factor=4 if workers else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -19,16 +19,10 @@ from cyclevos.network.traits import MemoryPolicy
 from cyclevos.pictures.palette import DAVIS_PALETTE
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.training.schema import ValidationConfig
+from cyclevos.training.task import Validation
 from cyclevos.words import counted
 
 # Shapes: B clips, T frames, K object slots, H W pixels.
-
-
-class Validation(NamedTuple):
-    """Mean J over the sequences, and J of each sequence."""
-
-    mean: float
-    sequences: dict[str, float]
 
 
 def validate(network: nn.Module, config: ValidationConfig) -> Validation:

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import uvicorn
 
-from cyclevos.app.project import Project
 from cyclevos.app.server import AppOptions, create_app
 
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -187,22 +186,6 @@ def editor(server, clip, new_page) -> Page:
     person.page.locator("#reading").wait_for(state="hidden")
     person.project = project
     return person
-
-
-@pytest.fixture
-def go_on(monkeypatch) -> Iterator[threading.Event]:
-    """Tracking stops after frame 4 until this is set."""
-    event = threading.Event()
-    track_frame = Project.track_frame
-
-    def waiting(self, index, *rest):
-        track_frame(self, index, *rest)
-        if index == 4:
-            event.wait(20)
-
-    monkeypatch.setattr(Project, "track_frame", waiting)
-    yield event
-    event.set()  # or a test that fails would hold up the server's end
 
 
 @pytest.fixture

@@ -140,7 +140,20 @@ def read_reaching_masks(
     Raises:
         MaskError: the masks cannot be used, or no other frame lies in the direction.
     """
-    images = read_source_masks(path, source, reading)
+    return reaching(read_source_masks(path, source, reading), source, direction)
+
+
+def reaching(images: GivenMasks, source: FrameSource, direction: Literal["forward", "backward", "both"]) -> GivenMasks:
+    """Return the masks that a run propagates with what the user should know about how far they reach; it is logged.
+
+    Args:
+        images: the masks.
+        source: the frames.
+        direction: of the run.
+
+    Raises:
+        MaskError: no other frame lies in the direction.
+    """
     shown = [index for index, image in images.items() if image.object_ids]
     blank = [index for index in images if index not in shown]
     if shown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cyclevos.exchange.format import Destination, Format
@@ -16,6 +17,12 @@ def _writer(destination: Destination) -> ResultWriter:
     return AnnotationWriter(destination.path, destination.appearance)
 
 
+def _remove(path: Path) -> None:
+    from cyclevos.media.writers import remove_masks
+
+    remove_masks(path)
+
+
 FORMAT = Format(
     name="marks",
     label="Your painted masks",
@@ -24,5 +31,6 @@ FORMAT = Format(
     is_folder=True,
     needs=frozenset({"annotations"}),
     writer=_writer,
+    remove=_remove,
     purpose="results",
 )

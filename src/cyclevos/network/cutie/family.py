@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cyclevos.errors import WeightsError
-from cyclevos.network.registry import Download, Family, Figure, NamedWeights
+from cyclevos.network.named_weights import Download, Figure, NamedWeights
+from cyclevos.network.registry import Family
 
 if TYPE_CHECKING:
     from cyclevos.network.protocol import MemoryNetwork

@@ -53,26 +53,26 @@ def load_sam2(folder: Path) -> Sam2Network:
         MissingExtraError: transformers is not installed.
     """
     variant = _variant(read_config(folder).get("model_type"), str(folder / CONFIG_FILE))
-    with _quiet() as transformers:
-        try:
-            model, report = getattr(transformers, variant.classes[1]).from_pretrained(
-                folder,
-                local_files_only=True,
-                use_safetensors=True,
-                dtype=torch.float32,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,  # they are reported, and refused below
-            )
-        except Exception as error:  # whatever a damaged file makes the libraries raise
-            raise WeightsError(
-                f"{folder} cannot be loaded: {first_line(error)}",
-                f"Expected {CONFIG_FILE} and {WEIGHTS_FILE}; download the folder again.",
-            ) from error
-    _refuse_differences(folder, report)
-    for tensor in (*model.parameters(), *model.buffers()):
-        # They may be views of the file, which can change, and lie at addresses that make sums round differently.
-        tensor.data = tensor.data.clone()
-    return _finished(model)
+    return _finished(_loaded(folder, variant.classes[1]))
+
+
+def load_image_model(folder: Path) -> Any:
+    """Load the model for single images, which takes prompts, from a folder of it or of the model for videos.
+
+    Args:
+        folder: the folder; nothing is downloaded.
+
+    Returns:
+        ``Sam2Model`` or ``EdgeTamModel`` of transformers, in float32 and in evaluation mode; its parameters require no
+        gradient.
+
+    Raises:
+        WeightsError: see :func:`load_sam2`.
+        MissingExtraError: transformers is not installed.
+    """
+    model_type = read_config(folder).get("model_type")
+    variant = _variant(IMAGE_MODELS.get(str(model_type), model_type), str(folder / CONFIG_FILE))
+    return _loaded(folder, variant.classes[2]).eval().requires_grad_(False)
 
 
 def save_sam2(network: Sam2Network, folder: Path) -> None:
@@ -105,6 +105,29 @@ def traits_of(folder: Path) -> NetworkTraits:
     return NetworkTraits(FAMILY, one_side(config.get("image_size") or DEFAULT_SIDE), POLICY)
 
 
+def _loaded(folder: Path, model_class: str) -> Any:
+    with _quiet() as transformers:
+        try:
+            model, report = getattr(transformers, model_class).from_pretrained(
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are reported, and refused below
+            )
+        except Exception as error:  # whatever a damaged file makes the libraries raise
+            raise WeightsError(
+                f"{folder} cannot be loaded: {first_line(error)}",
+                f"Expected {CONFIG_FILE} and {WEIGHTS_FILE}; download the folder again.",
+            ) from error
+    _refuse_differences(folder, report)
+    for tensor in (*model.parameters(), *model.buffers()):
+        # They may be views of the file, which can change, and lie at addresses that make sums round differently.
+        tensor.data = tensor.data.clone()
+    return model
+
+
 def _finished(model: Any) -> Sam2Network:
     network = Sam2Network(model)
     network.eval().requires_grad_(False)
@@ -117,7 +140,8 @@ def _variant(model_type: Any, place: str) -> Variant:
     names = " or ".join(repr(name) for name in VARIANTS)
     problem = f"{place} is of a model of type {model_type!r}. Expected {names}."
     if model_type in IMAGE_MODELS:
-        remedy = f"This is the model for single images; use the one for videos ({IMAGE_MODELS[model_type]})."
+        right = IMAGE_MODELS[model_type]
+        remedy = f"This is the model for single images, a prompter; as a network, give the one for videos ({right})."
     else:
         remedy = "Give a folder of SAM 2, SAM 2.1 or EdgeTAM in the format of transformers."
     raise WeightsError(problem, remedy)

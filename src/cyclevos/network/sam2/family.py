@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cyclevos.errors import WeightsError
-from cyclevos.network.registry import Family, Figure, Hub, NamedWeights
+from cyclevos.network.named_weights import Figure, Hub, NamedWeights
+from cyclevos.network.registry import Family
 from cyclevos.network.sam2.configuration import DEFAULT_SIDE, IMAGE_MODELS, read_config
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 _SAM2_README = "README of facebookresearch/sam2"
 _EDGETAM_README = "README of facebookresearch/EdgeTAM"
-_MODEL_TYPES = {*IMAGE_MODELS, *IMAGE_MODELS.values()}  # those for single images are refused by name when loaded
+_MODEL_TYPES = {*IMAGE_MODELS, *IMAGE_MODELS.values()}  # those for single images are prompters, and no networks
 
 
 def _sam2(
@@ -70,6 +71,7 @@ class Sam2Family(Family):
     weights = _WEIGHTS
     extra = "sam2"
     requirements = ("transformers>=5.20,<5.25",)
+    prompter = "cyclevos.prompts.sam2:load_sam2_prompter"
 
     def recognises(self, path: Path) -> bool:
         """Return whether a folder's configuration is of these networks; the tensors need not be there yet."""

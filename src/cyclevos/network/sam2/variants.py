@@ -21,12 +21,12 @@ class Variant(ABC):
 
     Attributes:
         model_type: as ``config.json`` names it.
-        classes: names in transformers of its configuration and of its model.
+        classes: names in transformers of its configuration, of its model, and of its model for single images.
         compact: memory is stored in bfloat16, which is how SAM 2 was trained to read it.
     """
 
     model_type: str
-    classes: tuple[str, str]
+    classes: tuple[str, str, str]
     compact: bool
 
     @abstractmethod
@@ -68,7 +68,7 @@ class Sam2(Variant):
     """SAM 2 and SAM 2.1: each cell of a memory frame is a token."""
 
     model_type = "sam2_video"
-    classes = ("Sam2VideoConfig", "Sam2VideoModel")
+    classes = ("Sam2VideoConfig", "Sam2VideoModel", "Sam2Model")
     compact = True
 
     def size_multiple(self, config: Any) -> int:
@@ -93,7 +93,7 @@ class EdgeTam(Variant):
     """EdgeTAM: a perceiver compresses a memory frame into two sets of tokens, without and with a place in the image."""
 
     model_type = "edgetam_video"
-    classes = ("EdgeTamVideoConfig", "EdgeTamVideoModel")
+    classes = ("EdgeTamVideoConfig", "EdgeTamVideoModel", "EdgeTamModel")
     compact = False
 
     def size_multiple(self, config: Any) -> int:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from cyclevos.errors import WeightsError
-from cyclevos.network.registry import Family, Figure, NamedWeights, OnRequest, Packaged
+from cyclevos.network.named_weights import Figure, NamedWeights, OnRequest, Packaged
+from cyclevos.network.registry import Family
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -63,13 +63,25 @@ export async function saveMask(project, index, ids, tag) {
   return response.json();
 }
 
-export async function boxMask(project, index, box) {
-  const response = await request("POST", `/projects/${project}/frames/${index}/box`, { json: box });
-  return {
-    pixels: await bytes(response),
-    width: Number(response.headers.get("X-Width")),
-    height: Number(response.headers.get("X-Height")),
-  };
+/** Load what answers clicks, and the frame that will be clicked. */
+export const prepare = (project, index) => call("PUT", `/projects/${project}/frames/${index}/point`);
+
+/** Ask for the mask of what is pointed at: {rect, pixels: 0 or 1 for each of its pixels, candidates}. */
+export async function pointAt(project, index, asked) {
+  const response = await request("POST", `/projects/${project}/frames/${index}/point`, { json: asked });
+  const [x, y, w, h, candidates] = ["Left", "Top", "Width", "Height", "Candidates"].map((name) => Number(response.headers.get(`X-${name}`)));
+  const bits = await bytes(response);
+  const pixels = new Uint8Array(w * h);
+  for (let at = 0; at < pixels.length; at++) pixels[at] = (bits[at >> 3] >> (7 - (at & 7))) & 1;
+  return { rect: pixels.length ? { x, y, w, h } : null, pixels, candidates };
+}
+
+/** Pack a rectangle of a mask for a request: base64 of zlib. */
+export async function packPiece({ x, y, w, h }, pixels) {
+  const packed = new Blob([pixels]).stream().pipeThrough(new CompressionStream("deflate"));
+  let text = "";
+  for (const byte of await bytes(new Response(packed))) text += String.fromCharCode(byte);
+  return { left: x, top: y, width: w, height: h, data: btoa(text) };
 }
 
 export async function importMask(project, index, file, fit) {

@@ -10,21 +10,24 @@ import { show, shown } from "./view.js";
 const SAVED_EVERY = 700; // milliseconds, during a long stroke
 let open = null;
 
-/** Begin a change of the frame on screen; if that is not possible, explain why and return false. */
-export function begin() {
+/** Whether the frame on screen can be changed for the chosen object; if not, explain why, unless this is a mere question. */
+export function allowed({ quiet = false } = {}) {
   if (open || !store.project || shown?.frame !== store.frame) return false;
   if (store.before || store.heat) {
-    set({ before: false, heat: null });
+    if (!quiet) set({ before: false, heat: null });
     return false; // what is painted on has to be seen first
   }
-  if (statusOf(store.frame) === "accepted") {
-    toast("This frame is accepted. Press A to reopen it, then paint.");
-    return false;
-  }
-  if (objectInfo(store.object)?.locked) {
-    toast("This object is locked. Unlock it in the list, or choose another.");
-    return false;
-  }
+  const info = objectInfo(store.object);
+  const why = statusOf(store.frame) === "accepted" ? "This frame is accepted. Press A to reopen it, then paint."
+    : info?.locked ? "This object is locked. Unlock it in the list, or choose another."
+    : info?.hidden ? "This object is hidden. Show it in the list, or choose another." : null;
+  if (why && !quiet) toast(why);
+  return !why;
+}
+
+/** Begin a change of the frame on screen; if that is not possible, explain why and return false. */
+export function begin() {
+  if (!allowed()) return false;
   if (!store.object) set({ object: newObject() });
   set({ follow: false }); // while tracking continues, the page stays at the frame that is being painted
   const { owner } = shown;
@@ -58,18 +61,40 @@ export function apply(shape, value) {
   }
 }
 
-/** End the change: it can be undone, and is saved. */
-export function end() {
+/** Give the pixels of a rectangle the ids of a piece. */
+export function put(rect, piece) {
+  const { locked, owner } = open;
+  const { ids } = owner;
+  const { width } = store.project;
+  let count = 0;
+  for (let row = 0, k = 0; row < rect.h; row++) {
+    for (let at = (rect.y + row) * width + rect.x, last = at + rect.w; at < last; at++, k++) {
+      if (ids[at] === piece[k] || locked[ids[at]]) continue;
+      ids[at] = piece[k];
+      count += 1;
+    }
+  }
+  open.count += count;
+  open.rect = union(open.rect, rect);
+  if (count) emit("painted", rect);
+}
+
+/**
+ * End the change: it can be undone, and is saved. A step of pointing can be undone even if no pixel has changed, and may
+ * amend the one before it.
+ */
+export function end({ pointing = null, amend = false } = {}) {
   const { frame, owner, before, rect, count, wasMarked } = open;
   open = null;
   owner.editing = false;
-  if (!count) return;
+  if (!count && (!pointing || amend)) return;
   if (masks.peek(frame) !== owner) {
     toast("This frame was changed elsewhere. The page shows the new mask. Paint again what is missing.");
     show();
     return;
   }
-  history.record(frame, rect, before, wasMarked);
+  history.record(frame, rect ?? { x: 0, y: 0, w: 0, h: 0 }, before, { wasMarked, pointing, amend });
+  if (!count) return;
   masks.changed(frame);
   set({ fixed: store.project.trackedSet.size > 0 });
 }

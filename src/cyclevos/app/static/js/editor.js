@@ -10,7 +10,7 @@ import "./objects.js";
 import "./review.js";
 import "./shortcuts.js";
 import "./timeline.js";
-import "./tools.js";
+import { chooseTool } from "./tools.js";
 import "./transport.js";
 import * as view from "./view.js";
 
@@ -122,11 +122,20 @@ function showHint() {
   const action = (label, act, kind = "button.button.small") => el(kind, { type: "button", onclick: act }, label);
   const hint = $("hint");
   hint.hidden = false;
-  if (!Object.keys(project.marks).length) {
-    hint.replaceChildren(el("span", {}, "Paint the object you want in this frame, then track it."), ...readyMask(action));
+  if (store.tool === "point" && store.preparing && !project.trackedSet.size) {
+    hint.replaceChildren(el("span", {}, "Getting ready to point. Click already: the mask follows."));
+  } else if (!Object.keys(project.marks).length) {
+    const points = store.tool === "point";
+    hint.replaceChildren(
+      el("span", {}, points ? "Click the object, or drag a box around it." : "Press C and click the object you want, or paint it."),
+      ...(points ? [] : [action("Point at it", () => chooseTool("point"), "button.button.primary.small")]),
+      ...readyMask(action),
+    );
   } else if (!project.trackedSet.size && !isTracking()) {
     hint.replaceChildren(
-      el("span", {}, "Add more objects, or track these through the video."),
+      el("span", {}, store.pointing
+        ? `Click what is missing, right-click what is too much${store.ambiguous ? "; Tab shows another candidate" : ""}.`
+        : "Add more objects, or track these through the video."),
       action("Track forward", () => track("forward"), "button.button.primary.small"),
     );
   } else if (fixed && !isTracking()) {
@@ -163,4 +172,4 @@ on("size", () => {
 on("opacity", () => ($("opacity").value = 100 * store.opacity));
 on("saved", showSaved);
 on("reload", () => refresh({ everything: true }));
-on("frame frames fixed job", showHint);
+on("frame frames fixed job tool pointing ambiguous preparing", showHint);

@@ -1,23 +1,35 @@
 // Undo and redo: what each stroke changed, as the rectangle before and after it.
 
 import * as masks from "./masks.js";
-import { cut, paste } from "./raster.js";
+import { cut, paste, union } from "./raster.js";
 import { emit, goTo, on, store } from "./store.js";
 
 const ROOM = 96 * 2 ** 20; // bytes
 let done = [];
 let undone = [];
 
-/** Remember a stroke: the mask has its new state, `before` is a copy of the old one. */
-export function record(frame, rect, before, wasMarked) {
+/**
+ * Remember a stroke: the mask has its new state, `before` is a copy of the old one. With `amend` it becomes one with the
+ * stroke before it. `pointing` is what the tool Point wants to know when the step is undone or redone.
+ */
+export function record(frame, rect, before, { wasMarked, pointing = null, amend = false }) {
   const { width } = store.project;
   const { ids } = masks.peek(frame);
-  done.push({ frame, rect, before: cut(before, rect, width), after: cut(ids, rect, width), wasMarked });
+  if (amend) {
+    const last = done.pop();
+    paste(before, last.rect, last.before, width);
+    rect = last.rect.w ? union(rect, last.rect) : rect;
+    wasMarked = last.wasMarked;
+  }
+  done.push({ frame, rect, before: cut(before, rect, width), after: cut(ids, rect, width), wasMarked, pointing });
   undone = [];
   let size = done.reduce((sum, { before: piece }) => sum + 2 * piece.length, 0);
   while (size > ROOM && done.length > 1) size -= 2 * done.shift().before.length;
   emit("history");
 }
+
+/** What Point said about the last step. */
+export const lastPointing = () => done.at(-1)?.pointing;
 
 export const canUndo = () => done.length > 0;
 export const canRedo = () => undone.length > 0;
@@ -26,7 +38,7 @@ export async function undo() {
   const entry = done.pop();
   if (!entry) return;
   undone.push(entry);
-  await show(entry, entry.before);
+  await show(entry, entry.before, { back: true });
   // The stroke that first marked the frame is taken back: so is the mark.
   if (!entry.wasMarked && !done.some(({ frame }) => frame === entry.frame)) await masks.forget(entry.frame);
 }
@@ -35,15 +47,16 @@ export async function redo() {
   const entry = undone.pop();
   if (!entry) return;
   done.push(entry);
-  await show(entry, entry.after);
+  await show(entry, entry.after, { back: false });
 }
 
-async function show(entry, piece) {
+async function show(entry, piece, { back }) {
   goTo(entry.frame);
   const { ids } = await masks.load(entry.frame);
   paste(ids, entry.rect, piece, store.project.width);
   masks.changed(entry.frame);
   emit("painted", entry.rect);
+  emit("stepped", { entry, back });
   emit("history");
 }
 

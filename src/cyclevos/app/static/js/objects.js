@@ -79,7 +79,7 @@ function showList() {
   if (!store.project || $("objects").querySelector(".rename:focus")) return;
   const { objects } = store.project;
   if (!objects.length) {
-    $("objects").replaceChildren(el("li.empty-note", {}, "None yet. Paint one in the frame."));
+    $("objects").replaceChildren(el("li.empty-note", {}, "None yet. Point at one in the frame."));
     return;
   }
   if (!objectInfo(store.object)) set({ object: objects[0].id });

@@ -110,6 +110,23 @@ export function extent(ids, width, height) {
   return right < 0 ? null : { x: left, y: top, w: right - left + 1, h: bottom - top + 1 };
 }
 
+/** The smallest rectangle that holds all pixels of one id; null where there are none. */
+export function extentOf(ids, id, width) {
+  const first = ids.indexOf(id);
+  if (first < 0) return null;
+  const y = Math.floor(first / width);
+  const h = Math.floor(ids.lastIndexOf(id) / width) - y + 1;
+  let [left, right] = [width, -1];
+  for (let row = y; row < y + h; row++) {
+    const line = ids.subarray(row * width, (row + 1) * width);
+    const begin = line.indexOf(id);
+    if (begin < 0) continue;
+    left = Math.min(left, begin);
+    right = Math.max(right, line.lastIndexOf(id));
+  }
+  return { x: left, y, w: right - left + 1, h };
+}
+
 export function union(a, b) {
   if (!a) return b;
   if (!b) return a;

@@ -1,6 +1,7 @@
 // The keys, and the page that lists them.
 
 import * as history from "./history.js";
+import * as pointing from "./pointing.js";
 import { addObject } from "./objects.js";
 import { nextReview, toggleBefore, toggleHeat } from "./review.js";
 import { goTo, set, store } from "./store.js";
@@ -38,14 +39,14 @@ const ACTIONS = [
   ["q", "Q", "Overlay off or on", toggleOverlay],
   ["v", "V", "Before or after correction", toggleBefore],
   ["g", "G", "Heat map of the chosen object", toggleHeat],
-  ["Ctrl+z", "Ctrl Z", "Undo", () => attempt(history.undo)],
+  ["Ctrl+z", "Ctrl Z", "Undo", () => attempt(pointing.undo)],
   ["Ctrl+Z", "Ctrl Shift Z", "Redo", () => attempt(history.redo)],
   ["Ctrl+e", "Ctrl E", "Export", openExport],
   ["+", "+", "Zoom in", () => view.zoomBy(1.25)],
   ["-", "−", "Zoom out", () => view.zoomBy(0.8)],
   ["0", "0", "Whole frame", view.fit],
   ["#", "#", "Native size: one video pixel per screen pixel", view.nativeSize],
-  ["Escape", "Esc", "Discard the shape, or stop tracking", () => giveUp() || (isTracking() && stop())],
+  ["Escape", "Esc", "Discard the shape, end pointing, or stop tracking", () => giveUp() || (isTracking() && stop())],
   ["?", "?", "These keys", showShortcuts],
 ];
 const ALSO = { "Ctrl+y": "Ctrl+Z", "=": "+", "Ctrl+Shift+z": "Ctrl+Z", "Shift+t": "Shift+T", N: "n", A: "a" };
@@ -88,11 +89,16 @@ function actionOf(event) {
 function showShortcuts() {
   const rows = [
     ...toolTitles,
+    ["Alt click", "Point: take away"],
+    ["Drag", "Point: box"],
+    ["Ctrl drag", "Point: stroke"],
+    ["Tab", "Point: next candidate"],
+    ["Shift", "Point: preview"],
     ["1 … 9", "Choose an object"],
     ...ACTIONS.map(([, shown, words]) => [shown, words]),
     ["Shift wheel", "Step through the frames"],
     ["Wheel", "Zoom at the pointer"],
-    ["Alt arrows", "Move the brush; Enter paints"],
+    ["Alt arrows", "Move the pointer; Enter paints"],
   ];
   const list = rows.map(([keys, words]) => el("div", {}, el("span", {}, words), el("kbd", {}, keys)));
   return dialog("Keyboard and mouse", [el("div.shortcuts", {}, ...list)], [{ label: "Close", primary: true }], { wide: true });

@@ -17,6 +17,9 @@ export const store = {
   fixed: false, // something was painted since tracking: what follows from it may be tracked again
   theme: "light",
   playing: false,
+  pointing: false, // clicks of the tool Point are on screen
+  ambiguous: false, // they are one click alone, which may mean several things
+  preparing: false, // the prompter is being loaded
 };
 
 export function on(event, callback) {

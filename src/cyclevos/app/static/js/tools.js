@@ -1,8 +1,8 @@
 // The tools: what a pointer, or the keyboard in its place, does on the canvas.
 
-import * as api from "./api.js";
 import * as edit from "./edit.js";
 import * as history from "./history.js";
+import * as pointing from "./pointing.js";
 import { flood, polygon, stroke } from "./raster.js";
 import { on, set, store } from "./store.js";
 import { $, attempt, el, icon, pressed } from "./ui.js";
@@ -27,40 +27,6 @@ function paintStroke(start, value) {
   };
   line(start);
   return { move: line, up: edit.end, cancel: edit.cancel };
-}
-
-function dragBox(start, plain) {
-  let end = start;
-  return {
-    move: (next) => (end = next),
-    up: () => fillBox(start, end, plain),
-    cancel: () => {},
-    box: () => [start, end],
-  };
-}
-
-async function fillBox(a, b, plain) {
-  const { width, height } = size();
-  const { frame, project } = store;
-  const left = Math.max(0, Math.round(Math.min(a.x, b.x)));
-  const top = Math.max(0, Math.round(Math.min(a.y, b.y)));
-  const right = Math.min(width, Math.round(Math.max(a.x, b.x)));
-  const bottom = Math.min(height, Math.round(Math.max(a.y, b.y)));
-  if (right - left < 2 || bottom - top < 2) return;
-  if (plain) {
-    const corners = [[left, top], [right, top], [right, bottom], [left, bottom]].map(([x, y]) => ({ x, y }));
-    edit.once((paint) => polygon(corners, width, height, paint), store.object);
-    return;
-  }
-  const found = await attempt(() => api.boxMask(project.id, frame, { left, top, right, bottom }));
-  if (!found || store.project !== project || store.frame !== frame || !edit.begin()) return;
-  edit.apply((paint) => {
-    found.pixels.forEach((inside, k) => {
-      if (inside) paint((top + Math.floor(k / found.width)) * width + left + (k % found.width));
-    });
-    return { x: left, y: top, w: found.width, h: found.height };
-  }, store.object);
-  edit.end();
 }
 
 function addPoint(point) {
@@ -102,14 +68,15 @@ const pan = (event) => {
 };
 
 const TOOLS = {
-  brush: { key: "B", title: "Brush: paint the chosen object; the right button erases", down: (at) => paintStroke(at) },
+  point: {
+    key: "C",
+    title: "Point: click the object; Alt or the right button takes away; drag a box; Ctrl-drag a stroke; Shift previews",
+    down: pointing.press,
+    right: pointing.press,
+  },
+  brush: { key: "B", title: "Brush: paint the chosen object; the right button erases", down: (at) => paintStroke(at), right: (at) => paintStroke(at, 0) },
   eraser: { key: "E", title: "Eraser: erases every object that is not locked", down: (at) => paintStroke(at, 0) },
   polygon: { key: "P", title: "Polygon: click its corners, Enter closes it", down: addPoint },
-  box: {
-    key: "X",
-    title: "Box: a first mask of the object inside, from its colours; with Shift the whole rectangle",
-    down: (at, event) => dragBox(at, event.shiftKey),
-  },
   fill: { key: "F", title: "Fill: the area of one colour under the pointer, for example a hole", down: fillAt },
   pan: { key: "H", title: "Move the picture; the middle button does that with every tool", down: (_, event) => pan(event) },
 };
@@ -121,6 +88,7 @@ export function chooseTool(name) {
 }
 
 export const toolKeys = Object.fromEntries(Object.entries(TOOLS).map(([name, { key }]) => [key.toLowerCase(), name]));
+toolKeys.x = "point"; // where a box used to be
 export const toolTitles = Object.entries(TOOLS).map(([name, { key, title }]) => [key, title.split(/[:;]/)[0]]);
 
 function press(event) {
@@ -129,7 +97,7 @@ function press(event) {
   pointer = at;
   cross = false;
   if (event.button === 1) grabbed = pan(event);
-  else if (event.button === 2) grabbed = store.tool === "brush" ? paintStroke(at, 0) : null;
+  else if (event.button === 2) grabbed = TOOLS[store.tool].right?.(at, event);
   else if (event.button === 0) grabbed = TOOLS[store.tool].down(at, event);
   grabbed ??= null;
   if (grabbed) canvas.setPointerCapture(event.pointerId);
@@ -144,6 +112,7 @@ function move(event) {
     grabbed?.raw?.(each);
     grabbed?.move(pointer);
   }
+  if (store.tool === "point" && !grabbed) pointing.hover(pointer, event);
   view.redraw();
 }
 
@@ -156,7 +125,7 @@ function release() {
 
 /** Give up what is being drawn; false where nothing is. */
 export function giveUp() {
-  if (!grabbed && !points.length) return false;
+  if (!grabbed && !points.length) return pointing.end();
   const was = grabbed;
   grabbed = null;
   points = [];
@@ -167,6 +136,7 @@ export function giveUp() {
 
 /** Keys that go to what is being drawn; true where one did. */
 export function drawingKey(event) {
+  if (store.tool === "point" && event.key === "Tab") return pointing.tab(event);
   if (points.length && event.key === "Enter" && !event.altKey) closePolygon();
   else if (points.length && event.key === "Backspace") points.pop();
   else if (document.activeElement === canvas && event.altKey && event.key.startsWith("Arrow")) moveByKey(event);
@@ -195,8 +165,8 @@ function pressByKey(event) {
   if (grabbed) release();
   else if (store.tool !== "pan") {
     const began = TOOLS[store.tool].down(pointer, event) ?? null;
-    if (began && store.tool !== "box") began.up();
-    else grabbed = began;
+    if (began && !(store.tool === "point" && event.shiftKey)) began.up();
+    else grabbed = began; // a box: the next press of Enter is its other corner
   }
 }
 
@@ -212,10 +182,6 @@ function drawPointer(context, { scale, x, y }) {
       context.stroke();
     }
   };
-  if (grabbed?.box) {
-    const [a, b] = grabbed.box().map(at);
-    outline(() => context.rect(a[0], a[1], b[0] - a[0], b[1] - a[1]));
-  }
   if (points.length) {
     outline(() => [...points, ...(pointer ? [pointer] : [])].forEach((p, k) => context[k ? "lineTo" : "moveTo"](...at(p))));
     outline(() => points.forEach((p) => {
@@ -254,7 +220,7 @@ function build() {
     $("tools").append(button);
   }
   const undo = el("button.icon-button", { id: "undo", type: "button", "aria-label": "Undo", title: "Undo (Ctrl+Z)",
-    onclick: () => attempt(history.undo) }, icon("undo"));
+    onclick: () => attempt(pointing.undo) }, icon("undo"));
   const redo = el("button.icon-button", { id: "redo", type: "button", "aria-label": "Redo",
     title: "Redo (Ctrl+Shift+Z)", onclick: () => attempt(history.redo) }, icon("redo"));
   $("tools").append(el("hr"), undo, redo);
@@ -275,6 +241,7 @@ canvas.addEventListener("dblclick", () => points.length > 2 && closePolygon());
 canvas.addEventListener("contextmenu", (event) => event.preventDefault());
 canvas.addEventListener("pointerleave", () => {
   if (!grabbed) pointer = null;
+  pointing.hover(null);
   view.redraw();
 });
 on("tool", showTool);

@@ -7,7 +7,7 @@ import { extent } from "./raster.js";
 import { goTo, objectInfo, on, set, store } from "./store.js";
 import { $, attempt } from "./ui.js";
 
-const canvas = $("canvas");
+export const canvas = $("canvas");
 const box = $("canvas-box");
 const context = canvas.getContext("2d", { alpha: false });
 const overlay = document.createElement("canvas"); // the masks in colour, at the video's size

@@ -1,0 +1,72 @@
+"""Pointing at an object in a frame of a project: prompts in, the rectangle of a mask out. It waits for no job.
+
+Shapes: H W pixels of the frame, h w pixels of the rectangle.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cyclevos.app.project import Project
+from cyclevos.app.prompter_holder import PrompterHolder
+from cyclevos.app.wire import PointBody, read_piece
+
+
+class Found(NamedTuple):
+    """The mask of what was pointed at.
+
+    Attributes:
+        piece: bool (h,w), the smallest rectangle that holds all its pixels; (0,0) where it has none.
+        left: column of the rectangle's left edge.
+        top: row of its upper edge.
+        candidates: number of masks that the prompts may mean; 0 = not asked.
+    """
+
+    piece: NDArray[np.bool_]
+    left: int
+    top: int
+    candidates: int
+
+
+def get_ready(project: Project, holder: PrompterHolder, index: int) -> None:
+    """Do what the first click in a frame would wait for: load the prompter, decode the frame, and have it looked at.
+
+    Raises:
+        CycleVOSError: the frame or the prompter cannot be read.
+    """
+    image = project.reader.image(project.check_frame(index))
+    height, width = image.shape[:2]
+    with holder.borrow() as prompter:
+        prompter(image, [(width / 2, height / 2)], [1])
+
+
+def point_at(project: Project, holder: PrompterHolder, index: int, body: PointBody) -> Found:
+    """Return the mask of what is pointed at in a frame; nothing is stored.
+
+    Args:
+        project: that the frame belongs to.
+        holder: of the prompter.
+        index: of the frame.
+        body: the prompts, and the mask that they repair.
+
+    Raises:
+        PromptError: there is no prompt, or one lies outside the frame.
+        CycleVOSError: the prompter or the frame cannot be read.
+    """
+    image = project.reader.image(project.check_frame(index))
+    mask = None if body.mask is None else read_piece(body.mask, project.masks.size)
+    asked = (image, body.points, body.labels, body.box, mask)
+    with holder.borrow() as prompter:
+        found = prompter.candidates(*asked) if body.candidate else [prompter(*asked)]
+    return _cut(found[body.candidate % len(found)] > 0.5, len(found) if body.candidate else 0)
+
+
+def _cut(mask: NDArray[np.bool_], candidates: int) -> Found:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return Found(mask[:0, :0], 0, 0, candidates)
+    top, left = int(rows[0]), int(columns[0])
+    return Found(mask[top : rows[-1] + 1, left : columns[-1] + 1], left, top, candidates)
