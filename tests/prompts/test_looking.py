@@ -99,6 +99,16 @@ def test_a_further_click_needs_no_new_features(prompter, picture, monkeypatch):
     assert encoded == []
 
 
+def test_the_tenth_click_costs_no_more_than_the_third(prompter, picture, monkeypatch):
+    points = [(30 + 4 * n, 45) for n in range(10)]
+    prompter(picture, points[:9])
+    asked = []
+    segment = prompter.network.segment
+    monkeypatch.setattr(prompter.network, "segment", lambda *inputs: asked.append(1) or segment(*inputs))
+    prompter(picture, points)
+    assert 1 <= len(asked) <= 2, "the answer, and another look if it is needed"
+
+
 def test_a_repair_changes_only_what_hangs_together_with_its_clicks(prompter, picture):
     mask = ellipse()
     mask[:, 50:] = False  # half of it is missing

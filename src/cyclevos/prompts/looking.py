@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cyclevos.errors import WeightsError
+from cyclevos.masks import binary_iou
 from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.prompts.asked import Asked, asked
 from cyclevos.prompts.boxes import bounds, joined
@@ -33,7 +34,8 @@ MARGIN = 1.4
 _CLOSER = 0.9  # a closer look by the whole picture, for which it is taken
 _LARGEST, _SMALLEST = 1.25, 0.55  # the look that is needed by the look that there is, before another one is taken
 _ONE_BY_ONE = 16  # clicks of a longer list, such as a stroke, are taken at once from here on
-_REMEMBERED = 6  # looks and answers: a first click takes two, and a preview may lie between two clicks
+_LOOKS = 6  # whose features are remembered: a first click takes two, and a preview may lie between two clicks
+_ANSWERS = 2 * _ONE_BY_ONE + 2  # remembered: every click of one list, and the previews between them
 _CANDIDATES = (0.5, 0.25)  # sides of looks by the first one, for what else a click may mean
 _ALIKE = 0.8  # IoU of candidates that mean the same
 
@@ -85,7 +87,7 @@ class LookingPrompter:
         for look in (whole, *(_around(clicks[0], share * whole.side) for share in _CANDIDATES)):
             logits = self._read(question.image, look, question.prompts, None)
             other = obeyed(look.probabilities(logits, question.size), question.prompts)
-            if all(_iou(other > 0.5, each > 0.5) < _ALIKE for each in found):
+            if all(binary_iou(other > 0.5, each > 0.5) < _ALIKE for each in found):
                 found.append(other)
         return found
 
@@ -112,7 +114,7 @@ class LookingPrompter:
     def _held_or_next(self, question: Asked, mask_key: bytes | None, before: Answer | None) -> Answer:
         key = (question.prompts, mask_key)
         answer = self._answers.pop(key, None) or self._next(question, before)
-        _remember(self._answers, key, answer)
+        _remember(self._answers, key, answer, _ANSWERS)
         return answer
 
     def _next(self, question: Asked, before: Answer | None) -> Answer:
@@ -173,7 +175,7 @@ class LookingPrompter:
         if features is None:
             images = torch.from_numpy(crop).permute(2, 0, 1)[None].float() / 255  # (1,3,S,S)
             features = self.network.encode(images.to(self._device, self._dtype))
-        _remember(self._features, key, features)
+        _remember(self._features, key, features, _LOOKS)
         return features
 
 
@@ -225,11 +227,7 @@ def _around(click: Click, side: float) -> Look:
     return Look.around(Box(click.x - side / 2, click.y - side / 2, click.x + side / 2, click.y + side / 2), 1.0)
 
 
-def _iou(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    return float((one & other).sum() / max(1, (one | other).sum()))
-
-
-def _remember(held: OrderedDict[Any, Any], key: Any, value: Any) -> None:
+def _remember(held: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
     held[key] = value
-    while len(held) > _REMEMBERED:
+    while len(held) > most:
         held.popitem(last=False)
