@@ -8,12 +8,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import torch
-
 from cyclevos.network.fingerprint import checksum
 from cyclevos.network.locating import locate
 from cyclevos.network.stm.checkpoints import save_weights
 from cyclevos.network.stm.family import network_from_file
+from cyclevos.network.tensor_files import mean_state
 from cyclevos.training.schema import NetworkConfig
 from cyclevos.training.setup import build_trained_network
 
@@ -32,16 +31,9 @@ def main() -> None:
     # Load them as the start of a run: weights without context get an untrained one.
     starts = [NetworkConfig(spec=spec, init_from=str(file)) for file in arguments.weights]
     networks = [build_trained_network(start, arguments.size) for start in starts]
-    network, states = networks[0], [each.state_dict() for each in networks]
-    mean = {name: _mean([state[name] for state in states]) for name in states[0]}
-    network.load_state_dict(mean)
-    save_weights(network, arguments.output, half=True)
+    networks[0].load_state_dict(mean_state(networks))
+    save_weights(networks[0], arguments.output, half=True)
     print(f"{arguments.output}: {arguments.output.stat().st_size:,} bytes, sha256 {checksum(arguments.output)}")
-
-
-def _mean(values: list[torch.Tensor]) -> torch.Tensor:
-    """Return the mean; integer counters of normalisation layers are taken from the first network."""
-    return torch.stack(values).mean(dim=0) if values[0].is_floating_point() else values[0]
 
 
 if __name__ == "__main__":

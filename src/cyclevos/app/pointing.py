@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cyclevos.app.project import Project
 from cyclevos.app.prompter_holder import PrompterHolder
 from cyclevos.app.wire import PointBody, read_piece
+from cyclevos.prompts.boxes import bounds
 
 
 class Found(NamedTuple):
@@ -65,8 +66,8 @@ def point_at(project: Project, holder: PrompterHolder, index: int, body: PointBo
 
 
 def _cut(mask: NDArray[np.bool_], candidates: int) -> Found:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
+    box = bounds(mask)
+    if box is None:
         return Found(mask[:0, :0], 0, 0, candidates)
-    top, left = int(rows[0]), int(columns[0])
-    return Found(mask[top : rows[-1] + 1, left : columns[-1] + 1], left, top, candidates)
+    left, top, right, bottom = map(int, box)
+    return Found(mask[top:bottom, left:right], left, top, candidates)

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from cyclevos.prompts.next_click import depths
+
 # Shapes: H W pixels.
 
 
@@ -63,7 +65,7 @@ def _border_moved(mask: NDArray[np.bool_], reach: float, rng: np.random.Generato
     by = max(1.0, rng.uniform(0.02, 0.2) * reach)
     if rng.random() < 0.5:
         return np.asarray(ndimage.distance_transform_edt(~mask) <= by)
-    return np.asarray(ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1] > by)
+    return np.asarray(depths(mask) > by)
 
 
 def _shifted(mask: NDArray[np.bool_], reach: float, rng: np.random.Generator) -> NDArray[np.bool_]:

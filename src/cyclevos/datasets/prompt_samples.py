@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import ndimage
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional as TF
@@ -26,6 +25,7 @@ from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.prompts.boxes import bounds
 from cyclevos.prompts.looks import Look
 from cyclevos.prompts.maps import prompt_maps
+from cyclevos.prompts.next_click import depths
 from cyclevos.prompts.prompts import Box, Click
 
 # Shapes: B samples, H W pixels of the picture, S side of a look.
@@ -193,7 +193,7 @@ _LEAST: dict[Kind, int] = {"box_click": 1, "repair": 1}  # corrective clicks
 
 def first_click(shown: NDArray[np.bool_], rng: np.random.Generator) -> Click:
     """Return where a person might first click on an object (H,W): well inside, and often at its middle."""
-    depth = ndimage.distance_transform_edt(np.pad(shown, 1))[1:-1, 1:-1]
+    depth = depths(shown)
     inner = depth >= depth.max() * rng.choice([0.95, 0.5, 0.2])
     rows, columns = np.nonzero(inner & shown)
     pick = int(rng.integers(len(rows)))

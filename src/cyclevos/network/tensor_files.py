@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from cyclevos.errors import OutputError, WeightsError
 from cyclevos.files.atomic import replacing, temporary_path
@@ -51,6 +51,33 @@ def write_safetensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str
             ) from error
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+
+
+def stored_tensors(network: nn.Module, *, half: bool = False) -> dict[str, Tensor]:
+    """Return what is stored of a network: its state on the CPU, without the counters of normalisation layers.
+
+    Args:
+        network: the network.
+        half: floating-point tensors become float16.
+    """
+    state = {name: t for name, t in network.state_dict().items() if not name.endswith("num_batches_tracked")}
+    tensors = {name: t.detach().cpu().contiguous() for name, t in state.items()}
+    return {name: t.half() if half and t.is_floating_point() else t for name, t in tensors.items()}
+
+
+def is_stored(network: nn.Module, tensors: Mapping[str, Tensor]) -> bool:
+    """Return whether tensors are exactly what is stored of a network."""
+    stored = stored_tensors(network)
+    return tensors.keys() == stored.keys() and all(torch.equal(tensors[name], each) for name, each in stored.items())
+
+
+def mean_state(networks: Sequence[nn.Module]) -> dict[str, Tensor]:
+    """Return the mean state of networks of one kind; integer counters are those of the first one."""
+    states = [network.state_dict() for network in networks]
+    return {
+        name: torch.stack([state[name] for state in states]).mean(dim=0) if first.is_floating_point() else first
+        for name, first in states[0].items()
+    }
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def asked(image: Any, points: Any = (), labels: Any = None, box: Any = None, mas
     if not prompts:
         raise PromptError("There is neither a point nor a box.", "Give at least one.")
     earlier = as_probabilities(mask, size)
-    if earlier is None and prompts.box is None and not any(click.positive for click in prompts.clicks):
+    if earlier is None and prompts.only_beside:
         raise PromptError(
             "There are only points beside the object, and neither a box nor a mask from which they could take away.",
             "Give a point on the object as well.",

@@ -25,8 +25,8 @@ def frame_mask(
 
     The first click on each other object counts as a click beside an object: that raises J of neighbours with one click
     each from 0.59 to 0.63 (64 objects of 26 stills that were held back from training). A pixel that two objects claim
-    goes to the one that is more probable there, and a pixel that was clicked to the
-    object that it was clicked for. Objects of `given` without prompts keep their pixels but for those.
+    goes to the one that is more probable there, and a pixel that was clicked to the object that it was clicked for.
+    Objects of `given` without prompts keep their pixels but for those.
 
     Args:
         prompter: makes the mask of each object.
@@ -82,7 +82,7 @@ def _ask(
     prompter: Prompter, image: UInt8Array, object_id: int, asked: Prompts, earlier: NDArray[np.bool_] | None
 ) -> NDArray[np.float32]:
     """Return the probabilities (H,W) of one object."""
-    if earlier is None and asked.box is None and not any(click.positive for click in asked.clicks):
+    if earlier is None and asked.only_beside:
         raise PromptError(
             f"Object {object_id} has only points beside it, and neither a box nor a mask from which they could take "
             "away.",

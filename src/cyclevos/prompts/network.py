@@ -41,11 +41,6 @@ class LookFeatures(NamedTuple):
         a, b, c = (each[rows] for each in self.maps)
         return LookFeatures(self.pixels[rows], (a, b, c))
 
-    def expand(self, count: int) -> LookFeatures:
-        """Return one look's features for several prompts."""
-        a, b, c = (each.expand(count, -1, -1, -1) for each in self.maps)
-        return LookFeatures(self.pixels.expand(count, -1, -1, -1), (a, b, c))
-
 
 class PromptNetwork(nn.Module):
     """A trunk over the picture, and a decoder that joins its features with the prompts.

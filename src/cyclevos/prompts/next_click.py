@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from cyclevos.prompts.boxes import bounds
 from cyclevos.prompts.prompts import Click
 
 
@@ -51,22 +52,27 @@ def next_click(
     return Click(column + 0.5, row + 0.5, positive)
 
 
+def depths(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return how far each pixel of a mask (H,W) lies from its border, which the picture's edge is too; 0 outside."""
+    found: NDArray[np.float64] = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    return found
+
+
 def _deepest(error: NDArray[np.bool_]) -> tuple[float, int, int]:
     """Return the distance of the pixel farthest from the border of an error (0 if there is none), its row, column."""
-    rows, columns = np.flatnonzero(error.any(axis=1)), np.flatnonzero(error.any(axis=0))
-    if not rows.size:
+    box = bounds(error)
+    if box is None:
         return 0.0, 0, 0
-    top, left = int(rows[0]), int(columns[0])
-    part = error[top : rows[-1] + 1, left : columns[-1] + 1]
-    depths = ndimage.distance_transform_edt(np.pad(part, 1))[1:-1, 1:-1]
-    row, column = divmod(int(depths.argmax()), part.shape[1])
-    return float(depths[row, column]), top + row, left + column
+    left, top, right, bottom = map(int, box)
+    depth = depths(error[top:bottom, left:right])
+    row, column = divmod(int(depth.argmax()), depth.shape[1])
+    return float(depth[row, column]), top + row, left + column
 
 
 def _near(error: NDArray[np.bool_], row: int, column: int, rng: np.random.Generator) -> tuple[int, int]:
     """Return a random pixel at least half as deep as a pixel, in the same connected part of an error."""
     parts, _ = ndimage.label(error)
-    depths = ndimage.distance_transform_edt(np.pad(parts == parts[row, column], 1))[1:-1, 1:-1]
-    rows, columns = np.nonzero(depths >= depths[row, column] / 2)
+    depth = depths(parts == parts[row, column])
+    rows, columns = np.nonzero(depth >= depth[row, column] / 2)
     pick = int(rng.integers(len(rows)))
     return int(rows[pick]), int(columns[pick])

@@ -70,6 +70,11 @@ class Prompts:
     def __bool__(self) -> bool:
         return bool(self.clicks) or self.box is not None
 
+    @property
+    def only_beside(self) -> bool:
+        """Whether they only say what does not belong to the object: then there must be a mask to take away from."""
+        return self.box is None and not any(click.positive for click in self.clicks)
+
     def within(self, size: tuple[int, int]) -> Prompts:
         """Return the prompts for a picture, with the box cut at its edges.
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from pydantic import ValidationError
 
 from cyclevos.errors import WeightsError
-from cyclevos.network.tensor_files import fill, open_safetensors, read_safetensors, write_safetensors
+from cyclevos.network.tensor_files import (
+    fill,
+    is_stored,
+    open_safetensors,
+    read_safetensors,
+    stored_tensors,
+    write_safetensors,
+)
 from cyclevos.prompts.network import PromptNetwork
 from cyclevos.prompts.spec import PromptSpec
 
@@ -26,14 +32,7 @@ def save_prompt_network(network: PromptNetwork, path: Path, *, half: bool = Fals
     Raises:
         OutputError: the file cannot be written.
     """
-    tensors = {
-        name: t.detach().cpu().contiguous()
-        for name, t in network.state_dict().items()
-        if not name.endswith("num_batches_tracked")
-    }
-    if half:
-        tensors = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
-    write_safetensors(tensors, path, {_SPEC_KEY: network.spec.model_dump_json()})
+    write_safetensors(stored_tensors(network, half=half), path, {_SPEC_KEY: network.spec.model_dump_json()})
 
 
 def read_prompt_spec(path: Path) -> PromptSpec | None:
@@ -81,6 +80,4 @@ def same_weights(path: Path, network: PromptNetwork) -> bool:
         spec, (tensors, _) = read_prompt_spec(path), read_safetensors(path)
     except WeightsError:
         return False
-    state = {name: t for name, t in network.state_dict().items() if not name.endswith("num_batches_tracked")}
-    equal = spec == network.spec and tensors.keys() == state.keys()
-    return equal and all(torch.equal(tensors[name], tensor.cpu()) for name, tensor in state.items())
+    return spec == network.spec and is_stored(network, tensors)

@@ -6,6 +6,7 @@ import copy
 import difflib
 import re
 import reprlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,9 @@ _SCIENTIFIC = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d{1,3}", re.ASCII)
 Config = TrainingConfig | PromptTrainingConfig
 
 
-def config_class(tree: Any) -> type[TrainingConfig] | type[PromptTrainingConfig]:
+def config_class(tree: Mapping[str, Any]) -> type[TrainingConfig] | type[PromptTrainingConfig]:
     """Return the schema of a configuration, by what it says it trains."""
-    of_prompts = isinstance(tree, dict) and tree.get("trains") == "prompts"
-    return PromptTrainingConfig if of_prompts else TrainingConfig
+    return PromptTrainingConfig if tree.get("trains") == "prompts" else TrainingConfig
 
 
 def load_config(path: str | Path, overrides: list[str] | None = None) -> Config:

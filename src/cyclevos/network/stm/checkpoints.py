@@ -14,7 +14,14 @@ from torch import Tensor
 from cyclevos.errors import WeightsError
 from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
 from cyclevos.network.stm.spec import NetworkSpec
-from cyclevos.network.tensor_files import fill, open_safetensors, read_safetensors, write_safetensors
+from cyclevos.network.tensor_files import (
+    fill,
+    is_stored,
+    open_safetensors,
+    read_safetensors,
+    stored_tensors,
+    write_safetensors,
+)
 
 _SPEC_KEY = "cyclevos.spec"
 
@@ -30,11 +37,7 @@ def save_weights(network: SpaceTimeMemoryNetwork, path: Path, *, half: bool = Fa
     Raises:
         OutputError: the file cannot be written.
     """
-    tensors = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
-    tensors = {name: t for name, t in tensors.items() if not name.endswith("num_batches_tracked")}
-    if half:
-        tensors = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
-    write_safetensors(tensors, path, {_SPEC_KEY: network.spec.model_dump_json()})
+    write_safetensors(stored_tensors(network, half=half), path, {_SPEC_KEY: network.spec.model_dump_json()})
 
 
 def holds_weights(path: Path, network: SpaceTimeMemoryNetwork) -> bool:
@@ -43,9 +46,7 @@ def holds_weights(path: Path, network: SpaceTimeMemoryNetwork) -> bool:
         tensors, spec = read_weights(path)
     except WeightsError:
         return False
-    state = {name: t for name, t in network.state_dict().items() if not name.endswith("num_batches_tracked")}
-    same = spec == network.spec and tensors.keys() == state.keys()
-    return same and all(torch.equal(tensors[name], tensor.cpu()) for name, tensor in state.items())
+    return spec == network.spec and is_stored(network, tensors)
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], NetworkSpec | None]:
