@@ -27,9 +27,9 @@ import uvicorn
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from cyclevos.app.project import Project
-from cyclevos.app.server import AppOptions, create_app
-from cyclevos.app.workspace import DEMO
+from cyclevos.app.projects.project import Project
+from cyclevos.app.server.server import AppOptions, create_app
+from cyclevos.app.projects.workspace import DEMO
 from cyclevos.media.open_source import open_source
 from cyclevos.pictures.mask_files import read_mask
 

@@ -176,6 +176,17 @@ def families_imported(file: Path) -> set[str]:
     return {name[2] for name in words if name[:2] == ["cyclevos", "network"] and len(name) > 2} & set(FAMILIES)
 
 
+APP_ROOMS = ["projects", "work", "server"]  # each may import those before it
+
+
+@pytest.mark.parametrize("file", sorted((SOURCE / "app").glob("*/**/*.py")), ids=relative)
+def test_the_rooms_of_the_app_import_in_one_direction(file):
+    room = file.relative_to(SOURCE).parts[1]
+    words = [name.split(".") for name in imports(parse(file))]
+    rooms = {name[2] for name in words if name[:2] == ["cyclevos", "app"] and len(name) > 2} & set(APP_ROOMS)
+    assert rooms <= set(APP_ROOMS[: APP_ROOMS.index(room) + 1])
+
+
 @pytest.mark.parametrize("file", [file for file in FILES if part_of(file) not in {"network", "__init__"}], ids=relative)
 def test_families_are_named_in_the_registry_alone(file):
     """What runs networks knows the protocol alone; training is of STM, and so is the public name NetworkSpec.

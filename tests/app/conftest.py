@@ -19,8 +19,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 import cyclevos
-from cyclevos.app.project import Project
-from cyclevos.app.server import AppOptions, create_app
+from cyclevos.app.projects.project import Project
+from cyclevos.app.server.server import AppOptions, create_app
 from cyclevos.errors import PromptError
 from cyclevos.network.stm.checkpoints import save_weights
 from cyclevos.prompts.prompts import Click, Prompts, prompts_of

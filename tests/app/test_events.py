@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 
-from cyclevos.app.events import Hub
+from cyclevos.app.projects.events import Hub
 
 
 def test_everyone_hears_everything_in_order():
@@ -31,7 +31,7 @@ def test_everyone_hears_everything_in_order():
 
 
 def test_who_falls_behind_is_told_to_fetch_everything_anew(monkeypatch):
-    monkeypatch.setattr("cyclevos.app.events._WAITING", 5)
+    monkeypatch.setattr("cyclevos.app.projects.events._WAITING", 5)
 
     async def story():
         hub = Hub()
@@ -63,7 +63,7 @@ def test_streams_end_with_the_server():
 
 
 def test_silence_is_broken_by_a_heartbeat(monkeypatch):
-    monkeypatch.setattr("cyclevos.app.events._HEARTBEAT", 0.01)
+    monkeypatch.setattr("cyclevos.app.projects.events._HEARTBEAT", 0.01)
 
     async def story():
         stream = Hub().listen()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclevos.app.jobs import Job
+from cyclevos.app.work.jobs import Job
 from cyclevos.exchange import formats
 from cyclevos.exchange.format import Format, ReadOptions
 from cyclevos.exchange.formats import read_track

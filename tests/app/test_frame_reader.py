@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from cyclevos.app.errors import NotFoundError
-from cyclevos.app.frame_reader import FrameReader
+from cyclevos.app.projects.frame_reader import FrameReader
 from cyclevos.errors import VideoError
 from cyclevos.media.open_source import open_source
 

@@ -16,8 +16,9 @@ from clips import write_video
 from file_server import serving
 from typer.testing import CliRunner
 
-from cyclevos.app import launch as launching
-from cyclevos.app.project import Project
+from cyclevos.app.projects.project import Project
+from cyclevos.app.server import launch as launching
+from cyclevos.app.server.server import STATIC
 from cyclevos.cli import main as command_line
 from cyclevos.errors import MissingExtraError
 from cyclevos.network import downloads
@@ -171,7 +172,7 @@ def test_weights_that_cannot_be_had_start_no_server_and_leave_no_project(call, s
 
 
 def test_without_the_extra_the_pip_line_is_said(call, monkeypatch):
-    monkeypatch.delitem(sys.modules, "cyclevos.app.launch")
+    monkeypatch.delitem(sys.modules, "cyclevos.app.server.launch")
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     answer = call()
     assert isinstance(answer.exception, MissingExtraError)
@@ -185,12 +186,12 @@ def test_the_help_tells_what_the_defaults_are():
 
 
 def test_the_page_comes_with_the_package():
-    names = {path.suffix for path in (Path(launching.__file__).parent / "static").rglob("*") if path.is_file()}
+    names = {path.suffix for path in STATIC.rglob("*") if path.is_file()}
     assert {".html", ".css", ".js"} <= names
 
 
 def test_the_page_does_not_wait_for_torch():
-    code = "import sys, cyclevos.app.launch; print('torch' in sys.modules)"
+    code = "import sys, cyclevos.app.server.launch; print('torch' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(Path(launching.__file__).parents[2])}
     answer = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"

@@ -16,7 +16,7 @@ from PIL import Image
 from schemathesis import GenerationMode
 from starlette.testclient import TestClient
 
-from cyclevos.app.server import AppOptions, create_app
+from cyclevos.app.server.server import AppOptions, create_app
 
 HERE = {"host": "127.0.0.1:8420"}
 QUICK = settings(

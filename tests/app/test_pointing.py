@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cyclevos.app.errors import ConflictError
-from cyclevos.app.prompter_holder import PrompterHolder
+from cyclevos.app.work.prompter_holder import PrompterHolder
 from cyclevos.media.open_source import open_source
 from cyclevos.prompts.loading import load_prompter
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import cyclevos
-from cyclevos.app.result_log import FrameResult, ResultLog
+from cyclevos.app.projects.result_log import FrameResult, ResultLog
 
 
 @pytest.fixture

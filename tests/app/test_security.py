@@ -14,10 +14,10 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from cyclevos.app import uploads
-from cyclevos.app.security import is_loopback
-from cyclevos.app.server import create_app
-from cyclevos.app.workspace import DEMO
+from cyclevos.app.projects.workspace import DEMO
+from cyclevos.app.server import uploads
+from cyclevos.app.server.security import is_loopback
+from cyclevos.app.server.server import create_app
 
 
 def ask(http: TestClient, method: str = "POST", path: str = "/api/projects", **headers):
@@ -208,7 +208,7 @@ def test_uploads_that_a_killed_server_left_are_removed_once_they_are_old(options
 
 
 def test_other_bodies_are_bounded_too(client, options, monkeypatch):
-    monkeypatch.setattr("cyclevos.app.security._MOST_BODY", 1000)
+    monkeypatch.setattr("cyclevos.app.server.security._MOST_BODY", 1000)
     client.json("POST", "/projects", 413, content=bytes(2000))
     app = create_app(options)
     endless = (bytes(100) for _ in itertools.count())  # a body that does not say how long it is

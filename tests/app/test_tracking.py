@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import cyclevos
-from cyclevos.app import tracking
-from cyclevos.app.jobs import Job
-from cyclevos.app.result_log import FrameResult
+from cyclevos.app.projects.result_log import FrameResult
+from cyclevos.app.work import tracking
+from cyclevos.app.work.jobs import Job
 from cyclevos.network.calibration import PACKAGED_CALIBRATION
 from cyclevos.propagation.correction import PRESETS, Correction
 from cyclevos.propagation.propagator import Propagator
@@ -122,7 +122,7 @@ def test_a_run_goes_on_where_it_was_cancelled(serve, clip, lively_network, squar
 def test_a_fixed_frame_makes_only_what_may_change_run_again(
     client, project, clip, lively_network, square, monkeypatch, steps
 ):
-    monkeypatch.setattr("cyclevos.app.snapshots._EVERY", 3)
+    monkeypatch.setattr("cyclevos.app.projects.snapshots._EVERY", 3)
     client.paint(project, 0, square)
     client.track(project)
     first = masks(client, project)
@@ -413,7 +413,7 @@ def test_a_heat_map_can_be_cancelled_between_its_steps(client, project, square, 
 
 
 def test_a_heat_map_is_drawn_on_demand(client, project, square, monkeypatch):
-    monkeypatch.setattr("cyclevos.app.heat._STEPS", 2)
+    monkeypatch.setattr("cyclevos.app.work.heat._STEPS", 2)
     client.paint(project, 0, square)
     client.json("GET", f"/projects/{project}/heat/4/1", 404)
     job = client.finish(client.json("POST", f"/projects/{project}/heat", 202, json={"frame": 4, "object": 1}))

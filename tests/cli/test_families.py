@@ -288,7 +288,7 @@ def test_the_app_tracks_with_the_memory_of_the_network(given, clip, ids, tmp_pat
 
     from starlette.testclient import TestClient
 
-    from cyclevos.app.server import AppOptions, create_app
+    from cyclevos.app.server.server import AppOptions, create_app
 
     guard = create_app(AppOptions(tmp_path / "projects", [tmp_path], weights=str(given.path), dtype="float32"))
     with TestClient(guard, base_url="http://127.0.0.1:8420") as http:

@@ -26,8 +26,8 @@ import json, sys
 from cyclevos.cli.options import parse_save
 saved = parse_save("masks,boxes")
 heavy = sorted({"torch", "numpy", "av", "PIL", "pydantic"} & set(sys.modules))
-from cyclevos.app.wire import ExportBody
-from cyclevos.app.server import AppOptions, create_app
+from cyclevos.app.server.bodies import ExportBody
+from cyclevos.app.server.server import AppOptions, create_app
 from pathlib import Path
 from starlette.testclient import TestClient
 with TestClient(create_app(AppOptions(Path(sys.argv[1]))), base_url="http://127.0.0.1:8420") as client:

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from cyclevos.app.errors import ConflictError
-from cyclevos.app.folder_lock import FolderLock
+from cyclevos.app.projects.folder_lock import FolderLock
 from cyclevos.files.locks import Lock
 
 
@@ -32,7 +32,7 @@ def test_a_lock_may_be_released_by_another_thread(tmp_path):
 
 def test_a_project_is_open_in_one_app_and_free_when_its_process_is_killed(tmp_path):
     program = (
-        "import sys, time; from pathlib import Path; from cyclevos.app.folder_lock import FolderLock\n"
+        "import sys, time; from pathlib import Path; from cyclevos.app.projects.folder_lock import FolderLock\n"
         "lock = FolderLock(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", program, tmp_path], stdout=subprocess.PIPE)

@@ -57,7 +57,7 @@ def app(
             "Download or record the video, and open the file.",
         )
     try:
-        from cyclevos.app.launch import AppOptions, launch
+        from cyclevos.app.server.launch import AppOptions, launch
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("cyclevos"):
             raise

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from cyclevos.errors import PromptError
 from cyclevos.naming import size_text
+from cyclevos.words import counted
 
 MOST_CLICKS = 10_000
 """Clicks that one object may have in one frame; a stroke counts as many clicks."""
@@ -123,11 +124,13 @@ def prompts_of(points: Any = (), labels: Any = None, box: Any = None) -> Prompts
     """
     clicks = [_numbers(point, 2, "point", "x and y") for point in _listed(points, "points")]
     if len(clicks) > MOST_CLICKS:
-        raise PromptError(f"There are {len(clicks):,} points; expected at most {MOST_CLICKS:,}.", "Give fewer.")
+        raise PromptError(
+            f"There are {counted(len(clicks), 'point')}; expected at most {MOST_CLICKS:,}.", "Give fewer."
+        )
     signs = [1] * len(clicks) if labels is None else _listed(labels, "labels")
     if len(signs) != len(clicks) or not all(map(_is_sign, signs)):
         raise PromptError(
-            f"The labels are {list(signs)[:8]} for {len(clicks)} points; expected 1 or 0 for each point.",
+            f"The labels are {list(signs)[:8]} for {counted(len(clicks), 'point')}; expected 1 or 0 for each.",
             "Give 1 for a point on the object and 0 for one beside it.",
         )
     made = tuple(Click(x, y, bool(sign)) for (x, y), sign in zip(clicks, signs, strict=True))

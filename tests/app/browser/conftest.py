@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import uvicorn
 
-from cyclevos.app.server import AppOptions, create_app
+from cyclevos.app.server.server import AppOptions, create_app
 
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclevos.app.project import Project
+from cyclevos.app.projects.project import Project
 
 _LARGE = (1080, 1920)
 

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 import cyclevos
-from cyclevos.app.project_file import ObjectInfo
-from cyclevos.app.workspace import DEMO
+from cyclevos.app.projects.project_file import ObjectInfo
+from cyclevos.app.projects.workspace import DEMO
 from cyclevos.pictures.mask_files import read_mask
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cyclevos.app.result_log import FrameResult
+from cyclevos.app.projects.result_log import FrameResult
 
 
 def test_two_tabs_show_the_same_and_neither_overwrites_the_other(server, editor, new_page):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclevos.app.mask_store import Mark
+from cyclevos.app.projects.mask_store import Mark
 
 
 @pytest.fixture

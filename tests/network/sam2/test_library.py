@@ -39,7 +39,7 @@ def _segmented(network, session, clip, annotations, frames):
 def test_ten_frames_of_two_objects_are_segmented_as_in_a_session(exact_network, new_session, clip):
     ours, theirs = _segmented(exact_network, new_session(exact_network), clip, {0: clip.ids[0]}, 10)
 
-    assert_close(ours, theirs, atol=1e-4, rtol=0)
+    assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
     assert ours.std(dim=0).mean() > 0.3, "the frames do not matter"
     assert (ours[:, 0] - ours[:, 1]).std() > 0.3, "the objects do not matter"
     assert 0.01 < (ours > 0).double().mean() < 0.99, "the masks are empty or full"

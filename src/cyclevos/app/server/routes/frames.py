@@ -1,0 +1,67 @@
+"""Routes of the frames: pictures, thumbnails, accepting a frame, and masks from prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header
+from fastapi import Path as InPath
+from fastapi.responses import Response
+
+from cyclevos.app.errors import NotFoundError
+from cyclevos.app.projects.mask_store import describe_mask
+from cyclevos.app.server.bodies import AcceptBody, PointBody
+from cyclevos.app.server.services import Services
+from cyclevos.app.server.wire import bits_response, read_piece
+from cyclevos.app.work.pointing import Pointed, get_ready, point_at
+
+Index = Annotated[int, InPath(ge=0, le=2**31)]
+IfNoneMatch = Annotated[str | None, Header()]
+
+
+def frame_routes(services: Services) -> APIRouter:
+    """Build the routes."""
+    routes = APIRouter(prefix="/projects/{project_id}")
+    opened = services.workspace.get
+
+    @routes.get("/frames/{index}")
+    def frame(project_id: str, index: Index, if_none_match: IfNoneMatch = None) -> Response:
+        project = opened(project_id)
+        project.check_frame(index)
+        return _picture(lambda: project.reader.jpeg(index), f'"{project.source_tag}"', if_none_match)
+
+    @routes.get("/thumbnails/{index}")
+    def thumbnail(project_id: str, index: Index, if_none_match: IfNoneMatch = None) -> Response:
+        project = opened(project_id)
+        if project.index is None or index not in project.index.thumbnails:
+            raise NotFoundError(f"There is no thumbnail of frame {index}.", "Wait until the video is read.")
+        data = project.index.thumbnails[index]
+        return _picture(lambda: data, f'"{project.source_tag}"', if_none_match)
+
+    @routes.post("/frames/{index}/accept")
+    def accept(project_id: str, index: Index, body: AcceptBody) -> dict[str, Any]:
+        return describe_mask(opened(project_id).accept(index, body.accepted))
+
+    @routes.put("/frames/{index}/point", status_code=204)
+    def prepare(project_id: str, index: Index) -> Response:
+        get_ready(opened(project_id), services.prompter, index)
+        return Response(status_code=204)
+
+    @routes.post("/frames/{index}/point")
+    def point(project_id: str, index: Index, body: PointBody) -> Response:
+        project = opened(project_id)
+        mask = None if body.mask is None else read_piece(body.mask, project.masks.size)
+        pointed = Pointed(body.points, body.labels, body.box, mask, body.candidate)
+        found = point_at(project, services.prompter, index, pointed)
+        return bits_response(found.piece, found.left, found.top, {"X-Candidates": str(found.candidates)})
+
+    return routes
+
+
+def _picture(read: Callable[[], bytes], tag: str, known: str | None) -> Response:
+    """Answer with a JPEG, or with 304 where the browser's copy is current."""
+    headers = {"Cache-Control": "private, no-cache", "ETag": tag}
+    if known == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(read(), media_type="image/jpeg", headers=headers)

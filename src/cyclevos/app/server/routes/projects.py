@@ -1,0 +1,94 @@
+"""Routes of the projects: listing, opening videos, settings, and the event stream."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from cyclevos import __version__
+from cyclevos.app.errors import AppError
+from cyclevos.app.projects.project_file import ProjectFile
+from cyclevos.app.projects.workspace import demos
+from cyclevos.app.server.bodies import ChangeBody, OpenBody
+from cyclevos.app.server.services import Services
+from cyclevos.app.server.uploads import receive_video
+from cyclevos.errors import VideoError
+from cyclevos.exchange.formats import APP, offered
+from cyclevos.naming import WHOLE_VIDEO_SUFFIXES
+
+UPLOAD_PATH = "/api/uploads"
+
+
+def project_routes(services: Services) -> APIRouter:
+    """Build the routes."""
+    routes = APIRouter()
+    workspace, queue = services.workspace, services.queue
+
+    @routes.get("/server")
+    def server() -> dict[str, Any]:
+        return {
+            "version": __version__,
+            "demos": demos(),
+            "folders": [str(folder) for folder in workspace.folders],
+            "max_upload": services.max_upload,
+            "suffixes": sorted(WHOLE_VIDEO_SUFFIXES),
+            "exports": [
+                {name: getattr(each, name) for name in ("name", "label", "summary", "preselected", "purpose")}
+                for each in offered(APP)
+            ],
+        }
+
+    @routes.get("/projects")
+    def projects() -> list[dict[str, Any]]:
+        return workspace.listing()
+
+    @routes.get("/folders")
+    def folders(path: Annotated[str, Query(max_length=4096)] = "") -> dict[str, Any]:
+        return workspace.browse(path)
+
+    @routes.post("/projects", status_code=201)
+    def open_video(body: OpenBody) -> dict[str, Any]:
+        if (body.path is None) == (body.demo is None):
+            raise AppError("Expected a path or the name of a demo clip.", "Give one of the two.")
+        video = workspace.demo(body.demo) if body.demo is not None else workspace.openable(body.path or "")
+        return workspace.create(video, body.name).state()
+
+    @routes.post("/uploads", status_code=201)
+    async def upload(request: Request, name: Annotated[str, Query(min_length=1, max_length=255)]) -> dict[str, Any]:
+        video = await receive_video(name, request.stream(), workspace.projects, services.max_upload)
+        try:
+            title = name.rpartition("/")[2].rpartition(".")[0]
+            project = await run_in_threadpool(workspace.create, video, title, move=True)
+        except VideoError as error:
+            problem, remedy = (text.replace(str(video), repr(name)) for text in (error.problem, error.remedy))
+            raise VideoError(problem, remedy) from error
+        finally:
+            video.unlink(missing_ok=True)
+        return project.state()
+
+    @routes.get("/projects/{project_id}")
+    def project(project_id: str) -> dict[str, Any]:
+        opened = workspace.get(project_id)
+        return {**opened.state(), "jobs": [job.state() for job in queue.of(opened)]}
+
+    @routes.patch("/projects/{project_id}")
+    def change(project_id: str, body: ChangeBody) -> dict[str, Any]:
+        def edit(file: ProjectFile) -> None:
+            file.name = body.name or file.name
+            file.settings = body.settings or file.settings
+
+        opened = workspace.get(project_id)
+        opened.change(edit)
+        return opened.file.model_dump(include={"name", "settings"})
+
+    @routes.get("/projects/{project_id}/events")
+    def events(project_id: str) -> StreamingResponse:
+        opened = workspace.get(project_id)
+        return StreamingResponse(
+            opened.hub.listen(), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+        )
+
+    return routes

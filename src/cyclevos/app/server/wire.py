@@ -1,0 +1,82 @@
+"""Masks on the wire: one byte per pixel, row by row, compressed; and bits where there is one object alone."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import zlib
+
+import numpy as np
+from fastapi.responses import Response
+from numpy.typing import NDArray
+
+from cyclevos.app.errors import AppError
+from cyclevos.app.server.bodies import PieceBody
+from cyclevos.pictures.arrays import UInt8Array
+
+_WINDOWS = {"gzip": 31, "deflate": 15}  # zlib's name for each encoding
+
+
+def mask_response(ids: UInt8Array, headers: dict[str, str]) -> Response:
+    """Answer with a mask, one byte per pixel, compressed with gzip."""
+    data = gzip.compress(ids.tobytes(), 1, mtime=0)
+    headers = {"Cache-Control": "no-store", "Content-Encoding": "gzip", **headers}
+    return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+def bits_response(piece: NDArray[np.bool_], left: int, top: int, headers: dict[str, str]) -> Response:
+    """Answer with a rectangle of a mask (h,w): one bit per pixel, row by row, the first in the highest bit."""
+    height, width = piece.shape
+    place = {"X-Left": left, "X-Top": top, "X-Width": width, "X-Height": height}
+    return mask_response(np.packbits(piece), {name: str(number) for name, number in place.items()} | headers)
+
+
+def read_piece(body: PieceBody, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return a rectangle that was sent as a whole mask, bool (H,W).
+
+    Raises:
+        AppError: it reaches beyond the frame of `size` (H,W), or its data is not what it says.
+    """
+    bottom, right = body.top + body.height, body.left + body.width
+    if bottom > size[0] or right > size[1]:
+        raise AppError("The mask reaches beyond the frame.", "Reload the page and try again.")
+    try:
+        packed = base64.b64decode(body.data, validate=True)
+    except ValueError as error:
+        raise AppError("The mask is not base64.", "Reload the page and try again.") from error
+    whole = np.zeros(size, np.bool_)
+    whole[body.top : bottom, body.left : right] = unpack(packed, "deflate", (body.height, body.width)) > 0
+    return whole
+
+
+def unpack(body: bytes, encoding: str | None, size: tuple[int, int]) -> UInt8Array:
+    """Read a mask that was sent.
+
+    Args:
+        body: one byte per pixel.
+        encoding: ``gzip``, ``deflate`` or None.
+        size: required (H, W); never unpacks more than that.
+
+    Returns:
+        uint8 (H,W).
+
+    Raises:
+        AppError: it cannot be unpacked, or has another size.
+    """
+    wanted = size[0] * size[1]
+    data = body
+    if encoding in _WINDOWS:
+        unpacker = zlib.decompressobj(wbits=_WINDOWS[encoding])
+        try:
+            data = unpacker.decompress(body, wanted + 1)
+        except zlib.error as error:
+            raise AppError(f"The mask cannot be unpacked ({error}).", "Reload the page and try again.") from error
+        if not unpacker.eof:
+            data = b""
+    if len(data) != wanted:
+        raise AppError(
+            f"The mask does not have one byte for each of its {wanted} pixels.",
+            "Reload the page and try again.",
+        )
+    ids: UInt8Array = np.frombuffer(data, np.uint8).reshape(size).copy()
+    return ids

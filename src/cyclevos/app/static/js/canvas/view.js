@@ -1,0 +1,227 @@
+// The canvas: the frame, its masks over it, zoom and pan. What is shown always belongs together: one frame, its mask.
+
+import * as api from "../page/api.js";
+import * as frames from "./frames.js";
+import * as masks from "../painting/masks.js";
+import { extent } from "./raster.js";
+import { goTo, objectInfo, on, set, store } from "../page/store.js";
+import { $, attempt } from "../page/ui.js";
+
+export const canvas = $("canvas");
+const box = $("canvas-box");
+const context = canvas.getContext("2d", { alpha: false });
+const overlay = document.createElement("canvas"); // the masks in colour, at the video's size
+const overlayContext = overlay.getContext("2d");
+const decorations = [];
+const LEAST = 0.05;
+const MOST = 40;
+
+/** What the canvas shows, null before the first frame is here. */
+export let shown = null; // {frame, picture, ids, owner: the loaded mask that ids belong to, or null}
+let place = { scale: 1, x: 0, y: 0 }; // image to CSS pixels: x * scale + place.x
+let fitted = true;
+let working = false;
+let asked = 0;
+let fills = new Uint32Array(256);
+let edges = new Uint32Array(256);
+
+/** Have something drawn over the masks: draw(context, place), in CSS pixels. */
+export function decorate(draw) {
+  decorations.push(draw);
+}
+
+/** Where in the image a pointer is, in pixels; pixel centres are at .5. */
+export function imagePoint(event) {
+  const { left, top } = canvas.getBoundingClientRect();
+  return { x: (event.clientX - left - place.x) / place.scale, y: (event.clientY - top - place.y) / place.scale };
+}
+
+export const scale = () => place.scale;
+
+/** Draw soon, once, however often it is asked for. */
+export function redraw() {
+  asked ||= requestAnimationFrame(draw);
+}
+
+/** Colour all masks again. */
+function recolourAll() {
+  if (!shown) return;
+  const { width, height } = store.project;
+  overlayContext.clearRect(0, 0, width, height);
+  const rect = extent(shown.ids, width, height);
+  if (rect) recolour(rect);
+  redraw();
+}
+
+/** Colour a rectangle of the masks again. */
+function recolour(rect) {
+  if (!shown) return;
+  const { width, height } = store.project;
+  const x0 = Math.max(0, rect.x - 1);
+  const y0 = Math.max(0, rect.y - 1);
+  const x1 = Math.min(width, rect.x + rect.w + 1);
+  const y1 = Math.min(height, rect.y + rect.h + 1);
+  const image = overlayContext.createImageData(x1 - x0, y1 - y0);
+  const out = new Uint32Array(image.data.buffer);
+  const { ids } = shown;
+  let to = 0;
+  for (let y = y0; y < y1; y++) {
+    for (let x = x0, at = y * width + x0; x < x1; x++, at++, to++) {
+      const id = ids[at];
+      if (!id) continue;
+      const border =
+        (x > 0 && ids[at - 1] !== id) || (x < width - 1 && ids[at + 1] !== id) ||
+        (y > 0 && ids[at - width] !== id) || (y < height - 1 && ids[at + width] !== id);
+      out[to] = border ? edges[id] : fills[id];
+    }
+  }
+  overlayContext.putImageData(image, x0, y0);
+  redraw();
+}
+
+/** Show the frame that the store asks for as soon as it arrives; frames passed over in the meantime are skipped. */
+export async function show() {
+  if (working) return;
+  working = true;
+  await attempt(async () => {
+    while (store.project && !isCurrent()) {
+      const { frame, before, project } = store;
+      const [picture, owner] = await Promise.all([frames.picture(frame), masks.load(frame)]);
+      const ids = before ? await beforeMask(frame) : owner.ids;
+      if (store.project?.id !== project.id) continue;
+      take({ frame, picture, ids, owner: before ? null : owner });
+    }
+  });
+  working = false;
+}
+
+function isCurrent() {
+  return shown?.frame === store.frame && (store.before ? !shown.owner : shown.owner === masks.peek(store.frame));
+}
+
+async function beforeMask(frame) {
+  return api.fetchBefore(store.project.id, frame).catch((error) => {
+    set({ before: false });
+    throw error;
+  });
+}
+
+function take(next) {
+  const { project } = store;
+  const step = shown && next.frame < shown.frame ? -1 : 1;
+  shown = next;
+  if (overlay.width !== project.width || overlay.height !== project.height) {
+    Object.assign(overlay, { width: project.width, height: project.height });
+    fit();
+  }
+  recolourAll();
+  frames.prefetch(next.frame, step);
+}
+
+function describe() {
+  const present = new Set(Object.keys(store.project.results[shown.frame]?.[1] ?? {}).map(Number));
+  const names = [...present].map((id) => objectInfo(id)?.name ?? `object ${id}`);
+  canvas.setAttribute("aria-label", `Frame ${shown.frame}: ${names.length ? names.join(", ") : "no object marked"}`);
+}
+
+function draw() {
+  asked = 0;
+  const ratio = devicePixelRatio;
+  const width = Math.round(box.clientWidth * ratio);
+  const height = Math.round(box.clientHeight * ratio);
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.fillStyle = getComputedStyle(box).getPropertyValue("--stage");
+  context.fillRect(0, 0, width, height);
+  if (!shown) return;
+  const { scale: size, x, y } = place;
+  context.setTransform(size * ratio, 0, 0, size * ratio, x * ratio, y * ratio);
+  context.imageSmoothingEnabled = size * ratio < 2; // from there on pixels are seen as what they are
+  const heat = store.heat?.frame === shown.frame ? store.heat.bitmap : null;
+  context.drawImage(heat ?? shown.picture, 0, 0, store.project.width, store.project.height);
+  if (!heat && store.opacity > 0) context.drawImage(overlay, 0, 0);
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  for (const decoration of decorations) decoration(context, place);
+  canvas.dataset.frame = shown.frame;
+}
+
+/** Show the whole frame. */
+export function fit() {
+  const { width, height } = store.project;
+  const margin = 16;
+  const across = (box.clientWidth - 2 * margin) / width;
+  const down = (box.clientHeight - 2 * margin) / height;
+  const size = Math.min(MOST, Math.max(LEAST, Math.min(across, down)));
+  place = { scale: size, x: (box.clientWidth - width * size) / 2, y: (box.clientHeight - height * size) / 2 };
+  fitted = true;
+  moved();
+}
+
+/** Zoom by a factor about a point of the canvas, its middle without one. */
+export function zoomBy(factor, at = { x: box.clientWidth / 2, y: box.clientHeight / 2 }) {
+  const size = Math.min(MOST, Math.max(LEAST, place.scale * factor));
+  const by = size / place.scale;
+  place = { scale: size, x: at.x - (at.x - place.x) * by, y: at.y - (at.y - place.y) * by };
+  fitted = false;
+  moved();
+}
+
+/** One pixel of the video on one of the screen. */
+export const nativeSize = () => zoomBy(1 / devicePixelRatio / place.scale);
+
+export function panBy(dx, dy) {
+  place = { ...place, x: place.x + dx, y: place.y + dy };
+  fitted = false;
+  moved();
+}
+
+function moved() {
+  $("zoom").textContent = `${Math.round(place.scale * devicePixelRatio * 100)} %`;
+  redraw();
+}
+
+function makeColours() {
+  if (!store.project) return;
+  const { colours, objects } = store.project;
+  const hidden = new Set(objects.filter((each) => each.hidden).map((each) => each.id));
+  const fill = Math.round(255 * store.opacity);
+  const edge = Math.round(255 * Math.min(1, 2 * store.opacity));
+  colours.forEach(([r, g, b], id) => {
+    const colour = (b << 16) | (g << 8) | r;
+    const seen = id > 0 && !hidden.has(id);
+    fills[id] = seen ? ((fill << 24) | colour) >>> 0 : 0;
+    edges[id] = seen ? ((edge << 24) | colour) >>> 0 : 0;
+  });
+  recolourAll();
+}
+
+canvas.addEventListener("wheel", (event) => {
+  if (!store.project) return;
+  event.preventDefault();
+  if (event.shiftKey) {
+    goTo(store.frame + Math.sign(event.deltaY || event.deltaX));
+    return;
+  }
+  const { left, top } = canvas.getBoundingClientRect();
+  zoomBy(Math.exp(-event.deltaY / 400), { x: event.clientX - left, y: event.clientY - top });
+}, { passive: false });
+
+new ResizeObserver(() => {
+  if (!store.project || !shown) return;
+  if (fitted) fit();
+  draw(); // at once: a resized canvas is empty
+}).observe(box);
+
+on("frame before refreshed", show);
+on("mask", (index) => index === store.frame && show());
+on("painted", recolour);
+on("heat theme", redraw);
+on("frames", (index) => index === shown?.frame && describe());
+on("opacity objects", makeColours);
+on("project", () => {
+  shown = null;
+  if (store.project) {
+    makeColours();
+    show();
+  }
+});

@@ -1,0 +1,125 @@
+// The list of objects: colour, name, hide, lock, delete; and the frame's mask from a file, or forgotten.
+
+import * as api from "../page/api.js";
+import * as masks from "../painting/masks.js";
+import { emit, objectInfo, on, set, store } from "../page/store.js";
+import { $, attempt, dialog, el, icon, toast } from "../page/ui.js";
+
+const path = (id) => `/projects/${store.project.id}/objects${id === undefined ? "" : `/${id}`}`;
+
+/** Add an object and choose it. */
+export async function addObject() {
+  const info = await attempt(() => api.call("POST", path(), {}));
+  if (!info) return;
+  const { objects } = store.project;
+  if (!objectInfo(info.id)) objects.push(info);
+  objects.sort((a, b) => a.id - b.id);
+  set({ object: info.id });
+  emit("objects");
+}
+
+async function change(id, values) {
+  const info = await attempt(() => api.call("PATCH", path(id), values));
+  if (!info) return;
+  Object.assign(objectInfo(id) ?? {}, info);
+  emit("objects");
+}
+
+async function remove(info) {
+  const question = el("p", {}, "The object is removed from every frame, including those you painted. This cannot be undone.");
+  const actions = [{ label: "Keep it", value: false }, { label: "Delete", value: true, danger: true }];
+  if (!(await dialog(`Delete ${info.name}?`, [question], actions))) return;
+  const gone = await attempt(() => api.call("DELETE", path(info.id)));
+  if (gone === undefined) return;
+  emit("reload");
+}
+
+function rename(info, button) {
+  const field = el("input.rename", { type: "text", maxlength: 80, "aria-label": `Name of ${info.name}` });
+  field.value = info.name;
+  let kept = true;
+  field.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (event.key === "Escape") kept = false;
+    if (event.key === "Escape" || event.key === "Enter") field.blur();
+  });
+  field.addEventListener("blur", () => {
+    const name = field.value.trim();
+    if (kept && name && name !== info.name) change(info.id, { name });
+    else emit("objects");
+  });
+  button.replaceWith(field);
+  field.select();
+}
+
+function row(info, number) {
+  const { id, name, hidden, locked } = info;
+  const mini = (picture, label, on, act) => el("button.icon-button.mini" + (on ? ".on" : ""), {
+    type: "button", "aria-label": `${label} ${name}`, title: label, onclick: act }, icon(picture));
+  const colour = el("input", { type: "color", value: store.project.palette[id], "aria-label": `Colour of ${name}` });
+  colour.addEventListener("change", async () => {
+    await change(id, { colour: colour.value });
+    emit("reload");
+  });
+  const pick = el("button.pick", {
+    type: "button", "aria-pressed": String(store.object === id),
+    title: `Paint this object${number < 10 ? ` (${number})` : ""}; double-click to rename`,
+    onclick: () => set({ object: id }),
+  }, el("span", {}, name));
+  pick.addEventListener("dblclick", () => rename(info, pick));
+  pick.addEventListener("keydown", (event) => event.key === "F2" && rename(info, pick));
+  return el(store.object === id ? "li.active" : "li", {},
+    colour, pick,
+    mini(hidden ? "hidden" : "eye", hidden ? "Show" : "Hide", hidden, () => change(id, { hidden: !hidden })),
+    mini(locked ? "lock" : "unlocked", locked ? "Unlock" : "Lock", locked, () => change(id, { locked: !locked })),
+    mini("delete", "Delete", false, () => remove(info)));
+}
+
+function showList() {
+  if (!store.project || $("objects").querySelector(".rename:focus")) return;
+  const { objects } = store.project;
+  if (!objects.length) {
+    $("objects").replaceChildren(el("li.empty-note", {}, "None yet. Point at one in the frame."));
+    return;
+  }
+  if (!objectInfo(store.object)) set({ object: objects[0].id });
+  const focus = [...$("objects").querySelectorAll("button, input")].indexOf(document.activeElement);
+  $("objects").replaceChildren(...objects.map((info, k) => row(info, k + 1)));
+  if (focus >= 0) $("objects").querySelectorAll("button, input")[focus]?.focus();
+}
+
+async function importFile(file) {
+  const { frame } = store;
+  try {
+    tell(await masks.importFile(frame, file, false));
+  } catch (error) {
+    if (error.kind !== "MaskSizeError") {
+      toast(error);
+      return;
+    }
+    const actions = [{ label: "Cancel", value: false }, { label: "Resize it", value: true, primary: true }];
+    const words = [el("p", {}, error.message), el("p.quiet", {}, "Resizing gives each pixel the object of the nearest pixel.")];
+    if (!(await dialog("The mask has another size", words, actions))) return;
+    await attempt(async () => tell(await masks.importFile(frame, file, true)));
+  }
+}
+
+const tell = (notes) => {
+  if (notes.length) toast(notes.join(" "));
+};
+
+$("add-object").addEventListener("click", addObject);
+$("import").addEventListener("change", ({ target }) => {
+  if (target.files.length) importFile(target.files[0]);
+  target.value = "";
+});
+$("forget").addEventListener("click", () => attempt(async () => {
+  const { frame } = store;
+  if (!store.project.marks[frame]) {
+    toast("Nothing was painted in this frame.");
+    return;
+  }
+  await masks.forget(frame);
+  emit("conflict", frame);
+}));
+on("objects object project", showList);

@@ -1,0 +1,208 @@
+"""The job queue: one job runs at a time, since there is one device; any job can be cancelled.
+
+A person waits for a heat map, so heat maps have a lane of their own beside the one of the long jobs.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from cyclevos.app.errors import NotFoundError, describe, explain
+from cyclevos.app.projects.project import Project
+from cyclevos.errors import CycleVOSError
+
+logger = logging.getLogger(__name__)
+
+JobStatus = Literal["queued", "running", "done", "cancelled", "failed"]
+_INTERACTIVE = ("heat",)  # kinds of jobs that never wait behind a long one
+_REMEMBERED = 50  # finished jobs
+_TOLD_EVERY = 0.1  # seconds between two reports of progress
+
+
+class CancelledError(Exception):
+    """The job was cancelled; raised inside it, where it asks."""
+
+
+@dataclass
+class Job:
+    """One piece of work.
+
+    Attributes:
+        id: counts up.
+        kind: track, heat or export.
+        project: that it belongs to; its pages are sent every change.
+        work: the function that does it; its return value becomes `result`.
+        status: queued, running or how it ended.
+        done: units finished.
+        total: units in all; None = unknown.
+        note: a text about the current step.
+        error: problem, remedy and kind of the error that stopped it.
+        result: what `work` returned.
+        speed: units per second, over the last 20 reports.
+    """
+
+    id: str
+    kind: str
+    project: Project
+    work: Callable[[Job], dict[str, Any]]
+    status: JobStatus = "queued"
+    done: int = 0
+    total: int | None = None
+    note: str = ""
+    error: dict[str, str] | None = None
+    result: dict[str, Any] = field(default_factory=dict)
+    speed: float | None = None
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _told: float = 0.0
+    _times: list[tuple[float, int]] = field(default_factory=list)
+
+    def cancel(self) -> None:
+        """Ask the job to stop at its next check."""
+        self._stop.set()
+
+    def check(self) -> None:
+        """Return unless the job was cancelled.
+
+        Raises:
+            CancelledError: it was.
+        """
+        if self._stop.is_set():
+            raise CancelledError
+
+    def progress(self, done: int, total: int | None, note: str = "") -> None:
+        """Report progress; raises CancelledError like :meth:`check`."""
+        self.check()
+        now = time.monotonic()
+        self._times = [*(self._times if done else []), (now, done)][-20:]
+        (first, before), seconds = self._times[0], now - self._times[0][0]
+        self.speed = (done - before) / seconds if seconds > 0 and first < now else None
+        self.done, self.total, self.note = done, total, note
+        if now - self._told > _TOLD_EVERY or done in (0, total):
+            self.tell()
+
+    def tell(self) -> None:
+        """Send its state to the project's pages."""
+        self._told = time.monotonic()
+        self.project.hub.publish("job", self.state())
+
+    def state(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        names = ("id", "kind", "status", "done", "total", "note", "error", "result", "speed")
+        order = self.project.next_order()
+        return {"project": self.project.id, "order": order, **{name: getattr(self, name) for name in names}}
+
+
+class JobQueue:
+    """Runs long jobs one after the other on a separate thread, and interactive ones on another."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Condition()
+        self._jobs: dict[str, Job] = {}
+        self._number = 0
+        self._closed = False
+        self._threads = [
+            threading.Thread(target=self._run, args=(interactive,), name=name, daemon=True)
+            for name, interactive in (("cyclevos-jobs", False), ("cyclevos-interactive", True))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def add(self, kind: str, project: Project, work: Callable[[Job], dict[str, Any]]) -> Job:
+        """Queue a job."""
+        with self._lock:
+            self._number += 1
+            job = Job(str(self._number), kind, project, work)
+            self._jobs[job.id] = job
+            finished = [each for each in self._jobs.values() if each.status not in ("queued", "running")]
+            for old in finished[:-_REMEMBERED]:
+                del self._jobs[old.id]
+            self._lock.notify_all()
+        job.tell()
+        return job
+
+    def get(self, job_id: str) -> Job:
+        """Return a job.
+
+        Raises:
+            NotFoundError: the id is unknown, or the job ended long ago.
+        """
+        with self._lock:
+            if job_id in self._jobs:
+                return self._jobs[job_id]
+        raise NotFoundError(f"There is no job {job_id}.", "Reload the page: the server was restarted.")
+
+    def cancel(self, job_id: str) -> Job:
+        """Cancel a queued job, or ask a running one to stop."""
+        job = self.get(job_id)
+        with self._lock:
+            job.cancel()
+            waited = job.status == "queued"
+            if waited:
+                job.status = "cancelled"
+        if waited:
+            job.tell()
+        return job
+
+    def of(self, project: Project, kind: str | None = None) -> list[Job]:
+        """Return a project's queued and running jobs."""
+        with self._lock:
+            active = [job for job in self._jobs.values() if job.status in ("queued", "running")]
+        return [job for job in active if job.project is project and kind in (None, job.kind)]
+
+    def close(self) -> None:
+        """Cancel every job and wait until the running ones have stopped."""
+        with self._lock:
+            self._closed = True
+            for job in self._jobs.values():
+                job.cancel()
+            self._lock.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, interactive: bool) -> None:
+        while True:
+            with self._lock:
+                waiting = [job for job in self._jobs.values() if _waits(job, interactive)]
+                if self._closed:
+                    return
+                if not waiting:
+                    self._lock.wait()
+                    continue
+                job = waiting[0]
+                job.status = "running"
+            job.tell()
+            _work(job)
+            job.tell()
+
+
+def _waits(job: Job, interactive: bool) -> bool:
+    return job.status == "queued" and (job.kind in _INTERACTIVE) == interactive
+
+
+def _work(job: Job) -> None:
+    """Run a job; if it raises, the queue continues."""
+    try:
+        job.result = job.work(job)
+        job.status = "done"
+    except CancelledError:
+        job.status = "cancelled"
+    except Exception as error:
+        job.error = describe(explain(error))
+        job.status = "failed"
+        logger.warning("job %s failed: %s", job.id, error, exc_info=not isinstance(error, CycleVOSError))
+    if job.status == "failed":
+        _free_memory()
+
+
+def _free_memory() -> None:
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
