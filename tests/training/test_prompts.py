@@ -89,24 +89,26 @@ def test_a_folder_of_another_run_is_refused(run, tmp_path):
         Trainer(parsed({**run, "seed": 5}), tmp_path / "run")
 
 
-def test_a_frozen_trunk_stays_and_another_is_trained(run, tmp_path):
-    for frozen in (True, False):
-        tree = {**run, "network": {**run["network"], "freeze_trunk": frozen}, "optimiser": {"lr": 1e-3}}
-        trainer = Trainer(parsed({**tree, "steps": 1}), tmp_path / str(frozen))
-        before = {name: p.clone() for name, p in trainer.network.named_parameters()}
-        trainer.run()
-        changed = {name for name, p in trainer.network.named_parameters() if not torch.equal(p, before[name])}
-        assert any(name.startswith("trunk.") for name in changed) == (not frozen)
-        assert "coarse.weight" in changed
+@pytest.mark.parametrize(("stride", "kept"), [(0, set()), (4, {"conv_stem", "blocks.0", "blocks.1"}), (32, {"all"})])
+def test_the_frozen_stages_of_the_trunk_stay_and_the_others_are_trained(run, tmp_path, stride, kept):
+    tree = {**run, "network": {**run["network"], "freeze_until_stride": stride}, "optimiser": {"lr": 1e-3}}
+    trainer = Trainer(parsed({**tree, "steps": 1}), tmp_path / "run")
+    before = {name: p.clone() for name, p in trainer.network.named_parameters()}
+    trainer.run()
+    changed = {name for name, p in trainer.network.named_parameters() if not torch.equal(p, before[name])}
+    stages = {name.removeprefix("trunk.model.") for name in changed if name.startswith("trunk.model.")}
+    assert bool(stages) == (kept != {"all"})
+    assert not [name for name in stages if name.startswith(tuple(kept))]
+    assert "coarse.weight" in changed
 
 
 def test_what_validates_is_not_trained_on(run):
     samples = build_prompt_dataset(parsed(run), 1)
-    assert {s.name for s in samples.sources[0].sequences} == {"one", "two"}
+    assert {s.name for s in samples.mixture.sources[0].sequences} == {"one", "two"}
     validation = build_prompt_validation(parsed(run))
-    assert [s.name for s in validation["video"].sources[0].sequences] == ["held"]
-    trained = {mask for _, mask in samples.sources[1].pairs}
-    held = {mask for _, mask in validation["still"].sources[0].pairs}
+    assert [s.name for s in validation["video"].mixture.sources[0].sequences] == ["held"]
+    trained = {mask for _, mask in samples.mixture.sources[1].pairs}
+    held = {mask for _, mask in validation["still"].mixture.sources[0].pairs}
     assert trained
     assert held
     assert not trained & held

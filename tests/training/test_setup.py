@@ -23,7 +23,7 @@ def config(tiny_run) -> TrainingConfig:
 
 def test_validation_sequences_are_held_back(config):
     clips = build_dataset(config, processes=3)
-    assert [s.name for s in clips.sources[0].sequences] == ["one", "two"]
+    assert [s.name for s in clips.mixture.sources[0].sequences] == ["one", "two"]
     assert len(clips) == 4 * 2 * 3
 
 
@@ -40,7 +40,7 @@ def test_images_and_masks_may_share_a_folder(tiny_run, tmp_path):
     Image.fromarray(np.ones((8, 8), np.uint8)).save(tmp_path / "Imgs" / "a.png")
     source = {"kind": "still", "root": str(tmp_path), "images": "Imgs", "masks": "Imgs"}
     clips = build_dataset(TrainingConfig.model_validate({**tiny_run, "data": {"sources": [source]}}), 1)
-    assert clips.sources[0].pairs == [(tmp_path / "Imgs" / "a.jpg", tmp_path / "Imgs" / "a.png")]
+    assert clips.mixture.sources[0].pairs == [(tmp_path / "Imgs" / "a.jpg", tmp_path / "Imgs" / "a.png")]
 
 
 def test_stills_move_as_all_do_unless_they_say_otherwise(tiny_run, training_data):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cyclevos.cli.first_files import is_file_of_its_own, segment_command
 from cyclevos.cli.options import Source
-from cyclevos.errors import MaskError, VideoError
+from cyclevos.errors import VideoError
 
 _PAINT = (
     "Paint each object of the mask in one colour of its palette: object 1 in rgb{}, object 2 in rgb{}, object 3 in "
@@ -40,7 +42,7 @@ def first_frame(
     from cyclevos.files.names import safe_name
     from cyclevos.media.blank_mask import beside, in_folder, refuse_source, write_blank_mask
     from cyclevos.media.open_source import open_source
-    from cyclevos.naming import is_mask_file, size_text
+    from cyclevos.naming import size_text
     from cyclevos.pictures.palette import DAVIS_PALETTE, palette_colours
 
     opened = open_source(source, deinterlace=deinterlace)
@@ -49,28 +51,20 @@ def first_frame(
             f"{opened.location} is a stream: a mask that is painted now fits no frame that comes later.",
             "Record it to a file first, for example with ffmpeg.",
         )
-    single = output is not None and is_mask_file(output) and not output.is_dir()
-    if single and at:
-        raise MaskError(
-            f"{output} would be used for the first frame, as every mask in a file of its own is, and not for frame "
-            f"{at}.",
-            "Give a folder as --output.",
-        )
+    single = output is not None and is_file_of_its_own(output, at)
     frame = opened.frame(at)
     name = safe_name(opened.name, "video")
     folder = Path(f"{name}-first-frame") if output is None else output
     places = beside(folder) if single else in_folder(folder, frame)
     refuse_source(places, opened)
     write_blank_mask(frame, places, overwrite=overwrite)
-    options = [*(["--direction", "both"] if at else []), *(["--deinterlace"] if deinterlace else [])]
-    segment = ["cyclevos", "segment", source, "--masks", places.masks, "--output", f"{name}-masks", *options]
     colours = [f"({red},{green},{blue})" for red, green, blue in palette_colours(DAVIS_PALETTE)[1:4].tolist()]
     typer.echo(f"Frame {at} ({size_text(frame.size)}): {places.picture}")
     typer.echo(f"Blank mask: {places.mask}")
     typer.echo(f"\n{_PAINT.format(*colours)}")
-    typer.echo(f"\nThen: {shlex.join(map(str, segment))}")
-    point = "X,Y" if not at else f"{at}:X,Y"
-    pointed = ["cyclevos", "segment", source, "--point", point, "--output", f"{name}-masks", *options]
-    typer.echo(f"Or click on the object: {shlex.join(pointed)}, with a pixel of it, as the picture shows.")
+    then = partial(segment_command, source, output=f"{name}-masks", index=at, deinterlace=deinterlace)
+    typer.echo(f"\nThen: {then(['--masks', places.masks])}")
+    pointed = then(["--point", "X,Y" if not at else f"{at}:X,Y"])
+    typer.echo(f"Or click on the object: {pointed}, with a pixel of it, as the picture shows.")
     if not deinterlace:
         typer.echo(f"Or paint in a browser: {shlex.join(['cyclevos', 'app', source])}")

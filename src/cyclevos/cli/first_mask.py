@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cyclevos.cli.first_files import is_file_of_its_own, segment_command
 from cyclevos.cli.options import Device, Dtype, DtypeName, Overwrite, Source
 from cyclevos.cli.prompt_options import BoxOption, NotPoint, Point, PrompterOption
-from cyclevos.errors import MaskError, PromptError
+from cyclevos.errors import PromptError
 from cyclevos.prompts.settings import PromptSettings
 from cyclevos.prompts.syntax import read_prompts
 from cyclevos.words import counted, objects_text
@@ -57,17 +57,10 @@ def first_mask(
     from cyclevos.media.blank_mask import beside, in_folder, refuse_source, write_first_mask
     from cyclevos.media.open_source import open_source
     from cyclevos.media.overlay import blend
-    from cyclevos.naming import is_mask_file
     from cyclevos.propagation.prompted import check_found, prompted_masks, warn_of_empty
 
     opened = open_source(source, deinterlace=deinterlace)
-    single = is_mask_file(output) and not output.is_dir()
-    if single and index:
-        raise MaskError(
-            f"{output} would be used for the first frame, as every mask in a file of its own is, and not for frame "
-            f"{index}.",
-            "Give a folder as --output.",
-        )
+    single = is_file_of_its_own(output, index)
     frame = opened.frame(index)
     places = beside(output) if single else in_folder(output, frame)
     refuse_source(places, opened)
@@ -81,10 +74,9 @@ def first_mask(
         typer.echo(f"{objects_text((object_id,)).capitalize()}: {counted(int((ids == object_id).sum()), 'pixel')}, "
                    f"{share:.1%} of frame {index}.")  # fmt: skip
     typer.echo(f"Mask: {places.mask}. How it looks: {places.picture}")
-    options = [*(["--direction", "both"] if index else []), *(["--deinterlace"] if deinterlace else [])]
     folder = f"{safe_name(opened.name, 'video')}-masks"
-    segment = ["cyclevos", "segment", source, "--masks", places.masks, "--output", folder, *options]
-    typer.echo(f"\nThen: {shlex.join(map(str, segment))}")
+    then = segment_command(source, ["--masks", places.masks], folder, index, deinterlace=deinterlace)
+    typer.echo(f"\nThen: {then}")
 
 
 def _frame_of(prompts: VideoPrompts, at: int | None) -> int:

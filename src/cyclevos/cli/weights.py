@@ -23,6 +23,11 @@ Names = Annotated[
 ]
 
 
+OfPrompters = Annotated[
+    bool, typer.Option("--prompter", help="The names are those of prompters; `default` is also a network's name.")
+]
+
+
 @weights_app.callback()
 def table(
     context: typer.Context,
@@ -46,16 +51,17 @@ def table(
 
 
 @weights_app.command()
-def fetch(names: Names) -> None:
+def fetch(names: Names, prompter: OfPrompters = False) -> None:
     """Download weights to this machine, unless they are there, and print their paths.
 
     No network is loaded, so this works before the extra is installed.
     """
     from cyclevos.network.locating import fetch as fetch_weights
     from cyclevos.network.locating import locate
-    from cyclevos.network.registry import missing_extra
+    from cyclevos.network.registry import NETWORK, PROMPTER, missing_extra
 
-    for found in [locate(name) for name in names]:  # a misspelt name is found before anything is downloaded
+    use = PROMPTER if prompter else NETWORK
+    for found in [locate(name, use) for name in names]:  # a misspelt name is found before anything is downloaded
         fetched = fetch_weights(found, extra=False)
         typer.echo(str(fetched.path))
         missing = None if fetched.known_family is None else missing_extra(fetched.known_family)
@@ -66,11 +72,13 @@ def fetch(names: Names) -> None:
 @weights_app.command()
 def path(
     name: Annotated[str, typer.Argument(help="Name, or hf:// address.", autocompletion=complete_weights)],
+    prompter: OfPrompters = False,
 ) -> None:
     """Print where weights are on this machine; nothing is downloaded."""
     from cyclevos.network.locating import locate
+    from cyclevos.network.registry import NETWORK, PROMPTER
 
-    typer.echo(str(locate(name).on_disk()))
+    typer.echo(str(locate(name, PROMPTER if prompter else NETWORK).on_disk()))
 
 
 def _rows() -> list[dict[str, Any]]:

@@ -28,7 +28,25 @@ Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
 Pixels = Annotated[int, Field(ge=16)]
 
 
-class Augmentation(BaseModel):
+class Colours(BaseModel):
+    """How colours are varied; every value is drawn uniformly from its range.
+
+    Attributes:
+        contrast: factor.
+        brightness: added, in grey levels of 0..255, to either side.
+        saturation: factor.
+        sharpness: factor; 1 = as it is, 0 = blurred.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    contrast: Range = (1.0, 1.0)
+    brightness: float = Field(0.0, ge=0)
+    saturation: Range = (1.0, 1.0)
+    sharpness: Range = (1.0, 1.0)
+
+
+class Augmentation(Colours):
     """How clips are varied; every value is drawn uniformly from its range.
 
     Attributes:
@@ -38,13 +56,8 @@ class Augmentation(BaseModel):
         rotate: degrees to either side.
         shear: degrees to either side.
         scale: zoom factor before the crop.
-        contrast: factor.
-        brightness: added, in grey levels of 0..255.
-        saturation: factor.
         mirror: probability of a horizontal flip.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     size: tuple[Pixels, Pixels] = (240, 427)
     crop: Range = (0.9, 1.0)
@@ -53,7 +66,6 @@ class Augmentation(BaseModel):
     scale: Range = (0.95, 1.05)
     contrast: Range = (0.97, 1.03)
     brightness: float = Field(5.0, ge=0)
-    saturation: Range = (1.0, 1.0)
     mirror: float = Field(0.5, ge=0, le=1)
 
 
@@ -108,7 +120,17 @@ def augment(clip: ClipTensors, augmentation: Augmentation, rng: np.random.Genera
     frames, ids = clip
     if rng.random() < augmentation.mirror:
         frames, ids = TF.horizontal_flip(frames), TF.horizontal_flip(ids)
-    return ClipTensors(tv_tensors.Image(_colour(frames, augmentation, rng)), tv_tensors.Mask(ids))
+    return ClipTensors(tv_tensors.Image(coloured(frames, augmentation, rng)), tv_tensors.Mask(ids))
+
+
+def coloured(frames: Tensor, colours: Colours, rng: np.random.Generator) -> Tensor:
+    """Vary the colours of frames uint8 (...,3,H,W), all alike."""
+    frames = TF.adjust_contrast(frames, rng.uniform(*colours.contrast))
+    if colours.saturation != (1.0, 1.0):
+        frames = TF.adjust_saturation(frames, rng.uniform(*colours.saturation))
+    if colours.sharpness != (1.0, 1.0):
+        frames = TF.adjust_sharpness(frames, rng.uniform(*colours.sharpness))
+    return _brighten(frames, rng.uniform(-1, 1) * colours.brightness)
 
 
 def pseudo_clip(
@@ -230,10 +252,3 @@ def _start(rng: np.random.Generator, length: int, crop: int, inside: int | None)
     if inside is not None:
         low, high = max(low, inside - crop + 1), min(high, inside)
     return int(rng.integers(low, high + 1))
-
-
-def _colour(frames: Tensor, augmentation: Augmentation, rng: np.random.Generator) -> Tensor:
-    frames = TF.adjust_contrast(frames, rng.uniform(*augmentation.contrast))
-    if augmentation.saturation != (1.0, 1.0):
-        frames = TF.adjust_saturation(frames, rng.uniform(*augmentation.saturation))
-    return _brighten(frames, rng.uniform(-1, 1) * augmentation.brightness)

@@ -121,6 +121,34 @@ class ClipBatch(NamedTuple):
     slots: int
 
 
+class Mixture:
+    """Several sources, mixed by weight.
+
+    Args:
+        sources: (source, weight) pairs.
+
+    Attributes:
+        sources: the sources.
+        shares: float64, the probability of each one; they sum to 1.
+
+    Raises:
+        DatasetError: no weight is positive.
+    """
+
+    def __init__(self, sources: Seq[tuple[ClipSource, float]]) -> None:
+        weights = np.array([weight for _, weight in sources], dtype=float)
+        if weights.sum() <= 0:
+            raise DatasetError(
+                "No source has a positive weight, so nothing can be drawn.", "List some under data.sources."
+            )
+        self.sources = [source for source, _ in sources]
+        self.shares = weights / weights.sum()
+
+    def draw(self, length: int, gap: int, rng: np.random.Generator) -> ClipTensors:
+        """Draw a clip of one of the sources, see :meth:`ClipSource.draw`."""
+        return self.sources[rng.choice(len(self.sources), p=self.shares)].draw(length, gap, rng)
+
+
 class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
     """Augmented clips from several sources, mixed by weight.
 
@@ -150,13 +178,7 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
         min_pixels: int = 64,
         paste: float = 0.0,
     ) -> None:
-        if not sources or sum(weight for _, weight in sources) <= 0:
-            raise DatasetError(
-                "No source has a positive weight, so no clips can be drawn.", "List some under data.sources."
-            )
-        self.sources = [source for source, _ in sources]
-        weights = np.array([weight for _, weight in sources], dtype=float)
-        self.shares = weights / weights.sum()
+        self.mixture = Mixture(sources)
         self.augmentation, self.length, self.samples = augmentation, length, samples
         self.gaps, self.max_objects, self.seed, self.min_pixels = gaps, max_objects, seed, min_pixels
         self.paste = paste
@@ -182,8 +204,7 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
         )
 
     def _draw(self, index: int, rng: np.random.Generator) -> ClipTensors:
-        source = self.sources[rng.choice(len(self.sources), p=self.shares)]
-        return augment(source.draw(self.length, self.gaps.at(index), rng), self.augmentation, rng)
+        return augment(self.mixture.draw(self.length, self.gaps.at(index), rng), self.augmentation, rng)
 
     def _slots(self, ids: Tensor, rng: np.random.Generator) -> Tensor | None:
         """Number the objects of the first frame 1..K in random order; all others become background."""

@@ -11,13 +11,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision.transforms.v2 import functional as TF
 
-from cyclevos.datasets.augmentation import Pixels, Range
-from cyclevos.datasets.clips import ClipSource
+from cyclevos.datasets.augmentation import Colours, Pixels, Range, coloured
+from cyclevos.datasets.clips import ClipSource, Mixture
 from cyclevos.datasets.damage import damaged
 from cyclevos.errors import DatasetError
 from cyclevos.labels import IGNORE
@@ -33,7 +32,7 @@ from cyclevos.prompts.prompts import Box, Click
 Kind = Literal["box", "click", "box_click", "repair", "whole"]
 
 
-class PromptDraws(BaseModel):
+class PromptDraws(Colours):
     """How samples are drawn; ranges are drawn from uniformly.
 
     Attributes:
@@ -44,15 +43,10 @@ class PromptDraws(BaseModel):
         shift: how far the look's centre may move, as a share of its side.
         slack: how far each edge of a box may lie from the object, as a share of the box's side; every second box is
             exact.
-        contrast: factor.
-        brightness: added, in grey levels of 0..255, to either side.
-        saturation: factor.
         mirror: probability of a horizontal flip.
         min_pixels: smallest object, in pixels of the picture.
         rounds: chances of 0, 1, 2, ... corrective clicks before the answer that counts.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     size: Pixels = 256
     kinds: dict[Kind, float] = Field(
@@ -101,11 +95,7 @@ class PromptDataset(Dataset[Sample]):
     """
 
     def __init__(self, sources: Seq[tuple[ClipSource, float]], draws: PromptDraws, *, samples: int, seed: int) -> None:
-        if not sources or sum(weight for _, weight in sources) <= 0:
-            raise DatasetError("No source has a positive weight, so nothing can be drawn.", "List data.sources.")
-        self.sources = [source for source, _ in sources]
-        weights = np.array([weight for _, weight in sources], dtype=float)
-        self.shares = weights / weights.sum()
+        self.mixture = Mixture(sources)
         self.draws, self.samples, self.seed = draws, samples, seed
         self._kinds = list(draws.kinds)
         chances = np.array([draws.kinds[kind] for kind in self._kinds])
@@ -121,8 +111,7 @@ class PromptDataset(Dataset[Sample]):
             raise IndexError(f"sample {index} of {self.samples}")
         rng = np.random.default_rng((self.seed, index))
         for _ in range(30):
-            source = self.sources[rng.choice(len(self.sources), p=self.shares)]
-            clip = source.draw(1, 1, rng)
+            clip = self.mixture.draw(1, 1, rng)
             pixels = clip.frames[0].permute(1, 2, 0).numpy()
             ids = clip.ids[0].numpy()
             values, counts = np.unique(ids, return_counts=True)
@@ -162,7 +151,7 @@ class PromptDataset(Dataset[Sample]):
         if rng.random() < self.draws.mirror:
             image, targets, maps = image.flip(-1), targets.flip(-1), maps.flip(-1)
         rounds = max(_LEAST.get(kind, 0), int(rng.choice(len(self._rounds), p=self._rounds)))
-        image = self._coloured(image, rng)
+        image = coloured(image, self.draws, rng)
         return image.contiguous(), targets.contiguous(), maps.contiguous(), rounds, int(rng.integers(2**31))
 
     def _look(self, box: Box, kind: Kind, size: tuple[int, int], rng: np.random.Generator) -> Look:
@@ -180,12 +169,6 @@ class PromptDataset(Dataset[Sample]):
         x, y = slack * (box.right - box.left), slack * (box.bottom - box.top)
         left, top, right, bottom = rng.uniform(-1, 1, 4)
         return Box(box.left + left * x, box.top + top * y, box.right + right * x, box.bottom + bottom * y)
-
-    def _coloured(self, image: Tensor, rng: np.random.Generator) -> Tensor:
-        image = TF.adjust_contrast(image, rng.uniform(*self.draws.contrast))
-        image = TF.adjust_saturation(image, rng.uniform(*self.draws.saturation))
-        shift = rng.uniform(-1, 1) * self.draws.brightness
-        return (image.float() + shift).clamp(0, 255).to(torch.uint8)
 
 
 _LEAST: dict[Kind, int] = {"box_click": 1, "repair": 1}  # corrective clicks

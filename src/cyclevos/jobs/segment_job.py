@@ -34,6 +34,7 @@ from cyclevos.propagation.together import ClipFrame, ClipRun, segment_together
 __all__ = ["JobResult", "SegmentJob", "SegmentRun", "run_job"]
 
 _SECONDS_BETWEEN_STATES = 10.0
+_SECONDS_TO_FIRST_STATE = 2.0
 logger = logging.getLogger(__name__)
 
 
@@ -116,7 +117,7 @@ class SegmentRun:
         self._seconds: list[float] = []
         self._given = frozenset(i for image in self.images.values() for i in image.object_ids)
         self._objects = set(self._given)
-        self._saved = 0.0  # when the last state was, on the clock of time.monotonic
+        self._saved, self._pause = 0.0, 0.0  # when the last state was, on the clock of time.monotonic; until the next
         self._lock, self._files = ExitStack(), ExitStack()
 
     def __enter__(self) -> SegmentRun:
@@ -154,23 +155,24 @@ class SegmentRun:
         finished = standing.finished if resumable else frozenset()
         lost = partial(lost_result, self.job.output, self.job.results.save)
         propagator, start = self.folder.state.restore(fresh.fresh, self.source, finished, lost)
-        self._objects, self._saved = set(propagator.objects), time.monotonic()
+        self._objects = set(propagator.objects)
+        self._saved, self._pause = time.monotonic(), min(_SECONDS_TO_FIRST_STATE, _SECONDS_BETWEEN_STATES)
         self._clip = ClipRun(propagator, self.source, self.masks, direction, start)
         self._advance = self._files.enter_context(self._open_bar(self.job.title, self.source.len_hint))
         return self._clip
 
     def take(self, event: ClipFrame) -> None:
-        """Queue the results of the next frame, with a state every ten seconds.
+        """Queue the results of the next frame, with a state after two seconds, then every ten.
 
         Raises:
             OutputError: the system refuses to write.
         """
         results, prediction = self._results or self._open(event.run), event.prediction
         after: Callable[[], None] | None = None
-        if event.run.direction == "forward" and time.monotonic() - self._saved > _SECONDS_BETWEEN_STATES:
+        if event.run.direction == "forward" and time.monotonic() - self._saved > self._pause:
             table = partial(results.table_checksum, frame_names(self.source, prediction.index + 1))
             after = self.folder.state.save(event.run.propagator, prediction.index, table)
-            self._saved = time.monotonic()
+            self._saved, self._pause = time.monotonic(), _SECONDS_BETWEEN_STATES
         results.write(event.frame, prediction, after)
         self._seconds.append(event.seconds)
         self._objects.update(prediction.object_ids)

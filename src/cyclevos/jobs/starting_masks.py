@@ -20,6 +20,7 @@ from cyclevos.exchange.given.given_masks import GivenMasks, reaching, read_reach
 from cyclevos.exchange.given.python_masks import check_masks
 from cyclevos.files.atomic import output_errors
 from cyclevos.jobs.job import Resolved, SegmentJob, masks_digest
+from cyclevos.jobs.run_folder import Identity, RunFolder
 from cyclevos.jobs.run_record import CONTENT, RunRecord
 from cyclevos.media.appearance import Appearance
 from cyclevos.media.sources import FrameSource
@@ -78,6 +79,7 @@ def started(job: SegmentJob, source: FrameSource, given: Mapping[int, MaskImage]
         resolved: the job's settings.
 
     Raises:
+        OtherRunError: the output folder holds a run of other prompts.
         CycleVOSError: a prompt or a mask cannot be used, the prompter cannot be loaded, or a frame cannot be read.
     """
     prompts = job.prompting.prompts
@@ -90,7 +92,8 @@ def started(job: SegmentJob, source: FrameSource, given: Mapping[int, MaskImage]
         "given_masks": masks_digest(ids),
     }
     made = _kept(job.output, source, prompts, ids, identity)
-    if made is None:
+    if made is None:  # a refusal should not wait for the prompter
+        RunFolder(job.output, Identity(identity), overwrite=job.results.overwrite).refuse_other_settings()
         prompter = job.prompting.load(resolved.network.device, resolved.network.dtype)
         made = prompted_masks(prompter, prompts, lambda index: source.frame(index).image, ids)
     check_found({**ids, **made})

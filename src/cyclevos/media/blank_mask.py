@@ -84,8 +84,8 @@ def write_first_mask(picture: UInt8Array, ids: UInt8Array, places: FirstMask, *,
     Raises:
         OutputError: see :func:`write_blank_mask`.
     """
+    mask_stands = _stands(places.mask, ids, overwrite=overwrite)  # first, as it is what a person may have painted
     picture_stands = _stands(places.picture, picture, overwrite=overwrite)
-    mask_stands = _stands(places.mask, ids, overwrite=overwrite)
     with output_errors(places.mask):
         for path in (places.picture, places.mask):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,8 @@ from cyclevos.errors import OutputError, WeightsError
 from cyclevos.files.atomic import replacing, temporary_path
 from cyclevos.words import first_line
 
+_TAR_MAGIC = (257, b"ustar")  # where the oldest files of torch, which are tar archives, say so
+
 
 def write_safetensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
     """Write tensors as safetensors: a kill or a power cut leaves the old file or the whole new one.
@@ -149,6 +151,7 @@ def read_pickle(path: Path, device: str = "cpu") -> dict[str, Tensor]:
     Raises:
         WeightsError: the file is not a checkpoint, or it holds code.
     """
+    _refuse_other_files(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about old pickle formats; it is enough that the file loads
@@ -167,6 +170,24 @@ def read_pickle(path: Path, device: str = "cpu") -> dict[str, Tensor]:
             "Save the network's state_dict() and give that file.",
         )
     return {str(name).removeprefix("module."): value for name, value in content.items()}
+
+
+def _refuse_other_files(path: Path) -> None:
+    """Refuse a picture, a video or a text by its first bytes; torch has no words for those.
+
+    Raises:
+        WeightsError: it begins neither as a zip archive nor as a pickle nor as a tar archive.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(_TAR_MAGIC[0] + len(_TAR_MAGIC[1]))
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({first_line(error)}).", "Check the file.") from error
+    if not head.startswith((b"PK", b"\x80")) and head[_TAR_MAGIC[0] :] != _TAR_MAGIC[1]:
+        raise WeightsError(
+            f"{path} is no weights file: it is neither safetensors nor a checkpoint of torch.",
+            "Give a file of weights, or a name that cyclevos weights lists.",
+        )
 
 
 def read_headers(path: Path) -> Mapping[str, Tensor]:

@@ -81,13 +81,13 @@ def dry_run(config: Config) -> Estimate:
     between = [after - before for before, after in pairwise(ends[1:-1])]
     parameters = list(trainer.objective.parameters())
     trained = sum(p.numel() for p in parameters if p.requires_grad)
-    shares = trainer.dataset.shares.tolist()
+    mixture = trainer.dataset.mixture
     seconds = median(between)
     peak = _peak_memory(trainer.accelerator.device)
     return Estimate(
         sources=tuple(
             f"{source.root}: {_found(opened)}, {share:.1%} of the samples"
-            for source, opened, share in zip(config.data.sources, trainer.dataset.sources, shares, strict=True)
+            for source, opened, share in zip(config.data.sources, mixture.sources, mixture.shares.tolist(), strict=True)
         ),
         trained=trained,
         frozen=sum(p.numel() for p in parameters) - trained,

@@ -11,26 +11,26 @@ from cyclevos.datasets.augmentation import Motion
 from cyclevos.datasets.prompt_samples import PromptDraws
 from cyclevos.prompts.spec import PromptSpec
 from cyclevos.training.prompt_objective import PromptObjectiveConfig
-from cyclevos.training.schema import RunConfig, SourceConfig, ValidationEvery, _Section
+from cyclevos.training.schema import RunConfig, Section, SourceConfig, ValidationEvery
 
 
-class PromptNetworkConfig(_Section):
+class PromptNetworkConfig(Section):
     """Which network is trained and what it starts from.
 
     Attributes:
         spec: the architecture.
         trunk_from: network whose query encoder gives the trunk's weights: a name or a file; None = ImageNet weights.
         init_from: weights file of a prompt network to start from; None = only the trunk is given.
-        freeze_trunk: keep the trunk as it is.
+        freeze_until_stride: keep the trunk's stages up to this stride as they are; 0 trains all of it, 32 nothing.
     """
 
     spec: PromptSpec = PromptSpec()
     trunk_from: str | None = "default"
     init_from: Path | None = None
-    freeze_trunk: bool = True
+    freeze_until_stride: Literal[0, 4, 8, 16, 32] = 32
 
 
-class PromptDataConfig(_Section):
+class PromptDataConfig(Section):
     """Training data.
 
     Attributes:

@@ -38,7 +38,7 @@ def build_prompt_network(config: PromptNetworkConfig) -> PromptNetwork:
     else:
         network = PromptNetwork(config.spec)
         _start_trunk(network, config.trunk_from)
-    network.trunk.requires_grad_(not config.freeze_trunk)
+    network.trunk.freeze_until_stride(config.freeze_until_stride)
     return network
 
 

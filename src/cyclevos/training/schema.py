@@ -12,11 +12,13 @@ from cyclevos.network.stm.spec import NetworkSpec
 from cyclevos.training.objective import ObjectiveConfig
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A part of the settings: complete, unchangeable, with finite numbers and no unknown names."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class NetworkConfig(_Section):
+class NetworkConfig(Section):
     """Which network is trained and what it starts from.
 
     Attributes:
@@ -41,7 +43,7 @@ class NetworkConfig(_Section):
         return changes.model_dump(exclude_unset=True)
 
 
-class SourceConfig(_Section):
+class SourceConfig(Section):
     """One source of clips.
 
     Attributes:
@@ -70,7 +72,7 @@ class SourceConfig(_Section):
     motion: Motion | None = None
 
 
-class GapConfig(_Section):
+class GapConfig(Section):
     """Curriculum of the largest frame gap; see :class:`cyclevos.datasets.clips.GapCurriculum`.
 
     Attributes:
@@ -86,7 +88,7 @@ class GapConfig(_Section):
     maximum: int = Field(25, ge=1)
 
 
-class DataConfig(_Section):
+class DataConfig(Section):
     """Training data.
 
     Attributes:
@@ -112,7 +114,7 @@ class DataConfig(_Section):
     workers: int = Field(2, ge=0)
 
 
-class OptimiserConfig(_Section):
+class OptimiserConfig(Section):
     """The optimiser and its schedule.
 
     Attributes:
@@ -138,7 +140,7 @@ class OptimiserConfig(_Section):
     ema: float | None = Field(None, gt=0, lt=1)
 
 
-class ValidationEvery(_Section):
+class ValidationEvery(Section):
     """When a run is validated.
 
     Attributes:
@@ -168,7 +170,7 @@ class ValidationConfig(ValidationEvery):
     max_frames: int = Field(40, ge=2)
 
 
-class RunConfig(_Section):
+class RunConfig(Section):
     """What every training run has, whatever it trains.
 
     Attributes:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cyclevos.datasets.clips import ClipSource
+from cyclevos.datasets.clips import Mixture
 from cyclevos.training.schema import RunConfig
 
 
@@ -24,12 +22,10 @@ class Samples(Protocol):
     """A data set whose sample n depends on the seed and n alone.
 
     Attributes:
-        sources: what is drawn from.
-        shares: share of the samples that each source gives, summing to 1.
+        mixture: what is drawn from.
     """
 
-    sources: list[ClipSource]
-    shares: NDArray[np.float64]
+    mixture: Mixture
 
     def __len__(self) -> int: ...
 

@@ -105,9 +105,11 @@ class Trunk(nn.Module):
         return self
 
     def freeze_until_stride(self, stride: int) -> None:
-        """Freeze all stages up to and including the one with features at ``stride`` (0 = none)."""
+        """Freeze all stages up to and including the one with features at ``stride``; 0 = none, 32 = all."""
         for _, stage in _stages_until(self.model, stride):
             stage.requires_grad_(False)
+        if self.context is not None and stride >= _CONTEXT_STRIDE:
+            self.context.requires_grad_(False)
 
 
 class LateTrunk(Trunk):
