@@ -28,8 +28,8 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from cyclevos.app.projects.project import Project
-from cyclevos.app.server.server import AppOptions, create_app
 from cyclevos.app.projects.workspace import DEMO
+from cyclevos.app.server.server import AppOptions, create_app
 from cyclevos.media.open_source import open_source
 from cyclevos.pictures.mask_files import read_mask
 
@@ -158,7 +158,7 @@ def point_while_tracking(page: Page, height: int) -> None:
     page.locator("#canvas").evaluate(_STROKE, 3)
     page.locator("#saved", has_text="All saved").wait_for()
     page.keyboard.press("t")
-    page.locator("#canvas[data-frame='1']").wait_for()
+    page.locator("#job-figures", has_text="of").wait_for()
     page.keyboard.press("End")
     with page.expect_response("**/point"):
         page.keyboard.press("c")
@@ -196,6 +196,7 @@ def track(page: Page, project: Project, ids: np.ndarray[Any, Any], height: int) 
     page.locator("#canvas").evaluate(_WATCH)
     with patch.object(Project, "track_frame", timed):
         page.keyboard.press("t")
+        page.locator("#follow").click()
         page.locator(".toast", has_text="Tracked").wait_for(timeout=300_000)
     arrivals = page.evaluate("window.arrivals")
     delays = [arrivals[str(index)] - at for index, at in computed.items() if index and str(index) in arrivals]

@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from shortcuts import leave_timelines_undrawn, remember_trunks
 
+from cyclevos.jobs import review
+from cyclevos.media.timeline import write_timeline
 from cyclevos.network import weights
 from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
 from cyclevos.network.stm.spec import NetworkSpec
@@ -19,6 +22,15 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 # Tests that share something costly, so that `pytest -n` gives them to one process: Chromium, a Ray cluster.
 GROUPS = {"app/browser": "browser", "cluster": "ray"}
+# Files with a fixture that takes seconds, which two processes would both make: a build, a training run, networks.
+WHOLE_FILES = (
+    "analysis/report/test_pages.py",
+    "app/test_no_500.py",
+    "jobs/test_damage.py",
+    "test_packaging.py",
+    "test_site.py",
+    "training/test_trainer.py",
+)
 # Folders of which every test is slow; single tests elsewhere carry the mark themselves.
 SLOW = ("app/browser", "cluster")
 
@@ -28,8 +40,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         folder = item.path.parent.relative_to(here).as_posix() if here in item.path.parents else ""
-        if folder in GROUPS:
-            item.add_marker(pytest.mark.xdist_group(GROUPS[folder]))
+        file = f"{folder}/{item.path.name}".removeprefix("./")
+        if folder in GROUPS or file in WHOLE_FILES:
+            item.add_marker(pytest.mark.xdist_group(GROUPS.get(folder, file)))
         if folder in SLOW:
             item.add_marker(pytest.mark.slow)
 
@@ -47,6 +60,20 @@ def _auto_dtype(request: pytest.FixtureRequest) -> Iterator[None]:
         if request.config.getoption("--dtype") == "float32":
             patched.setattr(weights, "_cpu_has_bfloat16", lambda: False)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _shortcuts() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        remember_trunks(patched)
+        leave_timelines_undrawn(patched)
+        yield
+
+
+@pytest.fixture
+def drawn_timelines(monkeypatch) -> None:
+    """Timelines of runs are charts, as for a user."""
+    monkeypatch.setattr(review, "write_timeline", write_timeline)
 
 
 @pytest.fixture(autouse=True)

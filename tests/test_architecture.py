@@ -6,14 +6,15 @@ import ast
 import importlib
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from source_files import FILES, SOURCE, held_by_reading, nodes, parse, relative, text_of
 
 import cyclevos
 
-SOURCE = Path(cyclevos.__file__).parent
-FILES = sorted(SOURCE.rglob("*.py"))
+pytestmark = held_by_reading
 
 # What a part of the package may import of the others. Errors, the package's own version and the part
 # itself go without saying.
@@ -93,12 +94,9 @@ PUBLIC = {
     "cycle_erf",
     "load_network",
     "load_prompter",
+    "review",
     "segment",
 }
-
-
-def relative(file: Path) -> str:
-    return file.relative_to(SOURCE).as_posix()
 
 
 def part_of(file: Path) -> str:
@@ -106,65 +104,65 @@ def part_of(file: Path) -> str:
     return file.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
-def parse(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"))
+def named_by(node: ast.AST) -> Iterator[str]:
+    """Every module that an import names."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports are written in full"
+        assert node.module is not None
+        yield node.module
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def imports(tree: ast.Module) -> Iterator[str]:
-    """Every module named by an import, those inside functions and under TYPE_CHECKING too."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports are written in full"
-            assert node.module is not None
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+@cache
+def imports(file: Path) -> list[list[str]]:
+    """The parts of every module named by an import, those inside functions and under TYPE_CHECKING too."""
+    return [name.split(".") for node in nodes(file) for name in named_by(node)]
 
 
 def parts_imported(file: Path) -> set[str]:
     """Parts of the package that a file imports from."""
-    words = [name.split(".") for name in imports(parse(file))]
-    named = {name[1] for name in words if name[0] == "cyclevos" and len(name) > 1}
+    named = {name[1] for name in imports(file) if name[0] == "cyclevos" and len(name) > 1}
     return {name for name in named if (SOURCE / name).is_dir() or (SOURCE / f"{name}.py").is_file()}
 
 
-def loaded_modules(file: Path, seen: set[Path]) -> set[str]:
-    """Top-level packages that importing a file loads, through our own files too; lazy imports left out."""
-    if file in seen:
-        return set()
-    seen.add(file)
-    found: set[str] = set()
-    tree = parse(file)
+@cache
+def eager_imports(file: Path) -> list[list[str]]:
+    """What importing a file imports at once: nothing that stands in a function or under TYPE_CHECKING."""
     lazy = {
         id(inner)
-        for node in ast.walk(tree)
+        for node in nodes(file)
         if isinstance(node, ast.FunctionDef) or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
         for inner in ast.walk(node)
         if inner is not node
     }
-    eager = ast.Module(
-        [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom) and id(n) not in lazy], []
-    )
-    for name in imports(eager):
-        words = name.split(".")
-        found.add(words[0])
-        if words[0] == "cyclevos":
-            base = SOURCE.joinpath(*words[1:])
-            for each in (base.with_suffix(".py"), base / "__init__.py"):
-                if each.is_file() and words[1:]:
-                    found |= loaded_modules(each, seen)
-    return found
+    return [name.split(".") for node in nodes(file) if id(node) not in lazy for name in named_by(node)]
 
 
-@pytest.mark.parametrize("file", FILES, ids=relative)
-def test_no_file_imports_from_above_its_layer(file):
-    part = part_of(file)
-    if part in {"__init__", "__main__"}:
-        return
-    assert part in ALLOWED, f"{part} is a new part: say in docs/architecture.md and here what it may import"
-    too_high = parts_imported(file) - ALLOWED[part] - {part, "errors"}
-    assert not too_high, f"{relative(file)} imports {sorted(too_high)}, which lie above or beside it"
+@cache
+def next_files(file: Path) -> list[Path]:
+    """Our own files that importing a file imports at once."""
+    bases = [SOURCE.joinpath(*words[1:]) for words in eager_imports(file) if words[0] == "cyclevos" and words[1:]]
+    return [each for base in bases for each in (base.with_suffix(".py"), base / "__init__.py") if each.is_file()]
+
+
+def loaded_modules(file: Path) -> set[str]:
+    """Top-level packages that importing a file loads, through our own files too; lazy imports left out."""
+    seen, waiting = {file}, [file]
+    while waiting:
+        fresh = set(next_files(waiting.pop())) - seen
+        seen |= fresh
+        waiting += fresh
+    return {words[0] for each in seen for words in eager_imports(each)}
+
+
+def test_no_file_imports_from_above_its_layer():
+    files = {file: part_of(file) for file in FILES if part_of(file) not in {"__init__", "__main__"}}
+    new = set(files.values()) - set(ALLOWED)
+    assert not new, f"{sorted(new)} are new parts: say in docs/architecture.md and here what they may import"
+    too_high = {relative(file): parts_imported(file) - ALLOWED[part] - {part, "errors"} for file, part in files.items()}
+    assert {file: parts for file, parts in too_high.items() if parts} == {}, "these parts lie above or beside the file"
 
 
 FAMILIES = sorted(path.name for path in (SOURCE / "network").iterdir() if (path / "family.py").is_file())
@@ -172,35 +170,40 @@ FAMILIES = sorted(path.name for path in (SOURCE / "network").iterdir() if (path 
 
 def families_imported(file: Path) -> set[str]:
     """Families whose modules a file imports."""
-    words = [name.split(".") for name in imports(parse(file))]
-    return {name[2] for name in words if name[:2] == ["cyclevos", "network"] and len(name) > 2} & set(FAMILIES)
+    named = {name[2] for name in imports(file) if name[:2] == ["cyclevos", "network"] and len(name) > 2}
+    return named & set(FAMILIES)
 
 
 APP_ROOMS = ["projects", "work", "server"]  # each may import those before it
 
 
-@pytest.mark.parametrize("file", sorted((SOURCE / "app").glob("*/**/*.py")), ids=relative)
-def test_the_rooms_of_the_app_import_in_one_direction(file):
-    room = file.relative_to(SOURCE).parts[1]
-    words = [name.split(".") for name in imports(parse(file))]
-    rooms = {name[2] for name in words if name[:2] == ["cyclevos", "app"] and len(name) > 2} & set(APP_ROOMS)
-    assert rooms <= set(APP_ROOMS[: APP_ROOMS.index(room) + 1])
+def test_the_rooms_of_the_app_import_in_one_direction():
+    backwards = {}
+    for file in sorted((SOURCE / "app").glob("*/**/*.py")):
+        room = file.relative_to(SOURCE).parts[1]
+        named = {name[2] for name in imports(file) if name[:2] == ["cyclevos", "app"] and len(name) > 2}
+        backwards[relative(file)] = named & set(APP_ROOMS[APP_ROOMS.index(room) + 1 :])
+    assert {file.split("/")[1] for file in backwards} == set(APP_ROOMS)
+    assert {file: rooms for file, rooms in backwards.items() if rooms} == {}
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if part_of(file) not in {"network", "__init__"}], ids=relative)
-def test_families_are_named_in_the_registry_alone(file):
+def test_families_are_named_in_the_registry_alone():
     """What runs networks knows the protocol alone; training is of STM, and so is the public name NetworkSpec.
 
     The packaged prompter has a trunk like STM's, and the prompter of a family is a file of its name.
     """
-    allowed = {"training": {"stm"}, "prompts": {"stm", file.stem}}.get(part_of(file), set())
-    assert not families_imported(file) - allowed
+    found = {}
+    for file in FILES:
+        if part_of(file) not in {"network", "__init__"}:
+            allowed = {"training": {"stm"}, "prompts": {"stm", file.stem}}.get(part_of(file), set())
+            found[relative(file)] = families_imported(file) - allowed
+    assert {file: families for file, families in found.items() if families} == {}
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if part_of(file) == "network"], ids=relative)
-def test_no_family_is_imported_by_what_all_families_share(file):
-    inside = file.relative_to(SOURCE).parts[1]
-    assert not families_imported(file) - {inside}
+def test_no_family_is_imported_by_what_all_families_share():
+    files = {file: file.relative_to(SOURCE).parts[1] for file in FILES if part_of(file) == "network"}
+    found = {relative(file): families_imported(file) - {inside} for file, inside in files.items()}
+    assert {file: families for file, families in found.items() if families} == {}
 
 
 def test_the_registry_lists_the_families_that_there_are():
@@ -219,26 +222,29 @@ def test_the_document_has_all_parts_in_their_order():
 
 def test_the_rules_above_know_what_they_are_talking_about():
     assert parts_imported(SOURCE / "propagation" / "frame_propagator.py") >= {"masks", "geometry", "network"}
-    assert "torch" in loaded_modules(SOURCE / "masks.py", set())
-    assert "torch" in loaded_modules(SOURCE / "cycle.py", set())
+    assert families_imported(SOURCE / "training" / "setup.py") == {"stm"}
+    assert "torch" in loaded_modules(SOURCE / "masks.py")
+    assert "torch" in loaded_modules(SOURCE / "cycle.py")
 
 
 @pytest.mark.parametrize("name", ["masks", "geometry", "losses"])
 def test_the_small_pure_files_need_only_torch_and_numpy(name):
-    tops = {module.split(".")[0] for module in imports(parse(SOURCE / f"{name}.py"))}
+    tops = {words[0] for words in imports(SOURCE / f"{name}.py")}
     assert tops <= {"__future__", "collections", "typing", "math", "numpy", "torch", "cyclevos"}
     assert parts_imported(SOURCE / f"{name}.py") <= {"errors", "labels"}
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if relative(file).startswith(WITHOUT_TORCH)], ids=relative)
-def test_reading_writing_and_scoring_do_without_torch(file):
-    assert "torch" not in loaded_modules(file, set())
+def test_reading_writing_and_scoring_do_without_torch():
+    files = [file for file in FILES if relative(file).startswith(WITHOUT_TORCH)]
+    assert len(files) > 100
+    assert [relative(file) for file in files if "torch" in loaded_modules(file)] == []
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if part_of(file) in {"cli", "__init__"}], ids=relative)
-def test_the_command_line_loads_nothing_heavy_before_it_is_asked_to_work(file):
+def test_the_command_line_loads_nothing_heavy_before_it_is_asked_to_work():
     heavy = {"torch", "numpy", "av", "PIL", "scipy", "timm", "torchvision", "pydantic"}
-    assert not loaded_modules(file, set()) & heavy
+    loaded = {relative(file): loaded_modules(file) & heavy for file in FILES if part_of(file) in {"cli", "__init__"}}
+    assert loaded
+    assert {file: modules for file, modules in loaded.items() if modules} == {}
 
 
 def test_the_public_names_are_the_documented_ones_and_resolve():
@@ -261,20 +267,23 @@ def test_every_error_has_an_exit_code_of_its_own():
     assert {each.__name__ for each in tree} == {name for name in PUBLIC if name.endswith("Error")}
 
 
-@pytest.mark.parametrize("file", FILES, ids=relative)
-def test_every_file_says_what_it_owns_and_prints_nothing(file):
-    tree = parse(file)
-    docstring = ast.get_docstring(tree)
-    assert docstring, "no module docstring"
-    assert len(docstring.splitlines()[0]) <= 120
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
-    assert "print" not in {node.func.id for node in calls}
+def test_every_file_says_what_it_owns():
+    first_lines = {relative(file): (ast.get_docstring(parse(file)) or "").partition("\n")[0] for file in FILES}
+    assert [file for file, line in first_lines.items() if not 0 < len(line) <= 120] == []
 
 
-@pytest.mark.parametrize("file", FILES, ids=relative)
-def test_files_and_functions_stay_short(file):
-    assert len(file.read_text(encoding="utf-8").splitlines()) <= 300
-    for node in ast.walk(parse(file)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            length = (node.end_lineno or node.lineno) - node.lineno + 1
-            assert length <= 80, f"{node.name} has {length} lines"
+def test_no_file_prints():
+    calls = [(file, node.func) for file in FILES for node in nodes(file) if isinstance(node, ast.Call)]
+    prints = [relative(file) for file, name in calls if isinstance(name, ast.Name) and name.id == "print"]
+    assert prints == []
+
+
+def test_files_and_functions_stay_short():
+    assert {relative(file): n for file in FILES if (n := len(text_of(file).splitlines())) > 300} == {}
+    functions = [
+        (relative(file), node.name, (node.end_lineno or node.lineno) - node.lineno + 1)
+        for file in FILES
+        for node in nodes(file)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert [(file, name, lines) for file, name, lines in functions if lines > 80] == []

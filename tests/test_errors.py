@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import ast
 import pickle
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from functools import cache
 
 import pytest
+from source_files import FILES, held_by_reading, nodes, relative
 
-import cyclevos
 from cyclevos.errors import MaskError, MissingExtraError, OutputError
 
-SOURCE = Path(cyclevos.__file__).parent
-
-
-def parse(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"))
+pytestmark = held_by_reading
 
 
 def name_of(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
 
 
-def error_names(trees: list[ast.Module]) -> set[str]:
+@cache
+def error_names() -> set[str]:
     """Names of CycleVOSError and of every class in the source that derives from it."""
     bases = {
         node.name: {name_of(base) for base in node.bases}
-        for tree in trees
-        for node in ast.walk(tree)
+        for file in FILES
+        for node in nodes(file)
         if isinstance(node, ast.ClassDef)
     }
     found = {"CycleVOSError"}
@@ -37,9 +34,9 @@ def error_names(trees: list[ast.Module]) -> set[str]:
     return found
 
 
-def one_sided(tree: ast.Module, names: set[str]) -> Iterator[ast.Call]:
+def one_sided(found: Iterable[ast.AST], names: set[str]) -> Iterator[ast.Call]:
     """Calls that make such an error of fewer than two arguments, or of a remedy that is empty."""
-    for node in ast.walk(tree):
+    for node in found:
         if isinstance(node, ast.Call) and name_of(node.func) in names:
             given = [*node.args, *(keyword.value for keyword in node.keywords)]
             empty = any(isinstance(each, ast.Constant) and not each.value for each in given)
@@ -48,13 +45,16 @@ def one_sided(tree: ast.Module, names: set[str]) -> Iterator[ast.Call]:
                 yield node
 
 
-TREES = {file.relative_to(SOURCE).as_posix(): parse(file) for file in sorted(SOURCE.rglob("*.py"))}
-NAMES = error_names(list(TREES.values()))
-
-
 def test_the_errors_of_every_room_are_found():
-    assert {"MaskError", "OutputError", "AppError", "UnsupportedError", "_UnauthorisedError", "OtherRunError"} <= NAMES
-    assert not NAMES & {"ValueError", "CancelledError"}
+    assert {
+        "MaskError",
+        "OutputError",
+        "AppError",
+        "UnsupportedError",
+        "_UnauthorisedError",
+        "OtherRunError",
+    } <= error_names()
+    assert not error_names() & {"ValueError", "CancelledError"}
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,12 @@ def test_the_errors_of_every_room_are_found():
     ],
 )
 def test_the_check_finds_what_it_is_for(call, right):
-    assert (not [*one_sided(ast.parse(f"raise {call}"), NAMES)]) is right
+    assert (not [*one_sided(ast.walk(ast.parse(f"raise {call}")), error_names())]) is right
 
 
-@pytest.mark.parametrize("path", TREES)
-def test_errors_have_a_problem_and_a_remedy(path):
-    assert [f"line {call.lineno}: {ast.unparse(call)}" for call in one_sided(TREES[path], NAMES)] == []
+def test_errors_have_a_problem_and_a_remedy():
+    found = [(file, call) for file in FILES for call in one_sided(nodes(file), error_names())]
+    assert [f"{relative(file)}, line {call.lineno}: {ast.unparse(call)}" for file, call in found] == []
 
 
 @pytest.mark.parametrize("kind", [MaskError, OutputError, MissingExtraError])

@@ -12,9 +12,11 @@ import venv
 import zipfile
 from email import message_from_bytes
 from email.message import Message
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 import pytest
+from clips import write_video
 
 import cyclevos
 from cyclevos.media.open_source import open_source
@@ -68,7 +70,8 @@ def installed(distributions, tmp_path_factory) -> Path:
     venv.create(folder, with_pip=False)
     programs = folder / ("Scripts" if os.name == "nt" else "bin")
     python = programs / "python"
-    run(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", distributions[0])
+    install = ("-m", "pip", "--python", python, "install", "--no-deps", "--no-index", "--no-compile")
+    run(sys.executable, *install, distributions[0])
     packages = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
     # Python does not read the .pth files of a folder that a .pth file names, so an editable cyclevos stays unseen.
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
@@ -138,15 +141,16 @@ def test_the_installed_wheel_runs_the_demo(installed, tmp_path):
     origin = Path(run(python, "-c", "import cyclevos; print(cyclevos.__file__)", cwd=tmp_path).strip())
     assert installed.parent.resolve() in origin.resolve().parents
     assert run(installed / "cyclevos", "--version", cwd=tmp_path).strip() == f"cyclevos {cyclevos.__version__}"
+    clip = origin.parent / "demo" / "car-shadow.mp4"
+    write_video(clip, [frame.image for frame in islice(open_source(clip), 8)])  # 40 take a minute
     output = tmp_path / "demo"
     told = run(python, ROOT / "scripts" / "demo.py", "--clip", "car-shadow", "--output", output, cwd=tmp_path)
-    frames = sum(1 for _ in open_source(origin.parent / "demo" / "car-shadow.mp4"))
-    assert f"car-shadow: {frames} frames, objects 1" in told
+    assert "car-shadow: 8 frames, objects 1" in told
     masks = sorted((output / "car-shadow").glob("*.png"))
-    assert len(masks) == frames
+    assert len(masks) == 8
     shares = [(read_ground_truth(mask).ids == 1).mean() for mask in masks]
     given = read_ground_truth(origin.parent / "demo" / "car-shadow.png").ids
     assert shares[0] == (given == 1).mean()
-    assert min(shares) > 0.01  # the car drives away but stays in view: with the packaged weights it fills 3% at the end
+    assert min(shares) > 0.5 * shares[0]  # the car drives away, but not that fast
     assert (output / "car-shadow" / "overlay.mp4").stat().st_size > 0
     assert (output / "car-shadow-contact-sheet.png").is_file()

@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from source_files import FILES, SOURCE, held_by_reading, nodes, relative
 
-import cyclevos
-
-SOURCE = Path(cyclevos.__file__).parent
-FILES = {file.relative_to(SOURCE).as_posix(): file for file in sorted(SOURCE.rglob("*.py"))}
-MODULES = ["cyclevos." + path.removesuffix(".py").replace("/", ".").removesuffix(".__init__") for path in FILES]
+pytestmark = held_by_reading
+MODULES = [
+    "cyclevos." + relative(file).removesuffix(".py").replace("/", ".").removesuffix(".__init__") for file in FILES
+]
 MODULES = [name for name in MODULES if name not in ("cyclevos.__init__", "cyclevos.__main__")]
 POSIX_ONLY = {
     "fcntl", "grp", "posix", "pty", "pwd", "resource", "spwd", "syslog", "termios", "tty", "crypt", "readline",
@@ -59,20 +59,26 @@ def test_every_module_is_imported_without_the_modules_that_windows_lacks():
     assert len(MODULES) > 100
 
 
-@pytest.mark.parametrize("path", FILES)
-def test_names_that_windows_lacks_are_not_used(path):
+def test_names_that_windows_lacks_are_not_used():
     """`hasattr(os, "name")` asks with a string and is no use."""
-    used = {node.attr for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute)}
-    assert not used & POSIX_NAMES
+    used = [(relative(file), node.attr) for file in FILES for node in nodes(file) if isinstance(node, ast.Attribute)]
+    assert len(used) > 1000
+    assert [(file, name) for file, name in used if name in POSIX_NAMES] == []
 
 
-@pytest.mark.parametrize("path", FILES)
-def test_text_files_are_opened_with_an_encoding_and_line_feeds(path):
+def test_text_files_are_opened_with_an_encoding_and_line_feeds():
+    assert {relative(file): wrong for file in FILES if (wrong := opened_by_chance(file))} == {}
+
+
+def opened_by_chance(file: Path) -> list[str]:
+    """Calls that leave to the machine how text is written."""
     wrong = []
-    for node in ast.walk(tree(path)):
-        if not isinstance(node, ast.Call) or ast.unparse(node.func).startswith("av."):
+    for node in nodes(file):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name | ast.Attribute):
             continue
-        name = ast.unparse(node.func).rpartition(".")[2]
+        name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+        if name not in {"read_text", "write_text", "open"} or ast.unparse(node.func).startswith("av."):
+            continue
         given = {keyword.arg for keyword in node.keywords}
         if name == "read_text" and "encoding" not in given:
             wrong.append(ast.unparse(node))
@@ -82,8 +88,4 @@ def test_text_files_are_opened_with_an_encoding_and_line_feeds(path):
         mode = next((each for each in modes if set(each) <= set("rwxabt+") and set(each) & set("wxa")), None)
         if name == "open" and mode is not None and "b" not in mode and not {"encoding", "newline"} <= given:
             wrong.append(ast.unparse(node))
-    assert wrong == []
-
-
-def tree(path: str) -> ast.Module:
-    return ast.parse(FILES[path].read_text(encoding="utf-8"))
+    return wrong

@@ -18,7 +18,7 @@ pytest.importorskip("mkdocstrings", reason="mkdocstrings is not installed")
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT / "scripts" / "build_site.py"
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.slow
 
 
 def call(*command: str | Path) -> subprocess.CompletedProcess[str]:
@@ -70,12 +70,18 @@ def test_public_names_are_documented(site):
 
 @pytest.mark.parametrize(
     ("text", "problem"),
-    [("[lost](nowhere.md)", "nowhere.md"), ("[lost](#nowhere)", "#nowhere"), ("::: cyclevos.nowhere", "nowhere")],
+    [
+        ("[home](../index.md)", None),
+        ("[lost](nowhere.md)", "nowhere.md"),
+        ("[lost](#nowhere)", "#nowhere"),
+        ("::: cyclevos.nowhere", "nowhere"),
+    ],
 )
 def test_a_warning_stops_the_build(tmp_path, text, problem):
     configuration = runpy.run_path(str(SCRIPT))["write_sources"](tmp_path)
-    page = tmp_path / "docs" / "api" / "index.md"
-    page.write_text(f"# Public names\n\n{text}\n", encoding="utf-8")
+    for page in (tmp_path / "docs" / "api").glob("*.md"):  # without the docstrings, which take long to typeset
+        page.write_text(f"# Public names\n\n{text if page.stem == 'index' else ''}\n", encoding="utf-8")
     done = call(sys.executable, "-m", "mkdocs", "build", "--strict", "-f", configuration, "-d", tmp_path / "site")
-    assert done.returncode != 0
-    assert problem in done.stdout + done.stderr
+    told = done.stdout + done.stderr
+    assert (done.returncode == 0) is (problem is None), told
+    assert problem is None or problem in told

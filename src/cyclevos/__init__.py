@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from cyclevos.propagation.correction import Correction
     from cyclevos.propagation.prediction import Prediction
     from cyclevos.propagation.propagator import Propagator
+    from cyclevos.propagation.reviewing import review
     from cyclevos.propagation.segment import segment
 
 __version__ = "0.1.0"
@@ -50,6 +51,7 @@ _LAZY = {
     "cycle_erf": "cyclevos.analysis.cycle_erf",
     "load_network": "cyclevos.network.weights",
     "load_prompter": "cyclevos.prompts.loading",
+    "review": "cyclevos.propagation.reviewing",
     "segment": "cyclevos.propagation.segment",
 }
 
@@ -75,6 +77,7 @@ __all__ = [
     "cycle_erf",
     "load_network",
     "load_prompter",
+    "review",
     "segment",
 ]
 

@@ -19,7 +19,6 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 import cyclevos
-from cyclevos.app.projects.project import Project
 from cyclevos.app.server.server import AppOptions, create_app
 from cyclevos.errors import PromptError
 from cyclevos.network.stm.checkpoints import save_weights
@@ -141,15 +140,17 @@ def square() -> np.ndarray:
 @pytest.fixture
 def go_on(monkeypatch) -> Iterator[threading.Event]:
     """Tracking stops after frame 4 until this is set."""
-    event = threading.Event()
-    track_frame = Project.track_frame
+    from cyclevos.app.work.tracked_frames import TrackedFrames
 
-    def waiting(self, index, *rest):
-        track_frame(self, index, *rest)
-        if index == 4:
+    event = threading.Event()
+    store = TrackedFrames.store
+
+    def waiting(self, frame, prediction):
+        store(self, frame, prediction)
+        if prediction.index == 4:
             event.wait(20)
 
-    monkeypatch.setattr(Project, "track_frame", waiting)
+    monkeypatch.setattr(TrackedFrames, "store", waiting)
     yield event
     event.set()  # or a test that fails would hold up the server's end
 

@@ -35,6 +35,7 @@ def export(client, project, kinds, **options) -> dict:
 
 
 @pytest.mark.parametrize(("direction", "first"), [("forward", 0), ("both", 3), ("backward", 3)])
+@pytest.mark.usefixtures("drawn_timelines")
 def test_a_zip_holds_the_files_that_segment_writes(
     client, clip, square, lively_network, tmp_path, monkeypatch, direction, first
 ):

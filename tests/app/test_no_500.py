@@ -55,8 +55,8 @@ def operations(server) -> list[schemathesis.core.result.Result]:
 
 
 def test_the_manual_lists_every_request(server):
-    """docs/app.md: a row such as | GET, POST `/projects` |."""
-    manual = (Path(__file__).parents[2] / "docs" / "app.md").read_text(encoding="utf-8")
+    """docs/app-api.md: a row such as | GET, POST `/projects` |."""
+    manual = (Path(__file__).parents[2] / "docs" / "app-api.md").read_text(encoding="utf-8")
     listed = {
         (method, path)
         for methods, path in re.findall(r"^\| ([A-Z, ]+) `(/[^`]*)` \|", manual, re.MULTILINE)

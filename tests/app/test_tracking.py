@@ -11,8 +11,9 @@ import pytest
 import torch
 
 import cyclevos
+from cyclevos.app.projects.project_state import review_list
 from cyclevos.app.projects.result_log import FrameResult
-from cyclevos.app.work import tracking
+from cyclevos.app.work import track_pass
 from cyclevos.app.work.jobs import Job
 from cyclevos.network.calibration import PACKAGED_CALIBRATION
 from cyclevos.propagation.correction import PRESETS, Correction
@@ -317,7 +318,7 @@ def test_nothing_marked_is_said_in_a_sentence(client, project):
 )
 def test_running_out_of_memory_is_reported_and_survived(client, project, square, monkeypatch, error):
     client.paint(project, 0, square)
-    frames = tracking.segment_frames
+    frames = track_pass.segment_frames
 
     def broken(*arguments, **options):
         for count, item in enumerate(frames(*arguments, **options)):
@@ -325,11 +326,11 @@ def test_running_out_of_memory_is_reported_and_survived(client, project, square,
                 raise error
             yield item
 
-    monkeypatch.setattr(tracking, "segment_frames", broken)
+    monkeypatch.setattr(track_pass, "segment_frames", broken)
     job = client.finish(client.json("POST", f"/projects/{project}/track", 202, json={}))
     assert job["status"] == "failed"
     assert ("memory" in job["error"]["problem"]) is ("surprise" not in str(error))
-    monkeypatch.setattr(tracking, "segment_frames", frames)
+    monkeypatch.setattr(track_pass, "segment_frames", frames)
     client.track(project)
     assert client.json("GET", f"/projects/{project}")["tracked"] == list(range(10))
 
@@ -394,7 +395,7 @@ def test_the_review_list_holds_doubtful_frames_or_the_least_certain_one(serve, c
     nothing = np.zeros((24, 40), np.uint8)
     for index, value in enumerate(values, start=1):
         opened.track_frame(index, nothing, FrameResult({1: value}), None)
-    assert [entry["frame"] for entry in opened.review()] == listed
+    assert [entry["frame"] for entry in review_list(opened)] == listed
 
 
 def test_a_heat_map_can_be_cancelled_between_its_steps(client, project, square, monkeypatch):

@@ -168,9 +168,10 @@ def _result(name: str, ids: np.ndarray):
 
 def test_other_prompts_are_another_run_and_overwrite_replaces_what_was_kept(point, prompter, tmp_path):
     assert point("--point", "3:8,11").code == 0
-    before = ids_in(tmp_path / "out")
+    before, asked = ids_in(tmp_path / "out"), len(prompter.asked)
     answer = point("--point", "3:9,11")
     assert answer.code == 7
+    assert len(prompter.asked) == asked, "a refusal does not wait for the prompter"
     assert 'prompts (["--point=3:8,11:1"] there, ["--point=3:9,11:1"] now)' in answer.err
     assert all(np.array_equal(before[name], ids) for name, ids in ids_in(tmp_path / "out").items())
     (tmp_path / "out" / "marks" / "mine.txt").write_text("a note of the user's")

@@ -30,6 +30,7 @@ def test_other_directions_have_one_too(segment, tmp_path, ids, direction):
     assert [row.frame for row in rows] == [f"shot_{i:03d}" for i in range(5) for _ in range(2)]
 
 
+@pytest.mark.usefixtures("drawn_timelines")
 def test_the_frames_to_look_at_and_their_picture(segment, tmp_path):
     assert segment("--review", "2").code == 0
     out = tmp_path / "out"

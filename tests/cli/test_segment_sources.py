@@ -88,6 +88,7 @@ def test_one_frame_of_a_folder_and_a_frame_that_is_not_there_are_named_before_an
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("drawn_timelines")
 def test_a_stream_is_segmented_once_and_never_continued(segment, tmp_path, images):
     with serving(write_video(tmp_path / "clip.ts", images).read_bytes()) as server:
         server.plan = [NO_LENGTH]

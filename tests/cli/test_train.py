@@ -41,7 +41,7 @@ def run_file(tmp_path) -> Path:
             Image.fromarray(pixels).save(path)
     tree = {
         "network": {
-            "spec": {"trunk": "tf_efficientnet_lite0", "key_dim": 8, "value_dim": 12, "decoder_dim": 8},
+            "spec": {"trunk": "test_efficientnet", "key_dim": 8, "value_dim": 12, "decoder_dim": 8},
             "imagenet": False,
         },
         "data": {"sources": [{"root": "set"}], "augmentation": {"size": [32, 32]}, "workers": 0, "min_pixels": 4},

@@ -112,6 +112,15 @@ def test_weights_are_fetched_and_found(call, server, cache):
     assert len(server.asked) == 1
 
 
+def test_a_name_of_a_network_and_a_prompter_is_the_one_asked_for(call):
+    assert Path(call("weights", "path", "default").out.strip()).name == "default.safetensors"
+    assert Path(call("weights", "path", "default", "--prompter").out.strip()).name == "prompts.safetensors"
+    assert call("weights", "fetch", "default", "--prompter").out.strip().endswith("prompts.safetensors")
+    refused = call("weights", "path", "cutie-base-mega", "--prompter")
+    assert refused.code == 5
+    assert "expected that of a prompter" in refused.err
+
+
 def test_without_the_extra_weights_can_be_fetched_and_the_table_says_what_is_missing(call, server, monkeypatch):
     monkeypatch.setattr(registry, "installed_version", lambda _: None)
     answer = call("weights", "fetch", "cutie-small-mega")

@@ -6,8 +6,10 @@ under which its masks are neither empty nor full.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -95,6 +97,11 @@ FAMILIES: dict[str, Callable[[], MemoryNetwork]] = {
 
 def build(name: str) -> MemoryNetwork:
     """Build a network, always with the same weights; the test is skipped where its extra is missing."""
+    return copy.deepcopy(_built(name, torch.get_default_dtype(), torch.is_inference_mode_enabled()))
+
+
+@cache
+def _built(name: str, *_mode: object) -> MemoryNetwork:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return FAMILIES[name]()

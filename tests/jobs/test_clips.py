@@ -110,7 +110,7 @@ def half_done(runner, clips, folder: str, name: str = HALF) -> None:
 @pytest.mark.slow
 def test_results_are_those_of_one_by_one(runner, clips, tmp_path):
     records = {}
-    for at_once in (1, 2, 4, 9):
+    for at_once in (1, 2, 9):
         folder = f"{at_once}"
         runner(folder).run(clips[FINISHED])
         half_done(runner, clips, folder)
@@ -119,7 +119,7 @@ def test_results_are_those_of_one_by_one(runner, clips, tmp_path):
         assert len(found) == len(clips)
         assert written(tmp_path / folder) == written(tmp_path / "1"), at_once
         assert (tmp_path / folder / HALF / "overlay.mp4").is_file()
-    for at_once in (2, 4, 9):
+    for at_once in (2, 9):
         check_records(records[1], records[at_once])
 
 

@@ -216,17 +216,18 @@ def test_a_run_that_is_killed_after_any_frame_goes_on_with_the_same_bits(network
 
 
 @pytest.mark.slow
-def test_memory_is_flat_over_300_frames(network):
+def test_memory_is_flat_over_many_frames(network):
+    """It is full after ten; what were to grow with every frame, or with every second one, would show at each look."""
     size = 32
     frames, ids = scene(20, size, size), scene_ids(1, size, size)[0]
     policy = replace(network.traits.policy, every=min(2, network.traits.policy.every), max_frames=4)
     propagator = Propagator(network, size, policy)
     held, stored = [], []
-    for index in range(301):
+    for index in range(121):
         propagator.step(index, frames[index % 20], ids if index == 0 else None)
         assert len(propagator._bank) <= 4
         assert 0 in propagator._bank.frames
-        if index and index % 50 == 0:
+        if index and index % 20 == 0:
             held.append(bytes_held(propagator))
             stored.append(len(save(propagator.snapshot())))
     assert held == held[:1] * 6

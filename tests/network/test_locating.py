@@ -198,6 +198,14 @@ def test_a_file_that_cannot_be_read_is_told_as_such(files, file):
         recognise(files / file)
 
 
+@pytest.mark.parametrize("head", [b"\x89PNG\r\n\x1a\n", b"\x00\x00\x00 ftypisom", b"epoch,loss\n", b""])
+def test_pictures_videos_and_texts_are_refused_without_words_of_torch(files, head):
+    (files / "other.pth").write_bytes(head + bytes(300))
+    with pytest.raises(WeightsError, match="neither safetensors nor a checkpoint of torch") as caught:
+        recognise(files / "other.pth")
+    assert "weights_only" not in str(caught.value)
+
+
 def test_a_download_happens_when_it_is_asked_for_and_once(named, server, cache):
     located = locate(named)
     assert located.path is None

@@ -12,7 +12,8 @@ from cyclevos.media.open_source import open_source
 from cyclevos.media.video_decoding import decode
 from cyclevos.media.video_file import VideoFile
 from cyclevos.pictures import bounds
-from cyclevos.pictures.bounds import MAX_PIXELS, PictureTooLargeError, check_pixels, declared_size
+from cyclevos.pictures.bounds import MAX_PIXELS, PictureTooLargeError, check_pixels
+from cyclevos.pictures.headers import declared_size
 from cyclevos.pictures.images import read_image
 from cyclevos.pictures.mask_files import read_mask
 

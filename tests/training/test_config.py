@@ -40,7 +40,7 @@ VIDEO_PRESETS = {"compact", "compact-context", "compact-further", "paper", "pape
 
 
 def test_presets_load():
-    assert set(presets()) == {*VIDEO_PRESETS, "prompt", "prompt-closer"}
+    assert set(presets()) == {*VIDEO_PRESETS, "prompt", "prompt-closer", "prompt-further", "prompt-settled"}
     for name in presets():
         config = load_config(name)
         assert config.trains == ("video" if name in VIDEO_PRESETS else "prompts")

@@ -21,6 +21,12 @@ def config(tiny_run) -> TrainingConfig:
     return TrainingConfig.model_validate(tiny_run)
 
 
+@pytest.fixture
+def tiny_spec(config) -> NetworkSpec:
+    """The network of the run."""
+    return config.network.spec
+
+
 def test_validation_sequences_are_held_back(config):
     clips = build_dataset(config, processes=3)
     assert [s.name for s in clips.mixture.sources[0].sequences] == ["one", "two"]
@@ -47,7 +53,7 @@ def test_stills_move_as_all_do_unless_they_say_otherwise(tiny_run, training_data
     still = {"kind": "still", "root": str(training_data / "still")}
     data = {"sources": [still, {**still, "motion": {"blur": 3}}], "motion": {"rotate": 7}}
     clips = build_dataset(TrainingConfig.model_validate({**tiny_run, "data": data}), 1)
-    assert [source.motion for source in clips.sources] == [Motion(rotate=7), Motion(blur=3)]
+    assert [source.motion for source in clips.mixture.sources] == [Motion(rotate=7), Motion(blur=3)]
 
 
 @pytest.mark.parametrize(("images", "message"), [("none", "is not a folder"), ("JPEGImages", "has a mask")])

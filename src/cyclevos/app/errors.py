@@ -37,6 +37,18 @@ class TooLargeError(AppError):
     status = 413
 
 
+class UnsavedError(AppError):
+    """The project cannot be written to; a page keeps what it could not save, and tries again."""
+
+    status = 507
+
+
+class GoneError(UnsavedError):
+    """The project's folder was moved or removed while it was open."""
+
+    status = 410
+
+
 class OutOfMemoryError(AppError):
     """The device has not enough memory for the work."""
 

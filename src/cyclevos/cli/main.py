@@ -24,6 +24,7 @@ from cyclevos.cli.evaluate_prompts import evaluate_prompts
 from cyclevos.cli.first_frame import first_frame
 from cyclevos.cli.first_mask import first_mask
 from cyclevos.cli.report import report
+from cyclevos.cli.review import review
 from cyclevos.cli.robustness import robustness
 from cyclevos.cli.segment import segment
 from cyclevos.cli.segment_dataset import segment_dataset
@@ -44,6 +45,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("first-mask", first_mask, "Segment videos"),
     ("segment", segment, "Segment videos"),
     ("segment-dataset", segment_dataset, "Segment videos"),
+    ("review", review, "Segment videos"),
     ("app", browser_app, "Segment videos"),
     ("convert", convert, "Segment videos"),
     ("evaluate", evaluate, "Score results"),

@@ -10,28 +10,29 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from types import TracebackType
 
-from cyclevos.errors import ConfigError, OutputError, VideoError
+from cyclevos.errors import VideoError
 from cyclevos.exchange.format import Destination
-from cyclevos.exchange.formats import chosen
 from cyclevos.exchange.given.given_masks import GivenMasks
 from cyclevos.exchange.object_names import OBJECT_NAMES, as_record
+from cyclevos.jobs.checks import check_save, open_job_source
 from cyclevos.jobs.job import Resolved, SegmentJob, content_identity, resolve, settings_identity
 from cyclevos.jobs.progress import Advance, OpenBar, progress_bar
-from cyclevos.jobs.results import Results, damaged_result, lost_result, made_from_masks, needs_order, result_names
+from cyclevos.jobs.results import Results, damaged_result, lost_result, result_names
 from cyclevos.jobs.review import REPORTS, is_reported, report_reliability
 from cyclevos.jobs.run_folder import Identity, RunFolder
 from cyclevos.jobs.run_record import CONTENT
 from cyclevos.jobs.run_state import frame_names
 from cyclevos.jobs.starting_masks import KEPT, Started, keep_masks, read_given, started
 from cyclevos.media.appearance import Appearance
-from cyclevos.media.open_source import open_source
 from cyclevos.media.reliability_files import RELIABILITY_FILE
 from cyclevos.media.sources import FrameSource
 from cyclevos.network.protocol import MemoryNetwork
-from cyclevos.propagation.segment import make_propagator
+from cyclevos.pictures.mask_files import MaskImage
+from cyclevos.propagation.propagator import Propagator
+from cyclevos.propagation.segment import Masks, make_propagator
 from cyclevos.propagation.together import ClipFrame, ClipRun, segment_together
 
-__all__ = ["JobResult", "SegmentJob", "SegmentRun", "run_job"]
+__all__ = ["JobResult", "SegmentJob", "SegmentRun", "run_job", "work_off"]
 
 _SECONDS_BETWEEN_STATES = 10.0
 _SECONDS_TO_FIRST_STATE = 2.0
@@ -68,7 +69,16 @@ def run_job(job: SegmentJob, network: MemoryNetwork | None = None, open_bar: Ope
     Raises:
         CycleVOSError: something is wrong with the input; results written before stay.
     """
-    with SegmentRun(job, network, open_bar) as run:
+    return work_off(SegmentRun(job, network, open_bar))
+
+
+def work_off(run: SegmentRun) -> JobResult:
+    """Do what is left of a run that stands alone.
+
+    Raises:
+        CycleVOSError: as :func:`run_job`.
+    """
+    with run:
         clip = run.begin()
         with closing(segment_together([] if clip is None else [clip], 1)) as events:
             for event in events:
@@ -95,11 +105,11 @@ class SegmentRun:
     """
 
     def __init__(self, job: SegmentJob, network: MemoryNetwork | None = None, open_bar: OpenBar | None = None) -> None:
-        _check_save(job)
-        self.job, self.source = job, _open_source(job)
-        given = read_given(job, self.source)
+        check_save(job)
+        self.job, self.source = job, open_job_source(job)
+        given = self._read()
         self.resolved = resolve(job, network)
-        self._started = started(job, self.source, given, self.resolved)
+        self._started = self._start(given)
         self.images = self._started.images
         self.masks = {index: image.ids for index, image in self.images.items()}
         self.folder = _folder(job, self.source, self._started, self.resolved)
@@ -148,7 +158,7 @@ class SegmentRun:
         self._finished = None
         # The folder comes before the network: a refusal should not wait for it.
         network = self._load(str(standing.signature["dtype"]))
-        fresh = make_propagator(network, self.resolved.segmentation)
+        fresh = self._propagator(network)
         direction = self.job.segmentation.direction
         # What a stream showed does not come again, so that its earlier results cannot be continued.
         resumable = direction == "forward" and self.source.can_be_read_again
@@ -157,7 +167,7 @@ class SegmentRun:
         propagator, start = self.folder.state.restore(fresh.fresh, self.source, finished, lost)
         self._objects = set(propagator.objects)
         self._saved, self._pause = time.monotonic(), min(_SECONDS_TO_FIRST_STATE, _SECONDS_BETWEEN_STATES)
-        self._clip = ClipRun(propagator, self.source, self.masks, direction, start)
+        self._clip = ClipRun(propagator, self.source, self._annotations, direction, start)
         self._advance = self._files.enter_context(self._open_bar(self.job.title, self.source.len_hint))
         return self._clip
 
@@ -199,6 +209,23 @@ class SegmentRun:
         objects = tuple(sorted(self._objects))
         return JobResult(frames, len(self._seconds), objects, tuple(self._seconds), self.appearance.names)
 
+    def _read(self) -> Mapping[int, MaskImage]:
+        """Read the masks that the job was given."""
+        return read_given(self.job, self.source)
+
+    def _start(self, given: Mapping[int, MaskImage]) -> Started:
+        """Return the masks that the job starts from."""
+        return started(self.job, self.source, given, self.resolved)
+
+    def _propagator(self, network: MemoryNetwork) -> Propagator:
+        """Return what gives each frame its masks, before it has seen any."""
+        return make_propagator(network, self.resolved.segmentation)
+
+    @property
+    def _annotations(self) -> Masks:
+        """The masks that the propagator is told, by frame index."""
+        return self.masks
+
     def _note(self, given: GivenMasks) -> None:
         """Record what the masks' files hold besides the masks."""
         if given.notes:
@@ -227,7 +254,7 @@ class SegmentRun:
         self.folder.note(reliability=clip.propagator.reliability.record())
         self.folder.begin()
         output, source, resumed = self.job.output, self.source, clip.start > 0
-        if self._started.identity:
+        if self.job.prompting.prompts:
             keep_masks(output, source, self.masks, self.appearance)
         run = Destination(
             output,
@@ -247,15 +274,6 @@ class SegmentRun:
         report_reliability(self.job.output, self.source, self.job.results.review, self.appearance)
 
 
-def _open_source(job: SegmentJob) -> FrameSource:
-    source = job.source if isinstance(job.source, FrameSource) else open_source(job.source)
-    if job.segmentation.direction != "forward":
-        source.iterate(reverse=True)  # refuses a stream, which can only be read forward, before the network is loaded
-    if job.output.resolve() == source.path.resolve():
-        raise OutputError(f"{job.output} holds the frames themselves.", "Choose another folder for the results.")
-    return source
-
-
 def _folder(job: SegmentJob, source: FrameSource, start: Started, resolved: Resolved) -> RunFolder:
     settings = settings_identity(job, resolved)
     content = content_identity(source, {index: image.ids for index, image in start.images.items()})
@@ -264,28 +282,7 @@ def _folder(job: SegmentJob, source: FrameSource, start: Started, resolved: Reso
         job.output,
         Identity({**content, **start.identity, **settings.values}, settings.automatic),
         results=[*result_names(job.results.save), RELIABILITY_FILE],
-        reports=[*reports, KEPT] if start.identity else reports,
+        reports=[*reports, KEPT] if job.prompting.prompts else reports,
         overwrite=job.results.overwrite,
         extra={"device": resolved.network.device},
     )
-
-
-def _check_save(job: SegmentJob) -> None:
-    """Refuse results whose libraries are not installed, or that are made from masks which are not saved."""
-    save = job.results.save
-    for each in chosen(save) if save else ():
-        if each.check is not None:
-            each.check()
-    if "masks" in save:
-        return
-    ordered = needs_order(save)
-    if job.segmentation.direction == "backward" and ordered:
-        raise ConfigError(
-            f"These results of a backward run are made from its masks: {', '.join(ordered)}.",
-            "To save them, add masks to --save.",
-        )
-    exported = made_from_masks(save)
-    if exported:
-        raise ConfigError(
-            f"These results are made from the masks at the end: {', '.join(exported)}.", "Add masks to --save."
-        )

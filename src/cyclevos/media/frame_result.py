@@ -29,6 +29,7 @@ class FrameResult:
         annotated: the user gave this mask, so it has no reliability.
         annotation: the mask that the user gave, uint8 (H, W); None if there is none or it is not kept.
         calibrated: a predictor that was fitted to the network made the reliability, not a formula.
+        absent: objects that a person says are not in the frame.
     """
 
     frame: Frame
@@ -39,6 +40,7 @@ class FrameResult:
     annotated: bool = False
     annotation: UInt8Array | None = None
     calibrated: bool = False
+    absent: Collection[int] = ()
 
     @property
     def index(self) -> int:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +27,9 @@ REVIEW_FILE = "reliability.json"
 CALIBRATED, UNCALIBRATED = "calibrated", "uncalibrated"
 """The column `calibration`: a predictor that was fitted to the network made the number, or a formula."""
 
+ABSENT = "absent"
+"""The same column where a person says that the object is not in the frame; `reliability` is empty then."""
+
 _COLUMNS = ("sequence", "frame", "object_id", "reliability", "calibration")
 _NAMED_COLUMNS = (*_COLUMNS, "name")  # where an object has a name
 _FORMER_COLUMNS = _COLUMNS[:-1]  # of version 0.1, which had one predictor for all networks
@@ -38,7 +42,7 @@ class ReliabilityRow(NamedTuple):
         sequence: name of the source.
         frame: frame name.
         object_id: the user's id of the object.
-        reliability: predicted J of its mask, 0..1.
+        reliability: predicted J of its mask, 0..1; NaN where the object is not in the frame.
         calibrated: a predictor that was fitted to the network made it, not a formula.
         name: of the object; empty where it has none.
     """
@@ -68,6 +72,8 @@ def prediction_name(rows: Iterable[ReliabilityRow]) -> str:
 
 class ReliabilityWriter(ResultWriter):
     """The CSV, appended frame by frame: one row per object of each frame, none for annotated frames.
+
+    An object that is known not to be in a frame has a row without a number.
 
     Args:
         path: the CSV.
@@ -100,7 +106,7 @@ class ReliabilityWriter(ResultWriter):
         reliability = {} if result.annotated else result.reliability
         rows = [
             ReliabilityRow(self._sequence, result.name, i, value, result.calibrated, self._names.get(i, ""))
-            for i, value in sorted(reliability.items())
+            for i, value in sorted({**reliability, **dict.fromkeys(result.absent, math.nan)}.items())
         ]
         self._rows[result.name] = rows
         if self._started:
@@ -167,7 +173,8 @@ def read_reliability(path: Path, *, broken_end: bool = False) -> list[Reliabilit
     columns, rows = lines[0], []
     for number, line in enumerate(lines[1:], start=2):
         try:
-            rows.append(_parse(line, len(columns)))
+            if line[3:5] != ["", ABSENT]:  # which says nothing about a mask
+                rows.append(_parse(line, len(columns)))
         except ValueError as error:
             raise OutputError(
                 f"{path}, line {number}: expected {','.join(columns)}, found {','.join(line)!r}.",
@@ -286,5 +293,7 @@ def _lines(rows: Iterable[ReliabilityRow], *, named: bool = False) -> str:
     writer = csv.writer(text, lineterminator="\n")
     for row in rows:
         values = (*row[:3], f"{row.reliability:.4f}", CALIBRATED if row.calibrated else UNCALIBRATED)
+        if math.isnan(row.reliability):
+            values = (*row[:3], "", ABSENT)
         writer.writerow((*values, row.name) if named else values)
     return text.getvalue()

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 
@@ -17,6 +18,18 @@ from cyclevos.words import counted
 
 DEINTERLACED = "deinterlaced"
 """The treatment of an interlaced video whose frames are made from one of two fields each."""
+
+
+class SeekTable(NamedTuple):
+    """Where the frames of a video file lie.
+
+    Attributes:
+        stamps: time stamp of every frame, ascending.
+        keyframes: indices of the frames that decoding can start at.
+    """
+
+    stamps: Sequence[int]
+    keyframes: Sequence[int]
 
 
 class FrameSource(ABC):
@@ -92,6 +105,14 @@ class FrameSource(ABC):
             index: of the frame.
         """
         return None
+
+    @property
+    def seek_table(self) -> SeekTable | None:
+        """Where every frame lies, for a later :meth:`use_seek_table`; None if it is not known, or not needed."""
+        return None
+
+    def use_seek_table(self, table: SeekTable) -> None:  # noqa: B027 - most sources find any frame without one
+        """Seek by a table of the same file from the first frame on, instead of decoding all frames before it."""
 
     @property
     def playback(self) -> Playback:

@@ -17,7 +17,7 @@ from cyclevos.errors import VideoError
 from cyclevos.media.addresses import Address, Place
 from cyclevos.media.frames import Frame, check_same_size
 from cyclevos.media.playback import Playback
-from cyclevos.media.sources import FrameSource
+from cyclevos.media.sources import FrameSource, SeekTable
 from cyclevos.media.video_decoding import decode
 from cyclevos.media.video_opening import open_video
 from cyclevos.media.video_pixels import display_turn, is_on_its_side, upright_rgb
@@ -136,6 +136,16 @@ class VideoFile(FrameSource):
         if reverse:
             return self._backward(start)
         return self._forward(start or 0)
+
+    @property
+    def seek_table(self) -> SeekTable | None:
+        """Where every frame lies, for a later :meth:`use_seek_table`; None before the file was read to its end."""
+        known = self._timeline
+        return SeekTable(list(known.stamps), list(known.keyframes)) if known.complete and known.ordered else None
+
+    def use_seek_table(self, table: SeekTable) -> None:
+        """Take the place of a complete pass through the file."""
+        self._timeline = _Timeline(array("q", table.stamps), array("q", table.keyframes), complete=True)
 
     def _forward(self, start: int) -> Iterator[Frame]:
         known = self._timeline

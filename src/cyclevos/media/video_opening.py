@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from cyclevos.errors import VideoError
 from cyclevos.media.addresses import Address, Place
-from cyclevos.pictures.bounds import MAX_PIXELS, PictureTooLargeError, check_pixels, declared_size
+from cyclevos.pictures.bounds import MAX_PIXELS, PictureTooLargeError, check_pixels
+from cyclevos.pictures.headers import declared_size
 from cyclevos.words import counted
 
 if TYPE_CHECKING:

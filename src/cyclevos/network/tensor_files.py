@@ -185,7 +185,7 @@ def _refuse_other_files(path: Path) -> None:
         raise WeightsError(f"{path} cannot be read ({first_line(error)}).", "Check the file.") from error
     if not head.startswith((b"PK", b"\x80")) and head[_TAR_MAGIC[0] :] != _TAR_MAGIC[1]:
         raise WeightsError(
-            f"{path} is no weights file: it is neither safetensors nor a checkpoint of torch.",
+            f"{path} is not a weights file: it is neither safetensors nor a checkpoint of torch.",
             "Give a file of weights, or a name that cyclevos weights lists.",
         )
 

@@ -130,7 +130,7 @@ def prompts_of(points: Any = (), labels: Any = None, box: Any = None) -> Prompts
     signs = [1] * len(clicks) if labels is None else _listed(labels, "labels")
     if len(signs) != len(clicks) or not all(map(_is_sign, signs)):
         raise PromptError(
-            f"The labels are {list(signs)[:8]} for {counted(len(clicks), 'point')}; expected 1 or 0 for each.",
+            f"The labels are {list(signs)[:8]} for {counted(len(clicks), 'point')}; expected 1 or 0 for each point.",
             "Give 1 for a point on the object and 0 for one beside it.",
         )
     made = tuple(Click(x, y, bool(sign)) for (x, y), sign in zip(clicks, signs, strict=True))

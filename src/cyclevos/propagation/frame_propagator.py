@@ -17,6 +17,7 @@ from cyclevos.network.protocol import FrameMemory, MemoryNetwork, Segmentation, 
 from cyclevos.network.traits import MemoryPolicy
 from cyclevos.network.transfer import download
 from cyclevos.network.weights import as_network
+from cyclevos.propagation.absence import Absent, without_absent, without_own
 from cyclevos.propagation.autograd_mode import without_gradients
 from cyclevos.propagation.correction import Correction, as_correction
 from cyclevos.propagation.frame_correction import Disturbance, FrameCorrection, Known
@@ -50,6 +51,8 @@ class FramePropagator:
         disturb: for robustness studies: called with a frame's index and its predicted ids at the network's size,
             returns the mask to store in sampled memory frames instead, or None. Corrections start from that mask; the
             output does not change.
+        absent: objects that are known not to be in a frame: they get no pixel of it, and memory learns that they are
+            not there. What is remembered of them from other frames stays, so they can come back.
 
     Attributes:
         objects: ids of the objects known, in the order in which they came.
@@ -66,12 +69,13 @@ class FramePropagator:
         policy: MemoryPolicy | None = None,
         correction: Correction | str | None = None,
         disturb: Disturbance | None = None,
+        absent: Absent | None = None,
     ) -> None:
         self.network = as_network(network)
         self.size = self.network.traits.size if size == "auto" else size
         self.policy = policy or self.network.traits.policy
         self.network.frame_size((1, 1), self.size)  # refuses a size that it cannot work at before the first frame
-        self.disturb = disturb
+        self.disturb, self.absent = disturb, absent
         self._correction = FrameCorrection(self.network, as_correction(correction), disturb)
         self.correction = self._correction.how
         self.reliability = Reliability(self.network)
@@ -91,7 +95,7 @@ class FramePropagator:
 
     def fresh(self: _Propagator) -> _Propagator:
         """Return a propagator with the same settings and no memory."""
-        return type(self)(self.network, self.size, self.policy, self.correction, self.disturb)
+        return type(self)(self.network, self.size, self.policy, self.correction, self.disturb, self.absent)
 
     @without_gradients
     def snapshot(self) -> dict[str, Tensor]:
@@ -221,6 +225,7 @@ class FramePropagator:
             predicted = said.logits.softmax(dim=1)[0]
             known = Known(self.objects, self._references, self._previous, self._schedule)
             masks = self._correction.masks(frame, said, predicted, known)
+        masks = without_own(masks, self.absent, frame.index)
         kind = None if masks.remembered is None else self._schedule.kind(annotated=frame.annotation is not None)
         checked = predicted is not None and self.reliability.due(self._schedule.steps)
         memory = masks.memory
@@ -274,7 +279,8 @@ class FramePropagator:
         if not self.objects or frame.query is None:
             return None
         present = torch.ones(1, len(self.objects), dtype=torch.bool)
-        return self.network.segment(frame.query, self._bank.read(frame.index), present, self._state)
+        said = self.network.segment(frame.query, self._bank.read(frame.index), present, self._state)
+        return without_absent(said, self.objects, self.absent, frame.index)
 
     def _encode(self, frame: NetworkFrame, masks: MaskOutcome, said: Segmentation | None) -> FrameMemory | None:
         """Encode the frame with the masks that are remembered."""

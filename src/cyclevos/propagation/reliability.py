@@ -119,6 +119,7 @@ class Reliability:
         objects: Sequence[int],
         references: Sequence[Reference],
         index: int = 0,
+        judged: Tensor | None = None,
     ) -> Observation:
         """Measure a frame's masks, without waiting for the device.
 
@@ -129,8 +130,10 @@ class Reliability:
             objects: the user's id of each slot.
             references: annotated frames; an object is compared with the last one that shows it.
             index: of the frame.
+            judged: the slot of each pixel, uint8 (H,W), in masks that the probabilities did not make; None = the
+                most probable one.
         """
-        certainty = _certainty(probabilities)
+        certainty = _certainty(probabilities, most_probable(probabilities) if judged is None else judged)
         names = (*certainty, "marked", *(() if memory is None else ("cycle",)))
         pairs = answering(references, objects)
         rows = []
@@ -201,12 +204,11 @@ class Reliability:
         return torch.tensor([signals[name] for name in SIGNALS], dtype=torch.float32), state
 
 
-def _certainty(probabilities: Tensor) -> dict[str, Tensor]:
-    """Share of the frame, mean probability inside and expected J of masks (K+1,H,W), (K,) each."""
-    best, slots = most_probable(probabilities), len(probabilities)
-    top = probabilities.amax(dim=0)
+def _certainty(probabilities: Tensor, best: Tensor) -> dict[str, Tensor]:
+    """Share of the frame, mean probability inside and expected J of masks (H,W) by probabilities, (K,) each."""
+    slots = len(probabilities)
     count = torch.stack([(best == slot).sum() for slot in range(1, slots)])  # a bincount would wait for the device
-    within = torch.stack([(top * (best == slot)).sum() for slot in range(1, slots)]).float()
+    within = torch.stack([(probabilities[slot] * (best == slot)).sum() for slot in range(1, slots)]).float()
     outside = probabilities[1:].float().sum(dim=(1, 2)) - within
     return {
         "share": count / best.numel(),

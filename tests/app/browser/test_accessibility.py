@@ -54,10 +54,22 @@ def test_axe_finds_nothing_serious_in_light_and_dark(server, editor, findings):
     editor.press("t")
     editor.tracked()
     page.locator("#settings summary").click()
+    page.locator("#view").select_option("onion")
+    page.locator("#view-legend").wait_for()
     assert both() == []
-    editor.press("?")
+    page.get_by_role("button", name="Preferences").click()
+    page.get_by_label("Colours for the colour-blind").wait_for()
+    assert both() == []
+    editor.press("Escape", "?")
     page.locator("#dialog[open]").wait_for()
+    title, box = (page.locator(name).bounding_box() for name in ("#dialog-title", "#dialog"))
+    assert title["y"] > box["y"]  # a long list begins with its first line
     assert both() == []
+    editor.press("Escape")
+    for tab in ("objects", "edges", "islands"):
+        page.locator(f"#open-{tab}").click()
+        page.locator("#edits").wait_for()
+        assert both() == []
     editor.press("Escape", "Control+e")
     page.get_by_label("Overlay video").wait_for()
     assert both() == []

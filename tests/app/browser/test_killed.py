@@ -25,7 +25,6 @@ def test_killing_the_server_under_an_open_page_loses_nothing(process, new_page, 
         server.send_signal(signal.SIGKILL)
         server.wait()
         page.locator("#saved", has_text="does not answer").wait_for()
-        person.go(0)  # the page followed the tracking
         page.mouse.move(*person.at(8, 18))
         page.mouse.down()
         page.mouse.move(*person.at(20, 18))

@@ -68,7 +68,7 @@ def test_tracked_frames_are_shown_one_after_the_other(editor, monkeypatch):
     store = Project.track_frame
 
     def slower(self, *arguments):
-        time.sleep(0.15)  # a network of ordinary speed: otherwise frames are passed over
+        time.sleep(0.25)  # a network of ordinary speed: otherwise frames are passed over
         store(self, *arguments)
 
     monkeypatch.setattr(Project, "track_frame", slower)
@@ -76,6 +76,7 @@ def test_tracked_frames_are_shown_one_after_the_other(editor, monkeypatch):
     editor.drag((6, 10), (10, 10))
     editor.page.locator("#canvas").evaluate(_WATCH)
     editor.press("t")
+    editor.page.locator("#follow").click()
     editor.tracked()
     shown = editor.page.evaluate("window.shown")
     assert shown == sorted(shown)

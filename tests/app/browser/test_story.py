@@ -10,6 +10,7 @@ from PIL import Image
 
 import cyclevos
 from cyclevos.app.projects.project_file import ObjectInfo
+from cyclevos.app.projects.project_state import review_list
 from cyclevos.app.projects.workspace import DEMO
 from cyclevos.pictures.mask_files import read_mask
 
@@ -34,7 +35,7 @@ def test_open_paint_track_look_fix_accept_export(server, clip, new_page, lively_
     assert all(np.array_equal(project.masks.read(index).ids, ids) for index, ids in enumerate(result))
 
     page.locator("#review button").first.wait_for()
-    worst = project.review()[0]["frame"]
+    worst = review_list(project)[0]["frame"]
     person.press("Home", "n")
     person.frame(worst)
     person.press("a")
@@ -108,7 +109,7 @@ def test_stopping_keeps_what_is_done_and_tracking_goes_on_from_there(editor, go_
     person.brush(8)
     person.drag((6, 10), (10, 10))
     person.press("t")
-    person.frame(4)  # the page goes with what is computed
+    person.until(lambda: 4 in project.masks.tracked)
     person.page.locator("#job-figures", has_text="of 10").wait_for()
     with person.page.expect_response("**/jobs/*"):
         person.page.get_by_role("button", name="Stop").click()
@@ -130,7 +131,7 @@ def test_the_wheel_over_the_rows_scrolls_where_they_do_not_all_fit(editor):
         project.change(lambda file, k=k: file.objects.append(ObjectInfo(id=k, name=f"object {k}")))
     wait("box.scrollHeight > box.clientHeight + 40")
     box = page.locator("#strip").bounding_box()
-    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 120)
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 70)
     page.mouse.wheel(0, 60)
     wait("box.scrollTop > 0")
     editor.frame(0)

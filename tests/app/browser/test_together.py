@@ -21,7 +21,7 @@ def test_two_tabs_show_the_same_and_neither_overwrites_the_other(server, editor,
     ids = editor.project.masks.read(0).ids
     assert ids[5, 8] == 1
     assert ids[15, 28] == 1
-    # Two strokes at the same time: the first to be saved counts, the other page says that its own does not.
+    # Two strokes at the same time: the one that is still drawn ends whole, on top of the other, and its page says so.
     mouse = editor.page.mouse
     mouse.move(*editor.at(5, 20))
     mouse.down()
@@ -32,10 +32,14 @@ def test_two_tabs_show_the_same_and_neither_overwrites_the_other(server, editor,
     editor.saved()
     ids = editor.project.masks.read(0).ids
     assert ids[3, 36] == 1
-    assert ids[20, 8] == 0
+    assert ids[20, 8] == 1
     points = (36, 3), (8, 20)
     editor.until(lambda: [pixel(editor, *each) for each in points] == [pixel(other, *each) for each in points])
+    assert editor.page.locator(".toast").count() == 1
     assert not other.page.locator(".toast").count()
+    editor.press("Control+z")  # the stroke alone
+    editor.until(lambda: editor.project.mask(0).ids[20, 8] == 0)
+    assert editor.project.mask(0).ids[3, 36] == 1
 
 
 def test_news_that_is_overtaken_takes_nothing_back(editor, monkeypatch):
@@ -84,7 +88,7 @@ def test_what_comes_late_hides_no_job(editor, go_on, late):
     if late == "":
         editor.until(lambda: len(held) == 1)
     editor.press("t")
-    editor.frame(4)
+    editor.until(lambda: 4 in editor.project.masks.tracked)
     editor.until(lambda: len(held) == 1)
     figures = editor.page.locator("#job-figures", has_text="of 10")
     figures.wait_for()
@@ -133,7 +137,7 @@ def test_before_and_after_a_correction_and_the_rows_of_quality_and_presence(edit
     page.get_by_role("button", name="Before").click()
     page.locator("#badge", has_text="Before correction").wait_for()
     editor.until(lambda: pixel(editor, 25, 16) != corrected[0] and pixel(editor, 6, 6) != corrected[1])
-    editor.press("v")
+    page.get_by_role("button", name="Before").click()
     page.locator("#badge").wait_for(state="hidden")
     editor.until(lambda: (pixel(editor, 25, 16), pixel(editor, 6, 6)) == corrected)
     page.get_by_role("button", name="Presence").click()
@@ -167,10 +171,10 @@ def test_the_heat_map_is_drawn_on_demand(editor):
     editor.drag((6, 10), (10, 10))
     editor.go(2)
     plain = pixel(editor, 30, 20), pixel(editor, 10, 10)
-    editor.press("g")
+    editor.press("u")
     editor.page.locator("#badge", has_text="asked from frame 0").wait_for()
     editor.until(lambda: (pixel(editor, 30, 20), pixel(editor, 10, 10)) != plain)
-    editor.press("g")
+    editor.press("u")
     editor.page.locator("#badge").wait_for(state="hidden")
     editor.until(lambda: (pixel(editor, 30, 20), pixel(editor, 10, 10)) == plain)
 

@@ -55,7 +55,7 @@ def test_the_canvas_stays_where_it_is_under_the_first_stroke(editor):
 def test_the_eraser_and_the_right_button_erase_but_never_a_locked_object(editor, mask):
     editor.brush(5)
     editor.drag((4, 5), (36, 5))
-    editor.press("o")
+    editor.press("m")
     editor.page.locator("#objects li.active", has_text="object 2").wait_for()
     editor.drag((4, 15), (36, 15))
     editor.page.get_by_role("button", name="Lock object 1").click()
@@ -106,7 +106,7 @@ def test_painting_goes_on_while_zoomed_and_moved(editor, mask):
     one = mask()
     assert one[12, 20] or one[11, 19] or one[11, 20] or one[12, 19]
     assert 1 <= (one == 1).sum() <= 4
-    editor.press("h")
+    editor.press("d")
     editor.page.mouse.move(x, y)
     editor.page.mouse.down()
     editor.page.mouse.move(x + 100, y + 60)

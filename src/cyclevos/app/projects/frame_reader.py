@@ -77,6 +77,13 @@ class FrameReader:
             self._keep_exact(found)
         return found.image
 
+    def forget(self) -> None:
+        """Give back the memory of the frames that are kept; they are decoded again when somebody asks."""
+        with self._lock:
+            self._cache.clear()
+            self._exact.clear()
+            self._held, self._next, self._stream = 0, -1, iter(())
+
     def offer(self, frame: Frame) -> None:
         """Keep a frame that was decoded elsewhere, since a page is likely to ask for it next."""
         data = _jpeg(frame.image, 90)
@@ -86,11 +93,12 @@ class FrameReader:
 
     def _decode_to(self, index: int) -> bytes | None:
         """Decode up to a frame and return it as JPEG; None where the video ends before it."""
-        reached = -1
+        reached, backward = -1, self._is_backward(index)
         try:
             for frame in self._from(index):
                 reached = frame.index
-                if frame.index not in self._cache:
+                # On the way forward, a page that plays passes the frames between over: encoding them would cost most.
+                if frame.index not in self._cache and (backward or frame.index == index):
                     self._keep(frame.index, _jpeg(frame.image, 90))
                     self._keep_exact(frame)
         finally:
@@ -100,15 +108,19 @@ class FrameReader:
 
     def _from(self, index: int) -> Iterator[Frame]:
         """Yield frames up to the wanted one: from where the decoder is, or from before it when going backward."""
-        if not self._next <= index <= self._next + _AHEAD or self._next < 0:
-            backward = index + 1 in self._cache and index - 1 not in self._cache
-            self._next = max(0, index - _BEHIND) if backward else index
+        ahead = 0 if self.source.frame_names is not None else _AHEAD  # images are found without decoding others
+        if not self._next <= index <= self._next + ahead or self._next < 0:
+            self._next = max(0, index - _BEHIND) if self._is_backward(index) else index
             self._stream = self.source.iterate(start=self._next)
         for frame in self._stream:
             self._next = frame.index + 1
             yield frame
             if frame.index == index:
                 return
+
+    def _is_backward(self, index: int) -> bool:
+        """Return whether a page seems to step backward, so that the frames before are wanted next."""
+        return index + 1 in self._cache and index - 1 not in self._cache
 
     def _keep(self, index: int, data: bytes) -> None:
         self._held += len(data) - len(self._cache.pop(index, b""))

@@ -10,37 +10,27 @@ A frame's mask is its mark if it has one, else what tracking made, else backgrou
 from __future__ import annotations
 
 import hashlib
-import io
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from PIL import Image, PngImagePlugin
 
-from cyclevos.app.projects.durable_files import write_durably
+from cyclevos.app.projects.absences import Gone
+from cyclevos.app.projects.durable_files import saving, write_durably
+from cyclevos.app.projects.islands import islands
+from cyclevos.app.projects.mask_pngs import Mark, broken, encode, indexed, mask_path, read_mark
+from cyclevos.app.projects.object_pixels import areas
 from cyclevos.errors import MaskError
-from cyclevos.naming import index_name, size_text
+from cyclevos.naming import size_text
 from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.pictures.bounds import open_picture
-from cyclevos.pictures.palette import DAVIS_PALETTE
+
+__all__ = ["FrameMask", "Mark", "MaskStore", "Status", "describe_mask"]
 
 Status = Literal["empty", "tracked", "marked", "accepted"]
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A person's annotation of a frame.
-
-    Attributes:
-        objects: ids whose pixels, or absence, were given by hand.
-        accepted: the frame is finished with all objects as they are; tracking does not change it.
-    """
-
-    objects: frozenset[int]
-    accepted: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +69,11 @@ class FrameMask:
         """Pixels of each object that is there."""
         return areas(self.ids)
 
+    @cached_property
+    def islands(self) -> dict[int, int]:
+        """Pixels of each object that lie away from its largest piece."""
+        return islands(self.ids)
+
 
 class MaskStore:
     """Reads and writes a project's masks; one thread at a time.
@@ -86,18 +81,27 @@ class MaskStore:
     Args:
         folder: the project's.
         size: (H, W) of every mask.
+        gone: returns the objects that are not in a frame: tracked masks are shown without them; their files keep them.
+        note: told each file that is about to change.
 
     Raises:
         MaskError: a mark on disk is broken.
     """
 
-    def __init__(self, folder: Path, size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        size: tuple[int, int],
+        note: Callable[[Path], None] = lambda path: None,
+        gone: Gone = lambda _: (),
+    ) -> None:
+        self._note, self._gone = note, gone
         self._marks_folder, self._masks_folder = folder / "marks", folder / "masks"
         self._before_folder = folder / "before"
         self.size = size
-        self._marks = {index: _read_mark(path) for index, path in _indexed(self._marks_folder)}
-        self._tracked = {index for index, _ in _indexed(self._masks_folder)}
-        self._before = {index for index, _ in _indexed(self._before_folder)}
+        self._marks = {index: read_mark(path) for index, path in indexed(self._marks_folder)}
+        self._tracked = {index for index, _ in indexed(self._masks_folder)}
+        self._before = {index for index, _ in indexed(self._before_folder)}
 
     @property
     def marks(self) -> dict[int, Mark]:
@@ -121,11 +125,10 @@ class MaskStore:
             MaskError: the file is broken.
         """
         mark = self._marks.get(index)
-        if mark is not None:
-            return FrameMask(self._read(self._marks_folder, index), mark, index in self._tracked)
-        if index in self._tracked:
-            return FrameMask(self._read(self._masks_folder, index), None, True)
-        return FrameMask(np.zeros(self.size, np.uint8), None, False)
+        if mark is None and index not in self._tracked:
+            return FrameMask(np.zeros(self.size, np.uint8), None, False)
+        ids = self._read(self._masks_folder if mark is None else self._marks_folder, index)
+        return FrameMask(self._present(index, ids, mark), mark, index in self._tracked)
 
     def read_before(self, index: int) -> UInt8Array | None:
         """Return a frame's mask before its correction; None if it was not corrected."""
@@ -141,10 +144,7 @@ class MaskStore:
 
     def write_mark(self, index: int, ids: UInt8Array, mark: Mark) -> FrameMask:
         """Store a person's annotation of a frame; a power cut cannot lose it once this returns."""
-        info = PngImagePlugin.PngInfo()
-        info.add_text("marked", ",".join(map(str, sorted(mark.objects))))
-        info.add_text("accepted", "1" if mark.accepted else "0")
-        write_durably(_path(self._marks_folder, index), _encode(ids, info))
+        self._write(self._marks_folder, index, encode(ids, mark))
         self._marks[index] = mark
         return FrameMask(ids, mark, index in self._tracked)
 
@@ -153,7 +153,7 @@ class MaskStore:
 
         An accepted mark is unchanged; another one keeps its objects and takes the others from here.
         """
-        mark = self._marks.get(index)
+        mark, ids = self._marks.get(index), self._present(index, ids)
         if mark is None:
             return FrameMask(ids, None, True)
         own = self._read(self._marks_folder, index)
@@ -172,25 +172,32 @@ class MaskStore:
             before: the same before its correction, where that changed it.
             shown: what `with_tracked` made of it.
         """
-        write_durably(_path(self._masks_folder, index), _encode(ids))
+        self._write(self._masks_folder, index, encode(ids))
         self._tracked.add(index)
         if before is not None:
-            write_durably(_path(self._before_folder, index), _encode(before))
+            self._write(self._before_folder, index, encode(before))
             self._before.add(index)
         elif index in self._before:
-            _path(self._before_folder, index).unlink(missing_ok=True)
+            self._write(self._before_folder, index, None)
             self._before.discard(index)
         if shown.mark is not None and not shown.mark.accepted:
             self.write_mark(index, shown.ids, shown.mark)
 
     def read_tracked(self, index: int) -> UInt8Array | None:
         """Return the tracked mask of a frame, even if it was marked later; None without one."""
-        return self._read(self._masks_folder, index) if index in self._tracked else None
+        return self._present(index, self._read(self._masks_folder, index)) if index in self._tracked else None
+
+    def with_absent(self, index: int, ids: UInt8Array) -> UInt8Array:
+        """Return a tracked mask with the pixels that its file keeps of objects which are not in the frame."""
+        gone = [*self._gone(index)]
+        held = self._read(self._masks_folder, index) if gone and index in self._tracked else ids
+        return np.where((ids == 0) & np.isin(held, gone), held, ids).astype(np.uint8)
 
     def forget_mark(self, index: int) -> None:
         """Discard a frame's mark."""
-        if self._marks.pop(index, None) is not None:
-            _path(self._marks_folder, index).unlink(missing_ok=True)
+        if index in self._marks:
+            self._write(self._marks_folder, index, None)
+            del self._marks[index]
 
     def remove_object(self, object_id: int) -> None:
         """Remove an object from every frame."""
@@ -208,16 +215,54 @@ class MaskStore:
                 ids = self._read(folder, index)
                 if (ids == object_id).any():
                     ids[ids == object_id] = 0
-                    write_durably(_path(folder, index), _encode(ids))
+                    self._write(folder, index, encode(ids))
+
+    def retrack(self, index: int) -> None:
+        """Give a mark the other objects as tracking has made them since."""
+        tracked, mark = self.read_tracked(index), self._marks.get(index)
+        if tracked is not None and mark is not None and not mark.accepted:
+            self.write_mark(index, self.with_tracked(index, tracked).ids, mark)
+
+    def put_back(self, path: Path, data: bytes | None) -> int:
+        """Put back one of the store's files as it was; None = it was not there. Return its frame's index."""
+        folder, index = path.parent, int(path.stem)
+        self._write(folder, index, data)
+        if folder == self._marks_folder:
+            self._marks.pop(index, None)
+            if data is not None:
+                self._marks[index] = read_mark(path)
+        else:
+            held = self._tracked if folder == self._masks_folder else self._before
+            if data is None:
+                held.discard(index)
+            else:
+                held.add(index)
+        return index
+
+    def _write(self, folder: Path, index: int, data: bytes | None) -> None:
+        """Write a file, or remove it."""
+        path = mask_path(folder, index)
+        self._note(path)
+        if data is not None:
+            write_durably(path, data)
+            return
+        with saving(folder):
+            path.unlink(missing_ok=True)
+
+    def _present(self, index: int, ids: UInt8Array, mark: Mark | None = None) -> UInt8Array:
+        """Return a mask without the objects that are not in the frame, but with what a person gave."""
+        gone = {*self._gone(index)} - (mark.objects if mark is not None else frozenset())
+        kept = not gone or (mark is not None and mark.accepted)
+        return ids if kept else np.where(np.isin(ids, [*gone]), 0, ids).astype(np.uint8)
 
     def _read(self, folder: Path, index: int) -> UInt8Array:
-        path = _path(folder, index)
+        path = mask_path(folder, index)
         try:
             with open_picture(path) as image:
                 size = image.size[::-1]
                 ids = np.array(image, dtype=np.uint8) if size == self.size else None
         except Exception as error:  # Pillow's decoders raise nearly everything on broken data
-            raise _broken(path, error) from error
+            raise broken(path, error) from error
         if ids is None or ids.shape != self.size:
             came = size_text(size) if ids is None else "x".join(map(str, ids.shape[::-1]))
             raise MaskError(
@@ -227,67 +272,8 @@ class MaskStore:
         return ids
 
 
-def painted_objects(before: UInt8Array, after: UInt8Array) -> frozenset[int]:
-    """Objects that a stroke speaks about: those that gained pixels, and those that lost some to the background.
-
-    An object that another one was painted over was not meant.
-
-    >>> sorted(painted_objects(np.array([[1, 1, 2]], np.uint8), np.array([[3, 1, 0]], np.uint8)))
-    [2, 3]
-    """
-    changed = before != after
-    gained = after[changed]
-    erased = before[changed & (after == 0)]
-    return frozenset(int(i) for i in np.unique(np.concatenate([gained, erased])) if i)
-
-
-def areas(ids: UInt8Array) -> dict[int, int]:
-    """Pixels of each object that is there.
-
-    >>> areas(np.array([[0, 3, 3]], np.uint8))
-    {3: 2}
-    """
-    counts = Image.fromarray(ids).histogram()  # a third of numpy's time
-    return {i: count for i, count in enumerate(counts) if i and count}
-
-
 def describe_mask(mask: FrameMask) -> dict[str, Any]:
     """Describe a frame's mask, without its pixels, as JSON values."""
     objects = [] if mask.mark is None else sorted(mask.mark.objects)
     status = {"status": mask.status, "tracked": mask.tracked, "objects": objects}
-    return {"tag": mask.tag, "order": mask.order, **status, "areas": mask.areas}
-
-
-def _path(folder: Path, index: int) -> Path:
-    return folder / f"{index_name(index)}.png"
-
-
-def _indexed(folder: Path) -> Iterable[tuple[int, Path]]:
-    if not folder.is_dir():
-        return []
-    return [(int(path.stem), path) for path in folder.glob("*.png") if path.stem.isdecimal() and path.stem.isascii()]
-
-
-def _encode(ids: UInt8Array, info: PngImagePlugin.PngInfo | None = None) -> bytes:
-    image = Image.fromarray(ids)
-    image.putpalette(DAVIS_PALETTE)
-    data = io.BytesIO()
-    image.save(data, format="PNG", pnginfo=info, compress_level=1)
-    return data.getvalue()
-
-
-def _read_mark(path: Path) -> Mark:
-    try:
-        with Image.open(path) as image:
-            texts = dict(image.info)
-        objects = frozenset(int(part) for part in str(texts["marked"]).split(",") if part)
-        return Mark(objects, texts.get("accepted") == "1")
-    except Exception as error:
-        raise _broken(path, error) from error
-
-
-def _broken(path: Path, error: Exception) -> MaskError:
-    return MaskError(
-        f"{path} cannot be read ({type(error).__name__}). Another program has changed this file of the project.",
-        "Move this file out of the project; its frame then counts as unmarked.",
-    )
+    return {"tag": mask.tag, "order": mask.order, **status, "areas": mask.areas, "islands": mask.islands}

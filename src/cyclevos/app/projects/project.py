@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
+import shutil
 import threading
 import time
-import zlib
-from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cyclevos.app.errors import ConflictError, MaskSizeError, NotFoundError, explain
+from cyclevos.app.errors import ConflictError, MaskSizeError, NotFoundError
+from cyclevos.app.projects.absences import gone_at
+from cyclevos.app.projects.absent_objects import end_absences, present
 from cyclevos.app.projects.events import Hub
 from cyclevos.app.projects.folder_lock import FolderLock
+from cyclevos.app.projects.frame_news import frame_news
 from cyclevos.app.projects.frame_reader import FrameReader
-from cyclevos.app.projects.mask_store import FrameMask, Mark, MaskStore, areas, describe_mask, painted_objects
+from cyclevos.app.projects.indexing import PUT_BACK, index_project
+from cyclevos.app.projects.layers import Layers, write_layers
+from cyclevos.app.projects.mask_store import FrameMask, Mark, MaskStore
+from cyclevos.app.projects.object_pixels import areas, painted_objects
 from cyclevos.app.projects.project_file import ObjectInfo, ProjectFile, load_project_file
-from cyclevos.app.projects.result_log import FrameResult, ResultLog, doubtful_frames
-from cyclevos.app.projects.video_index import index_video, read_index, write_index
-from cyclevos.errors import CycleVOSError, MaskError, VideoError
+from cyclevos.app.projects.result_log import FrameResult, ResultLog
+from cyclevos.app.projects.steps import MOST_TOLD, Steps
+from cyclevos.app.projects.video_index import read_index
+from cyclevos.errors import CycleVOSError, MaskError
 from cyclevos.media.open_source import open_source
 from cyclevos.naming import size_text
 from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.pictures.mask_files import MaskImage
 from cyclevos.pictures.palette import DAVIS_PALETTE
-
-logger = logging.getLogger(__name__)
-
-_PUT_BACK = "Put back the video that the project belongs to."
 
 
 class Project:
@@ -51,28 +52,37 @@ class Project:
         self.folder, self.id = folder, folder.name
         self.file = load_project_file(folder)
         self._owned = FolderLock(folder)
+        self.lock, self.hub = threading.RLock(), Hub()
         try:
             self.source = open_source((folder / self.file.source).resolve(), deinterlace=self.file.deinterlace)
             self._check_size()
-            self.masks = MaskStore(folder, (self.file.height, self.file.width))
-            self.results = ResultLog(folder / "results.jsonl")
+            self.steps = Steps(self)
+            self.masks = MaskStore(
+                folder,
+                (self.file.height, self.file.width),
+                self.steps.note_file,
+                gone=lambda index: gone_at(self.file.absences, index),
+            )
+            self.results = ResultLog(folder / "results.jsonl", self.steps.note_row)
         except BaseException:
             self._owned.release()
             raise
-        self.lock, self.hub = threading.RLock(), Hub()
         self._orders = count(time.time_ns() // 1000)  # a restarted server continues above its earlier numbers
+        self.steps.unfinished.recover()
         self.reader = FrameReader(self.source)
         known = read_index(folder)
         self.index = known if known is not None and len(known.times) == self.file.frames else None
+        if self.index is not None and self.index.seek is not None and self.index.content == self.source.content:
+            self.source.use_seek_table(self.index.seek)
         self.read = 0
         self.problem: CycleVOSError | None = None
-        self._closing = threading.Event()
-        self._indexing = threading.Thread(target=self._index, name="cyclevos-index", daemon=True)
+        self.closing = threading.Event()
+        self._indexing = threading.Thread(target=index_project, args=(self,), name="cyclevos-index", daemon=True)
         self._indexing.start()
 
     def close(self) -> None:
         """Stop reading the video and let others open the folder."""
-        self._closing.set()
+        self.closing.set()
         self._indexing.join()
         self._owned.release()
 
@@ -103,66 +113,44 @@ class Project:
             return self.masks.read(self.check_frame(index))
 
     def mask_before(self, index: int) -> UInt8Array | None:
-        """Return what a frame's mask was before its correction; None where nothing was corrected."""
+        """Return a frame's mask before its correction; None without one."""
         with self.lock:
             return self.masks.read_before(self.check_frame(index))
 
     @property
-    def source_tag(self) -> str:
-        """Hash of the video's path and modification time, the ETag of its frames."""
-        place = self.source.path.resolve()
-        return hashlib.sha256(f"{place} {place.stat().st_mtime_ns}".encode()).hexdigest()[:16]
+    def state_folder(self) -> Path:
+        """Where tracking keeps its snapshots."""
+        return self.folder / "state"
 
-    def state(self) -> dict[str, Any]:
-        """Return all that a page needs to show the project, as JSON values."""
-        with self.lock:
-            file, tracked = self.file, self.masks.tracked
-            rows = self.results.items()
-            return {
-                "id": self.id,
-                "order": self.next_order(),
-                **file.model_dump(exclude={"source", "format", "deinterlace"}),
-                "frames": self.frames,
-                "video": self.source.path.name,
-                "times": [] if self.index is None else self.index.times,
-                "thumbnails": [] if self.index is None else sorted(self.index.thumbnails),
-                "reading": None if self.index is not None else self.read,
-                "problem": None if self.problem is None else self.problem.problem,
-                "remedy": None if self.problem is None else self.problem.remedy,
-                "marks": {
-                    index: {"objects": sorted(mark.objects), "accepted": mark.accepted}
-                    for index, mark in self.masks.marks.items()
-                },
-                "tracked": sorted(tracked),
-                "corrected": sorted(self.masks.corrected),
-                "results": {index: [result.reliability, result.areas, result.calibrated] for index, result in rows},
-                "review": self.review(),
-            }
-
-    def review(self) -> list[dict[str, Any]]:
-        """Return the review list, least reliable first, without the frames that a person marked."""
-        with self.lock:
-            marks, tracked = self.masks.marks, self.masks.tracked
-            rows = self.results.items()
-        return doubtful_frames([(index, row) for index, row in rows if index in tracked and index not in marks])
+    def drop_snapshots(self) -> None:
+        """Discard the snapshots: a run that went on from one would take the masks before it for its own."""
+        shutil.rmtree(self.state_folder, ignore_errors=True)
 
     def change(self, edit: Callable[[ProjectFile], None]) -> None:
         """Edit project.json, save it, and tell the pages."""
         with self.lock:
             changed = self.file.model_copy(deep=True)
             edit(changed)
+            self.steps.note_fields(self.file, changed)
             changed.save(self.folder)
             self.file = changed
         self.hub.publish("changed", {})
 
     @contextmanager
-    def step(self, title: str) -> Iterator[None]:
-        """Make the changes inside one step, which nobody else's change comes between.
+    def step(
+        self, title: str, *, frame: int | None = None, amend: int | None = None, always: bool = False
+    ) -> Iterator[None]:
+        """Make the changes inside one step, which nobody else's change comes between, and which can be undone.
+
+        If the block raises, its changes are taken back. A step inside another one belongs to it.
 
         Args:
             title: what the step does, for the person who takes it back: "Swap 1 and 2 from frame 12 on".
+            frame: to show when it is undone; None = the first that changes.
+            amend: id of the last step, to become one with it.
+            always: even if nothing changes.
         """
-        with self.lock:
+        with self.lock, self.steps.recorded(title, frame, amend, always=always):
             yield
 
     def paint(self, index: int, ids: UInt8Array, tag: str) -> FrameMask:
@@ -176,11 +164,13 @@ class Project:
         Raises:
             ConflictError: the mask has changed since, for example in another tab.
         """
-        with self.lock:
+        with self.step("Paint", frame=index, always=True):
             before = self._unchanged(self.check_frame(index), tag)
+            if before.mark is None and np.array_equal(before.ids, ids):
+                return before  # a click that changed nothing says nothing
             held = Mark(frozenset()) if before.mark is None else before.mark
             mark = Mark(held.objects | painted_objects(before.ids, ids), held.accepted)
-            self._know(ids)
+            self._know(areas(ids))
             return self._mark(index, ids, mark)
 
     def import_mask(self, index: int, image: MaskImage) -> FrameMask:
@@ -189,16 +179,16 @@ class Project:
             raise MaskSizeError(image.size, self.masks.size)
         if not image.object_ids:
             raise MaskError("The mask shows no object: every pixel is background 0.", "Choose another file.")
-        with self.lock:
+        with self.step("Import a mask", frame=index):
             if image.palette is not None and image.palette != DAVIS_PALETTE and not self.masks.marks:
                 colours = [f"#{image.palette[3 * k : 3 * k + 3].hex()}" for k in range(256)]
                 self.change(lambda file: setattr(file, "palette", colours))
-            self._know(image.ids)
+            self._know(areas(image.ids))
             return self._mark(self.check_frame(index), image.ids, Mark(frozenset(image.object_ids)))
 
     def accept(self, index: int, accepted: bool) -> FrameMask:
         """Accept a frame with all objects as they are shown, or reopen it."""
-        with self.lock:
+        with self.step("Accept the frame" if accepted else "Reopen the frame", frame=index):
             mask = self.masks.read(self.check_frame(index))
             by_hand = frozenset[int]() if mask.mark is None else mask.mark.objects
             if accepted:
@@ -213,7 +203,7 @@ class Project:
 
     def forget(self, index: int) -> FrameMask:
         """Discard a frame's mark and show the tracked mask again."""
-        with self.lock:
+        with self.step("Clear the frame", frame=index):
             self.masks.forget_mark(self.check_frame(index))
             return self._announce(index, self.masks.read(index))
 
@@ -221,31 +211,47 @@ class Project:
         """Store the tracked mask of a frame, and show it unless the frame is accepted."""
         with self.lock:
             shown = self.masks.with_tracked(index, ids)
+            self._know(shown.areas)  # an object may have been taken out of the list while tracking was at work
             reliability = {} if shown.mark is not None else result.reliability
-            known = replace(result, reliability=reliability, areas=shown.areas)
+            known = replace(result, reliability=reliability, areas=shown.areas, islands=shown.islands)
             # Shown first: writing takes longer, and whoever asks for this frame waits for the lock.
             corrected = before is not None and not np.array_equal(before, ids)
-            self._tell(index, replace(shown, order=self.next_order()), known, corrected=corrected, with_mask=True)
+            told = replace(shown, order=self.next_order())
+            row = present(self, index, known)
+            self._tell(partial(frame_news, index, told, row, corrected=corrected, with_mask=True))
             self.masks.write_tracked(index, ids, before if corrected else None, shown)
             self.results.add(index, known)
 
+    def judge_frame(self, index: int, reliability: Mapping[int, float], *, tag: str, calibrated: bool) -> None:
+        """Store the reliability of the mask with this tag, unless another one is shown now; a mark has none."""
+        with self.lock:
+            shown = self.masks.read(index)
+            if shown.tag == tag:
+                self._announce(index, shown, FrameResult({} if shown.mark else reliability, {}, calibrated))
+
+    def put_layers(self, index: int, layers: Layers, result: FrameResult) -> FrameMask:
+        """Store what an edit made of a frame's masks and of what is known of them, and tell the pages."""
+        with self.lock:
+            end_absences(self, index, areas(layers.shown))
+            write_layers(self.masks, index, layers)
+            return self._announce(index, self.masks.read(index), result)
+
     def remove_object(self, object_id: int) -> None:
         """Remove an object from the list and from every frame."""
-        with self.lock:
-            self.file.object(object_id)
+        with self.step(f"Delete {self.file.object(object_id).name}"):
             self.masks.remove_object(object_id)
             self.results.remove_object(object_id)
 
             def without(file: ProjectFile) -> None:
                 file.objects = [info for info in file.objects if info.id != object_id]
+                file.absences = [each for each in file.absences if each.object != object_id]
 
             self.change(without)
 
     def _check_size(self) -> None:
         if self.source.size != (self.file.height, self.file.width):
             made = f"the project was made for {self.file.width}x{self.file.height}"
-            problem = f"{self.source.path} is {size_text(self.source.size)} now, but {made}."
-            raise MaskError(problem, _PUT_BACK)
+            raise MaskError(f"{self.source.path} is {size_text(self.source.size)} now, but {made}.", PUT_BACK)
 
     def _unchanged(self, index: int, tag: str) -> FrameMask:
         mask = self.masks.read(index)
@@ -256,53 +262,39 @@ class Project:
             )
         return mask
 
-    def _know(self, ids: UInt8Array) -> None:
+    def _know(self, object_ids: Iterable[int]) -> None:
         """Add a mask's new objects to the list."""
-        known = {info.id for info in self.file.objects}
-        new = [i for i in areas(ids) if i not in known]
+        new = self.file.unlisted(object_ids)
         if new:
-            infos = [ObjectInfo(id=i, name=f"object {i}") for i in new]
-            self.change(lambda file: setattr(file, "objects", sorted([*file.objects, *infos], key=lambda o: o.id)))
+            self.change(lambda file: file.add_objects(ObjectInfo(id=i, name=f"object {i}") for i in new))
 
     def _mark(self, index: int, ids: UInt8Array, mark: Mark) -> FrameMask:
+        end_absences(self, index, mark.objects & areas(ids).keys())
         return self._announce(index, self.masks.write_mark(index, ids, mark))
 
-    def _announce(self, index: int, shown: FrameMask) -> FrameMask:
+    def _announce(self, index: int, shown: FrameMask, result: FrameResult | None = None) -> FrameMask:
         shown = replace(shown, order=self.next_order())
-        known = replace(self.results[index], areas=shown.areas)
+        known = replace(self.results[index] if result is None else result, areas=shown.areas, islands=shown.islands)
         self.results.add(index, known)
-        self._tell(index, shown, known, corrected=index in self.masks.corrected, with_mask=False)
+        corrected = index in self.masks.corrected
+        self._tell(lambda: frame_news(index, shown, present(self, index, known), corrected=corrected))
         return shown
 
-    def _tell(self, index: int, shown: FrameMask, known: FrameResult, *, corrected: bool, with_mask: bool) -> None:
-        if not self.hub.heard:
+    def news_of(self, index: int, *, with_mask: bool = False) -> dict[str, Any]:
+        """Return what a page is told of a frame as it is now, as JSON values."""
+        shown, corrected = replace(self.masks.read(index), order=self.next_order()), index in self.masks.corrected
+        known = present(self, index, self.results[index])
+        return frame_news(index, shown, known, corrected=corrected, with_mask=with_mask)
+
+    def tell_frames(self, indices: Sequence[int]) -> None:
+        """Tell the pages that frames have changed."""
+        if len(indices) > MOST_TOLD:
+            self.hub.publish("changed", {"everything": True})
             return
-        news = {"frame": index, **describe_mask(shown), **asdict(known), "corrected": corrected}
-        if with_mask:
-            news["mask"] = b64encode(zlib.compress(shown.ids.tobytes(), 1)).decode()
-        self.hub.publish("mask", news)
+        for index in indices:
+            self._tell(partial(self.news_of, index))
 
-    def _index(self) -> None:
-        """Read the whole video once, to count its frames and make it seekable."""
-
-        def progress(done: int) -> None:
-            self.read = done
-            if self.index is None:
-                self.hub.publish("reading", {"done": done, "total": self.source.len_hint})
-
-        if self.index is not None and self.source.frame_names is not None:
-            return  # images are found without searching
-        try:
-            seen = index_video(self.source, progress, self._closing)
-            if seen is not None and self.file.frames not in (None, len(seen.times)):
-                made = f"the project was made when it had {self.file.frames}"
-                raise VideoError(f"{self.source.path} has a frame count of {len(seen.times)}, but {made}.", _PUT_BACK)
-            if seen is not None and self.index is None:
-                length = len(seen.times)
-                write_index(self.folder, seen)
-                self.index = seen
-                self.change(lambda file: setattr(file, "frames", length))
-        except Exception as error:
-            self.problem = explain(error)
-            logger.warning("%s", self.problem, exc_info=not isinstance(error, CycleVOSError))
-            self.hub.publish("changed", {})
+    def _tell(self, news: Callable[[], dict[str, Any]]) -> None:
+        """Tell the pages, if there are any: to hash and compress a mask takes a while."""
+        if self.hub.heard:
+            self.hub.publish("mask", news())

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from cyclevos.app.errors import NotFoundError
-from cyclevos.app.projects.durable_files import write_durably
+from cyclevos.app.errors import ConflictError, NotFoundError
+from cyclevos.app.projects.absences import MOST_ABSENCES, Absence, FrameNumber
+from cyclevos.app.projects.absences import ObjectId as ObjectId
+from cyclevos.app.projects.durable_files import check_there, write_durably
 from cyclevos.errors import ConfigError
 from cyclevos.pictures.palette import DAVIS_PALETTE
 from cyclevos.propagation.correction import Correction
@@ -17,14 +20,15 @@ from cyclevos.propagation.settings import Direction, SegmentationSettings
 
 PROJECT_FILE = "project.json"
 
-ObjectId = Annotated[int, Field(strict=True, ge=1, le=255)]
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$")]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
 
-# Easy to tell apart on most footage; from the tenth object on, the colours are those of the DAVIS palette.
+# Thirty colours that are far from each other in OKLab, the first of them farthest; from there on, the DAVIS palette.
 _COLOURS = (
-    *("#000000", "#f4511e", "#1e88e5", "#43a047", "#fdd835"),
-    *("#8e24aa", "#00acc1", "#ec407a", "#9ccc65", "#6d4c41"),
+    *("#000000", "#f4511e", "#0f2dff", "#00ff00", "#007800", "#ffd2ff", "#d200ff", "#784b78", "#3cd2c3", "#0096ff"),
+    *("#ffc34b", "#a5960f", "#8700d2", "#b487ff", "#b4000f", "#ff0fb4", "#875a00", "#b40096", "#1e5ab4", "#87ffd2"),
+    *("#1ea500", "#d2f000", "#d26996", "#78d24b", "#ff96e1", "#007878", "#f09678", "#695aff", "#7878b4", "#96c3ff"),
+    "#00a5b4",
 )
 
 
@@ -61,6 +65,19 @@ class Settings(_Strict):
         )
 
 
+class FrameRange(_Strict):
+    """The frames that tracking is for, both ends included; None is the video's own end."""
+
+    first: FrameNumber | None = None
+    last: FrameNumber | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> FrameRange:
+        if self.first is not None and self.last is not None and self.first > self.last:
+            raise ValueError(f"expected first <= last, got {self.first} and {self.last}")
+        return self
+
+
 class ObjectInfo(_Strict):
     """One object in the list."""
 
@@ -83,6 +100,8 @@ class ProjectFile(_Strict):
     palette: Annotated[list[Colour], Field(min_length=256, max_length=256)] = Field(default_factory=default_palette)
     objects: list[ObjectInfo] = Field(default_factory=list)
     settings: Settings = Field(default_factory=Settings)
+    range: FrameRange = Field(default_factory=FrameRange)
+    absences: Annotated[list[Absence], Field(max_length=MOST_ABSENCES)] = Field(default_factory=list)
 
     @property
     def palette_bytes(self) -> bytes:
@@ -100,10 +119,40 @@ class ProjectFile(_Strict):
                 return info
         raise NotFoundError(f"There is no object {object_id}.", "Reload the page to see the current objects.")
 
+    def unlisted(self, object_ids: Iterable[int]) -> list[int]:
+        """Return those of some ids that no object of the list has, in order."""
+        return sorted(set(object_ids) - {info.id for info in self.objects})
+
+    def add_objects(self, infos: Iterable[ObjectInfo]) -> None:
+        """Add objects to the list, which is kept in the order of the ids."""
+        self.objects = sorted([*self.objects, *infos], key=lambda info: info.id)
+
+    def free_id(self) -> int:
+        """Return the smallest id that no object has.
+
+        Raises:
+            ConflictError: all are taken.
+        """
+        free = self.unlisted(range(1, 256))
+        if not free:
+            raise ConflictError("The project has 255 objects, the most that a mask can hold.", "Delete one first.")
+        return free[0]
+
     def save(self, folder: Path) -> None:
-        """Write the file so that it survives a power cut."""
+        """Write the file so that it survives a power cut.
+
+        Raises:
+            UnsavedError: it cannot be written.
+        """
+        check_there(folder)
         text = json.dumps(self.model_dump(), indent=1, ensure_ascii=False)
         write_durably(folder / PROJECT_FILE, text.encode() + b"\n")
+
+
+def set_values(file: ProjectFile, values: Mapping[str, Any]) -> None:
+    """Set values that were kept as JSON values."""
+    for name, value in values.items():
+        setattr(file, name, ProjectFile.model_validate({**file.model_dump(), name: value}).__dict__[name])
 
 
 def load_project_file(folder: Path) -> ProjectFile:

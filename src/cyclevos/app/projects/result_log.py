@@ -1,12 +1,13 @@
-"""Reliability and area of every object in every tracked frame, kept in an append-only file."""
+"""Reliability, area and islands of every object in every tracked frame, kept in an append-only file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from cyclevos.app.projects.durable_files import check_there, saving
 from cyclevos.files.records import append_record, read_records, write_records
 from cyclevos.media.review import spread_choice
 
@@ -22,11 +23,13 @@ class FrameResult:
         reliability: J that each object's mask is thought to have, by id.
         areas: pixels of each object that is there, by id.
         calibrated: a predictor that was fitted to the network made the reliability, not a formula.
+        islands: pixels that lie away from the largest piece, by the ids of the objects that have such.
     """
 
     reliability: Mapping[int, float] = field(default_factory=dict)
     areas: Mapping[int, int] = field(default_factory=dict)
     calibrated: bool = True
+    islands: Mapping[int, int] = field(default_factory=dict)
 
 
 class ResultLog:
@@ -34,12 +37,13 @@ class ResultLog:
 
     Args:
         path: the file, one JSON object a line.
+        note: told each frame that is about to change, and what was known of it.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, note: Callable[[int, FrameResult], None] = lambda index, result: None) -> None:
+        self._path, self._note = path, note
         records, unreadable = read_records(path)
-        self._rows = dict(row for record in records if (row := _parse(record)) is not None)
+        self._rows = dict(row for record in records if (row := parse_result(record)) is not None)
         if len(records) > 2 * len(self._rows) + 100 or unreadable:
             self._rewrite()
 
@@ -55,40 +59,51 @@ class ResultLog:
         """Append a line; a power cut cannot lose it once this returns.
 
         Raises:
-            OutputError: the file cannot be written.
+            UnsavedError: the file cannot be written.
         """
-        append_record(self._path, _record(index, result))
+        self._note(index, self[index])
+        check_there(self._path.parent)
+        with saving(self._path.parent):
+            append_record(self._path, record_of(index, result))
         self._rows[index] = result
 
     def remove_object(self, object_id: int) -> None:
         """Forget an object.
 
         Raises:
-            OutputError: the file cannot be written.
+            UnsavedError: the file cannot be written.
         """
         for index, result in self._rows.items():
+            if object_id in result.reliability or object_id in result.areas:
+                self._note(index, result)
             self._rows[index] = replace(
                 result,
                 reliability={i: value for i, value in result.reliability.items() if i != object_id},
                 areas={i: value for i, value in result.areas.items() if i != object_id},
+                islands={i: value for i, value in result.islands.items() if i != object_id},
             )
         self._rewrite()
 
     def _rewrite(self) -> None:
-        write_records(self._path, (_record(index, result) for index, result in self._rows.items()))
+        check_there(self._path.parent)
+        with saving(self._path.parent):
+            write_records(self._path, (record_of(index, result) for index, result in self._rows.items()))
 
 
-def _record(index: int, result: FrameResult) -> dict[str, Any]:
-    row = {"frame": index, "reliability": result.reliability, "areas": result.areas}
+def record_of(index: int, result: FrameResult) -> dict[str, Any]:
+    """Return a frame's result as JSON values."""
+    row: dict[str, Any] = {"frame": index, "reliability": result.reliability, "areas": result.areas}
+    row |= {"islands": result.islands} if result.islands else {}
     return row if result.calibrated else {**row, "calibrated": False}
 
 
-def _parse(record: Mapping[str, Any]) -> tuple[int, FrameResult] | None:
+def parse_result(record: Mapping[str, Any]) -> tuple[int, FrameResult] | None:
     """Read a record; None where it is not one of a frame's results."""
     try:
         reliability = {int(i): float(value) for i, value in record["reliability"].items()}
         areas = {int(i): int(value) for i, value in record["areas"].items()}
-        return int(record["frame"]), FrameResult(reliability, areas, bool(record.get("calibrated", True)))
+        islands = {int(i): int(value) for i, value in record.get("islands", {}).items()}
+        return int(record["frame"]), FrameResult(reliability, areas, bool(record.get("calibrated", True)), islands)
     except (ValueError, OverflowError, KeyError, TypeError, AttributeError):
         return None
 

@@ -1,4 +1,4 @@
-"""The index of a video, made in one pass and kept in the project's folder: frame times and thumbnails."""
+"""The index of a video, made in one pass and kept in the project: frame times, thumbnails, where the frames lie."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import io
 import json
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from PIL import Image
 
 from cyclevos.app.projects.durable_files import write_durably
-from cyclevos.media.sources import FrameSource
+from cyclevos.media.sources import FrameSource, SeekTable
 from cyclevos.pictures.arrays import UInt8Array
 
 _FILE = "video.json"
@@ -27,10 +28,14 @@ class VideoIndex(NamedTuple):
     Attributes:
         times: seconds of every frame from the first, by the video's timestamps, or by its frame rate without them.
         thumbnails: JPEGs by frame index, evenly spaced.
+        seek: where the frames of a video file lie; None where any frame is found without.
+        content: of the source that `seek` belongs to.
     """
 
     times: list[float]
     thumbnails: dict[int, bytes]
+    seek: SeekTable | None = None
+    content: str = ""
 
 
 def index_video(source: FrameSource, progress: Callable[[int], None], stop: threading.Event) -> VideoIndex | None:
@@ -64,7 +69,7 @@ def index_video(source: FrameSource, progress: Callable[[int], None], stop: thre
             thumbnails = {index: data for index, data in thumbnails.items() if index % every == 0}
         if frame.index % 8 == 0:
             progress(frame.index + 1)
-    return VideoIndex(times, thumbnails)
+    return VideoIndex(times, thumbnails, source.seek_table, source.content)
 
 
 def write_index(folder: Path, index: VideoIndex) -> None:
@@ -75,7 +80,9 @@ def write_index(folder: Path, index: VideoIndex) -> None:
     """
     for number, data in index.thumbnails.items():
         write_durably(folder / _FOLDER / f"{number}.jpg", data, flush=False)
-    record = {"times": index.times, "thumbnails": sorted(index.thumbnails)}
+    record: dict[str, Any] = {"times": index.times, "thumbnails": sorted(index.thumbnails)}
+    if index.seek is not None:
+        record["seek"] = {**index.seek._asdict(), "content": index.content}
     write_durably(folder / _FILE, json.dumps(record).encode())
 
 
@@ -87,7 +94,19 @@ def read_index(folder: Path) -> VideoIndex | None:
         thumbnails = {int(i): (folder / _FOLDER / f"{int(i)}.jpg").read_bytes() for i in stored["thumbnails"]}
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return VideoIndex(times, thumbnails)
+    return VideoIndex(times, thumbnails, *_seek(stored.get("seek"), len(times)))
+
+
+def _seek(stored: Any, frames: int) -> tuple[SeekTable | None, str]:
+    """Read where the frames lie; None where it is missing or cannot be right."""
+    try:
+        table = SeekTable([int(stamp) for stamp in stored["stamps"]], [int(index) for index in stored["keyframes"]])
+        content = str(stored["content"])
+    except (ValueError, KeyError, TypeError):
+        return None, ""
+    ascending = all(a < b for each in table for a, b in pairwise(each))
+    fits = len(table.stamps) == frames and all(0 <= index < frames for index in table.keyframes)
+    return (table, content) if ascending and fits else (None, "")
 
 
 def _thumbnail(image: UInt8Array) -> bytes:

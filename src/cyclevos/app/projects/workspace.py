@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclevos.app.errors import ConflictError, ForbiddenError, NotFoundError
+from cyclevos.app.projects.durable_files import check_there
 from cyclevos.app.projects.project import Project
 from cyclevos.app.projects.project_file import PROJECT_FILE, ProjectFile, load_project_file
 from cyclevos.errors import CycleVOSError, VideoError
@@ -75,12 +76,18 @@ class Workspace:
 
         Raises:
             NotFoundError: the id is unknown.
+            GoneError: the folder of the project, which is open, is gone.
             CycleVOSError: it cannot be opened.
         """
+        if project_id in self._open:
+            check_there(self.projects / project_id)
         if not _ID.match(project_id) or not (self.projects / project_id / PROJECT_FILE).is_file():
             raise NotFoundError(f"There is no project {project_id!r}.", "Choose one from the start page.")
         with self._lock:
             if project_id not in self._open:
+                for other in self._open.values():
+                    if not other.hub.heard:  # nobody looks at it
+                        other.reader.forget()
                 self._open[project_id] = Project(self.projects / project_id)
             return self._open[project_id]
 

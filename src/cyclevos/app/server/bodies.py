@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from cyclevos.app.projects.absences import FrameNumber
 from cyclevos.app.projects.project_file import Colour, Name, ObjectId, Settings
 from cyclevos.exchange.formats import APP, find, names, offered
 from cyclevos.prompts.prompts import MOST_CLICKS
 
 PathText = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 Pixel = Annotated[int, Field(strict=True, ge=0, le=2**31)]
+Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Coordinate = Annotated[float, Field(allow_inf_nan=False, ge=-(2**31), le=2**31)]
 
 
@@ -85,10 +87,47 @@ class PointBody(_Body):
     candidate: Annotated[int, Field(strict=True, ge=0, le=1000)] = 0
 
 
+class StepBody(_Body):
+    """The step of the history that is to be the last one done; 0 = none of them."""
+
+    step: Annotated[int, Field(strict=True, ge=0, le=2**53)]
+
+
 class TrackBody(_Body):
-    """Direction of tracking."""
+    """Which way to track, which frames and which object, and when to stop and ask.
+
+    `doubtful`: only frames whose reliability is below it. `until`: stop when it is below this for `patience` frames.
+    """
 
     direction: Literal["forward", "backward", "both"] = "forward"
+    first: FrameNumber | None = None
+    last: FrameNumber | None = None
+    object: ObjectId | None = None
+    doubtful: Share | None = None
+    until: Share | None = None
+    patience: Annotated[int, Field(strict=True, ge=1, le=1000)] = 3
+    continued: bool = False
+
+    @model_validator(mode="after")
+    def _in_order(self) -> TrackBody:
+        if self.first is not None and self.last is not None and self.first > self.last:
+            raise ValueError(f"expected first <= last, got {self.first} and {self.last}")
+        return self
+
+
+class AbsenceBody(_Body):
+    """Whether an object is gone in a range of frames, both ends included."""
+
+    gone: bool
+    first: FrameNumber
+    last: FrameNumber
+
+
+class ResultBody(_Body):
+    """Masks of all frames: a path in one of the folders, and whether to resize them."""
+
+    path: PathText
+    fit: bool = False
 
 
 class HeatBody(_Body):

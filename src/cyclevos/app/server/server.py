@@ -18,10 +18,14 @@ from cyclevos import __version__
 from cyclevos.app.errors import ForbiddenError, describe, explain, status_of
 from cyclevos.app.projects.workspace import Workspace
 from cyclevos.app.server.bodies import SessionBody
+from cyclevos.app.server.routes.edits import edit_routes
 from cyclevos.app.server.routes.frames import frame_routes
+from cyclevos.app.server.routes.history import history_routes
 from cyclevos.app.server.routes.masks import mask_routes
 from cyclevos.app.server.routes.objects import object_routes
 from cyclevos.app.server.routes.projects import UPLOAD_PATH, project_routes
+from cyclevos.app.server.routes.results import result_routes
+from cyclevos.app.server.routes.time import time_routes
 from cyclevos.app.server.routes.work import work_routes
 from cyclevos.app.server.security import COOKIE, Guard
 from cyclevos.app.server.services import Services
@@ -33,6 +37,17 @@ from cyclevos.network.settings import NetworkSettings
 
 logger = logging.getLogger(__name__)
 
+_ROUTES = (
+    project_routes,
+    object_routes,
+    frame_routes,
+    mask_routes,
+    history_routes,
+    result_routes,
+    edit_routes,
+    work_routes,
+    time_routes,
+)
 STATIC = Path(__file__).resolve().parents[1] / "static"
 
 
@@ -100,7 +115,7 @@ def create_app(options: AppOptions) -> Guard:
             response.set_cookie(COOKIE, guard.session, httponly=True, samesite="strict", max_age=30 * 24 * 3600)
         return response
 
-    for routes in (project_routes, object_routes, frame_routes, mask_routes, work_routes):
+    for routes in _ROUTES:
         app.include_router(routes(services), prefix="/api")
     app.mount("/", StaticFiles(directory=STATIC, html=True), name="page")
     return guard

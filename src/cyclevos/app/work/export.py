@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime
@@ -11,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from cyclevos.app.errors import ConflictError
+from cyclevos.app.projects.absences import gone_at
+from cyclevos.app.projects.absent_objects import known_results
 from cyclevos.app.projects.project import Project
+from cyclevos.app.projects.result_log import FrameResult as FrameKnowledge
 from cyclevos.app.work.jobs import Job
 from cyclevos.exchange.format import Destination, Format
 from cyclevos.exchange.formats import APP, find, offered, write_track
@@ -98,7 +102,8 @@ def _write(project: Project, kinds: Sequence[str], folder: Path, job: Job) -> di
 
 def _write_by_frame(project: Project, formats: Sequence[Format], target: Destination, job: Job) -> None:
     with project.lock:
-        marks, given = project.masks.marks, project.masks.given()
+        marks, given, absences = project.masks.marks, project.masks.given(), project.file.absences
+        known = defaultdict(FrameKnowledge, known_results(project))
     with ExitStack() as stack:
         writers = [stack.enter_context(each.writer(target.of(each))) for each in formats if each.writer is not None]
         for frame in project.source:
@@ -107,10 +112,11 @@ def _write_by_frame(project: Project, formats: Sequence[Format], target: Destina
                 result = FrameResult(
                     frame,
                     project.masks.read(index).ids,
-                    reliability={} if index in marks else project.results[index].reliability,
+                    reliability={} if index in marks else known[index].reliability,
                     annotated=index in marks,
-                    calibrated=project.results[index].calibrated,
+                    calibrated=known[index].calibrated,
                     annotation=given.get(index),
+                    absent=gone_at(absences, index),
                 )
             for writer in writers:
                 writer.write(result)

@@ -10,11 +10,12 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from cyclevos.app.errors import NotFoundError, describe, explain
+from cyclevos.app.errors import ConflictError, NotFoundError, describe, explain
+from cyclevos.app.projects.durable_files import check_there
 from cyclevos.app.projects.project import Project
 from cyclevos.errors import CycleVOSError
 
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 JobStatus = Literal["queued", "running", "done", "cancelled", "failed"]
 _INTERACTIVE = ("heat",)  # kinds of jobs that never wait behind a long one
 _REMEMBERED = 50  # finished jobs
+_MOST_WAITING = 20  # jobs of one project
 _TOLD_EVERY = 0.1  # seconds between two reports of progress
 
 
@@ -36,9 +38,10 @@ class Job:
 
     Attributes:
         id: counts up.
-        kind: track, heat or export.
+        kind: track, heat, export, edit, import or review.
         project: that it belongs to; its pages are sent every change.
         work: the function that does it; its return value becomes `result`.
+        request: what it was asked for; None = nothing else is the same.
         status: queued, running or how it ended.
         done: units finished.
         total: units in all; None = unknown.
@@ -51,7 +54,8 @@ class Job:
     id: str
     kind: str
     project: Project
-    work: Callable[[Job], dict[str, Any]]
+    work: Work
+    request: Hashable = None
     status: JobStatus = "queued"
     done: int = 0
     total: int | None = None
@@ -62,6 +66,11 @@ class Job:
     _stop: threading.Event = field(default_factory=threading.Event)
     _told: float = 0.0
     _times: list[tuple[float, int]] = field(default_factory=list)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it waits or works, and was not asked to stop."""
+        return self.status in ("queued", "running") and not self._stop.is_set()
 
     def cancel(self) -> None:
         """Ask the job to stop at its next check."""
@@ -99,6 +108,10 @@ class Job:
         return {"project": self.project.id, "order": order, **{name: getattr(self, name) for name in names}}
 
 
+Work = Callable[[Job], dict[str, Any]]
+"""Does a job, asks it whether to go on, and returns its result."""
+
+
 class JobQueue:
     """Runs long jobs one after the other on a separate thread, and interactive ones on another."""
 
@@ -114,11 +127,29 @@ class JobQueue:
         for thread in self._threads:
             thread.start()
 
-    def add(self, kind: str, project: Project, work: Callable[[Job], dict[str, Any]]) -> Job:
-        """Queue a job."""
+    def add(self, kind: str, project: Project, work: Work, request: Hashable = None) -> Job:
+        """Queue a job, or return the one that waits or works for the same request.
+
+        Args:
+            kind: of the job.
+            project: that it belongs to.
+            work: the function that does it.
+            request: what it is asked for, with the state of the project that it depends on; None = nothing else is
+                the same.
+
+        Raises:
+            ConflictError: too many jobs of the project wait already.
+        """
         with self._lock:
+            own = [job for job in self._jobs.values() if job.project is project and job.is_active]
+            same = [job for job in own if (job.kind, job.request) == (kind, request)]
+            if same and request is not None:
+                return same[0]
+            waiting = sum(job.status == "queued" for job in own)
+            if waiting >= _MOST_WAITING:
+                raise ConflictError(f"{waiting} jobs of this project wait already.", "Wait for them, or stop some.")
             self._number += 1
-            job = Job(str(self._number), kind, project, work)
+            job = Job(str(self._number), kind, project, work, request)
             self._jobs[job.id] = job
             finished = [each for each in self._jobs.values() if each.status not in ("queued", "running")]
             for old in finished[:-_REMEMBERED]:
@@ -189,6 +220,7 @@ def _waits(job: Job, interactive: bool) -> bool:
 def _work(job: Job) -> None:
     """Run a job; if it raises, the queue continues."""
     try:
+        check_there(job.project.folder)
         job.result = job.work(job)
         job.status = "done"
     except CancelledError:

@@ -5,142 +5,239 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cyclevos import __version__
 from cyclevos.app.errors import AppError
+from cyclevos.app.projects.absences import Absence, gone_at
+from cyclevos.app.projects.durable_files import saving
 from cyclevos.app.projects.project import Project
 from cyclevos.app.projects.project_file import Settings
-from cyclevos.app.projects.result_log import FrameResult
 from cyclevos.app.projects.snapshots import Snapshots, digest
-from cyclevos.app.work.jobs import CancelledError, Job
+from cyclevos.app.work.jobs import Job
 from cyclevos.app.work.network_holder import NetworkHolder
+from cyclevos.app.work.track_pass import Given, Pass, Passes, State
+from cyclevos.app.work.track_plan import Doubt, DoubtWatch, TrackPlan, seeds, stretches
+from cyclevos.app.work.tracked_frames import TrackedFrames, in_doubt
 from cyclevos.exchange.given.python_masks import check_masks
-from cyclevos.files.atomic import output_errors
-from cyclevos.geometry import grow_probabilities
-from cyclevos.masks import probabilities_to_ids
 from cyclevos.media.frames import Frame
 from cyclevos.propagation.prediction import Prediction
 from cyclevos.propagation.propagator import Propagator
-from cyclevos.propagation.segment import make_propagator, segment_frames
+from cyclevos.propagation.segment import make_propagator
 from cyclevos.propagation.settings import Direction
 from cyclevos.propagation.two_way import BackwardPass
 
-Given = Mapping[int, NDArray[np.uint8]]
 
-
-def track(project: Project, holder: NetworkHolder, direction: Direction, job: Job) -> dict[str, Any]:
+def track(project: Project, holder: NetworkHolder, plan: TrackPlan, job: Job) -> dict[str, Any]:
     """Propagate the annotations through the video; frames of an earlier run that are still valid are not done again.
 
     Args:
         project: gets each frame's mask as soon as it is predicted.
         holder: of the network.
-        direction: from each annotated frame to later frames, earlier ones, or both.
+        plan: which way, which frames and objects, and when to stop and ask.
         job: takes the progress and says whether the run was cancelled.
 
     Returns:
-        The number of frames segmented.
+        ``frames``, the number of frames segmented; and ``stopped`` with the frame, object and reliability, if an object
+        was in doubt for too long.
 
     Raises:
-        AppError: no frame is annotated.
+        AppError: no frame is annotated, or none from which the run can reach its frames.
     """
     with project.lock:
-        given, settings = project.masks.given(), project.file.settings
+        given, settings, absences = project.masks.given(), project.file.settings, tuple(project.file.absences)
     if not any(mask.any() for mask in given.values()):
         raise AppError("No frame is marked yet.", "Paint an object on any frame first, then track.")
     given = {index: mask for index, mask in check_masks(given).items() if mask.any()}
     job.progress(0, None, "loading the network")
     network = holder.get()
-    fresh = make_propagator(network, settings.segmentation(direction))
-    run = _Run(project, fresh, given, _base(holder, fresh, settings, direction), job)
-    if direction == "both":
-        return {"frames": run.both()}
-    return {"frames": run.one_way(backward=direction == "backward")}
+    fresh = make_propagator(network, settings.segmentation(plan.direction))
+    fresh.absent = lambda index: gone_at(absences, index)
+    base = _base(holder, fresh, settings, plan.direction)
+    run = _Run(project, fresh, given, absences, plan, base, job)
+    frames = run.work()
+    if run.stopped is not None:
+        return {"frames": frames, "stopped": run.stopped._asdict()}
+    return {"frames": frames}
 
 
 class _Run:
-    def __init__(self, project: Project, fresh: Propagator, given: Given, base: str, job: Job) -> None:
-        self.project, self.fresh, self.given, self.base, self.job = project, fresh, given, base, job
-        self.folder = project.folder / "state"
-        _keep_only(self.folder, base)
-        self.done = 0
+    def __init__(
+        self,
+        project: Project,
+        fresh: Propagator,
+        given: Given,
+        absences: tuple[Absence, ...],
+        plan: TrackPlan,
+        base: str,
+        job: Job,
+    ) -> None:
+        self.project, self.fresh, self.given, self.absences = project, fresh, given, absences
+        self.plan, self.base, self.job = plan, base, job
+        self.folder = project.state_folder
+        self.frames, self.watch = TrackedFrames(project, plan.object), DoubtWatch(plan)
+        self.passes = Passes(project, fresh, job)
+        self.stopped: Doubt | None = None
 
-    def one_way(self, *, backward: bool) -> int:
-        """Run from the first annotated frame to the end, or from the last one to the beginning."""
-        snapshots = Snapshots(self.folder / "one-way", self.base, self.given, backward=backward)
-        begin = max(self.given) if backward else min(self.given)
-        for frame, p in self._pass(snapshots, begin, backward=backward, note="tracking"):
+    def work(self) -> int:
+        """Do the run, and return the number of frames stored."""
+        if self.plan.doubtful is not None:
+            self.doubtful(self.plan.doubtful)
+        elif self.plan.direction != "both":
+            self.one_way(backward=self.plan.direction == "backward")
+        elif self.plan.is_partial:
+            first, last = self.plan.frames(self.project.frames)
+            if self.plan.object is not None or not _not_before(self._merged().latest(), last, backward=False):
+                self.from_both_sides(first, last, self.given, (0, 1))
+        else:
+            self.both()
+        return self.frames.stored
+
+    def one_way(self, *, backward: bool) -> None:
+        """Run from the first annotated frame to the end, or from the last one to the beginning, or over the range.
+
+        If an earlier run with the same annotations came as far as the range, the memory is what it was then. If not, it
+        begins with the annotated frames before the range.
+        """
+        _keep_only(self.folder, self.base)
+        start, end, known = self._reach(backward)
+        whole = self._snapshots("one-way", self.base, backward)
+        held = whole.latest(end)
+        step = -1 if backward else 1
+        on_the_way = start == known or _not_before(held, start - step, backward) or whole.reached(start - step)
+        store = whole
+        if not on_the_way or self.plan.object is not None:
+            store = self._snapshots("partial", f"{self.base} {start} {on_the_way} {self.plan.object}", backward)
+            earlier = whole.latest(start - step) if on_the_way else None
+            held = store.latest(end) or earlier
+        note = "tracking"
+        if on_the_way:
+            way = Pass(start, end, backward, note, self.given, begin=known)
+        else:
+            way = Pass(start, end, backward, note, self.given, seeds(self.given, start, backward=backward))
+        for frame, p in self.passes.run(way, store, held):
             self._store(frame, p)
-        return self.done
+            self._check(p)
 
-    def both(self) -> int:
+    def both(self) -> None:
         """Run backward, then forward, merging frame by frame; what the first pass kept is removed at the end."""
-        everything = f"{self.base} {sorted((index, digest(mask)) for index, mask in self.given.items())}"
+        _keep_only(self.folder, self.base)
         kept, way_back = self.folder / "kept", self.folder / "backward"
-        forward = Snapshots(self.folder / "forward", everything, self.given, backward=False)
-        if self._ended(forward):
-            return 0
-        backward = Snapshots(way_back, everything, self.given, backward=True)
-        with output_errors(kept):
-            if backward.latest() is None:
+        last = self.project.frames - 1
+        forward = self._merged()
+        merged = forward.latest()
+        if _not_before(merged, last, backward=False):
+            return
+        backward = self._snapshots("backward", self._everything(), backward=True)
+        held = backward.latest()
+        with saving(kept):
+            if held is None:
                 shutil.rmtree(kept, ignore_errors=True)  # it was made from other annotations
-            kept.mkdir(parents=True, exist_ok=True)
+            kept.mkdir(exist_ok=True)
         seen = BackwardPass(kept, self.given)
-        for frame, p in self._pass(backward, max(self.given), backward=True, note="looking back, 1 of 2"):
+        way = Pass(max(self.given), 0, True, "looking back, 1 of 2", self.given)
+        for frame, p in self.passes.run(way, backward, held):
             seen.keep(p)
             self._store(frame, p)
-        for frame, p in self._pass(forward, 0, backward=False, note="tracking, 2 of 2"):
+        for frame, p in self.passes.run(Pass(0, last, False, "tracking, 2 of 2", self.given), forward, merged):
             self._store(frame, seen.merge(p))
+            self._check(p)
+        if self.stopped is not None:
+            return
         for folder in (kept, way_back):
             shutil.rmtree(folder, ignore_errors=True)
-        return self.done
 
-    def _ended(self, forward: Snapshots) -> bool:
-        held = forward.latest()
-        return held is not None and held[0] + 1 >= self.project.frames
+    def from_both_sides(self, first: int, last: int, given: Given, part: tuple[int, int]) -> None:
+        """Run backward and forward over some frames, merged; the memory begins with what is given on either side.
 
-    def _pass(
-        self, snapshots: Snapshots, begin: int, *, backward: bool, note: str
-    ) -> Iterator[tuple[Frame, Prediction]]:
-        """Segment the frames that are left, saving snapshots, the last one wherever the pass ends."""
-        propagator = self.fresh.fresh()
-        held = snapshots.latest()
-        if held is not None:
-            propagator.restore(held[1])
-            begin = held[0] + (-1 if backward else 1)
-        frames = self.project.frames
-        total = begin + 1 if backward else frames - begin
-        if total <= 0:
-            return
-        self.job.progress(0, total, note)
-        there = {"last": begin} if backward else {"start": begin}
-        way: Direction = "backward" if backward else "forward"
-        stream = segment_frames(propagator, self.project.source, self.given, way, **there)
-        for count, (frame, p) in enumerate(stream, start=1):
-            yield frame, p
-            try:
-                self.job.progress(count, total, note)
-            except CancelledError:
-                snapshots.save(frame.index, propagator.snapshot())
-                raise
-            if snapshots.due() or count == total:
-                snapshots.save(frame.index, propagator.snapshot())
+        Args:
+            first: of the frames.
+            last: of the frames.
+            given: annotations, and other masks that are to be trusted.
+            part: which of how many such runs this is.
+        """
+        of = f", part {part[0] + 1} of {part[1]}" if part[1] > 1 else ""
+        ways = [
+            Pass(last, first, True, f"looking back{of}", given, seeds(given, last, backward=True)),
+            Pass(first, last, False, f"tracking{of}", given, seeds(given, first, backward=False)),
+        ]
+        if not self._shown_in(given):
+            raise _out_of_reach("both")
+        with tempfile.TemporaryDirectory(prefix="cyclevos-") as folder:
+            seen = BackwardPass(Path(folder), given)
+            for _, p in self.passes.run(ways[0]):
+                seen.keep(p)
+            for frame, p in self.passes.run(ways[1]):
+                merged = seen.merge(p)
+                self._store(frame, merged)
+                self._check(merged)
+
+    def doubtful(self, threshold: float) -> None:
+        """Track runs of frames in doubt again, from the frames beside them, which are good or annotated."""
+        doubted = in_doubt(self.project, threshold, self.plan.object)
+        first, last = self.plan.frames(self.project.frames)
+        parts = stretches(index for index in doubted if first <= index <= last)
+        for number, (start, end) in enumerate(parts):
+            given = dict(self.given)
+            for index in (start - 1, end + 1):
+                with self.project.lock:
+                    mask = self.project.masks.read(index) if 0 <= index < self.project.frames else None
+                if mask is not None and mask.ids.any() and index not in doubted:
+                    given[index] = mask.ids
+            self.from_both_sides(start, end, given, (number, len(parts)))
+            if self.stopped is not None:
+                return
+
+    def _reach(self, backward: bool) -> tuple[int, int, int]:
+        """Return the first and the last frame to store and the first annotated one, in the order of the pass."""
+        first, last = self.plan.frames(self.project.frames)
+        own = self._shown_in(self.given)
+        if not any(index >= first if backward else index <= last for index in own):
+            raise _out_of_reach("backward" if backward else "forward")
+        if backward:
+            return min(last, max(own)), first, max(self.given)
+        return max(first, min(own)), last, min(self.given)
+
+    def _shown_in(self, given: Given) -> list[int]:
+        """Return the frames whose masks show what is tracked."""
+        asked = self.plan.object
+        return [index for index, mask in given.items() if asked is None or (mask == asked).any()]
+
+    def _everything(self) -> str:
+        """Return what a run in both directions follows from: all annotations, as a frame knows those behind it too."""
+        gone = [each.model_dump() for each in self.absences]
+        return f"{self.base} {sorted((index, digest(mask)) for index, mask in self.given.items())} {gone}"
+
+    def _merged(self) -> Snapshots:
+        """Return the snapshots of the pass that merges both directions."""
+        return self._snapshots("forward", self._everything(), backward=False)
+
+    def _snapshots(self, name: str, base: str, backward: bool) -> Snapshots:
+        return Snapshots(self.folder / name, base, self.given, backward=backward, absences=self.absences)
 
     def _store(self, frame: Frame, p: Prediction) -> None:
-        before = None
-        if p.uncorrected is not None:
-            grown = grow_probabilities(p.uncorrected.float(), frame.size)
-            before = probabilities_to_ids(grown, p.object_ids)
-        scores = {} if p.annotated else dict(p.reliability)
-        if self.project.hub.heard:
-            self.project.reader.offer(frame)
-        self.project.track_frame(p.index, p.ids, FrameResult(scores, calibrated=p.calibrated), before)
-        self.done += 1
+        self.frames.store(frame, p)
+
+    def _check(self, p: Prediction) -> None:
+        """Stop where an object has been in doubt for too long."""
+        gone = gone_at(self.absences, p.index)
+        scores = {} if p.annotated else {i: score for i, score in p.reliability.items() if i not in gone}
+        self.stopped = self.watch.see(p.index, scores)
+        self.passes.stopped = self.stopped is not None
+
+
+def _not_before(held: State | None, index: int, backward: bool) -> bool:
+    return held is not None and (held[0] <= index if backward else held[0] >= index)
+
+
+def _out_of_reach(direction: Direction) -> AppError:
+    where = {"forward": "in or before", "backward": "in or after", "both": "for"}[direction]
+    return AppError(
+        f"No annotation reaches these frames: nothing is marked {where} them.",
+        "Mark the object there, change the range, or track in the other direction.",
+    )
 
 
 def _base(holder: NetworkHolder, fresh: Propagator, settings: Settings, direction: Direction) -> str:
@@ -151,8 +248,8 @@ def _base(holder: NetworkHolder, fresh: Propagator, settings: Settings, directio
 def _keep_only(folder: Path, base: str) -> None:
     """Remove the state of runs with other settings or another direction: their masks are overwritten."""
     key = hashlib.sha256(base.encode()).hexdigest()[:24]
-    with output_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    with saving(folder):
+        folder.mkdir(exist_ok=True)
         if (folder / key).exists():
             return
         shutil.rmtree(folder)

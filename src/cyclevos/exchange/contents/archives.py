@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from cyclevos.errors import MaskError
 from cyclevos.files.names import safe_name
 from cyclevos.naming import VIDEO_SUFFIXES
+from cyclevos.pictures.headers import HEADER_BYTES, declared_in
 from cyclevos.words import counted
 
 MAX_MEMBERS = 200_000
@@ -66,6 +67,28 @@ def unpacked(path: Path) -> Iterator[Path]:
                 "Export it again, or unpack it and give the folder.",
             ) from error
         yield folder
+
+
+def member_sizes(path: Path) -> list[tuple[int, int]]:
+    """Return the (width, height) in the headers of an archive's pictures, without unpacking more than those.
+
+    Raises:
+        MaskError: the archive cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            heads = [_head(archive, member) for member in archive.infolist() if not member.is_dir()]
+    except _BROKEN as error:
+        raise MaskError(
+            f"{path} cannot be unpacked ({error or type(error).__name__}).",
+            "Export it again, or unpack it and give the folder.",
+        ) from error
+    return [size for size in map(declared_in, heads) if size is not None]
+
+
+def _head(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    with archive.open(member) as packed:
+        return packed.read(HEADER_BYTES)
 
 
 def _unpack(archive: zipfile.ZipFile, path: Path, folder: Path) -> None:

@@ -10,8 +10,8 @@ from PIL import Image
 from cyclevos.errors import MaskError
 from cyclevos.exchange.given.mask_reading import MaskReading
 from cyclevos.naming import size_text
-from cyclevos.pictures.bounds import declared_size
 from cyclevos.pictures.fitting import LEFT, RIGHT, is_on_its_side, resized, turned
+from cyclevos.pictures.headers import declared_size
 from cyclevos.pictures.mask_files import MaskImage
 
 CameraTurn = Callable[[int], Image.Transpose | None]

@@ -17,7 +17,7 @@ from cyclevos.exchange.frame_matching import mean_frames
 from cyclevos.exchange.object_names import is_run
 from cyclevos.exchange.track import MaskTrack
 from cyclevos.naming import list_masks, size_text
-from cyclevos.pictures.bounds import declared_size
+from cyclevos.pictures.headers import declared_size
 from cyclevos.pictures.mask_files import MaskImage, read_labels
 from cyclevos.pictures.palette import palette_colours
 from cyclevos.words import counted

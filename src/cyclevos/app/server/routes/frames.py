@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -10,7 +11,8 @@ from fastapi import Path as InPath
 from fastapi.responses import Response
 
 from cyclevos.app.errors import NotFoundError
-from cyclevos.app.projects.mask_store import describe_mask
+from cyclevos.app.projects.mask_store import FrameMask, describe_mask
+from cyclevos.app.projects.project import Project
 from cyclevos.app.server.bodies import AcceptBody, PointBody
 from cyclevos.app.server.services import Services
 from cyclevos.app.server.wire import bits_response, read_piece
@@ -29,7 +31,7 @@ def frame_routes(services: Services) -> APIRouter:
     def frame(project_id: str, index: Index, if_none_match: IfNoneMatch = None) -> Response:
         project = opened(project_id)
         project.check_frame(index)
-        return _picture(lambda: project.reader.jpeg(index), f'"{project.source_tag}"', if_none_match)
+        return _picture(lambda: project.reader.jpeg(index), _tag(project), if_none_match)
 
     @routes.get("/thumbnails/{index}")
     def thumbnail(project_id: str, index: Index, if_none_match: IfNoneMatch = None) -> Response:
@@ -37,11 +39,12 @@ def frame_routes(services: Services) -> APIRouter:
         if project.index is None or index not in project.index.thumbnails:
             raise NotFoundError(f"There is no thumbnail of frame {index}.", "Wait until the video is read.")
         data = project.index.thumbnails[index]
-        return _picture(lambda: data, f'"{project.source_tag}"', if_none_match)
+        return _picture(lambda: data, _tag(project), if_none_match)
 
     @routes.post("/frames/{index}/accept")
     def accept(project_id: str, index: Index, body: AcceptBody) -> dict[str, Any]:
-        return describe_mask(opened(project_id).accept(index, body.accepted))
+        project = opened(project_id)
+        return answered(project, project.accept(index, body.accepted))
 
     @routes.put("/frames/{index}/point", status_code=204)
     def prepare(project_id: str, index: Index) -> Response:
@@ -57,6 +60,18 @@ def frame_routes(services: Services) -> APIRouter:
         return bits_response(found.piece, found.left, found.top, {"X-Candidates": str(found.candidates)})
 
     return routes
+
+
+def answered(project: Project, shown: FrameMask) -> dict[str, Any]:
+    """Return what a page is told of a frame that it has changed, and of what it may undo now."""
+    return {**describe_mask(shown), "history": {"order": project.next_order(), **project.steps.summary()}}
+
+
+def _tag(project: Project) -> str:
+    """Return the ETag of a project's frames, which follows from the video's path and modification time."""
+    place = project.source.path.resolve()
+    digest = hashlib.sha256(f"{place} {place.stat().st_mtime_ns}".encode()).hexdigest()
+    return f'"{digest[:16]}"'
 
 
 def _picture(read: Callable[[], bytes], tag: str, known: str | None) -> Response:

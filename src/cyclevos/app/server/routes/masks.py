@@ -12,16 +12,15 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from cyclevos.app.errors import AppError, MaskSizeError, NotFoundError
-from cyclevos.app.projects.mask_store import FrameMask, describe_mask
 from cyclevos.app.projects.project import Project
-from cyclevos.app.server.routes.frames import Index
+from cyclevos.app.server.routes.frames import Index, answered
 from cyclevos.app.server.services import Services
 from cyclevos.app.server.wire import mask_response, unpack
 from cyclevos.errors import MaskError
 from cyclevos.naming import size_text
 from cyclevos.pictures import mask_notes
-from cyclevos.pictures.bounds import declared_size
 from cyclevos.pictures.fitting import is_on_its_side, resized
+from cyclevos.pictures.headers import declared_size
 from cyclevos.pictures.mask_files import read_mask
 
 
@@ -45,21 +44,31 @@ def mask_routes(services: Services) -> APIRouter:
 
     @routes.put("/masks/{index}")
     async def paint(
-        request: Request, project_id: str, index: Index, if_match: Annotated[str | None, Header()] = None
+        request: Request,
+        project_id: str,
+        index: Index,
+        if_match: Annotated[str | None, Header()] = None,
+        title: Annotated[str, Query(min_length=1, max_length=160)] = "Paint",
+        amend: Annotated[int, Query(ge=0)] = 0,
     ) -> dict[str, Any]:
         if if_match is None:
             raise AppError("The mask does not say which one it replaces.", "Send its tag as If-Match.")
         body, encoding, tag = await request.body(), request.headers.get("content-encoding"), if_match.strip('"')
 
-        def work() -> FrameMask:
+        def work() -> dict[str, Any]:
             project = opened(project_id)
-            return project.paint(index, unpack(body, encoding, project.masks.size), tag)
+            ids = unpack(body, encoding, project.masks.size)
+            with project.lock:
+                with project.step(title, frame=index, amend=amend, always=True):
+                    shown = project.paint(index, ids, tag)
+                return answered(project, shown)
 
-        return describe_mask(await run_in_threadpool(work))
+        return await run_in_threadpool(work)
 
     @routes.delete("/masks/{index}")
     def forget(project_id: str, index: Index) -> dict[str, Any]:
-        return describe_mask(opened(project_id).forget(index))
+        project = opened(project_id)
+        return answered(project, project.forget(index))
 
     @routes.post("/masks/{index}/import")
     async def import_mask(
@@ -74,7 +83,7 @@ def mask_routes(services: Services) -> APIRouter:
         path = workspace.demo(project.source.name).with_suffix(".png")
         if index or not path.is_file():
             raise NotFoundError("Only the first frame of a demo clip comes with a mask.", "Paint one instead.")
-        return describe_mask(project.import_mask(index, read_mask(path)))
+        return answered(project, project.import_mask(index, read_mask(path)))
 
     return routes
 
@@ -103,4 +112,4 @@ def _import(project: Project, index: int, body: bytes, fit: bool) -> dict[str, A
     if all(value == str(label) for value, label in image.found.items()):
         image = replace(image, found={})  # the ids are as they stand, which is worth no word
     notes = [f"{text[0].upper()}{text[1:]}." for text in mask_notes.texts(image)]
-    return {**describe_mask(project.import_mask(index, image)), "notes": notes}
+    return {**answered(project, project.import_mask(index, image)), "notes": notes}

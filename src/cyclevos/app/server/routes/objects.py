@@ -25,18 +25,16 @@ def object_routes(services: Services) -> APIRouter:
     def add_object(project_id: str, body: ObjectBody) -> dict[str, Any]:
         opened = workspace.get(project_id)
         with opened.lock:
-            taken = {info.id for info in opened.file.objects}
-            free = next((i for i in range(1, 256) if i not in taken), None)
-            if free is None:
-                raise ConflictError("The project has 255 objects, the most that a mask can hold.", "Delete one first.")
+            free = opened.file.free_id()
             info = ObjectInfo(id=free, name=body.name or f"object {free}")
             _describe(info, body)
 
             def edit(file: ProjectFile) -> None:
-                file.objects = sorted([*file.objects, info], key=lambda each: each.id)
+                file.add_objects([info])
                 file.palette[free] = body.colour or file.palette[free]
 
-            opened.change(edit)
+            with opened.step(f"Add {info.name}"):
+                opened.change(edit)
         return info.model_dump()
 
     @routes.patch("/{object_id}")
@@ -48,7 +46,12 @@ def object_routes(services: Services) -> APIRouter:
             _describe(info, body)
             file.palette[object_id] = body.colour or file.palette[object_id]
 
-        opened.change(edit)
+        name = opened.file.object(object_id).name
+        if body.name is None and body.colour is None:
+            opened.change(edit)  # to hide or lock an object is a way of looking at it, not a step
+        else:
+            with opened.step(f"Recolour {name}" if body.name is None else f"Rename {name} to {body.name}"):
+                opened.change(edit)
         return opened.file.object(object_id).model_dump()
 
     @routes.delete("/{object_id}", status_code=204)

@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from cyclevos import __version__
 from cyclevos.app.errors import AppError
 from cyclevos.app.projects.project_file import ProjectFile
+from cyclevos.app.projects.project_state import project_state
 from cyclevos.app.projects.workspace import demos
 from cyclevos.app.server.bodies import ChangeBody, OpenBody
 from cyclevos.app.server.services import Services
@@ -54,7 +55,7 @@ def project_routes(services: Services) -> APIRouter:
         if (body.path is None) == (body.demo is None):
             raise AppError("Expected a path or the name of a demo clip.", "Give one of the two.")
         video = workspace.demo(body.demo) if body.demo is not None else workspace.openable(body.path or "")
-        return workspace.create(video, body.name).state()
+        return project_state(workspace.create(video, body.name))
 
     @routes.post("/uploads", status_code=201)
     async def upload(request: Request, name: Annotated[str, Query(min_length=1, max_length=255)]) -> dict[str, Any]:
@@ -67,12 +68,12 @@ def project_routes(services: Services) -> APIRouter:
             raise VideoError(problem, remedy) from error
         finally:
             video.unlink(missing_ok=True)
-        return project.state()
+        return project_state(project)
 
     @routes.get("/projects/{project_id}")
     def project(project_id: str) -> dict[str, Any]:
         opened = workspace.get(project_id)
-        return {**opened.state(), "jobs": [job.state() for job in queue.of(opened)]}
+        return {**project_state(opened), "jobs": [job.state() for job in queue.of(opened)]}
 
     @routes.patch("/projects/{project_id}")
     def change(project_id: str, body: ChangeBody) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 import * as api from "../page/api.js";
 import * as frames from "./frames.js";
 import * as masks from "../painting/masks.js";
-import { extent } from "./raster.js";
-import { goTo, objectInfo, on, set, store } from "../page/store.js";
+import { colour, tablesOf, VIEWS } from "./colouring.js";
+import { extent, union } from "./raster.js";
+import { emit, goTo, objectName, on, set, store } from "../page/store.js";
 import { $, attempt } from "../page/ui.js";
 
 export const canvas = $("canvas");
@@ -13,17 +14,17 @@ const context = canvas.getContext("2d", { alpha: false });
 const overlay = document.createElement("canvas"); // the masks in colour, at the video's size
 const overlayContext = overlay.getContext("2d");
 const decorations = [];
+const STEPS = { previous: -1, next: 1 }; // from a frame to the layers beside it
 const LEAST = 0.05;
 const MOST = 40;
 
 /** What the canvas shows, null before the first frame is here. */
-export let shown = null; // {frame, picture, ids, owner: the loaded mask that ids belong to, or null}
+export let shown = null; // {frame, picture, ids, owner: the loaded mask that ids belong to, or null, view, layers}
 let place = { scale: 1, x: 0, y: 0 }; // image to CSS pixels: x * scale + place.x
 let fitted = true;
 let working = false;
 let asked = 0;
-let fills = new Uint32Array(256);
-let edges = new Uint32Array(256);
+let tables = null; // the colours of all ids
 
 /** Have something drawn over the masks: draw(context, place), in CSS pixels. */
 export function decorate(draw) {
@@ -47,8 +48,10 @@ export function redraw() {
 function recolourAll() {
   if (!shown) return;
   const { width, height } = store.project;
+  const whole = { x: 0, y: 0, w: width, h: height };
   overlayContext.clearRect(0, 0, width, height);
-  const rect = extent(shown.ids, width, height);
+  const layers = [shown, ...Object.values(shown.layers).filter(Boolean)];
+  const rect = VIEWS[shown.view].everywhere ? whole : layers.map(({ ids }) => extent(ids, width, height)).reduce(union, null);
   if (rect) recolour(rect);
   redraw();
 }
@@ -57,24 +60,14 @@ function recolourAll() {
 function recolour(rect) {
   if (!shown) return;
   const { width, height } = store.project;
-  const x0 = Math.max(0, rect.x - 1);
-  const y0 = Math.max(0, rect.y - 1);
-  const x1 = Math.min(width, rect.x + rect.w + 1);
-  const y1 = Math.min(height, rect.y + rect.h + 1);
+  const thick = shown.view === "filled" ? 1 : Math.max(1, Math.round(width / 1200)); // outlines are seen on 4K too
+  const x0 = Math.max(0, rect.x - thick);
+  const y0 = Math.max(0, rect.y - thick);
+  const x1 = Math.min(width, rect.x + rect.w + thick);
+  const y1 = Math.min(height, rect.y + rect.h + thick);
   const image = overlayContext.createImageData(x1 - x0, y1 - y0);
-  const out = new Uint32Array(image.data.buffer);
-  const { ids } = shown;
-  let to = 0;
-  for (let y = y0; y < y1; y++) {
-    for (let x = x0, at = y * width + x0; x < x1; x++, at++, to++) {
-      const id = ids[at];
-      if (!id) continue;
-      const border =
-        (x > 0 && ids[at - 1] !== id) || (x < width - 1 && ids[at + 1] !== id) ||
-        (y > 0 && ids[at - width] !== id) || (y < height - 1 && ids[at + width] !== id);
-      out[to] = border ? edges[id] : fills[id];
-    }
-  }
+  const scene = { ...tables, ids: shown.ids, layers: shown.layers, object: store.object, width, height, thick };
+  colour(scene, VIEWS[shown.view], { x0, y0, x1, y1 }, new Uint32Array(image.data.buffer));
   overlayContext.putImageData(image, x0, y0);
   redraw();
 }
@@ -83,20 +76,40 @@ function recolour(rect) {
 export async function show() {
   if (working) return;
   working = true;
-  await attempt(async () => {
+  const { frame: asked } = store;
+  const went = await attempt(async () => {
     while (store.project && !isCurrent()) {
-      const { frame, before, project } = store;
-      const [picture, owner] = await Promise.all([frames.picture(frame), masks.load(frame)]);
+      const { frame, before, project, view } = store;
+      const [picture, owner, layers] = await Promise.all([frames.picture(frame), masks.load(frame), loadLayers(frame, view)]);
       const ids = before ? await beforeMask(frame) : owner.ids;
       if (store.project?.id !== project.id) continue;
-      take({ frame, picture, ids, owner: before ? null : owner });
+      take({ frame, picture, ids, owner: before ? null : owner, view, layers });
     }
+    return true;
   });
   working = false;
+  if (went || !store.project) return;
+  if (store.frame === asked) set({ absent: "failed" });
+  else show();
 }
 
 function isCurrent() {
-  return shown?.frame === store.frame && (store.before ? !shown.owner : shown.owner === masks.peek(store.frame));
+  if (shown?.frame !== store.frame || shown.view !== store.view) return false;
+  const besides = Object.entries(STEPS).filter(([name]) => name in shown.layers);
+  if (besides.some(([name, step]) => shown.layers[name] !== (masks.peek(shown.frame + step) ?? null))) return false;
+  return store.before ? !shown.owner : shown.owner === masks.peek(store.frame);
+}
+
+/** The other masks that a view needs; null in place of those that there are not. */
+async function loadLayers(frame, view) {
+  const { frames: length, correctedSet, id } = store.project;
+  const names = VIEWS[view].layers ?? [];
+  const found = await Promise.all(names.map(async (name) => {
+    if (name === "uncorrected") return correctedSet.has(frame) ? { ids: await api.fetchBefore(id, frame) } : null;
+    const beside = frame + STEPS[name];
+    return beside < 0 || beside >= length ? null : masks.load(beside).catch(() => null);
+  }));
+  return Object.fromEntries(names.map((name, k) => [name, found[k]]));
 }
 
 async function beforeMask(frame) {
@@ -115,12 +128,13 @@ function take(next) {
     fit();
   }
   recolourAll();
-  frames.prefetch(next.frame, step);
+  emit("shown");
+  if (!store.playing) frames.prefetch(next.frame, step);
 }
 
 function describe() {
   const present = new Set(Object.keys(store.project.results[shown.frame]?.[1] ?? {}).map(Number));
-  const names = [...present].map((id) => objectInfo(id)?.name ?? `object ${id}`);
+  const names = [...present].map(objectName);
   canvas.setAttribute("aria-label", `Frame ${shown.frame}: ${names.length ? names.join(", ") : "no object marked"}`);
 }
 
@@ -133,7 +147,7 @@ function draw() {
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.fillStyle = getComputedStyle(box).getPropertyValue("--stage");
   context.fillRect(0, 0, width, height);
-  if (!shown) return;
+  if (!shown || store.absent) return; // never the picture of another frame
   const { scale: size, x, y } = place;
   context.setTransform(size * ratio, 0, 0, size * ratio, x * ratio, y * ratio);
   context.imageSmoothingEnabled = size * ratio < 2; // from there on pixels are seen as what they are
@@ -166,6 +180,16 @@ export function zoomBy(factor, at = { x: box.clientWidth / 2, y: box.clientHeigh
   moved();
 }
 
+/** Show a rectangle of the frame as large as possible, with some of what is around it. */
+export function zoomTo({ x, y, w, h }) {
+  const across = box.clientWidth / (1.5 * w);
+  const down = box.clientHeight / (1.5 * h);
+  const size = Math.min(MOST, Math.max(LEAST, Math.min(across, down)));
+  place = { scale: size, x: box.clientWidth / 2 - (x + w / 2) * size, y: box.clientHeight / 2 - (y + h / 2) * size };
+  fitted = false;
+  moved();
+}
+
 /** One pixel of the video on one of the screen. */
 export const nativeSize = () => zoomBy(1 / devicePixelRatio / place.scale);
 
@@ -177,21 +201,13 @@ export function panBy(dx, dy) {
 
 function moved() {
   $("zoom").textContent = `${Math.round(place.scale * devicePixelRatio * 100)} %`;
+  emit("moved");
   redraw();
 }
 
 function makeColours() {
   if (!store.project) return;
-  const { colours, objects } = store.project;
-  const hidden = new Set(objects.filter((each) => each.hidden).map((each) => each.id));
-  const fill = Math.round(255 * store.opacity);
-  const edge = Math.round(255 * Math.min(1, 2 * store.opacity));
-  colours.forEach(([r, g, b], id) => {
-    const colour = (b << 16) | (g << 8) | r;
-    const seen = id > 0 && !hidden.has(id);
-    fills[id] = seen ? ((fill << 24) | colour) >>> 0 : 0;
-    edges[id] = seen ? ((edge << 24) | colour) >>> 0 : 0;
-  });
+  tables = tablesOf(store.project, store.opacity);
   recolourAll();
 }
 
@@ -212,10 +228,11 @@ new ResizeObserver(() => {
   draw(); // at once: a resized canvas is empty
 }).observe(box);
 
-on("frame before refreshed", show);
-on("mask", (index) => index === store.frame && show());
+on("frame before refreshed view", show);
+on("mask", (index) => Math.abs(index - store.frame) <= 1 && show());
+on("object", () => shown?.view === "dimmed" && recolourAll());
 on("painted", recolour);
-on("heat theme", redraw);
+on("heat theme absent", redraw);
 on("frames", (index) => index === shown?.frame && describe());
 on("opacity objects", makeColours);
 on("project", () => {

@@ -46,20 +46,27 @@ async function bytes(response) {
 
 export async function fetchMask(project, index) {
   const response = await request("GET", `/projects/${project}/masks/${index}`);
-  return { ids: await bytes(response), tag: response.headers.get("ETag").replaceAll('"', "") };
+  const tag = response.headers.get("ETag").replaceAll('"', "");
+  return { ids: await bytes(response), tag, status: response.headers.get("X-Status") };
 }
 
 export async function fetchBefore(project, index) {
   return bytes(await request("GET", `/projects/${project}/before/${index}`));
 }
 
-export async function saveMask(project, index, ids, tag) {
+/** Pack a mask for a request. */
+export async function packMask(ids) {
   const packed = new Blob([ids]).stream().pipeThrough(new CompressionStream("gzip"));
-  const body = await new Response(packed).arrayBuffer();
+  return new Response(packed).arrayBuffer();
+}
+
+/** Save a packed mask in place of the one with this tag, as one step, or as one with the step that it amends. */
+export async function saveMask(project, index, body, tag, { title, amend = 0 }) {
   const headers = { "If-Match": tag, "Content-Encoding": "gzip", "Content-Type": "application/octet-stream" };
   // Small bodies are sent even if the page is closed.
   const keepalive = body.byteLength < 60_000;
-  const response = await request("PUT", `/projects/${project}/masks/${index}`, { body, headers, keepalive });
+  const asked = new URLSearchParams({ title: title.slice(0, 160), amend });
+  const response = await request("PUT", `/projects/${project}/masks/${index}?${asked}`, { body, headers, keepalive });
   return response.json();
 }
 
@@ -84,9 +91,21 @@ export async function packPiece({ x, y, w, h }, pixels) {
   return { left: x, top: y, width: w, height: h, data: btoa(text) };
 }
 
+/** Ask for a frame's mask as an edit would make it. */
+export async function previewEdit(project, index, edit) {
+  return bytes(await request("POST", `/projects/${project}/frames/${index}/edit/preview`, { json: edit }));
+}
+
 export async function importMask(project, index, file, fit) {
   const path = `/projects/${project}/masks/${index}/import?fit=${fit}`;
   const response = await request("POST", path, { body: file, headers: { "Content-Type": "image/png" } });
+  return response.json();
+}
+
+/** Send masks of all frames, a file or a zip of files; answers with the job that imports them. */
+export async function sendResult(project, file, name, fit) {
+  const path = `/projects/${project}/results?name=${encodeURIComponent(name)}&fit=${fit}`;
+  const response = await request("POST", path, { body: file, headers: { "Content-Type": "application/octet-stream" } });
   return response.json();
 }
 

@@ -1,18 +1,24 @@
 // An open project: fetches its state, listens to its events, and shows both.
 
 import * as api from "./api.js";
+import * as history from "../painting/history.js";
 import * as masks from "../painting/masks.js";
 import { adopt, emit, goTo, on, set, store } from "./store.js";
 import { isTracking, track } from "../time/track.js";
 import { $, attempt, dialog, el } from "./ui.js";
+import "../panels/edits.js";
 import "../panels/exporting.js";
+import "../panels/results.js";
 import "../panels/objects.js";
 import "../time/review.js";
+import "./preferences.js";
+import "./saved.js";
 import "./shortcuts.js";
 import "../time/timeline.js";
 import { chooseTool } from "../painting/tools.js";
 import "../time/transport.js";
 import * as view from "../canvas/view.js";
+import "../canvas/absent.js";
 
 const RETRIED = 2000; // milliseconds between tries to reach a server that is gone
 let news = null;
@@ -42,7 +48,8 @@ function listen() {
     if (connected) refresh({ everything: true });
     connected = true;
   });
-  news.addEventListener("changed", () => refresh());
+  news.addEventListener("changed", data(({ everything }) => refresh({ everything })));
+  news.addEventListener("history", data(history.hear));
   news.addEventListener("reading", data(({ done, total }) => {
     $("reading").hidden = false;
     $("reading").textContent = `Reading the video: ${done}${total ? ` of ${total}` : ""} frames`;
@@ -107,14 +114,6 @@ async function rename() {
   if (name) await attempt(() => api.call("PATCH", `/projects/${store.project.id}`, { name }));
 }
 
-function showSaved({ unsaved, unreachable }) {
-  const box = $("saved");
-  box.classList.toggle("waiting", unreachable);
-  const said = unreachable ? "The app does not answer. Nothing is lost: your changes are saved when it is back"
-    : unsaved ? "Saving…" : "All saved";
-  if (box.textContent !== said) box.textContent = said;
-}
-
 /** Suggest the next step while the project is new. */
 function showHint() {
   const { project, fixed } = store;
@@ -170,6 +169,5 @@ on("size", () => {
   view.redraw();
 });
 on("opacity", () => ($("opacity").value = 100 * store.opacity));
-on("saved", showSaved);
 on("reload", () => refresh({ everything: true }));
 on("frame frames fixed job tool pointing ambiguous preparing", showHint);

@@ -1,5 +1,7 @@
 // The page's state: the project as the server describes it, and the frame, object and tool chosen. Views listen to it.
 
+import { rgbOf, withSafeColours } from "../canvas/palette.js";
+
 const listeners = new Map();
 
 export const store = {
@@ -11,14 +13,20 @@ export const store = {
   size: 24,
   opacity: 0.45,
   rows: "quality",
+  view: "filled", // how masks are shown: a name in canvas/colouring.js
   before: false, // show the mask as it was before its correction
+  absent: null, // why the frame is not on screen: "late" or "failed"
   heat: null, // {frame, object, bitmap} while a heat map is shown
   follow: false, // go where tracking is
   fixed: false, // something was painted since tracking: what follows from it may be tracked again
   theme: "light",
   playing: false,
+  loop: false, // playing begins anew at the end
+  speed: 1, // of playing, 1 = as the video
   pointing: false, // clicks of the tool Point are on screen
   ambiguous: false, // they are one click alone, which may mean several things
+  safeColours: false, // show colours that colour-blind people can tell apart
+  penSize: false, // the pressure of a pen is the brush's size
   preparing: false, // the prompter is being loaded
 };
 
@@ -54,6 +62,9 @@ export function objectInfo(id) {
   return store.project?.objects.find((each) => each.id === id);
 }
 
+/** What to call an object, even one that is not in the list any more. */
+export const objectName = (id) => objectInfo(id)?.name ?? `object ${id}`;
+
 export function statusOf(index) {
   const mark = store.project.marks[index];
   if (mark) return mark.accepted ? "accepted" : "marked";
@@ -64,6 +75,7 @@ export function statusOf(index) {
 export function adopt(state) {
   state.trackedSet = new Set(state.tracked);
   state.correctedSet = new Set(state.corrected);
-  state.colours = state.palette.map((hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)));
+  if (store.safeColours) state.palette = withSafeColours(state.palette);
+  state.colours = state.palette.map(rgbOf);
   return state;
 }

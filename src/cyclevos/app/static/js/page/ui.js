@@ -19,6 +19,7 @@ export function el(kind, attributes = {}, ...children) {
 const PATHS = {
   home: "M4 11l8-7 8 7v8a1 1 0 0 1-1 1h-4v-6H9v6H5a1 1 0 0 1-1-1z",
   help: "M9.2 9a3 3 0 1 1 4.3 2.7c-1 .5-1.5 1.100-1.500 2.300M12 17.500v.1M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18z",
+  preferences: "M4 7h9M17 7h3M15 5v4M4 17h3M11 17h9M9 15v4",
   theme: "M20 14.500A8 8 0 1 1 9.500 4a6.500 6.500 0 0 0 10.500 10.500z",
   pan: "M12 3v18M3 12h18M12 3l-2.500 2.500M12 3l2.500 2.500M12 21l-2.500-2.500M12 21l2.500-2.500M3 12l2.500-2.500M3 12l2.500 2.500M21 12l-2.500-2.500M21 12l-2.500 2.500",
   brush: "M20 4c-3 1-8 5.500-10.500 9l2 2C15 12.500 19.500 7 20 4zM9 14c-2 .3-3 1.500-3.300 3.200-.2 1-.9 1.700-2 2 2.800 1.500 6.300.6 6.900-2.200.200-1.200-.500-2.400-1.600-3z",
@@ -34,6 +35,7 @@ const PATHS = {
   last: "M18 5v14M5 5.500l9.500 6.500L5 18.500z",
   play: "M7 4.500v15l12-7.500z",
   pause: "M8 5v14M16 5v14",
+  loop: "M17 4l3 3-3 3M20 7H8a4 4 0 0 0-4 4M7 20l-3-3 3-3M4 17h12a4 4 0 0 0 4-4",
   eye: "M2.500 12S6 5.500 12 5.500 21.500 12 21.500 12 18 18.500 12 18.500 2.500 12 2.500 12zM12 14.800a2.800 2.800 0 1 0 0-5.600 2.800 2.800 0 0 0 0 5.600z",
   hidden: "M4 4l16 16M10 5.800A9 9 0 0 1 12 5.500c6 0 9.500 6.500 9.500 6.500a17 17 0 0 1-2.800 3.500M6 7.500A16 16 0 0 0 2.500 12S6 18.500 12 18.500a9 9 0 0 0 4-.9M10 10a2.800 2.800 0 0 0 4 4",
   lock: "M6 11h12v9H6zM8.500 11V8a3.500 3.500 0 0 1 7 0v3",
@@ -42,6 +44,9 @@ const PATHS = {
   folder: "M3.500 6.500a1 1 0 0 1 1-1H9l2 2.500h8.500a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1h-15a1 1 0 0 1-1-1z",
   video: "M4 5.500h16v13H4zM10 9.500v5l4.500-2.500z",
 };
+
+/** A number of things in words: counted(2, "frame") is "2 frames". */
+export const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 
 export function icon(name) {
   const space = "http://www.w3.org/2000/svg";
@@ -95,6 +100,7 @@ export function dialog(title, content, actions, { wide } = {}) {
     box.classList.toggle("wide", Boolean(wide));
     box.showModal();
     (buttons.find((button) => button.classList.contains("primary")) ?? buttons[0]).focus({ preventScroll: true });
+    box.scrollTop = 0; // showing it has focused its first button, which may be the last line
   });
 }
 

@@ -1,18 +1,23 @@
 // A change to the mask on screen: begun, applied shape by shape, ended as one step of undo. Locked objects stay.
 
 import * as history from "./history.js";
-import * as masks from "./masks.js";
 import { paste, union } from "../canvas/raster.js";
-import { emit, objectInfo, set, statusOf, store } from "../page/store.js";
+import { emit, objectInfo, objectName, on, set, statusOf, store } from "../page/store.js";
 import { toast } from "../page/ui.js";
 import { show, shown } from "../canvas/view.js";
 
-const SAVED_EVERY = 700; // milliseconds, during a long stroke
-let open = null;
+const LOCKED = 1;
+const HIDDEN = 2;
+const TITLES = { brush: "Brush", polygon: "Polygon", fill: "Fill", point: "Point at" };
+let open = null; // {frame, owner, before, rect, count, kept, blocked, value}
 
 /** Whether the frame on screen can be changed for the chosen object; if not, explain why, unless this is a mere question. */
 export function allowed({ quiet = false } = {}) {
-  if (open || !store.project || shown?.frame !== store.frame) return false;
+  if (open || !store.project) return false;
+  if (shown?.frame !== store.frame) {
+    if (!quiet) toast(`Frame ${store.frame} is being fetched. Paint once it is here.`);
+    return false;
+  }
   if (store.before || store.heat) {
     if (!quiet) set({ before: false, heat: null });
     return false; // what is painted on has to be seen first
@@ -33,20 +38,22 @@ export function begin() {
   const { owner } = shown;
   owner.editing = true;
   open = {
-    frame: store.frame, owner, before: owner.ids.slice(), rect: null, count: 0, saved: performance.now(),
-    wasMarked: statusOf(store.frame) === "marked", locked: lockedTable(),
+    frame: store.frame, owner, before: owner.ids.slice(), rect: null, count: 0, kept: keptTable(), blocked: 0, value: 0,
   };
   return true;
 }
 
 /** Give the pixels of a shape to an object, 0 = background. The shape calls what it is given for each, as in raster.js. */
 export function apply(shape, value) {
-  const { locked, owner } = open;
+  const { kept, owner } = open;
   const { ids } = owner;
   let count = 0;
+  open.value = value || open.value;
   const rect = shape((at) => {
     const id = ids[at];
-    if (id !== value && !locked[id]) {
+    if (id === value) return;
+    if (kept[id]) open.blocked = blocks(kept, id);
+    else {
       ids[at] = value;
       count += 1;
     }
@@ -55,23 +62,23 @@ export function apply(shape, value) {
   open.count += count;
   open.rect = union(open.rect, rect);
   emit("painted", rect);
-  if (performance.now() - open.saved > SAVED_EVERY) {
-    open.saved = performance.now();
-    masks.changed(open.frame);
-  }
 }
 
 /** Give the pixels of a rectangle the ids of a piece. */
 export function put(rect, piece) {
-  const { locked, owner } = open;
+  const { kept, owner } = open;
   const { ids } = owner;
   const { width } = store.project;
   let count = 0;
+  open.value = store.object;
   for (let row = 0, k = 0; row < rect.h; row++) {
     for (let at = (rect.y + row) * width + rect.x, last = at + rect.w; at < last; at++, k++) {
-      if (ids[at] === piece[k] || locked[ids[at]]) continue;
-      ids[at] = piece[k];
-      count += 1;
+      if (ids[at] === piece[k]) continue;
+      if (kept[ids[at]]) open.blocked = blocks(kept, ids[at]);
+      else {
+        ids[at] = piece[k];
+        count += 1;
+      }
     }
   }
   open.count += count;
@@ -80,35 +87,28 @@ export function put(rect, piece) {
 }
 
 /**
- * End the change: it can be undone, and is saved. A step of pointing can be undone even if no pixel has changed, and may
- * amend the one before it.
+ * End the change: it is a step that can be undone, and is saved. A step of pointing is one even if no pixel has changed,
+ * and may amend the one before it.
  */
-export function end({ pointing = null, amend = false } = {}) {
-  const { frame, owner, before, rect, count, wasMarked } = open;
+export function end({ pointing = null, amend = false, title = titleOf(open) } = {}) {
+  const { frame, owner, before, rect, count, kept, blocked } = open;
   open = null;
   owner.editing = false;
+  if (blocked && (kept[blocked] === HIDDEN || (!count && !pointing))) sayKept(blocked, kept[blocked]);
   if (!count && (!pointing || amend)) return;
-  if (masks.peek(frame) !== owner) {
-    toast("This frame was changed elsewhere. The page shows the new mask. Paint again what is missing.");
-    show();
-    return;
-  }
-  history.record(frame, rect ?? { x: 0, y: 0, w: 0, h: 0 }, before, { wasMarked, pointing, amend });
-  if (!count) return;
-  masks.changed(frame);
-  set({ fixed: store.project.trackedSet.size > 0 });
+  history.record(frame, rect ?? { x: 0, y: 0, w: 0, h: 0 }, before, { title, pointing, amend });
+  if (count) set({ fixed: store.project.trackedSet.size > 0 });
 }
 
 /** Take the change back as if it had not been. */
 export function cancel() {
-  const { frame, owner, before, rect, count } = open;
+  const { owner, before, rect, count } = open;
   open = null;
   owner.editing = false;
   if (!count) return;
   const { width, height } = store.project;
   paste(owner.ids, { x: 0, y: 0, w: width, h: height }, before, width);
   emit("painted", rect);
-  masks.changed(frame);
 }
 
 /** Begin, apply one shape, end. */
@@ -131,8 +131,33 @@ function newObject() {
   return id;
 }
 
-function lockedTable() {
+/** What keeps the pixels of each object: nobody paints over what is locked, or cannot be seen. */
+function keptTable() {
   const table = new Uint8Array(256);
-  for (const { id, locked } of store.project.objects) if (locked) table[id] = 1;
+  for (const { id, locked, hidden } of store.project.objects) table[id] = hidden ? HIDDEN : locked ? LOCKED : 0;
   return table;
 }
+
+/** The object to speak of where several keep their pixels: a hidden one first, since nobody sees why. */
+const blocks = (kept, id) => (kept[open.blocked] === HIDDEN ? open.blocked : id);
+
+function sayKept(id, why) {
+  const name = objectName(id);
+  toast(why === HIDDEN ? `${name} is hidden and keeps its pixels here. Show it in the list to paint over it.`
+    : `${name} is locked and keeps its pixels. Unlock it in the list to paint over it.`);
+}
+
+function titleOf({ value }) {
+  const name = objectName(value);
+  return value ? `${TITLES[store.tool] ?? "Paint"} ${name}` : "Erase";
+}
+
+/** The mask has changed under an open stroke, which goes on on top of it. */
+on("rebased", ({ frame, old }) => {
+  if (open?.frame !== frame) return;
+  const { ids } = open.owner;
+  const before = ids.slice();
+  for (let at = 0; at < ids.length; at++) if (old[at] !== open.before[at]) ids[at] = old[at];
+  open.before = before;
+});
+addEventListener("beforeunload", (event) => open?.count && event.preventDefault());

@@ -1,75 +1,119 @@
-// Undo and redo: what each stroke changed, as the rectangle before and after it.
+// Undo and redo. The server keeps the steps; strokes that it does not have yet are taken back here.
 
+import * as api from "../page/api.js";
 import * as masks from "./masks.js";
+import * as saving from "./saving.js";
 import { cut, paste, union } from "../canvas/raster.js";
 import { emit, goTo, on, store } from "../page/store.js";
+import { toast } from "../page/ui.js";
 
-const ROOM = 96 * 2 ** 20; // bytes
-let done = [];
-let undone = [];
+const KEPT = 300; // strokes of this page that the tool Point may still ask for
+let next = { undo: null, redo: null, order: 0 }; // what the server would undo and redo
+let strokes = [];
+let turn = Promise.resolve(); // one step after the other, however fast the keys come
+let asked = 0; // steps that the server has undone since a stroke was taken back here
 
 /**
- * Remember a stroke: the mask has its new state, `before` is a copy of the old one. With `amend` it becomes one with the
- * stroke before it. `pointing` is what the tool Point wants to know when the step is undone or redone.
+ * Remember a stroke and send it: the mask has its new state, `before` is a copy of the old one. With `amend` it becomes
+ * one with the stroke before it. `pointing` is what the tool Point wants to know when the step is undone or redone.
  */
-export function record(frame, rect, before, { wasMarked, pointing = null, amend = false }) {
+export function record(frame, rect, before, { title, pointing = null, amend = false }) {
   const { width } = store.project;
-  const { ids } = masks.peek(frame);
-  if (amend) {
-    const last = done.pop();
-    paste(before, last.rect, last.before, width);
-    rect = last.rect.w ? union(rect, last.rect) : rect;
-    wasMarked = last.wasMarked;
+  const amends = amend ? strokes.findLast(({ undone }) => !undone) : null;
+  if (amends) {
+    paste(before, amends.rect, amends.before, width);
+    rect = amends.rect.w ? union(rect, amends.rect) : rect;
+    strokes = strokes.filter((each) => each !== amends);
   }
-  done.push({ frame, rect, before: cut(before, rect, width), after: cut(ids, rect, width), wasMarked, pointing });
-  undone = [];
-  let size = done.reduce((sum, { before: piece }) => sum + 2 * piece.length, 0);
-  while (size > ROOM && done.length > 1) size -= 2 * done.shift().before.length;
+  const after = cut(masks.peek(frame).ids, rect, width);
+  const stroke = { frame, rect, before: cut(before, rect, width), after, title, pointing, amends, step: null, undone: false };
+  strokes = [...strokes.slice(-KEPT), stroke];
+  asked = 0;
+  saving.push(stroke);
   emit("history");
 }
 
 /** What Point said about the last step. */
-export const lastPointing = () => done.at(-1)?.pointing;
+export const lastPointing = () => strokes.findLast(({ undone }) => !undone)?.pointing;
 
-export const canUndo = () => done.length > 0;
-export const canRedo = () => undone.length > 0;
+/** Title of what would be undone; undefined if nothing can be. */
+export const undoTitle = () => (saving.last() ?? next.undo)?.title;
+export const redoTitle = () => (saving.lastTaken() ?? next.redo)?.title;
 
-export async function undo() {
-  const entry = done.pop();
-  if (!entry) return;
-  undone.push(entry);
-  await show(entry, entry.before, { back: true });
-  // The stroke that first marked the frame is taken back: so is the mark.
-  if (!entry.wasMarked && !done.some(({ frame }) => frame === entry.frame)) await masks.forget(entry.frame);
+export function undo() {
+  return inTurn(async () => {
+    while (!saving.isEmpty()) {
+      const stroke = saving.takeBack();
+      if (!stroke) await saving.moved();
+      else if (!stroke.amends) return stepped(stroke, stroke.frame, true);
+    }
+    if (saving.lastTaken()) asked += 1;
+    return ask("/undo", true);
+  });
 }
 
-export async function redo() {
-  const entry = undone.pop();
-  if (!entry) return;
-  done.push(entry);
-  await show(entry, entry.after, { back: false });
+export function redo() {
+  return inTurn(async () => {
+    const stroke = asked ? null : await saving.repeat();
+    if (stroke) return stepped(stroke, stroke.frame, false);
+    asked = Math.max(0, asked - 1);
+    return ask("/redo", false);
+  });
 }
 
-async function show(entry, piece, { back }) {
-  goTo(entry.frame);
-  const { ids } = await masks.load(entry.frame);
-  paste(ids, entry.rect, piece, store.project.width);
-  masks.changed(entry.frame);
-  emit("painted", entry.rect);
-  emit("stepped", { entry, back });
+/** Undo or redo up to a step, 0 = all of them. */
+export const goToStep = (step, { back }) => inTurn(() => ask("/history", back, { step }));
+
+/** All steps, and the tracking runs whose replaced masks are kept. */
+export const listing = () => Promise.all(["history", "versions"].map((name) => api.get(`/projects/${store.project.id}/${name}`)));
+
+/** Bring back the masks that a tracking run replaced. */
+export const bringBack = (version) => inTurn(async () => {
+  hear(await masks.during(() => api.call("POST", `/projects/${store.project.id}/versions/${version}`)));
+  emit("reload");
+});
+
+function inTurn(act) {
+  const result = saving.pending(turn.then(act));
+  turn = result.catch(() => {});
+  return result;
+}
+
+async function ask(path, back, json) {
+  const answer = await masks.during(async () => {
+    const told = await api.call("POST", `/projects/${store.project.id}${path}`, json);
+    await masks.takeOver(told);
+    return told;
+  });
+  hear(answer.history);
+  for (const title of answer.passed) toast(`"${title}" was passed over: tracking has replaced its masks since.`);
+  if (answer.step !== null) await stepped(strokes.find(({ step }) => step === answer.step), answer.frame, back);
+  return answer;
+}
+
+async function stepped(stroke, frame, back) {
+  if (stroke) stroke.undone = back;
+  if (frame !== null) {
+    goTo(frame);
+    await masks.load(frame);
+  }
+  emit("stepped", { entry: stroke ?? { frame: frame ?? store.frame }, back });
   emit("history");
 }
 
-/** A frame was changed elsewhere: its strokes cannot be taken back any more. */
-function forget(frame) {
-  done = done.filter((entry) => entry.frame !== frame);
-  undone = undone.filter((entry) => entry.frame !== frame);
+/** Take over what the server would undo and redo; where that is new, there was a step. */
+export function hear(told) {
+  const isNew = told.undo?.id !== next.undo?.id || told.redo?.id !== next.redo?.id;
+  take(told);
+  if (isNew) emit("step");
+}
+
+function take(told) {
+  if (told.order < next.order) return;
+  next = told;
   emit("history");
 }
 
-on("conflict", forget);
-on("project", () => {
-  done = [];
-  undone = [];
-  emit("history");
+on("project refreshed", () => {
+  if (store.project) take({ order: store.project.order, ...store.project.history });
 });

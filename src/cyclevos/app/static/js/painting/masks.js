@@ -1,13 +1,17 @@
-// The loaded masks: fetched when needed, changed by tools, sent after every stroke, kept until they are saved.
+// The loaded masks: what the server has, fetched when needed, with the strokes on top that it does not have yet.
 
 import * as api from "../page/api.js";
+import * as history from "./history.js";
+import * as saving from "./saving.js";
 import { emit, on, store } from "../page/store.js";
 import { toast } from "../page/ui.js";
 
+export { report, untilSaved } from "./saving.js";
+
 const KEPT = 24;
-const held = new Map(); // index -> {ids, tag, dirty, saving, editing}
+const held = new Map(); // index -> {ids, tag, editing}
 const latest = new Map(); // index -> the order of the last news of it: answers and events overtake each other
-let unsaved = 0;
+let acting = Promise.resolve(); // our own actions, one after the other
 
 /** Return a frame's mask if it is here, without waiting. */
 export function peek(index) {
@@ -25,47 +29,41 @@ export async function load(index) {
   const { project } = store;
   const fetched = await api.fetchMask(project.id, index);
   if (store.project?.id !== project.id) throw new Error("another project");
-  if (!held.has(index)) keep(index, { ...fetched, dirty: false, saving: false });
+  if (!held.has(index)) keep(index, fetched);
   return held.get(index);
 }
 
 function keep(index, mask) {
   held.set(index, mask);
-  for (const [old, each] of held) {
+  for (const old of held.keys()) {
     if (held.size <= KEPT) break;
-    if (!isBusy(each) && old !== store.frame) held.delete(old);
+    if (!isBusy(old) && old !== store.frame) held.delete(old);
   }
 }
 
 /** Whether a mask holds what the server does not have yet. */
-const isBusy = ({ dirty, saving, editing }) => dirty || saving || editing;
+const isBusy = (index) => held.get(index)?.editing || saving.isWaiting(index);
 
-/** Say that a frame's mask was painted on: it is shown and sent. */
-export function changed(index) {
-  held.get(index).dirty = true;
-  report();
-  send(index);
+/** Do something of our own once all strokes are saved; the news of it is not taken for somebody else's. */
+export function during(work) {
+  const result = saving.pending(acting.then(async () => {
+    await saving.finished();
+    return saving.hold(work());
+  }));
+  acting = result.catch(() => {});
+  return result;
 }
 
-/**
- * Let the server change a frame's mask or mark, for one of our own actions: the news of it is not taken for somebody
- * else's. Resolves once the mask is here again.
- */
-export async function act(index, method, path, { json, samePixels = false } = {}) {
-  const mask = await load(index);
-  while (mask.saving) await new Promise((resolve) => setTimeout(resolve, 20));
-  mask.saving = true;
-  try {
+/** Let the server change a frame's mask or mark. Resolves once the mask is here again. */
+export function act(index, method, path, { json, samePixels = false } = {}) {
+  return during(async () => {
+    const mask = await load(index);
     const news = await api.call(method, `/projects/${store.project.id}${path}`, json);
-    note(index, news, mask);
-    if ((!samePixels || isOld(index, news)) && !mask.dirty) held.delete(index);
-  } finally {
-    mask.saving = false;
-    report();
-    if (mask.dirty) send(index); // painted in the meantime
-  }
-  await load(index);
-  emit("mask", index);
+    note(index, news, samePixels ? mask : null);
+    history.hear(news.history);
+    if (!samePixels || isOld(index, news)) await refetch(index);
+    emit("mask", index);
+  });
 }
 
 /** Forget what a person made of a frame. */
@@ -76,47 +74,83 @@ export const accept = (index, accepted) =>
   act(index, "POST", `/frames/${index}/accept`, { json: { accepted }, samePixels: true });
 
 /** Take a picture's objects as the frame's mask; return what the user should know about how it was read. */
-export async function importFile(index, file, fit) {
-  const news = await api.importMask(store.project.id, index, file, fit);
-  held.delete(index);
-  note(index, news);
-  await load(index);
-  emit("mask", index);
-  emit("conflict", index);
-  return news.notes;
+export function importFile(index, file, fit) {
+  return during(async () => {
+    const news = await api.importMask(store.project.id, index, file, fit);
+    note(index, news);
+    history.hear(news.history);
+    await refetch(index);
+    emit("conflict", index);
+    return news.notes;
+  });
+}
+
+/** A stroke was saved. */
+export async function saved(index, news) {
+  const overtaken = isOld(index, news); // somebody else painted on it, and that is known already
+  note(index, news, overtaken ? null : held.get(index));
+  history.hear(news.history);
+  if (overtaken) await refetch(index);
+}
+
+/** Take over the frames that one of our own actions has changed. */
+export async function takeOver({ frames, everything }) {
+  if (everything) emit("reload");
+  for (const news of frames) {
+    if (isOld(news.frame, news)) continue;
+    note(news.frame, news);
+    if (!held.has(news.frame)) continue;
+    const ids = news.mask ? await api.unpackMask(news.mask) : (await api.fetchMask(store.project.id, news.frame)).ids;
+    replace(news.frame, { ids, tag: news.tag });
+  }
+}
+
+/** Fetch a loaded mask again; what was painted since stays on top. */
+export async function refetch(index) {
+  const fetched = await api.fetchMask(store.project.id, index);
+  if (held.has(index)) replace(index, fetched);
+  return fetched;
+}
+
+function replace(index, { ids, tag }) {
+  const mask = held.get(index);
+  const old = mask.ids.slice();
+  mask.ids.set(ids);
+  mask.tag = tag;
+  saving.rebase(index, mask.ids);
+  emit("rebased", { frame: index, old });
+  const { width: w, height: h } = store.project;
+  if (index === store.frame) emit("painted", { x: 0, y: 0, w, h });
 }
 
 /** Take over what the server sends about a frame, including its mask if there is one. */
 export async function hear(news) {
+  await acting;
+  await saving.answered(news.frame); // it may be the news of our own stroke
   if (isOld(news.frame, news)) return;
   const mask = held.get(news.frame);
-  const mine = mask && isBusy(mask);
   note(news.frame, news);
-  if (mine || mask?.tag === news.tag) return;
-  if (!news.mask && !mask) return;
+  if (mask?.tag === news.tag || (!news.mask && !mask)) return;
   const ids = news.mask ? await api.unpackMask(news.mask) : null;
   const theirs = ids ? { ids, tag: news.tag } : await api.fetchMask(store.project.id, news.frame);
-  const now = held.get(news.frame);
-  if (now && isBusy(now)) return; // painted in the meantime: the server will refuse it, with an explanation
   if (isOld(news.frame, news)) return; // newer data is shown already, or will be
-  held.delete(news.frame);
-  keep(news.frame, { ...theirs, dirty: false, saving: false });
-  emit("mask", news.frame);
+  const now = held.get(news.frame);
+  if (now?.tag === theirs.tag) return;
+  if (now && isBusy(news.frame)) {
+    replace(news.frame, theirs);
+    toast(`Frame ${news.frame} was changed elsewhere while you painted. Your stroke lies on top.`);
+  } else {
+    held.delete(news.frame);
+    keep(news.frame, theirs);
+    emit("mask", news.frame);
+  }
   emit("conflict", news.frame);
 }
 
 const isOld = (index, { order }) => order < latest.get(index);
 
-/** Show a frame as the server has it, instead of the loaded mask. */
-async function showAnew(index) {
-  held.delete(index);
-  await load(index).catch(() => {});
-  emit("mask", index);
-  emit("conflict", index);
-}
-
 export function dropAll() {
-  for (const [index, mask] of held) if (!isBusy(mask)) held.delete(index);
+  for (const index of held.keys()) if (!isBusy(index)) held.delete(index);
 }
 
 /** Keep what is known about frames that changed after the server sent the project's state. */
@@ -142,53 +176,14 @@ export function note(index, news, mask) {
   } else {
     delete project.marks[index];
   }
-  if (news.tracked) project.trackedSet.add(index);
+  project.trackedSet[news.tracked ? "add" : "delete"](index);
   if (news.corrected !== undefined) project.correctedSet[news.corrected ? "add" : "delete"](index);
   const reliability = news.reliability ?? project.results[index]?.[0] ?? {};
   const calibrated = news.calibrated ?? project.results[index]?.[2] ?? true;
-  project.results[index] = [reliability, news.areas, calibrated];
+  const islands = news.islands ?? project.results[index]?.[3] ?? {};
+  project.results[index] = [reliability, news.areas, calibrated, islands];
   emit("frames", index);
 }
-
-async function send(index) {
-  const mask = held.get(index);
-  if (mask.saving) return; // goes again when that has come back
-  mask.saving = true;
-  let overtaken = false; // somebody else painted on what was just saved, and that is known already
-  while (mask.dirty) {
-    mask.dirty = false;
-    try {
-      const news = await api.saveMask(store.project.id, index, mask.ids, mask.tag);
-      note(index, news, mask);
-      overtaken = isOld(index, news);
-    } catch (error) {
-      if (error instanceof api.Unreachable) {
-        mask.dirty = true;
-        report(true);
-        await new Promise((resolve) => setTimeout(resolve, 1000));
-        continue;
-      }
-      toast(error);
-      mask.dirty = mask.saving = false;
-      await showAnew(index);
-    }
-  }
-  mask.saving = false;
-  report();
-  if (overtaken && !isBusy(mask)) await showAnew(index);
-}
-
-/** Say how many masks the server does not have yet, and whether it answers. */
-export function report(unreachable = false) {
-  unsaved = [...held.values()].filter(({ dirty, saving }) => dirty || saving).length;
-  emit("saved", { unsaved, unreachable });
-}
-
-export const isSaved = () => unsaved === 0;
-
-addEventListener("beforeunload", (event) => {
-  if ([...held.values()].some(({ dirty }) => dirty)) event.preventDefault();
-});
 
 on("project", () => {
   held.clear();

@@ -8,14 +8,13 @@ import * as edit from "./edit.js";
 import * as history from "./history.js";
 import * as masks from "./masks.js";
 import { drawPrompts, previewOf } from "./pointing_view.js";
+import { boxAround, isInside, lastBox, request, spread } from "./prompts.js";
 import { cut, extentOf, paste, union } from "../canvas/raster.js";
 import { on, set, store } from "../page/store.js";
 import { attempt, toast } from "../page/ui.js";
 import * as view from "../canvas/view.js";
 
 const FAR = 5; // CSS pixels from which a press is a drag
-const APART = 14; // the same between the clicks of a stroke
-const MOST = 48; // clicks of a stroke
 
 let session = null; // {id, frame, object, owner, base, own, mask, rect, steps}
 let sessions = 0;
@@ -150,7 +149,10 @@ async function showNext(mine) {
   const found = await attempt(async () => api.pointAt(store.project.id, mine.frame, await asked()));
   if (!found || mine !== session || mine.steps.at(-1) !== step) return;
   if (found.candidates < 2) toast("There is no other candidate. Click what is missing or too much.");
-  else if (put(mine, found, { pointing: history.lastPointing(), amend: true })) step.choice = (step.choice + 1) % found.candidates;
+  else if (put(mine, found, { pointing: history.lastPointing(), amend: true })) {
+    step.choice = (step.choice + 1) % found.candidates;
+    toast(`Candidate ${step.choice + 1} of ${found.candidates}.`);
+  }
 }
 
 /** The mask that a step after others repairs. Whoever chose another candidate means that one. */
@@ -158,19 +160,6 @@ function repaired({ mask, owner: { ids } }, before) {
   const last = before.at(-1);
   if (!last) return mask;
   return last.choice ? packed(ids, extentOf(ids, store.object, store.project.width)) : last.mask;
-}
-
-/** What a request says: the last box, the clicks after it, and the mask that they repair. */
-async function request(steps) {
-  const from = lastBox(steps);
-  const clicks = steps.slice(from + 1).flatMap(({ points, positive }) => points.map((at) => ({ ...at, positive })));
-  const box = steps[from]?.box;
-  return {
-    points: clicks.map(({ x, y }) => [x, y]),
-    labels: clicks.map(({ positive }) => Number(positive)),
-    box: box ? [box.left, box.top, box.right, box.bottom] : null,
-    mask: await steps.at(-1).mask,
-  };
 }
 
 /** Show a mask as the object's: other pixels are as they were before the session. Returns whether that was possible. */
@@ -238,35 +227,6 @@ function changed() {
   const steps = session?.steps ?? [];
   set({ pointing: steps.length > 0, ambiguous: steps.length === 1 && steps[0].points.length === 1 });
   view.redraw();
-}
-
-const lastBox = (steps) => steps.findLastIndex(({ box }) => box);
-
-const isInside = ({ x, y }) => x >= 0 && y >= 0 && x < store.project.width && y < store.project.height;
-
-function boxAround(a, b) {
-  const { width, height } = store.project;
-  const within = (value, most) => Math.max(0, Math.min(most, Math.round(value)));
-  return {
-    left: within(Math.min(a.x, b.x), width), top: within(Math.min(a.y, b.y), height),
-    right: within(Math.max(a.x, b.x), width), bottom: within(Math.max(a.y, b.y), height),
-  };
-}
-
-/** Points of a path that lie apart from each other. */
-function spread(path) {
-  const gaps = path.slice(1).map((p, k) => Math.hypot(p.x - path[k].x, p.y - path[k].y));
-  const apart = Math.max(2, APART / view.scale(), gaps.reduce((sum, gap) => sum + gap, 0) / MOST);
-  const points = [path[0]];
-  let gone = 0;
-  gaps.forEach((gap, k) => {
-    for (let next = apart - gone; next <= gap; next += apart) {
-      const share = next / gap;
-      points.push({ x: path[k].x + share * (path[k + 1].x - path[k].x), y: path[k].y + share * (path[k + 1].y - path[k].y) });
-    }
-    gone = (gone + gap) % apart;
-  });
-  return points;
 }
 
 /** Have the prompter loaded and the frame decoded before the first click. */

@@ -3,6 +3,7 @@
 import * as edit from "./edit.js";
 import * as history from "./history.js";
 import * as pointing from "./pointing.js";
+import * as touch from "./touch.js";
 import { flood, polygon, stroke } from "../canvas/raster.js";
 import { on, set, store } from "../page/store.js";
 import { $, attempt, el, icon, pressed } from "../page/ui.js";
@@ -22,7 +23,7 @@ function paintStroke(start, value) {
   const to = value ?? store.object;
   let last = start;
   const line = (next) => {
-    edit.apply((paint) => stroke(last, next, store.size, width, height, paint), to);
+    edit.apply((paint) => stroke(last, next, store.size * next.pressure, width, height, paint), to);
     last = next;
   };
   line(start);
@@ -31,6 +32,7 @@ function paintStroke(start, value) {
 
 function addPoint(point) {
   const first = points[0];
+  if (!first && !edit.allowed()) return;
   const near = 8 / view.scale();
   if (points.length > 2 && Math.hypot(point.x - first.x, point.y - first.y) < near) closePolygon();
   else points.push(point);
@@ -78,7 +80,7 @@ const TOOLS = {
   eraser: { key: "E", title: "Eraser: erases every object that is not locked", down: (at) => paintStroke(at, 0) },
   polygon: { key: "P", title: "Polygon: click its corners, Enter closes it", down: addPoint },
   fill: { key: "F", title: "Fill: the area of one colour under the pointer, for example a hole", down: fillAt },
-  pan: { key: "H", title: "Move the picture; the middle button does that with every tool", down: (_, event) => pan(event) },
+  pan: { key: "D", title: "Drag the picture; the middle button does that with every tool", down: (_, event) => pan(event) },
 };
 
 export function chooseTool(name) {
@@ -91,9 +93,12 @@ export const toolKeys = Object.fromEntries(Object.entries(TOOLS).map(([name, { k
 toolKeys.x = "point"; // where a box used to be
 export const toolTitles = Object.entries(TOOLS).map(([name, { key, title }]) => [key, title.split(/[:;]/)[0]]);
 
+/** Where a pointer is in the image, and how much of the brush's size it has. */
+const pointOf = (event) => ({ ...view.imagePoint(event), pressure: touch.pressureOf(event) });
+
 function press(event) {
-  if (!store.project || grabbed) return;
-  const at = view.imagePoint(event);
+  if (!store.project || touch.begins(event, giveUp) || grabbed) return;
+  const at = pointOf(event);
   pointer = at;
   cross = false;
   if (event.button === 1) grabbed = pan(event);
@@ -105,10 +110,10 @@ function press(event) {
 }
 
 function move(event) {
-  if (!store.project) return;
+  if (!store.project || touch.moves(event)) return;
   const steps = event.getCoalescedEvents?.() ?? [];
   for (const each of steps.length ? steps : [event]) {
-    pointer = view.imagePoint(each);
+    pointer = pointOf(each);
     grabbed?.raw?.(each);
     grabbed?.move(pointer);
   }
@@ -116,7 +121,8 @@ function move(event) {
   view.redraw();
 }
 
-function release() {
+function release(event) {
+  if (event && touch.ends(event)) return;
   const was = grabbed;
   grabbed = null;
   was?.up();
@@ -154,6 +160,7 @@ function moveByKey({ key, shiftKey }) {
   pointer = {
     x: Math.max(0, Math.min(width - 0.5, from.x + by[0] * step)),
     y: Math.max(0, Math.min(height - 0.5, from.y + by[1] * step)),
+    pressure: 1,
   };
   cross = true;
   grabbed?.move(pointer);
@@ -162,6 +169,7 @@ function moveByKey({ key, shiftKey }) {
 /** Enter in place of a press: tools that drag take the next Enter for the release. */
 function pressByKey(event) {
   if (!pointer) return;
+  pointer.pressure = 1;
   if (grabbed) release();
   else if (store.tool !== "pan") {
     const began = TOOLS[store.tool].down(pointer, event) ?? null;
@@ -204,6 +212,9 @@ function drawPointer(context, { scale, x, y }) {
   }
 }
 
+/** The largest brush: a third of the canvas at any zoom, at least 200 pixels of the video. */
+export const largestBrush = () => Math.max(200, Math.round(Math.min(canvas.clientWidth, canvas.clientHeight) / 3 / view.scale()));
+
 function showTool() {
   for (const name of Object.keys(TOOLS)) pressed($(`tool-${name}`), store.tool === name);
   const drawn = store.tool === "brush" || store.tool === "eraser";
@@ -225,10 +236,14 @@ function build() {
     title: "Redo (Ctrl+Shift+Z)", onclick: () => attempt(history.redo) }, icon("redo"));
   $("tools").append(el("hr"), undo, redo);
   const showHistory = () => {
-    undo.disabled = !history.canUndo();
-    redo.disabled = !history.canRedo();
+    const undone = history.undoTitle();
+    const redone = history.redoTitle();
+    undo.disabled = undone === undefined;
+    redo.disabled = redone === undefined;
+    undo.title = undone === undefined ? "Undo (Ctrl+Z)" : `Undo: ${undone} (Ctrl+Z)`;
+    redo.title = redone === undefined ? "Redo (Ctrl+Shift+Z)" : `Redo: ${redone} (Ctrl+Shift+Z)`;
   };
-  on("history", showHistory);
+  on("history saved", showHistory);
   showHistory();
   showTool();
 }
@@ -236,7 +251,7 @@ function build() {
 canvas.addEventListener("pointerdown", press);
 canvas.addEventListener("pointermove", move);
 canvas.addEventListener("pointerup", release);
-canvas.addEventListener("pointercancel", giveUp);
+canvas.addEventListener("pointercancel", (event) => touch.ends(event) || giveUp());
 canvas.addEventListener("dblclick", () => points.length > 2 && closePolygon());
 canvas.addEventListener("contextmenu", (event) => event.preventDefault());
 canvas.addEventListener("pointerleave", () => {
@@ -245,6 +260,7 @@ canvas.addEventListener("pointerleave", () => {
   view.redraw();
 });
 on("tool", showTool);
+on("moved", () => ($("size").max = Math.max(largestBrush(), store.size)));
 on("frame", () => grabbed && giveUp());
 view.decorate(drawPointer);
 build();

@@ -3,7 +3,7 @@
 import * as api from "../page/api.js";
 import { on, store } from "../page/store.js";
 import { $, attempt, dialog, el, toast } from "../page/ui.js";
-import { isSaved } from "../painting/masks.js";
+import { untilSaved } from "../painting/masks.js";
 
 const ended = new Map(); // a short export may end before the request for it is answered
 let wanted = null;
@@ -45,7 +45,7 @@ export async function openExport() {
     toast("Choose at least one format.");
     return;
   }
-  while (!isSaved()) await new Promise((resolve) => setTimeout(resolve, 50));
+  await untilSaved();
   ended.clear();
   const job = await attempt(() => api.call("POST", `/projects/${store.project.id}/export`, chosen));
   if (!job) return;

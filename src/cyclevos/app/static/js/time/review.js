@@ -1,25 +1,43 @@
 // The review list, the mask before its correction, and the heat map of what the network relies on.
 
 import * as api from "../page/api.js";
-import { emit, goTo, objectInfo, on, set, store } from "../page/store.js";
+import { emit, goTo, objectInfo, objectName, on, set, store } from "../page/store.js";
 import { isTracking } from "./track.js";
 import { $, attempt, el, pressed, qualityColour, toast } from "../page/ui.js";
 
 /** The frames left to review: those that a person marked or accepted are not. */
 const waiting = () => store.project.review.filter(({ frame }) => !store.project.marks[frame]);
 
-/** Go to the next frame of the review list, least reliable first, starting over at its end. */
+const PAUSE = 300; // milliseconds after a step
+let renewal = 0;
+let trail = []; // frames of the list that were looked at, in that order
+let place = -1; // in the trail
+
+/** Go to the least reliable frame that was not looked at yet, starting over when all were. */
 export function nextReview() {
   const list = waiting();
   if (!list.length) {
     toast(store.project.trackedSet.size ? "No frame is left to review." : "Track first. Unreliable frames are listed then.");
     return;
   }
-  const at = list.findIndex(({ frame }) => frame === store.frame);
-  look(list[(at + 1) % list.length]);
+  const ahead = trail.slice(place + 1).map((frame) => list.find((entry) => entry.frame === frame)).find(Boolean);
+  const unseen = list.find(({ frame }) => !trail.includes(frame));
+  if (!ahead && !unseen) [trail, place] = [[], -1];
+  look(ahead ?? unseen ?? list[0]);
+}
+
+/** Go back to the frame of the list that was looked at before. */
+export function previousReview() {
+  const list = waiting();
+  const before = trail.slice(0, Math.max(0, place)).reverse();
+  const entry = before.map((frame) => list.find((each) => each.frame === frame)).find(Boolean);
+  if (entry) look(entry);
+  else toast("There is no earlier frame of the review list.");
 }
 
 function look({ frame, object }) {
+  if (!trail.includes(frame)) trail.push(frame);
+  place = trail.indexOf(frame);
   goTo(frame);
   set({ object });
 }
@@ -39,7 +57,7 @@ function showList() {
   $("review").replaceChildren(...list.map((entry) => {
     const stripe = el("i");
     stripe.style.background = qualityColour(entry.reliability);
-    const name = objectInfo(entry.object)?.name ?? `object ${entry.object}`;
+    const name = objectName(entry.object);
     const percent = `${Math.round(100 * entry.reliability)} %`;
     const prediction = entry.calibrated ? "predicted J" : "predicted J, uncalibrated";
     return el("li", {}, el("button", {
@@ -47,6 +65,21 @@ function showList() {
       "aria-current": entry.frame === store.frame ? "true" : null,
     }, stripe, el("strong", {}, String(entry.frame)), el("span", {}, name), el("span.value", {}, percent)));
   }));
+}
+
+/** Fetch the list again once no step has followed for a moment: marks, edits and undoing change what it names. */
+function renewSoon() {
+  clearTimeout(renewal);
+  renewal = setTimeout(renew, PAUSE);
+}
+
+async function renew() {
+  const { project } = store;
+  if (!project) return;
+  const list = await api.get(`/projects/${project.id}/review`).catch(() => null); // a server that is back tells everything
+  if (!list || store.project !== project) return;
+  project.review = list;
+  emit("review");
 }
 
 /** Show the frame's mask before its correction, or the current one. */
@@ -95,7 +128,7 @@ function showState() {
   badge.hidden = !before && !heat;
   if (before) badge.textContent = "Before correction";
   if (heat) {
-    const name = objectInfo(heat.object)?.name ?? `object ${heat.object}`;
+    const name = objectName(heat.object);
     badge.textContent = `What the network relies on for ${name}, asked from frame ${heat.reference}`;
   }
 }
@@ -103,7 +136,12 @@ function showState() {
 $("next-review").addEventListener("click", nextReview);
 $("before").addEventListener("click", toggleBefore);
 $("heat").addEventListener("click", toggleHeat);
+on("step", renewSoon);
 on("job", showHeat);
+on("job", ({ kind, status }) => {
+  if (kind === "track" && status === "done") [trail, place] = [[], -1]; // the list is another one
+});
+on("project", () => ([trail, place] = [[], -1]));
 on("frame before heat project refreshed", showState);
 on("project review frame objects", showList);
 on("frames", (index) => {

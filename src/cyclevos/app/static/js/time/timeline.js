@@ -1,6 +1,7 @@
 // The strip of time: thumbnails, what a person did, and a row per object with its quality or its presence.
 
 import * as api from "../page/api.js";
+import { hasIsland, islandWords } from "./islands.js";
 import { goTo, on, set, statusOf, store } from "../page/store.js";
 import { $, el, pressed, qualityColour } from "../page/ui.js";
 
@@ -10,6 +11,7 @@ const context = canvas.getContext("2d");
 const THUMBNAILS = 36; // CSS pixels
 const STATUS = 10;
 const ROW = 14;
+const ISLAND = 4; // of a row, above
 const playhead = el("div.playhead", { "aria-hidden": "true" });
 let pictures = new Map(); // index -> ImageBitmap
 let asked = 0;
@@ -106,10 +108,12 @@ function drawRow({ id, hidden }, y, width) {
     let worst = Infinity;
     let area = 0;
     let byHand = false;
+    let island = false;
     for (let index = a; index < b; index++) {
       const result = project.results[index];
       if (!result) continue;
       area = Math.max(area, result[1][id] ?? 0);
+      island ||= hasIsland(index, id);
       if (project.marks[index]) byHand ||= statusOf(index) === "accepted" || project.marks[index].objects.includes(id);
       else if (result[0][id] !== undefined) worst = Math.min(worst, result[0][id]);
     }
@@ -122,8 +126,27 @@ function drawRow({ id, hidden }, y, width) {
       context.fillStyle = worst !== Infinity ? qualityColour(worst) : byHand ? css("--accent") : css("--line");
       context.fillRect(x, y + 1, 1, ROW - 3);
     }
+    if (island) {
+      context.fillStyle = css("--ink");
+      context.fillRect(x, y + 1, 1, ISLAND);
+    }
   }
   context.globalAlpha = 1;
+  drawGone(id, y, width);
+}
+
+/** Where a person said that an object is gone: a dashed line. */
+function drawGone(id, y, width) {
+  const { absences, frames } = store.project;
+  for (const { object, first, last } of absences) {
+    if (object !== id) continue;
+    const [a, b] = [first, last + 1].map((index) => (index / frames) * width);
+    context.fillStyle = css("--sunken");
+    context.fillRect(a, y, b - a, ROW - 1);
+    context.fillStyle = css("--ink");
+    const dash = 4 * devicePixelRatio;
+    for (let x = a; x < b; x += 2 * dash) context.fillRect(x, y + ROW / 2 - 1.5, Math.min(dash, b - x), 1.5);
+  }
 }
 
 function showNames() {
@@ -146,8 +169,9 @@ function showLegend() {
   };
   const quality = [["#2f9e63", "good"], ["#8fb339", "fair"], ["#e0a21b", "doubtful"], ["#d64541", "poor"]];
   const entries = store.rows === "quality"
-    ? [...quality.map(([colour, text]) => sample(colour, text)), sample(css("--accent"), "by hand")]
+    ? [...quality.map(([colour, text]) => sample(colour, text)), sample(css("--accent"), "by hand"), sample(css("--ink"), "piece apart")]
     : [el("span", {}, "taller = larger")];
+  if (store.project.absences.length) entries.push(el("span.gone-sample", {}, "┄ gone"));
   if (store.rows === "quality" && Object.values(store.project.results).some(isUncalibrated)) {
     const title = "No predictor was fitted to this network: the order of the frames is informative, the values less so.";
     entries.push(el("span.uncalibrated", { title }, "uncalibrated"));
@@ -185,6 +209,7 @@ function press(event) {
 strip.append(playhead);
 strip.addEventListener("pointerdown", press);
 strip.addEventListener("pointermove", (event) => strip.hasPointerCapture(event.pointerId) && goTo(frameAt(event)));
+strip.addEventListener("pointermove", (event) => store.project && (strip.title = islandWords(frameAt(event))));
 strip.addEventListener("wheel", (event) => {
   if (!store.project) return;
   // Over the rows the wheel scrolls, where they do not all fit; over the pictures it goes through the frames.
@@ -198,8 +223,8 @@ for (const rows of ["quality", "presence"]) $(`rows-${rows}`).addEventListener("
 new ResizeObserver(redrawStrip).observe(strip);
 
 on("frame", movePlayhead);
-on("frames objects rows theme review", redrawStrip);
-on("rows theme refreshed", () => store.project && showLegend());
+on("frames objects rows theme review absences refreshed", redrawStrip);
+on("rows theme refreshed absences", () => store.project && showLegend());
 on("frames", (index) => {
   const result = store.project.results[index];
   if (result && isUncalibrated(result) && !$("legend").querySelector(".uncalibrated")) showLegend();

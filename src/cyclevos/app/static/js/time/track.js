@@ -1,16 +1,27 @@
 // Tracking: direction, settings, progress, and stopping it.
 
 import * as api from "../page/api.js";
-import { on, set, store } from "../page/store.js";
-import { $, attempt, toast } from "../page/ui.js";
+import { goTo, objectName, on, set, store } from "../page/store.js";
+import { $, attempt, counted, pressed, toast } from "../page/ui.js";
+import { ask, dismiss } from "./asking.js";
+import { wanted } from "./plan.js";
 
 const jobs = new Map(); // of this project, that wait or work
 const latest = new Map(); // id -> the order of the last that was heard of it: answers, news and states overtake each other
 
-export async function track(direction) {
+const QUIET = 8000; // milliseconds without news of a job after which the server is asked whether it is there
+let follows = false; // the view goes with what is tracked
+let heard = 0;
+let unreachable = false;
+let silent = false;
+let begun = null; // what the last run was asked for
+
+export async function track(direction, plan = wanted(direction)) {
   const { project } = store;
-  set({ follow: true, fixed: false, before: false, heat: null });
-  const job = await attempt(() => api.call("POST", `/projects/${project.id}/track`, { direction }));
+  dismiss();
+  set({ follow: follows, fixed: false, before: false, heat: null });
+  begun = plan;
+  const job = await attempt(() => api.call("POST", `/projects/${project.id}/track`, plan));
   if (job) hear(job);
   else set({ follow: false });
 }
@@ -28,16 +39,35 @@ export const isTracking = () => [...jobs.values()].some(({ kind }) => kind === "
 function hear(job) {
   if (job.order < latest.get(job.id)) return;
   latest.set(job.id, job.order);
+  heard = performance.now();
+  silent = false;
   const known = jobs.has(job.id);
   if (isActive(job)) jobs.set(job.id, job);
   else jobs.delete(job.id);
   showJob();
   if (isActive(job) || !known) return;
-  if (job.status === "failed") toast(api.Refusal.from(job.error));
+  if (job.status === "failed" && job.error.kind !== "ResultSizeError") toast(api.Refusal.from(job.error));
   if (job.kind !== "track") return;
   set({ follow: false });
-  if (job.status === "done") toast(job.result.frames ? `Tracked ${job.result.frames} frames.` : "Every frame is tracked already.");
+  if (job.status === "done" && job.result.stopped) askAbout(job.result.stopped);
+  else if (job.status === "done") toast(tracked(job.result.frames));
   if (job.status === "cancelled") toast("Stopped. Track again to continue from here.");
+}
+
+function tracked(frames) {
+  if (frames) return `Tracked ${counted(frames, "frame")}.`;
+  return begun?.doubtful ? "No frame is doubtful: nothing was tracked." : "Every frame is tracked already.";
+}
+
+/** Show where an object came in doubt, and ask whether to go on. */
+function askAbout({ frame, object, reliability }) {
+  goTo(frame);
+  set({ object });
+  const name = objectName(object);
+  const plan = begun ?? wanted("forward");
+  const again = { label: "Continue", act: () => track(plan.direction, { ...plan, continued: true }), primary: true };
+  const words = `Tracking stopped: ${name} is doubtful from frame ${frame} on (${Math.round(100 * reliability)} %). Fix it, or continue.`;
+  ask(words, [again, { label: "Fix it here" }], { lasts: true });
 }
 
 function timeLeft({ done, total, speed }) {
@@ -50,19 +80,35 @@ function showJob() {
   const job = current();
   $("job").hidden = !job;
   for (const way of ["backward", "both", "forward"]) $(`track-${way}`).disabled = isTracking();
+  pressed($("follow"), store.follow);
   if (!job) return;
-  const names = { track: "Track", heat: "Heat map", export: "Export" };
+  const gone = unreachable || silent;
+  $("job").classList.toggle("silent", gone);
+  $("follow").hidden = job.kind !== "track";
+  $("job-cancel").disabled = gone;
+  const names = { track: "Track", heat: "Heat map", export: "Export", import: "Import", review: "Review", edit: "Edit" };
   const waits = job.status === "queued" ? "waiting for another job" : job.note;
-  $("job-note").textContent = `${names[job.kind]}: ${waits || "starting"}`;
+  $("job-note").textContent = `${names[job.kind]}: ${gone ? "the app does not answer" : waits || "starting"}`;
   const unit = job.kind === "heat" ? "" : " frames/s";
-  const parts = [
+  const parts = gone ? [] : [
     job.total ? `${job.done} of ${job.total}` : "",
     job.speed && job.total ? `${job.speed.toFixed(1)}${unit}` : "",
     timeLeft(job),
   ];
   $("job-figures").textContent = parts.filter(Boolean).join(" · ");
   $("job-bar").parentElement.classList.toggle("unknown", !job.total);
-  $("job-bar").style.width = job.total ? `${(100 * job.done) / job.total}%` : "";
+  $("job-bar").style.width = job.total && !gone ? `${(100 * job.done) / job.total}%` : "";
+}
+
+/** Ask a server that has been quiet during a job whether it is there: one that hangs closes no connection. */
+async function checkServer() {
+  const job = current();
+  if (!job || performance.now() - heard < QUIET) return;
+  const late = new Promise((resolve) => setTimeout(resolve, QUIET / 2, "late"));
+  const answer = await Promise.race([api.get(`/jobs/${job.id}`), late]).catch((error) => (error instanceof api.Unreachable ? "late" : null));
+  if (answer === "late") silent = true;
+  else if (answer) hear(answer);
+  showJob();
 }
 
 // An empty number field means auto: what suits the network.
@@ -100,6 +146,16 @@ async function saveSettings() {
 for (const way of ["backward", "both", "forward"]) $(`track-${way}`).addEventListener("click", () => track(way));
 for (const name of ["size", "correction", "every", "memory"]) $(`set-${name}`).addEventListener("change", saveSettings);
 $("job-cancel").addEventListener("click", stop);
+$("follow").addEventListener("click", () => {
+  follows = !store.follow;
+  set({ follow: follows });
+});
+setInterval(checkServer, QUIET / 4);
+on("follow", () => pressed($("follow"), store.follow));
+on("saved", (told) => {
+  ({ unreachable } = told);
+  if (store.project) showJob();
+});
 on("job", hear);
 on("project", () => {
   jobs.clear();

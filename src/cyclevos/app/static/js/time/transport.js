@@ -1,8 +1,7 @@
-// Moving through time: buttons, the frame's number, playing, and what is known of the frame.
+// Moving through time: buttons, the frame's number, and what is known of the frame.
 
-import * as frames from "../canvas/frames.js";
 import * as masks from "../painting/masks.js";
-import { goTo, on, set, statusOf, store } from "../page/store.js";
+import { goTo, on, statusOf, store } from "../page/store.js";
 import { $, attempt, icon, pressed } from "../page/ui.js";
 
 const WORDS = { empty: "No mask", tracked: "Tracked", marked: "Painted", accepted: "Accepted" };
@@ -43,37 +42,11 @@ export async function toggleAccept() {
   await attempt(() => masks.accept(frame, accepted));
 }
 
-/** Play at the video's own times, or stop. A frame that is late is waited for: none is passed over. */
-export async function togglePlay() {
-  if (store.playing) {
-    set({ playing: false });
-    return;
-  }
-  const { project } = store;
-  if (store.frame >= project.frames - 1) goTo(0);
-  set({ playing: true });
-  while (store.playing && store.project === project && store.frame < project.frames - 1) {
-    const next = store.frame + 1;
-    const begun = performance.now();
-    const here = timeOf(next);
-    const gap = here === null ? 40 : Math.max(1, 1000 * (here - timeOf(store.frame)));
-    try {
-      await Promise.all([frames.picture(next), masks.load(next)]);
-    } catch {
-      break;
-    }
-    await new Promise((resolve) => setTimeout(resolve, Math.max(0, gap - (performance.now() - begun))));
-    if (store.playing && store.frame === next - 1) goTo(next, { follow: store.follow });
-  }
-  set({ playing: false });
-}
-
-for (const name of ["home", "theme", "help", "first", "previous", "play", "next", "last"]) $(name).append(icon(name));
+for (const name of ["home", "theme", "help", "first", "previous", "play", "next", "last", "loop"]) $(name).append(icon(name));
 $("first").addEventListener("click", () => goTo(0));
 $("previous").addEventListener("click", () => goTo(store.frame - 1));
 $("next").addEventListener("click", () => goTo(store.frame + 1));
 $("last").addEventListener("click", () => goTo(Infinity));
-$("play").addEventListener("click", togglePlay);
 $("accept").addEventListener("click", toggleAccept);
 $("frame").addEventListener("change", ({ target }) => {
   if (target.value !== "") goTo(Number(target.value));

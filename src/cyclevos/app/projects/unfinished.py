@@ -1,0 +1,120 @@
+"""A step that is being made, on disk: what was there before it, so that a kill in its middle can be taken back.
+
+    history/unfinished.jsonl   a line for each file, frame's result and value of project.json, as it was before the step
+
+The first line names the last step that was kept then: if there is a later one, the step was kept.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from cyclevos.app.projects.durable_files import saving
+from cyclevos.app.projects.history import History, is_mask_name
+from cyclevos.app.projects.project_file import set_values
+from cyclevos.app.projects.result_log import FrameResult, parse_result, record_of
+from cyclevos.errors import CycleVOSError
+from cyclevos.files.records import append_lines, read_records
+
+if TYPE_CHECKING:
+    from cyclevos.app.projects.project import Project
+
+logger = logging.getLogger(__name__)
+
+
+class Unfinished:
+    """What was there before the step that is being made; one thread at a time.
+
+    Args:
+        project: that the step belongs to.
+        history: keeps the contents.
+    """
+
+    def __init__(self, project: Project, history: History) -> None:
+        self._project, self._history = project, history
+        self._path = project.folder / "history" / "unfinished.jsonl"
+        self._waiting: list[tuple[dict[str, Any], bytes | None]] = []
+        self._files = 0
+
+    def begin(self) -> None:
+        """Begin a step; one that could not be taken back before is taken back first.
+
+        Raises:
+            CycleVOSError: that cannot be done now either.
+        """
+        self._take_back()
+        self._waiting, self._files = [({"last": self._last()}, None)], 0
+
+    def end(self) -> None:
+        """End a step that was kept or taken back."""
+        self._waiting, self._files = [], 0
+        with saving(self._path.parent):
+            self._path.unlink(missing_ok=True)
+
+    def note_file(self, name: str, data: bytes | None) -> None:
+        """Remember a file of masks, by its name in the project's folder, before it changes.
+
+        Raises:
+            UnsavedError: the disk takes no more.
+        """
+        self._files += 1
+        self._note({"file": name}, data)
+
+    def note_row(self, index: int, result: FrameResult) -> None:
+        """Remember a frame's result before it changes; raises like :meth:`note_file`."""
+        self._note({"row": index, "was": record_of(index, result)})
+
+    def note_field(self, name: str, value: Any) -> None:
+        """Remember a value of project.json before it changes; raises like :meth:`note_file`."""
+        self._note({"field": name, "was": value})
+
+    def recover(self) -> None:
+        """Take back what a kill left of a step when the project is opened; if the disk is full, the next step does."""
+        try:
+            self._take_back()
+        except CycleVOSError as error:
+            logger.warning("A step that was cut off could not be taken back yet: %s", error)
+
+    def _note(self, record: dict[str, Any], data: bytes | None = None) -> None:
+        self._waiting.append((record, data))
+        if not self._files:
+            return  # project.json alone is replaced whole or not at all
+        lines = []
+        for each, content in self._waiting:
+            was = {"was": self._history.keep(content)} if "file" in each else {}
+            lines.append(json.dumps({**each, **was}, ensure_ascii=False) + "\n")
+        with saving(self._path.parent):
+            # A stroke is one file, replaced whole: a power cut need not find these lines, as it must for more masks.
+            append_lines(self._path, "".join(lines), flush=self._files > 1 and data is not None)
+        self._waiting = []
+
+    def _take_back(self) -> None:
+        if not self._path.exists():
+            return
+        records, _ = read_records(self._path)
+        if records and records[0].get("last") == self._last():
+            self._put_back(records[1:])
+        self.end()
+
+    def _put_back(self, records: list[dict[str, Any]]) -> None:
+        project, frames = self._project, set[int]()
+        for record in records:
+            if is_mask_name(name := record.get("file")):
+                data = self._history.content(record.get("was"))
+                frames.add(project.masks.put_back(project.folder / name, data))
+        for row in (parse_result(record["was"]) for record in records if "row" in record):
+            if row is not None:
+                project.results.add(*row)
+                frames.add(row[0])
+        values = {record["field"]: record["was"] for record in records if "field" in record}
+        if values:
+            project.change(lambda file: set_values(file, values))
+        project.tell_frames(sorted(frames))
+        logger.warning("A step that was cut off in its middle was taken back (%s).", project.id)
+
+    def _last(self) -> list[Any] | None:
+        """Return what tells the last step from any other, as JSON values."""
+        step = self._history.next_undo
+        return None if step is None else [step.id, step.time]

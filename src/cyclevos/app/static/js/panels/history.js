@@ -1,0 +1,45 @@
+// The history: what was done, the last step first; a click on a step undoes or redoes everything up to it.
+
+import * as history from "../painting/history.js";
+import { attempt, closeDialog, dialog, el } from "../page/ui.js";
+
+export async function openHistory() {
+  const [steps, versions] = await history.listing();
+  const current = steps.findLast(({ undone }) => !undone)?.id ?? 0;
+  const rows = [...steps.reverse(), { id: 0, title: "Before the first step", frame: null, time: null, undone: false }];
+  const list = rows.map((step) => el("li", {}, row(step, current)));
+  const words = el("p.quiet", {}, "Click a step to go back, or forth again, to what the project was right after it.");
+  const content = [words, el("ol.history.listing", {}, ...list)];
+  if (versions.length) content.push(el("h3", {}, "Tracking runs"), el("ul.listing", {}, ...versions.reverse().map(runRow)));
+  await dialog("History", content, [{ label: "Close" }]);
+}
+
+function runRow({ id, title, time }) {
+  const bringBack = () => {
+    closeDialog();
+    attempt(() => history.bringBack(id));
+  };
+  const button = el("button.button.small", {
+    type: "button", onclick: bringBack, "aria-label": `Bring back what was before: ${title}`,
+    title: "Bring back the tracked masks that this run replaced. Painted and accepted frames stay. Undo takes it back",
+  }, "Bring back what was before");
+  return el("li.row.pad", {}, el("span.grow", {}, title), el("span.quiet", {}, clock(time)), button);
+}
+
+function row({ id, title, frame, time, undone }, current) {
+  const go = () => {
+    closeDialog();
+    if (id !== current) attempt(() => history.goToStep(id, { back: id < current }));
+  };
+  const parts = [frame === null ? "" : `frame ${frame}`, time === null ? "" : clock(time)];
+  return el(undone ? "button.undone" : "button", {
+    type: "button", onclick: go, "aria-current": id === current ? "step" : null,
+  }, el("span.grow", {}, title), el("span.quiet", {}, undone ? "undone" : ""), ...parts.map((part) => el("span.quiet", {}, part)));
+}
+
+/** The time of today, or the day. */
+function clock(seconds) {
+  const time = new Date(1000 * seconds);
+  const isToday = time.toDateString() === new Date().toDateString();
+  return isToday ? time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }) : time.toLocaleDateString();
+}

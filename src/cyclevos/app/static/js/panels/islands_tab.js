@@ -1,0 +1,39 @@
+// The tab of the panel of edits that says which frames have islands, and goes through them.
+
+import { goTo, store } from "../page/store.js";
+import { el } from "../page/ui.js";
+import { framesWithIslands } from "../time/islands.js";
+
+let asked = 0;
+const words = el("p", {});
+const next = el("button.button.small", { type: "button", onclick: goOn }, "Next such frame");
+
+function goOn() {
+  const frames = framesWithIslands();
+  if (frames.length) goTo(frames.find((index) => index > store.frame) ?? frames[0]);
+}
+
+export const Islands = {
+  /** The rows of the tab. */
+  rows: () => [
+    words,
+    el("div", {}, next),
+    el("p.quiet", {}, "Removes the pieces that come up: those that no overlap from frame to frame leads to from a mask that you made. Count says how many first."),
+  ],
+
+  /** The same as show, once, however many frames change. */
+  soon() {
+    asked ||= requestAnimationFrame(() => Islands.show());
+  },
+
+  /** Say how many frames have islands. */
+  show() {
+    asked = 0;
+    if (!store.project) return;
+    const count = framesWithIslands().length;
+    next.disabled = !count;
+    words.textContent = count
+      ? `${count} ${count === 1 ? "frame has" : "frames have"} a piece away from the rest of its object.`
+      : "No frame has a piece away from the rest of its object.";
+  },
+};

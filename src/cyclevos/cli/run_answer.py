@@ -1,0 +1,45 @@
+"""What the commands answer once a video is done: how many frames, and which of them to check first."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from cyclevos.words import counted, objects_text
+
+if TYPE_CHECKING:
+    from cyclevos.jobs.segment_job import JobResult
+
+_SHOWN = 3  # frames of the review list that the answer names
+
+
+def tell_result(result: JobResult, output: Path, done: str) -> None:
+    """Say how many frames and objects there are, and where the results lie.
+
+    Args:
+        result: of the job.
+        output: folder of the results.
+        done: what to say after the objects; empty = nothing.
+    """
+    objects = objects_text(result.object_ids, result.names)
+    typer.echo(f"{counted(result.frames, 'frame')}, {objects}{done}. Results: {output}")
+
+
+def tell_worst(output: Path) -> None:
+    """Say which frames to check first, if there are any.
+
+    Args:
+        output: folder of the results, with its reports.
+    """
+    from cyclevos.jobs.review import REVIEW_FOLDER
+    from cyclevos.jobs.run_folder import TIMELINE
+    from cyclevos.media.reliability_files import REVIEW_FILE, ReliabilityRow, prediction_name
+
+    worst = json.loads((output / REVIEW_FILE).read_text(encoding="utf-8"))["review"][:_SHOWN]
+    if worst:
+        shown = ", ".join(f"{row['frame']} ({row['reliability']:.2f})" for row in worst)
+        name = prediction_name(ReliabilityRow(**row) for row in worst)
+        typer.echo(f"Check first ({name}): {shown}. Timeline: {output / REVIEW_FOLDER / TIMELINE}")

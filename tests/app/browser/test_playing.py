@@ -1,0 +1,101 @@
+"""Playing at the pace of the video, in a loop and a range; and what stands in the place of a frame that is not here."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import pytest
+
+from cyclevos.app.projects.frame_reader import FrameReader
+
+_WATCH = """(canvas) => {
+    window.shown = [];
+    new MutationObserver(() => {
+        const frame = Number(canvas.dataset.frame);
+        if (shown.at(-1)?.[0] !== frame) shown.push([frame, performance.now()]);
+    }).observe(canvas, { attributeFilter: ['data-frame'] });
+}"""
+_RANGE = "async () => { (await import('/js/page/store.js')).store.project.range = { first: 2, last: 4 }; }"
+
+
+@pytest.fixture
+def slow_frames(monkeypatch):
+    """Every frame takes longer than it is shown."""
+    read = FrameReader.jpeg
+
+    def slowly(self, index):
+        time.sleep(0.8)
+        return read(self, index)
+
+    monkeypatch.setattr(FrameReader, "jpeg", slowly)
+
+
+def test_playing_keeps_the_pace_of_the_video_by_passing_frames_over(slow_frames, editor):
+    page = editor.page
+    page.wait_for_timeout(2500)  # the frames fetched ahead of time
+    page.locator("#speed").select_option("0.25")
+    page.locator("#canvas").evaluate(_WATCH)
+    editor.press("Space")
+    editor.frame(9)
+    page.get_by_role("button", name="Play", exact=True).wait_for()  # it stopped
+    shown = page.evaluate("window.shown")
+    frames = [frame for frame, _ in shown]
+    assert frames == sorted(frames)
+    assert 3 <= len(frames) < 9, shown
+    assert page.evaluate("localStorage.getItem('cyclevos-speed')") == "0.25"
+
+
+def test_playing_loops_within_the_range_until_it_is_stopped(editor):
+    page = editor.page
+    page.evaluate(_RANGE)
+    page.locator("#canvas").evaluate(_WATCH)
+    editor.press("l", "Space")
+
+    def rounds() -> int:
+        frames = [frame for frame, _ in page.evaluate("window.shown")]
+        return sum(later < sooner for sooner, later in itertools.pairwise(frames))
+
+    editor.until(lambda: rounds() >= 2)
+    editor.press("Space")
+    assert {frame for frame, _ in page.evaluate("window.shown")} <= {0, 2, 3, 4}
+    page.get_by_role("button", name="Play", exact=True).wait_for()
+    page.reload()
+    editor.frame(0)
+    assert page.locator("#loop").get_attribute("aria-pressed") == "true"
+
+
+def test_a_frame_on_its_way_is_a_placeholder_that_cannot_be_painted_on(editor):
+    page, words = editor.page, editor.page.locator("#absent")
+    held = editor.hold("/frames/7")
+    page.locator("#frame").fill("7")
+    editor.press("Enter")
+    words.get_by_text("Frame 7 is being fetched").wait_for()
+    stage = page.evaluate("""() => {
+        const canvas = document.getElementById('canvas');
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        return new Set(new Uint32Array(data.buffer)).size;
+    }""")
+    assert stage == 1  # one colour: no picture at all
+    page.mouse.click(*editor.at(20, 12))
+    page.locator(".toast", has_text="Paint once it is here").wait_for()
+    assert not editor.project.masks.marks
+    route, answer = held[0]
+    route.fulfill(response=answer)
+    editor.frame(7)
+    words.wait_for(state="hidden")
+    page.mouse.click(*editor.at(20, 12))
+    editor.saved()
+    assert set(editor.project.masks.marks) == {7}
+
+
+def test_a_frame_that_cannot_be_fetched_is_said_to_be_missing(editor):
+    page = editor.page
+    page.route("**/frames/7", lambda route: route.abort())
+    editor.page.locator("#frame").fill("7")
+    editor.press("Enter")
+    page.locator("#absent", has_text="Frame 7 could not be fetched").wait_for()
+    page.unroute("**/frames/7")
+    editor.go(6)
+    editor.go(7)
+    page.locator("#absent").wait_for(state="hidden")
