@@ -190,7 +190,9 @@ class MaskStore:
     def with_absent(self, index: int, ids: UInt8Array) -> UInt8Array:
         """Return a tracked mask with the pixels that its file keeps of objects which are not in the frame."""
         gone = [*self._gone(index)]
-        held = self._read(self._masks_folder, index) if gone and index in self._tracked else ids
+        if not gone or index not in self._tracked:
+            return ids
+        held = self._read(self._masks_folder, index)
         return np.where((ids == 0) & np.isin(held, gone), held, ids).astype(np.uint8)
 
     def forget_mark(self, index: int) -> None:

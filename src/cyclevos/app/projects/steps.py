@@ -86,21 +86,11 @@ class Steps:
         if self._open is not None:
             yield
             return
-        self.unfinished.begin()
-        self._open = made = _Recording(frame)
-        try:
+        with self._changing(frame) as made:
             yield
             step = self._close(made, title)
             if always or step.files or step.rows or step.fields:
                 self.history.add(step, amend)
-        except BaseException:
-            self._open = None
-            self._take_back(made)
-            raise
-        finally:
-            self._open = None
-        self.unfinished.end()
-        self.tell()
 
     def undo(self) -> Moved | None:
         """Undo the last step; None where nothing is left.
@@ -175,11 +165,18 @@ class Steps:
         step = self.history.next_undo if back else self.history.next_redo
         if step is None:
             return None
-        self.unfinished.begin()
-        self._open = made = _Recording(None)  # to take it back if it fails half-way
-        try:
+        with self._changing(None):
             moved = self._restore(step, back)
             self.history.note_undone(back=back)
+        return moved
+
+    @contextmanager
+    def _changing(self, frame: int | None) -> Iterator[_Recording]:
+        """Record what changes inside; if the block raises, all of it is taken back."""
+        self.unfinished.begin()
+        self._open = made = _Recording(frame)
+        try:
+            yield made
         except BaseException:
             self._open = None
             self._take_back(made)
@@ -188,7 +185,6 @@ class Steps:
             self._open = None
         self.unfinished.end()
         self.tell()
-        return moved
 
     def _restore(self, step: Step, back: bool) -> Moved:
         """Bring back the state before or after a step.
