@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from starlette.testclient import TestClient
 
 import cyclevos
 from cyclevos.app.server.server import AppOptions, create_app
+from cyclevos.app.work.jobs import Job
 from cyclevos.errors import PromptError
 from cyclevos.network.stm.checkpoints import save_weights
 from cyclevos.prompts.prompts import Click, Prompts, prompts_of
@@ -135,6 +137,25 @@ def square() -> np.ndarray:
     mask = np.zeros((24, 40), np.uint8)
     mask[6:16, 3:13] = 1
     return mask
+
+
+@pytest.fixture
+def cancelled_at(monkeypatch):
+    """Return a context manager, inside of which every job is cancelled when it has done so many units."""
+    report = Job.progress
+
+    @contextmanager
+    def stopping(units: int) -> Iterator[None]:
+        def until_then(self, done, total, note=""):
+            if done == units:
+                self.cancel()
+            report(self, done, total, note)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Job, "progress", until_then)
+            yield
+
+    return stopping
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclevos.app.work.jobs import Job
 from cyclevos.exchange import formats
 from cyclevos.exchange.format import Format, ReadOptions
 from cyclevos.exchange.formats import read_track
@@ -67,18 +66,10 @@ def files_of(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_an_export_that_was_cancelled_leaves_its_folder_empty(client, project, tmp_path, monkeypatch):
-    report = Job.progress
-
-    def until_four(self, done, total, note=""):
-        if done == 4:
-            self.cancel()
-        report(self, done, total, note)
-
-    monkeypatch.setattr(Job, "progress", until_four)
-    assert export(client, project, ["masks", "objects"], folder="out")["status"] == "cancelled"
+def test_an_export_that_was_cancelled_leaves_its_folder_empty(client, project, tmp_path, cancelled_at):
+    with cancelled_at(4):
+        assert export(client, project, ["masks", "objects"], folder="out")["status"] == "cancelled"
     assert list((tmp_path / "videos" / "out").iterdir()) == []
-    monkeypatch.setattr(Job, "progress", report)
     assert export(client, project, ["masks", "objects"], folder="out")["status"] == "done"
 
 
@@ -142,16 +133,9 @@ def test_a_format_that_the_app_cannot_make_is_refused_by_name(client, project):
         assert "expected one of masks, overlay" in told["problem"]
 
 
-def test_an_export_of_finished_masks_can_be_cancelled_too(client, project, tmp_path, monkeypatch):
-    report = Job.progress
-
-    def until_four(self, done, total, note=""):
-        if done == 4:
-            self.cancel()
-        report(self, done, total, note)
-
-    monkeypatch.setattr(Job, "progress", until_four)
-    assert export(client, project, ["youtube-vis"], folder="out")["status"] == "cancelled"
+def test_an_export_of_finished_masks_can_be_cancelled_too(client, project, tmp_path, cancelled_at):
+    with cancelled_at(4):
+        assert export(client, project, ["youtube-vis"], folder="out")["status"] == "cancelled"
     assert list((tmp_path / "videos" / "out").iterdir()) == []
 
 

@@ -10,7 +10,6 @@ import pytest
 import cyclevos
 from cyclevos.app.projects.result_log import FrameResult
 from cyclevos.app.work import tracking
-from cyclevos.app.work.jobs import Job
 from cyclevos.propagation.propagator import Propagator
 
 
@@ -108,17 +107,9 @@ def test_a_range_that_no_annotation_reaches_is_refused_in_words(client, project,
     assert "nothing is marked in or before them" in job["error"]["problem"]
 
 
-def test_a_cancelled_range_goes_on_where_it_was(client, project, square, monkeypatch, steps):
+def test_a_cancelled_range_goes_on_where_it_was(client, project, square, cancelled_at, steps):
     client.paint(project, 0, square)
-    report = Job.progress
-
-    def until_two(self, done, total, note=""):
-        if done == 2:
-            self.cancel()
-        report(self, done, total, note)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Job, "progress", until_two)
+    with cancelled_at(2):
         job = client.json("POST", f"/projects/{project}/track", 202, json={"first": 5, "last": 9})
         assert client.finish(job)["status"] == "cancelled"
     steps.clear()

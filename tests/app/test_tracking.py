@@ -93,22 +93,14 @@ def test_projects_from_before_auto_keep_their_numbers(serve, clip, tmp_path):
     assert (settings["memory_every"], settings["max_memory_frames"]) == (5, 8)
 
 
-def test_a_run_goes_on_where_it_was_cancelled(serve, clip, lively_network, square, monkeypatch, steps):
+def test_a_run_goes_on_where_it_was_cancelled(serve, clip, lively_network, square, cancelled_at, steps):
     client = serve()
     project = client.open(clip)
     client.paint(project, 0, square)
-    report = Job.progress
-
-    def until_four(self, done, total, note=""):
-        if done == 4:
-            self.cancel()
-        report(self, done, total, note)
-
-    monkeypatch.setattr(Job, "progress", until_four)
-    job = client.finish(client.json("POST", f"/projects/{project}/track", 202, json={}))
+    with cancelled_at(4):
+        job = client.finish(client.json("POST", f"/projects/{project}/track", 202, json={}))
     assert job["status"] == "cancelled"
     assert client.json("GET", f"/projects/{project}")["tracked"] == [0, 1, 2, 3]
-    monkeypatch.setattr(Job, "progress", report)
     client = serve()  # also after a restart
     steps.clear()
     client.track(project)
@@ -256,7 +248,7 @@ def test_another_dtype_gives_other_results(serve, clip, square, steps):
 
 @pytest.mark.parametrize(("here", "again"), [(torch.float32, 0), (torch.bfloat16, 5)])
 def test_a_cancelled_run_goes_on_only_in_the_dtype_that_auto_stood_for(
-    serve, clip, square, monkeypatch, steps, lively_network, here, again
+    serve, clip, square, monkeypatch, cancelled_at, steps, lively_network, here, again
 ):
     """The second server may run on another machine, where auto stands for another dtype."""
     chosen = [torch.float32]
@@ -266,15 +258,7 @@ def test_a_cancelled_run_goes_on_only_in_the_dtype_that_auto_stood_for(
     client = serve()
     project = client.open(clip)
     client.paint(project, 0, square)
-    report = Job.progress
-
-    def until_five(self, done, total, note=""):
-        if done == 5:
-            self.cancel()
-        report(self, done, total, note)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Job, "progress", until_five)
+    with cancelled_at(5):
         job = client.finish(client.json("POST", f"/projects/{project}/track", 202, json={}))
     assert job["status"] == "cancelled"
     chosen[0] = here
@@ -398,17 +382,10 @@ def test_the_review_list_holds_doubtful_frames_or_the_least_certain_one(serve, c
     assert [entry["frame"] for entry in review_list(opened)] == listed
 
 
-def test_a_heat_map_can_be_cancelled_between_its_steps(client, project, square, monkeypatch):
+def test_a_heat_map_can_be_cancelled_between_its_steps(client, project, square, cancelled_at):
     client.paint(project, 0, square)
-    report = Job.progress
-
-    def until_two(self, done, total, note=""):
-        if done == 2:
-            self.cancel()
-        report(self, done, total, note)
-
-    monkeypatch.setattr(Job, "progress", until_two)
-    job = client.finish(client.json("POST", f"/projects/{project}/heat", 202, json={"frame": 4, "object": 1}))
+    with cancelled_at(2):
+        job = client.finish(client.json("POST", f"/projects/{project}/heat", 202, json={"frame": 4, "object": 1}))
     assert (job["status"], job["done"], job["total"]) == ("cancelled", 1, 50)
     client.json("GET", f"/projects/{project}/heat/4/1", 404)
 
