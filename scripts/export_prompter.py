@@ -1,6 +1,8 @@
 """Exports the weights of training runs of one prompt network for release: their mean, in half precision.
 
-python scripts/export_prompter.py runs/prompt/last.safetensors runs/prompt-closer/last.safetensors
+Runs with looks of different sizes count at the largest one.
+
+python scripts/export_prompter.py runs/prompt-longer/last.safetensors runs/prompt-larger/last.safetensors
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ def main() -> None:
     parser.add_argument("weights", type=Path, nargs="+", help="weights of finished runs, each from the one before")
     parser.add_argument("--output", type=Path, default=locate("default", PROMPTER).path)
     arguments = parser.parse_args()
-    networks = [load_prompt_network(file) for file in arguments.weights]
+    read = [load_prompt_network(file) for file in arguments.weights]
+    size = max(network.spec.size for network in read)
+    networks = [network.at_size(size) for network in read]
     networks[0].load_state_dict(mean_state(networks))
     save_prompt_network(networks[0], arguments.output, half=True)
     print(f"{arguments.output}: {arguments.output.stat().st_size:,} bytes, sha256 {checksum(arguments.output)}")

@@ -29,6 +29,16 @@ def test_logits_have_the_size_of_the_look_also_of_another_one(network, size):
     assert logits.shape == (2, 1, size, size)
 
 
+def test_at_another_size_it_says_what_it_says_there(network):
+    images, maps = torch.rand(1, 3, 96, 96), torch.rand(1, 5, 96, 96)
+    other = network.at_size(96).eval()
+    assert other.spec == SPEC.model_copy(update={"size": 96})
+    assert other.position.shape[-2:] == (6, 6)
+    with torch.no_grad():
+        torch.testing.assert_close(other(images, maps), network(images, maps))
+    assert network.position.shape[-2:] == (4, 4)
+
+
 def test_features_serve_several_prompts(network):
     images, maps = torch.rand(1, 3, 64, 64), torch.rand(3, 5, 64, 64)
     with torch.no_grad():

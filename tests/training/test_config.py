@@ -37,10 +37,11 @@ def refusal(file: Path, *overrides: str) -> str:
 
 
 VIDEO_PRESETS = {"compact", "compact-context", "compact-further", "paper", "paper-static"}
+PROMPT_PRESETS = {"prompt", *(f"prompt-{step}" for step in ("closer", "further", "settled", "longer", "larger"))}
 
 
 def test_presets_load():
-    assert set(presets()) == {*VIDEO_PRESETS, "prompt", "prompt-closer", "prompt-further", "prompt-settled"}
+    assert set(presets()) == VIDEO_PRESETS | PROMPT_PRESETS
     for name in presets():
         config = load_config(name)
         assert config.trains == ("video" if name in VIDEO_PRESETS else "prompts")

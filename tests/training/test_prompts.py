@@ -126,6 +126,9 @@ def test_a_trunk_comes_from_a_network_or_from_a_run(run, tmp_path):
     further = {**run["network"], "init_from": str(file)}
     again = build_prompt_network(parsed({**run, "network": further}).network)
     assert torch.equal(again.coarse.weight, load_prompt_network(file).coarse.weight)
+    larger = build_prompt_network(parsed({**run, "network": {**further, "spec": {**SPEC, "size": 96}}}).network)
+    assert larger.spec.size == 96
+    assert torch.equal(larger.coarse.weight, again.coarse.weight)
     other = {**further, "spec": {**SPEC, "blocks": 2}}
     with pytest.raises(ConfigError, match="the weights are for"):
         build_prompt_network(parsed({**run, "network": other}).network)

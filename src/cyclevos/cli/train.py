@@ -20,7 +20,7 @@ def train(
         str,
         typer.Argument(
             help="A YAML file or preset: paper, paper-static, compact, compact-further, compact-context; "
-            "for clicks and boxes prompt, prompt-closer, prompt-further, prompt-settled.",
+            "for clicks and boxes prompt, prompt-closer, prompt-further, prompt-settled, prompt-longer, prompt-larger.",
             autocompletion=complete_preset,
         ),
     ],

@@ -1,5 +1,7 @@
 """The prompter of the package: it looks at the part of the picture that is asked for, and again at what it found.
 
+The last look is taken twice, the second time at the mirror image, and the mean counts.
+
 Clicks are taken one after the other, as they were made: each one sees the answer that it corrects. So a further click
 changes little beside what it is about, and the same prompts always give the same mask.
 """
@@ -34,7 +36,7 @@ MARGIN = 1.4
 _CLOSER = 0.9  # a closer look by the whole picture, for which it is taken
 _LARGEST, _SMALLEST = 1.25, 0.55  # the look that is needed by the look that there is, before another one is taken
 _ONE_BY_ONE = 16  # clicks of a longer list, such as a stroke, are taken at once from here on
-_LOOKS = 6  # whose features are remembered: a first click takes two, and a preview may lie between two clicks
+_LOOKS = 9  # whose features are remembered: a first click takes three, and a preview may lie between two clicks
 _ANSWERS = 2 * _ONE_BY_ONE + 2  # remembered: every click of one list, and the previews between them
 _CANDIDATES = (0.5, 0.25)  # sides of looks by the first one, for what else a click may mean
 _ALIKE = 0.8  # IoU of candidates that mean the same
@@ -122,14 +124,16 @@ class LookingPrompter:
         image, prompts, size = question.image, question.prompts, question.size
         look = self._first_look(question) if before is None else before.look
         earlier = question.mask if before is None else None
-        answer = Answer(look, self._read(image, look, prompts, self._seen(look, before, earlier, size)))
-        needed = None if prompts.box is not None else _needed(look, answer.logits, prompts, size)
+        seen = self._seen(look, before, earlier, size)
+        logits = self._read(image, look, prompts, seen)
+        needed = None if prompts.box is not None else _needed(look, logits, prompts, size)
         if needed is not None and needed != look:
-            answer = Answer(needed, self._read(image, needed, prompts, self._seen(needed, before, earlier, size)))
+            look, seen = needed, self._seen(needed, before, earlier, size)
+            logits = self._read(image, look, prompts, seen)
         if before is None and earlier is None:  # the first answer sees itself once, as later ones see those before
-            seen = self._seen(answer.look, answer, None, size)
-            answer = Answer(answer.look, self._read(image, answer.look, prompts, seen))
-        return answer
+            seen = self._seen(look, Answer(look, logits), None, size)
+            logits = self._read(image, look, prompts, seen)
+        return Answer(look, (logits + self._read(image, look, prompts, seen, mirrored=True)) / 2)
 
     def _first_look(self, question: Asked) -> Look:
         box, clicks = question.prompts.box, question.prompts.clicks
@@ -152,16 +156,27 @@ class LookingPrompter:
         return look.crop_mask(before.look.probabilities(before.logits, size), self.network.spec.size)
 
     def _read(
-        self, pixels: UInt8Array, look: Look, prompts: Prompts, earlier: NDArray[np.float32] | None
+        self,
+        pixels: UInt8Array,
+        look: Look,
+        prompts: Prompts,
+        earlier: NDArray[np.float32] | None,
+        *,
+        mirrored: bool = False,
     ) -> NDArray[np.float32]:
-        """Return the logits (S,S) of one look."""
+        """Return the logits (S,S) of one look; `mirrored` shows it to the network left to right."""
         size = self.network.spec.size
         box = None if prompts.box is None else look.box(prompts.box, size)
         maps = prompt_maps(size, look.clicks(prompts.clicks, size), box, earlier)
+        crop = look.crop(pixels, size)
+        if mirrored:
+            maps, crop = np.ascontiguousarray(maps[..., ::-1]), np.ascontiguousarray(crop[:, ::-1])
         with torch.no_grad():
-            features = self._encode(look.crop(pixels, size))
-            said = self.network.segment(features, torch.from_numpy(maps)[None].to(self._device, self._dtype))
+            asked_of = torch.from_numpy(maps)[None].to(self._device, self._dtype)
+            said = self.network.segment(self._encode(crop), asked_of)
         logits: NDArray[np.float32] = said[0, 0].float().cpu().numpy()
+        if mirrored:
+            logits = logits[:, ::-1]
         if not np.isfinite(logits).all():
             raise WeightsError(
                 f"The answer of the prompter {self.name} is not finite.", "Use other weights, or --dtype float32."

@@ -118,6 +118,17 @@ class PromptNetwork(nn.Module):
             return self.position
         return F.interpolate(self.position, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
+    def at_size(self, size: int) -> PromptNetwork:
+        """Return a network with copies of these weights for looks of another size; its positions are interpolated.
+
+        Args:
+            size: S, a multiple of 16.
+        """
+        other = PromptNetwork(self.spec.model_copy(update={"size": size}))
+        state = self.state_dict()
+        other.load_state_dict({**state, "position": self._positions(other.position)})
+        return other
+
     def forward(self, images: Tensor, maps: Tensor) -> Tensor:
         """Return logits (B,1,S,S) of looks (B,3,S,S) in 0..1 with prompt maps (B,5,S,S)."""
         return self.segment(self.encode(images), maps)

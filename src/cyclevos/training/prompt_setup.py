@@ -22,7 +22,7 @@ _STILL = Motion(rotate=0, shear=0, scale=(1, 1), translate=0, perspective=0, ela
 
 
 def build_prompt_network(config: PromptNetworkConfig) -> PromptNetwork:
-    """Build the network that a run starts from.
+    """Build the network that a run starts from; it may look at another size than the weights that it starts from.
 
     Raises:
         ConfigError: the weights to start from are for another network.
@@ -30,6 +30,8 @@ def build_prompt_network(config: PromptNetworkConfig) -> PromptNetwork:
     """
     if config.init_from is not None:
         network = load_prompt_network(config.init_from)
+        if network.spec.size != config.spec.size:
+            network = network.at_size(config.spec.size)
         if network.spec != config.spec:
             raise ConfigError(
                 f"network.init_from {config.init_from}: the weights are for {network.spec}, the run has {config.spec}.",
