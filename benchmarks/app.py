@@ -21,17 +21,13 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import av
 import numpy as np
 import uvicorn
-from PIL import Image
+from clips import write_clip
 from playwright.sync_api import Page, sync_playwright
 
 from cyclevos.app.projects.project import Project
-from cyclevos.app.projects.workspace import DEMO
 from cyclevos.app.server.server import AppOptions, create_app
-from cyclevos.media.open_source import open_source
-from cyclevos.pictures.mask_files import read_mask
 
 _WATCH = """(canvas) => {
     window.arrivals = {};
@@ -114,23 +110,6 @@ def main() -> None:
             browser.close()
             server.should_exit = True
             thread.join()
-
-
-def write_clip(path: Path, height: int, frames: int) -> tuple[Path, np.ndarray[Any, Any]]:
-    """Write the first frames of the bundled clip at a height; return it and the first mask at that size."""
-    source = open_source(DEMO / "car-shadow.mp4")
-    width = round(height * source.size[1] / source.size[0] / 2) * 2
-    with av.open(str(path), "w") as file:
-        stream = file.add_stream("libx264", rate=24)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for frame in source:
-            if frame.index == frames:
-                break
-            picture = Image.fromarray(frame.image).resize((width, height), Image.Resampling.BICUBIC)
-            file.mux(stream.encode(av.VideoFrame.from_image(picture)))
-        file.mux(stream.encode())
-    ids = Image.fromarray(read_mask(DEMO / "car-shadow.png").ids)
-    return path, np.array(ids.resize((width, height), Image.Resampling.NEAREST))
 
 
 def paint(page: Page, height: int) -> None:

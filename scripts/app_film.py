@@ -124,7 +124,7 @@ def _play(film: Film) -> Image.Image:
         page.locator("#view").select_option(label=view)
         page.wait_for_timeout(500)
         film.take()
-    page.locator("#open-islands").click()
+    page.locator("#tab-islands").click()
     panel = page.locator("#edits")
     panel.get_by_role("button", name="Count").wait_for()
     page.wait_for_timeout(500)

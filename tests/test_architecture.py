@@ -43,7 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "jobs": MODEL | {"datasets"},
     "analysis": MODEL | {"datasets", "training", "evaluation", "jobs"},
     "cluster": MODEL | {"datasets", "jobs"},
-    "app": MODEL | {"datasets", "analysis", "jobs"},
+    "app": MODEL | {"datasets", "evaluation", "analysis", "jobs"},
     "cli": MODEL | {"datasets", "training", "evaluation", "jobs", "analysis", "cluster", "app"},
 }
 WITHOUT_TORCH = (

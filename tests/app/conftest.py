@@ -20,6 +20,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 import cyclevos
+from cyclevos.app.projects.project import Project
 from cyclevos.app.server.server import AppOptions, create_app
 from cyclevos.app.work.jobs import Job
 from cyclevos.errors import PromptError
@@ -129,6 +130,18 @@ def serve(options) -> Iterator[Callable[..., Client]]:
 @pytest.fixture
 def client(serve) -> Client:
     return serve()
+
+
+@pytest.fixture
+def project(client, clip) -> str:
+    """The id of the clip's project."""
+    return client.open(clip)
+
+
+@pytest.fixture
+def opened(client, project) -> Project:
+    """The clip's project itself."""
+    return client.http.app.services.workspace.get(project)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from cyclevos.app.projects.mask_store import Mark
+from cyclevos.app.projects.mask_pngs import Mark
 from cyclevos.app.projects.result_log import FrameResult
 from cyclevos.app.work.jobs import Job
 
@@ -251,13 +251,13 @@ def test_an_edit_that_is_stopped_or_refused_midway_changes_nothing(edited, two, 
 
     def stopping(self, done, total, note=""):
         seen.append((done, note))
-        if (done, note) == (3, "writing"):
+        if (done, note) == (3, "computing"):
             self.cancel()
         progress(self, done, total, note)
 
     monkeypatch.setattr(Job, "progress", stopping)
     edited.over(status="cancelled", op="move", object=1, accepted=True)
-    assert (3, "writing") in seen
+    assert (3, "computing") in seen
     assert edited.everything() == before
     monkeypatch.undo()
     waiting, go_on = threading.Event(), threading.Event()
@@ -295,6 +295,19 @@ def test_an_edit_that_makes_pixels_of_an_object_that_is_gone_shows_them(edited, 
     edited.over(op="merge", object=1, target=2)
     assert [(edited.ids(index)[FIRST] == 2).all() for index in (3, 4, 5)] == [True] * 3
     assert edited.state()["absences"] == []
+
+
+def test_an_object_that_gets_another_number_is_gone_where_it_was_and_its_old_number_is_not_free(edited):
+    edited.client.json("PUT", f"/projects/{edited.name}/objects/2/gone", json={"gone": True, "first": 3, "last": 5})
+    before = edited.everything()
+    edited.over(op="move", object=2, target=7, accepted=True)
+    told = [(each["object"], each["first"], each["last"]) for each in edited.state()["absences"]]
+    assert told == [(2, 3, 5), (7, 3, 5)]
+    assert edited.post("/objects", 201)["id"] == 3, "masks of object 2 are kept where it is gone"
+    edited.post("/undo")
+    edited.post("/undo")
+    assert edited.everything() == before
+    assert len(edited.state()["absences"]) == 1
 
 
 def test_masks_are_not_edited_while_they_are_tracked(edited, go_on):

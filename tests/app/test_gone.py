@@ -7,7 +7,6 @@ import io
 import zipfile
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,11 +17,6 @@ from cyclevos.propagation.propagator import Propagator
 from cyclevos.propagation.settings import SegmentationSettings
 
 SPANS = st.tuples(st.integers(1, 2), st.integers(0, 12), st.integers(0, 4))
-
-
-@pytest.fixture
-def project(client, clip) -> str:
-    return client.open(clip)
 
 
 def say(client, project, first, last, gone=True, expect=200, number=1) -> dict:

@@ -16,16 +16,6 @@ from cyclevos.app.projects.result_log import FrameResult
 
 
 @pytest.fixture
-def project(client, clip) -> str:
-    return client.open(clip)
-
-
-@pytest.fixture
-def opened(client, project) -> Project:
-    return client.http.app.services.workspace.get(project)
-
-
-@pytest.fixture
 def move(client, project):
     """Undo or redo; return the answer."""
     return lambda way: client.json("POST", f"/projects/{project}/{way}")

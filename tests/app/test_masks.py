@@ -12,11 +12,6 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 
-@pytest.fixture
-def project(client, clip) -> str:
-    return client.open(clip)
-
-
 def png(ids: np.ndarray, palette: bytes | None = None) -> bytes:
     image = Image.fromarray(ids)
     if palette:

@@ -84,6 +84,7 @@ def test_no_request_breaks_the_server(data, server, operations):
         sent = {"content": content, "headers": {"Content-Type": "application/json"}}
     path = quote(case.formatted_path, safe="/%")
     told(server.request(case.method, path, params=case.query or None, **sent))
+    bring_back(server.app.services.workspace)
 
 
 @QUICK
@@ -109,7 +110,8 @@ def test_no_mask_breaks_the_server(server, path, body, encoding, current):
 def test_no_upload_breaks_the_server_or_stays(server, name, head, rest):
     projects = Path(server.app.services.workspace.projects)
     told(server.post("/api/uploads", params={"name": name}, content=head + rest))
-    assert [path.name for path in projects.iterdir()] == ["clip"]
+    assert [path.name for path in projects.iterdir() if not path.name.startswith(".")] == ["clip"]
+    assert [*projects.glob(".upload-*")] == []
 
 
 @QUICK
@@ -143,6 +145,16 @@ def test_no_path_leads_out_or_breaks_the_server(server, path):
 def test_no_header_breaks_the_server(server, method, path, headers):
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     told(server.request(method, quote(path, safe="/%.:?#&="), headers=raw))
+
+
+def bring_back(workspace) -> None:
+    """Undo what a request may have done to the list of projects: the clip is there again, and nothing else."""
+    for entry in workspace.trash.listing():
+        workspace.restore(entry["id"])
+    for entry in workspace.listing():
+        if entry["id"] != "clip":
+            workspace.delete(entry["id"])
+    workspace.trash.empty()
 
 
 def told(response) -> None:

@@ -10,16 +10,12 @@ import numpy as np
 import pytest
 
 from cyclevos.app.errors import ConflictError
+from cyclevos.app.projects.demos import demo_clip
 from cyclevos.app.work.prompter_holder import PrompterHolder
 from cyclevos.media.open_source import open_source
 from cyclevos.prompts.loading import load_prompter
 
 SIZE = (24, 40)
-
-
-@pytest.fixture
-def project(client, clip) -> str:
-    return client.open(clip)
 
 
 @pytest.fixture
@@ -157,7 +153,7 @@ def test_a_prompter_that_breaks_is_explained(client, project, prompter, monkeypa
 
 def test_the_packaged_prompter_answers_as_it_does_in_python(client, ask):
     project = client.json("POST", "/projects", 201, json={"demo": "car-shadow"})["id"]
-    source = open_source(client.http.app.services.workspace.demo("car-shadow"))
+    source = open_source(demo_clip("car-shadow"))
     image = next(iter(source)).image
     said = load_prompter()
     body = {"points": [[430.5, 260.5], [10, 470]], "labels": [1, 0]}

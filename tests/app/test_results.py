@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from cyclevos.app.projects.result_log import FrameResult
-from cyclevos.app.work import reviewing
+from cyclevos.app.work import importing, reviewing
 
 
 def png(ids) -> bytes:
@@ -105,6 +105,43 @@ def test_a_mask_that_changes_while_it_is_reviewed_does_not_get_the_reliability_o
     assert [index for index in range(1, 10) if not results[str(index)][0]] == [4]
 
 
+@pytest.mark.parametrize("way", ["undo", "version"])
+def test_a_review_stops_when_the_masks_that_it_is_for_are_gone(client, send, theirs, square, monkeypatch, way):
+    path = f"/projects/{send.project}"
+    client.paint(send.project, 0, square)
+    client.track(send.project)
+    known = client.json("GET", path)["results"]
+    review_frames = reviewing.review_frames
+
+    def interrupted(*given):
+        for frame, prediction in review_frames(*given):
+            if frame.index == 4:
+                client.json("POST", f"{path}/undo" if way == "undo" else f"{path}/versions/1")
+            yield frame, prediction
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reviewing, "review_frames", interrupted)
+        job = send(pictures(theirs))
+    assert (job["status"], job["error"]["kind"]) == ("failed", "ConflictError")
+    assert "The review stopped" in job["error"]["problem"]
+    results = client.json("GET", path)["results"]
+    if way == "undo":
+        assert results == known
+    else:
+        assert not any(results[str(index)][0] for index in range(4, 10))
+    assert client.finish(client.json("POST", f"{path}/review", 202))["status"] == "done"
+
+
+def test_undoing_something_while_a_result_is_read_does_not_stop_its_review(client, send, theirs, square, monkeypatch):
+    path = f"/projects/{send.project}"
+    send(pictures(theirs))
+    opened = client.http.app.services.workspace.get(send.project)
+    read = importing.read_source_masks
+    monkeypatch.setattr(importing, "read_source_masks", lambda *given: (opened.steps.undo(), read(*given))[1])
+    assert send(pictures(theirs))["status"] == "done"
+    assert client.json("GET", path)["results"]["6"][0].keys() == {"3"}
+
+
 def test_marks_stay(client, send, theirs, square):
     client.paint(send.project, 2, square)
     client.json("POST", f"/projects/{send.project}/frames/2/accept", json={"accepted": True})
@@ -175,9 +212,9 @@ def claims(width: int, height: int) -> bytes:
 
 
 def test_what_headers_claim_is_counted_before_anything_is_decoded(send):
-    job = send(packed({f"shot_{i:03d}.png": claims(30_000, 30_000) for i in range(10)}))
+    job = send(packed({f"shot_{i:03d}.png": claims(5_000, 6_000) for i in range(150)}))
     assert job["error"]["kind"] == "TooLargeError"
-    assert "9,000,000,000 pixels" in job["error"]["problem"]
+    assert "4,500,000,000 pixels" in job["error"]["problem"]
 
 
 def test_reviewing_what_is_shown(client, send, theirs):

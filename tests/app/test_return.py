@@ -54,7 +54,7 @@ def test_a_video_that_is_gone_is_said_and_the_others_still_open(serve, clip, tmp
     client.json("GET", f"/projects/{name}")
 
 
-@pytest.mark.parametrize("content", ["", "{", '{"format": 2}', "[]"])
+@pytest.mark.parametrize("content", ["", "{", '{"format": 0}', "[]"])
 def test_a_project_file_of_something_else_is_said(client, project, tmp_path, content):
     folder = tmp_path / "projects" / "other"
     folder.mkdir()

@@ -14,7 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from cyclevos.app.projects.workspace import DEMO
+from cyclevos.app.projects.demos import DEMO
 from cyclevos.app.server import uploads
 from cyclevos.app.server.security import is_loopback
 from cyclevos.app.server.server import create_app

@@ -14,11 +14,6 @@ from cyclevos.propagation.propagator import Propagator
 
 
 @pytest.fixture
-def project(client, clip) -> str:
-    return client.open(clip)
-
-
-@pytest.fixture
 def steps(monkeypatch) -> list[int]:
     """Indices of the frames that the propagator was asked for."""
     asked = []

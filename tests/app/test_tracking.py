@@ -20,11 +20,6 @@ from cyclevos.propagation.correction import PRESETS, Correction
 from cyclevos.propagation.propagator import Propagator
 
 
-@pytest.fixture
-def project(client, clip) -> str:
-    return client.open(clip)
-
-
 def masks(client, project) -> list[np.ndarray]:
     return [client.mask(project, index)[0] for index in range(10)]
 

@@ -88,15 +88,17 @@ def test_another_video_in_the_old_ones_place_is_said(serve, folder):
     assert "32x32 now" in serve().json("GET", f"/projects/{project}", 422)["problem"]
 
 
-def test_a_video_that_breaks_off_is_shown_as_far_as_it_goes(client, folder):
+def test_a_video_that_breaks_off_is_shown_and_tracked_as_far_as_it_goes(client, folder):
     path = clips.write_video(folder / "long.mkv", clips.scene(60), codec="ffv1", pix_fmt="bgr0")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    project = client.json("POST", "/projects", 201, json={"path": str(path)})["id"]
-    client.wait(lambda: client.json("GET", f"/projects/{project}")["problem"] is not None)
+    project = client.open(path)
+    state = client.json("GET", f"/projects/{project}")
+    assert state["problem"] is None
+    assert state["cut_short"].endswith(" s more")
+    assert 20 < state["frames"] < 40
     assert shown(client, project, 5).shape == (48, 64, 3)
-    client.paint(project, 5, np.ones((48, 64), np.uint8))
-    refused = client.json("POST", f"/projects/{project}/track", 422, json={})
-    assert str(path) in refused["problem"]
+    client.paint(project, state["frames"] - 4, np.ones((48, 64), np.uint8))
+    assert client.track(project)["result"]["frames"] == 4
 
 
 def test_animations_are_offered_and_uploaded_and_stills_are_not(client, tmp_path, folder):

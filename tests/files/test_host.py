@@ -96,3 +96,22 @@ def test_peak_memory_is_in_bytes_and_grows_with_what_is_held():
 def test_without_the_resource_module_peak_memory_is_unknown_where_windows_does_not_tell_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "resource", None)
     assert host.peak_memory() is None or sys.platform == "win32"
+
+
+_FREEING = """
+import psutil
+from cyclevos.files.host import return_free_memory, share_heaps
+assert share_heaps()
+blocks = [bytearray(20_000) for _ in range(6000)]
+last = blocks[-1]  # which keeps the heap from shrinking by itself
+del blocks
+before = psutil.Process().memory_info().rss
+assert return_free_memory()
+print(before - psutil.Process().memory_info().rss)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the C library of GNU")
+def test_what_the_heap_holds_of_free_memory_goes_back_to_the_system():
+    told = subprocess.run([sys.executable, "-c", _FREEING], capture_output=True, text=True, check=True)
+    assert int(told.stdout) > 80e6

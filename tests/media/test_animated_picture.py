@@ -243,3 +243,22 @@ def test_one_frame_of_a_real_sequence_is_refused():
         pytest.skip(f"{path} is not here")
     with pytest.raises(VideoError, match=r"one image of a sequence: 00001\.jpg"):
         open_source(path)
+
+
+def test_a_damaged_page_of_a_tiff_is_passed_over(tmp_path):
+    path, drawn = tmp_path / "pages.tif", scene(4)
+    pages = [Image.fromarray(image) for image in drawn]
+    pages[0].save(path, save_all=True, append_images=pages[1:], compression="tiff_deflate")
+    with Image.open(path) as image:
+        image.seek(2)
+        (start, *_) = image.tag_v2[273]  # where its pixels lie
+    data = bytearray(path.read_bytes())
+    data[start : start + 40] = bytes(40)
+    path.write_bytes(data)
+    source = open_source(path, pass_over=True)
+    for frames in (source, reversed(source)):
+        found = list(frames)
+        assert sorted(frame.index for frame in found) == [0, 1, 3]
+        for frame in found:
+            np.testing.assert_array_equal(frame.image, drawn[frame.index])
+    assert source.bad == {2: "its page cannot be decoded"}

@@ -228,3 +228,36 @@ def test_a_camera_s_raw_pictures_are_refused_with_what_to_do(tmp_path):
             open_source(place)
     write_images(tmp_path, scene(2), ".jpg")
     assert open_source(tmp_path).len_hint == 2
+
+
+def test_files_that_cannot_be_read_are_passed_over_in_both_directions(tmp_path):
+    folder = write_images(tmp_path / "shot", scene(6))
+    (folder / "00000.png").write_bytes(b"")
+    cut = folder / "00002.png"
+    whole = cut.read_bytes()
+    cut.write_bytes(whole[: len(whole) // 2])
+    Image.fromarray(scene(1, 24, 32)[0]).save(folder / "00003.png")
+    (folder / "00005.png").write_text("no picture")
+    source = open_source(folder, pass_over=True)
+    assert [frame.index for frame in source] == [1, 4]
+    assert [frame.index for frame in reversed(source)] == [4, 1]
+    assert (source.size, source.len_hint) == ((48, 64), 6)
+    assert source.bad == {
+        0: "00000.png is empty",
+        2: "00002.png is cut off",
+        3: "00003.png is 32x24, but 00001.png is 64x48",
+        5: "00005.png is not a picture",
+    }
+    with pytest.raises(VideoError, match=r"Frame 2 cannot be read: 00002\.png is cut off"):
+        source.frame(2)
+    cut.write_bytes(whole)
+    assert [frame.index for frame in source] == [1, 2, 4]
+    assert 2 not in source.bad
+
+
+def test_a_file_that_vanished_is_passed_over(tmp_path):
+    folder = write_images(tmp_path / "shot", scene(3))
+    source = open_source(folder, pass_over=True)
+    (folder / "00001.png").unlink()
+    assert [frame.index for frame in source] == [0, 2]
+    assert source.bad == {1: "00001.png cannot be opened (No such file or directory)"}

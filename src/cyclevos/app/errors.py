@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cyclevos.errors import CycleVOSError, MaskError, MissingExtraError, OutputError
+from cyclevos import __version__
+from cyclevos.errors import ConfigError, CycleVOSError, MaskError, MissingExtraError, OutputError
 from cyclevos.naming import size_text
 
 
@@ -23,6 +24,12 @@ class ForbiddenError(AppError):
     """The request comes from another site, lacks the token, or reaches outside the folders given at start."""
 
     status = 403
+
+
+class UnreadableError(AppError):
+    """The picture of a frame is needed, but cannot be read."""
+
+    status = 422
 
 
 class ConflictError(AppError):
@@ -47,6 +54,22 @@ class GoneError(UnsavedError):
     """The project's folder was moved or removed while it was open."""
 
     status = 410
+
+
+class NewerProjectError(ConfigError):
+    """A newer version of the program wrote the project.
+
+    Args:
+        name: of the project's folder.
+        version: of the program that wrote it; None if its file does not tell.
+    """
+
+    def __init__(self, name: str, version: str | None) -> None:
+        maker = "a newer version of cyclevos" if version is None else f"cyclevos {version} or newer"
+        super().__init__(
+            f"The project {name} was made by {maker}; this is {__version__}, which cannot open it.",
+            "Update cyclevos. Nothing in the project was changed.",
+        )
 
 
 class OutOfMemoryError(AppError):

@@ -44,7 +44,7 @@ def object_agreement(results: Sequence[Mapping[str, Path]]) -> dict[int, npt.NDA
             if one is None or other is None:
                 continue
             _check_sizes(one, other, results[r][name], results[s][name])
-            intersections, unions = _overlaps(one, other)
+            intersections, unions = overlaps(one, other)
             frames[r, s] += 1
             sums[:, r, s] += intersections / np.maximum(unions, 1)
             shown[:, r, s] += unions > 0
@@ -55,8 +55,13 @@ def object_agreement(results: Sequence[Mapping[str, Path]]) -> dict[int, npt.NDA
     return {int(i): whole[i] for i in np.flatnonzero(seen) if i}
 
 
-def _overlaps(one: UInt8Array, other: UInt8Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Count the pixels of intersection and union of every id, (256,) each, in one pass."""
+def overlaps(one: UInt8Array, other: UInt8Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Count the pixels of intersection and union of every id, (256,) each, of two masks, uint8 (H,W), in one pass.
+
+    >>> intersections, unions = overlaps(np.array([[1, 1, 2]], np.uint8), np.array([[1, 2, 2]], np.uint8))
+    >>> intersections[1:3].tolist(), unions[1:3].tolist()
+    ([1, 1], [2, 2])
+    """
     joint = np.bincount((one.astype(np.uint16) << 8 | other).ravel(), minlength=256 * 256).reshape(256, 256)
     intersections = np.diagonal(joint)
     return intersections, joint.sum(axis=0) + joint.sum(axis=1) - intersections

@@ -16,7 +16,6 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from cyclevos.media.sources import FrameSource
-from cyclevos.naming import index_name
 from cyclevos.network.tensor_files import write_safetensors
 from cyclevos.propagation.propagator import Propagator
 
@@ -134,8 +133,7 @@ def frame_names(source: FrameSource, count: int) -> list[str]:
     Raises:
         IndexError: the source has fewer frames.
     """
-    names = source.frame_names
-    return [index_name(i) if names is None else names[i] for i in range(count)]
+    return [source.name_of(index) for index in range(count)]
 
 
 def _checksum(tensors: Mapping[str, Tensor]) -> bytes:

@@ -25,7 +25,6 @@ from cyclevos.jobs.run_record import CONTENT, RunRecord
 from cyclevos.media.appearance import Appearance
 from cyclevos.media.sources import FrameSource
 from cyclevos.media.writers import is_finished_mask, write_mask
-from cyclevos.naming import index_name
 from cyclevos.pictures.mask_files import MaskImage, read_labels
 from cyclevos.prompts.prompts import VideoPrompts
 from cyclevos.prompts.syntax import write_prompts
@@ -148,8 +147,7 @@ def _kept(
 
 
 def _kept_file(output: Path, source: FrameSource, index: int) -> Path:
-    name = index_name(index) if source.frame_names is None else source.frame_names[index]
-    return output / KEPT / f"{name}.png"
+    return output / KEPT / f"{source.name_of(index)}.png"
 
 
 def _check_frames(prompts: VideoPrompts, source: FrameSource) -> None:

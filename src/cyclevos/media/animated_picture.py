@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from cyclevos.errors import VideoError
-from cyclevos.media.frames import Frame, check_same_size
+from cyclevos.media.frames import Frame, check_same_size, other_size
 from cyclevos.media.playback import Playback
 from cyclevos.media.sources import FrameSource
 from cyclevos.naming import index_name
@@ -25,7 +25,7 @@ def is_animated(path: Path) -> bool:
     """Return whether a file is a picture of several frames, judged by its content; False if it is no picture.
 
     Raises:
-        VideoError: its header claims more pixels than are decoded.
+        VideoError: its header declares more pixels than are decoded.
     """
     try:
         with open_picture(path) as image:
@@ -43,12 +43,13 @@ class AnimatedPicture(FrameSource):
 
     Args:
         path: the file; its first frame is decoded here.
+        pass_over: pass over frames that cannot be decoded; their reasons are in `bad`.
 
     Raises:
-        VideoError: it is not a picture, its first frame cannot be decoded, or it claims too many pixels.
+        VideoError: it is not a picture, its first frame cannot be decoded, or it declares too many pixels.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, pass_over: bool = False) -> None:
         self.path = Path(path)
         self.name = self.path.stem
         try:
@@ -64,6 +65,7 @@ class AnimatedPicture(FrameSource):
         self._rate = None if duration is None else 1000 / Fraction(duration).limit_denominator(1000)
         with closing(self._frames(0, 1)) as frames:
             self._size = next(frames).size
+        self.bad = {} if pass_over else None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -88,17 +90,37 @@ class AnimatedPicture(FrameSource):
     def iterate(self, *, reverse: bool = False, start: int | None = None) -> Iterator[Frame]:
         """Stream the frames; see FrameSource.iterate."""
         if not reverse:
-            yield from map(self._checked, self._frames(start or 0, self.len_hint))
+            yield from self._good(start or 0, self.len_hint)
             return
         height, width = self._size
         held = max(4, min(_CHUNK_FRAMES, _CHUNK_BYTES // (height * width * 3)))
         end = self.len_hint if start is None else min(start + 1, self.len_hint)
         while end > 0:
             begin = max(0, end - held)
-            chunk = list(self._frames(begin, end))
+            chunk = list(self._good(begin, end))
             while chunk:
-                yield self._checked(chunk.pop())
+                yield chunk.pop()
             end = begin
+
+    def _good(self, start: int, stop: int) -> Iterator[Frame]:
+        """Decode frames; those that cannot be used are noted where they are to be passed over."""
+        following = start
+        while following < stop:
+            try:
+                for frame in self._frames(following, stop):
+                    following = frame.index + 1
+                    if self._is_of_size(frame):
+                        yield frame
+                return
+            except VideoError:
+                if self.bad is None:
+                    raise
+                if not self._sequential:  # each page of a TIFF stands for itself
+                    self.bad[following] = "its page cannot be decoded"
+                    following += 1
+                    continue
+                self.bad |= dict.fromkeys(range(following, self.len_hint), f"the file breaks off at frame {following}")
+                return
 
     def _frames(self, start: int, stop: int) -> Generator[Frame, None, None]:
         """Decode the frames `start..stop-1`; those before them too where a frame is stored as a change of the last."""
@@ -118,9 +140,12 @@ class AnimatedPicture(FrameSource):
         except Exception as error:  # Pillow's decoders raise almost any exception on broken data
             raise self._broken(index, error) from error
 
-    def _checked(self, frame: Frame) -> Frame:
-        check_same_size(index_name(0), self._size, frame.name, frame.size, str(self.path))
-        return frame
+    def _is_of_size(self, frame: Frame) -> bool:
+        if self.bad is None:
+            check_same_size(index_name(0), self._size, frame.name, frame.size, str(self.path))
+        elif (why := other_size(frame.size, self._size)) is not None:
+            self.bad[frame.index] = why
+        return frame.size == self._size
 
     def _broken(self, index: int, error: Exception) -> VideoError:
         return VideoError(

@@ -70,6 +70,11 @@ def frames_from_arrays(images: Iterable[Any]) -> Iterator[Frame]:
         )
 
 
+def other_size(size: tuple[int, int], first_size: tuple[int, int]) -> str | None:
+    """Return how a frame's size differs from the first one's, in words after "cannot be read: "; None if equal."""
+    return None if size == first_size else f"it is {size_text(size)}, the first frame is {size_text(first_size)}"
+
+
 def check_same_size(
     first_name: str, first_size: tuple[int, int], name: str, size: tuple[int, int], source: str
 ) -> None:

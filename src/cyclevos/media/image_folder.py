@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from cyclevos.errors import CycleVOSError, VideoError
 from cyclevos.media.frames import Frame, check_same_size
 from cyclevos.media.sources import FrameSource
-from cyclevos.naming import by_frame_name, index_name, list_images
+from cyclevos.naming import by_frame_name, index_name, list_images, size_text
 from cyclevos.pictures.images import camera_turn, read_image
+from cyclevos.words import counted
 
 logger = logging.getLogger(__name__)
 
@@ -28,27 +29,29 @@ class ImageFiles(FrameSource):
     Args:
         files: the frames.
         place: what the user gave instead of the files, a pattern or a list; None = the folder that holds them all.
+        pass_over: pass over files that cannot be read; their reasons are in `bad`.
 
     Raises:
         VideoError: there are no files, two files of one folder have the same frame name, or the first cannot be
-            decoded.
+            decoded; if files are passed over, none can.
     """
 
-    def __init__(self, files: Sequence[Path], place: Path | None = None) -> None:
+    def __init__(self, files: Sequence[Path], place: Path | None = None, *, pass_over: bool = False) -> None:
         if not files:
             raise VideoError("The list of image files is empty. Expected at least one.", "Give the frames' files.")
         folders = list(dict.fromkeys(file.parent for file in files))
         # Of absolute paths, since only they have a folder in common; on other drives of Windows not even they do.
         above = folders[0] if len(folders) == 1 else _common_folder(folders)
-        self._open(above, files, place)
+        self._open(above, files, place, pass_over=pass_over)
 
-    def _open(self, path: Path, files: Sequence[Path], place: Path | None = None) -> None:
+    def _open(self, path: Path, files: Sequence[Path], place: Path | None = None, *, pass_over: bool) -> None:
         self.path = path
         self._place = place
         self.name = place.stem if place is not None else path.stem if path.is_file() else path.resolve().name
         self._files = list(files)
         self._names = _frame_names(files, place or path)
-        self._size = self._read(0).size
+        self.bad = {} if pass_over else None
+        self._first, self._size = self._first_size()
 
     @property
     def files(self) -> Sequence[Path] | None:
@@ -94,10 +97,43 @@ class ImageFiles(FrameSource):
         last = len(self._files) - 1
         indices = range(last if start is None else min(start, last), -1, -1) if reverse else range(start or 0, last + 1)
         for index in indices:
+            frame = self._tried(index)
+            if frame is not None:
+                yield frame
+
+    def _first_size(self) -> tuple[int, tuple[int, int]]:
+        """Return the index and the size of the first image that can be read."""
+        for index in range(len(self._files)):
+            if self.bad is None:
+                return index, self._read(index).size
+            try:
+                return index, self._read(index).size
+            except VideoError as error:
+                self.bad[index] = _fault(self._files[index], error)
+        raise VideoError(
+            f"None of the {counted(len(self._files), 'image')} of {self._place or self.path} can be read: "
+            f"{(self.bad or {})[0]}.",
+            "Copy or export them again.",
+        )
+
+    def _tried(self, index: int) -> Frame | None:
+        """Read an image of the right size; None for one that is passed over."""
+        file, first = self._files[index], self._files[self._first]
+        try:
             frame = self._read(index)
-            first_file, file = self._files[0].name, self._files[index].name
-            check_same_size(first_file, self._size, file, frame.size, str(self.path))
-            yield frame
+        except VideoError as error:
+            if self.bad is None:
+                raise
+            self.bad[index] = _fault(file, error)
+            return None
+        if self.bad is None:
+            check_same_size(first.name, self._size, file.name, frame.size, str(self.path))
+        elif frame.size != self._size:
+            self.bad[index] = f"{file.name} is {size_text(frame.size)}, but {first.name} is {size_text(self._size)}"
+            return None
+        else:
+            self.bad.pop(index, None)  # the file has been replaced since
+        return frame
 
     def _read(self, index: int) -> Frame:
         file = self._files[index]
@@ -119,15 +155,31 @@ class ImageFolder(ImageFiles):
 
     Args:
         path: the folder; hidden files and files that are not images are skipped.
+        pass_over: see ImageFiles.
 
     Raises:
         VideoError: the folder holds no image, two images have the same stem, something named like an image cannot be
             read, or the first image cannot be decoded.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, pass_over: bool = False) -> None:
         path = Path(path)
-        self._open(path, [path] if path.is_file() else list_images(path))
+        self._open(path, [path] if path.is_file() else list_images(path), pass_over=pass_over)
+
+
+def _fault(file: Path, error: VideoError) -> str:
+    """Return why a file cannot be a frame, in words that follow "cannot be read: "."""
+    try:
+        if not file.stat().st_size:
+            return f"{file.name} is empty"
+    except OSError as missing:
+        return f"{file.name} cannot be opened ({missing.strerror or missing})"
+    cause = error.__cause__
+    if isinstance(cause, UnidentifiedImageError):
+        return f"{file.name} is not a picture"
+    if isinstance(cause, OSError) and "truncated" in str(cause):
+        return f"{file.name} is cut off"
+    return f"{file.name} cannot be decoded" + (f" ({cause})" if cause is not None and str(cause) else "")
 
 
 def _common_folder(folders: Sequence[Path]) -> Path:

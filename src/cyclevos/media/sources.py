@@ -14,6 +14,7 @@ from cyclevos.errors import VideoError
 from cyclevos.media.frames import Frame
 from cyclevos.media.playback import Playback
 from cyclevos.media.source_identity import source_identity
+from cyclevos.naming import index_name
 from cyclevos.words import counted
 
 DEINTERLACED = "deinterlaced"
@@ -40,10 +41,15 @@ class FrameSource(ABC):
     Attributes:
         path: the file or folder; of a stream, which has neither, a path of its name for messages.
         name: its stem, for naming results.
+        bad: of a source that passes over frames that cannot be read: why, by index, as far as is known, in words that
+            follow "cannot be read: ". None = such a frame ends the source with an error.
+        cut_short: how such a source breaks off, in words; None if it does not, or it is not known.
     """
 
     path: Path
     name: str
+    bad: dict[int, str] | None = None
+    cut_short: str | None = None
 
     @property
     @abstractmethod
@@ -54,6 +60,10 @@ class FrameSource(ABC):
     def frame_names(self) -> Sequence[str] | None:
         """Names of all frames in order; None where frames are named by their index, as in a video."""
         return None
+
+    def name_of(self, index: int) -> str:
+        """Return the name of a frame."""
+        return index_name(index) if self.frame_names is None else self.frame_names[index]
 
     @property
     @abstractmethod
@@ -106,6 +116,18 @@ class FrameSource(ABC):
         """
         return None
 
+    def time_of(self, index: int) -> float | None:
+        """Return the time in seconds of a frame that was passed over; None if it is not known.
+
+        Args:
+            index: of the frame.
+        """
+        return None
+
+    def why_unreadable(self, index: int) -> str | None:
+        """Return why a frame cannot be read, in words after "cannot be read: "; None if it can, as far as is known."""
+        return None if self.bad is None else self.bad.get(index)
+
     @property
     def seek_table(self) -> SeekTable | None:
         """Where every frame lies, for a later :meth:`use_seek_table`; None if it is not known, or not needed."""
@@ -133,7 +155,8 @@ class FrameSource(ABC):
             start: index of the first frame to yield; default the first, or the last when reversed.
 
         Raises:
-            VideoError: a frame cannot be decoded or has another size; the frames before it have been yielded.
+            VideoError: a frame cannot be decoded or has another size, and the source does not pass over it; the frames
+                before it have been yielded.
         """
 
     def frame(self, index: int) -> Frame:
@@ -147,6 +170,9 @@ class FrameSource(ABC):
         """
         count = self.len_hint
         found = next(self.iterate(start=index), None) if count is None or index < count else None
+        why = self.why_unreadable(index)
+        if why is not None:
+            raise VideoError(f"Frame {index} cannot be read: {why}.", "Choose another frame.")
         if found is None:
             has = "ends before it" if count is None else f"has {counted(count, 'frame')}, counted from 0"
             raise VideoError(f"There is no frame {index}: the video {has}.", "Choose a frame of the video.")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterator
-from fractions import Fraction
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from cyclevos.errors import VideoError
 from cyclevos.media.addresses import Place
 from cyclevos.media.video_opening import error_text, open_video
+from cyclevos.media.video_reach import Reach
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -18,14 +18,13 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-# Containers that store their duration. For others FFmpeg guesses it from the bit rate.
-_DECLARING_FORMATS = frozenset({"mov", "mp4", "matroska", "webm", "avi", "flv", "asf"})
-# Broadcast streams lose packets all the time, and decoders cope with it.
-_LOSSY_FORMATS = frozenset({"mpegts", "mpeg", "rtp", "rtsp"})
 logger = logging.getLogger(__name__)
 
+DAMAGED = "its data is damaged"
+"""Why a frame is refused that FFmpeg covered up with parts of others."""
 
-def decode(path: Place, seek_pts: int | None = None) -> Generator[VideoFrame, None, None]:
+
+def decode(path: Place, seek_pts: int | None = None) -> Generator[VideoFrame, None, int]:
     """Decode pictures in display order, not yet turned upright nor converted.
 
     Args:
@@ -33,23 +32,35 @@ def decode(path: Place, seek_pts: int | None = None) -> Generator[VideoFrame, No
         seek_pts: start at the keyframe at or before this time stamp (in the stream's time base)
             instead of at the beginning; whether the file is complete is then not checked.
 
+    Returns:
+        The number of packets that gave no picture. Some codecs have such; else, FFmpeg has dropped damaged ones.
+
     Raises:
         VideoError: the file cannot be decoded, or not to its end; every good picture before that has been yielded.
     """
-    import av
-
     with open_video(path) as (container, stream):
         if seek_pts is not None:
-            try:
-                container.seek(seek_pts, stream=stream, backward=True)
-            except (av.error.FFmpegError, OSError) as error:
-                raise VideoError(f"Seeking in {path} failed ({error_text(error)}).", "Convert the file.") from error
-        yield from decode_opened(path, container, stream, sought=seek_pts is not None)
+            seek(path, container, stream, seek_pts)
+        return (yield from decode_opened(path, container, stream, sought=seek_pts is not None))
+
+
+def seek(path: Place, container: InputContainer, stream: VideoStream, pts: int) -> None:
+    """Go to the keyframe at or before a time stamp.
+
+    Raises:
+        VideoError: FFmpeg cannot.
+    """
+    import av
+
+    try:
+        container.seek(pts, stream=stream, backward=True)
+    except (av.error.FFmpegError, OSError) as error:
+        raise VideoError(f"Seeking in {path} failed ({error_text(error)}).", "Convert the file.") from error
 
 
 def decode_opened(
     path: Place, container: InputContainer, stream: VideoStream, *, sought: bool = False
-) -> Iterator[VideoFrame]:
+) -> Generator[VideoFrame, None, int]:
     """Decode the pictures of an opened video from where it stands; otherwise like :func:`decode`.
 
     Args:
@@ -62,6 +73,7 @@ def decode_opened(
     yield from decoding.pictures()
     if not sought:
         decoding.check_end()
+    return len(decoding.due)
 
 
 class _Pass:
@@ -70,9 +82,7 @@ class _Pass:
     def __init__(self, path: Place, container: InputContainer, stream: VideoStream, *, sought: bool) -> None:
         self.path, self.container, self.stream = path, container, stream
         self.count = 0
-        self.video_end = Fraction(0)  # seconds, the end of the last packet seen
-        self.any_end = Fraction(0)
-        self.formats = set(container.format.name.split(","))
+        self.reach = Reach(container, stream)
         self.first_error: BaseException | str | None = None
         # Whether the first packets lack their keyframe, so that errors before the first picture mean nothing.
         self.headless: bool | None = True if sought else None
@@ -96,7 +106,7 @@ class _Pass:
                     return
                 if not self._note(packet):
                     continue
-                if packet.is_corrupt and not self.formats & _LOSSY_FORMATS:
+                if packet.is_corrupt and not self.reach.is_lossy:
                     failure = "its data ends inside this frame"
                 else:
                     pictures = packet.decode()
@@ -108,7 +118,7 @@ class _Pass:
                 self.first_error = self.first_error or error
             for picture in pictures:
                 if self._is_damaged(picture):
-                    self.first_error = failure = "its data is damaged"
+                    self.first_error = failure = DAMAGED
                     break
                 yield self._counted(picture)
         for picture in self._before_gap(self._flush()):
@@ -124,19 +134,13 @@ class _Pass:
                 f"{self.path} has a video stream but no frame that can be decoded{why}. Expected at least one frame.",
                 "Convert or record the file again.",
             )
-        if self.formats & _DECLARING_FORMATS:
-            missing = self._missing_seconds()
-            if missing:
-                raise self._broken(f"the file declares {float(missing):.2f} s more")
+        missing = self.reach.missing_seconds(self.count)
+        if missing:
+            raise self._broken(f"the file declares {float(missing):.2f} s more")
 
     def _note(self, packet: Packet[Any]) -> bool:
         """Note where this packet ends; return whether it belongs to the video stream."""
-        is_video: bool = packet.stream.index == self.stream.index
-        if packet.pts is not None and packet.time_base is not None:
-            end = (packet.pts + (packet.duration or 0)) * packet.time_base
-            self.any_end = max(self.any_end, end)
-            if is_video:
-                self.video_end = max(self.video_end, end)
+        is_video = self.reach.note(packet)
         if is_video and packet.size:
             self.headless = not packet.is_keyframe if self.headless is None else self.headless
             if packet.pts is not None and not packet.is_discard:
@@ -169,7 +173,7 @@ class _Pass:
 
     def _is_damaged(self, picture: VideoFrame) -> bool:
         """Return whether FFmpeg marked a picture as damaged; false where such marks are usual."""
-        usual = self.headless or self.formats & _LOSSY_FORMATS  # after a seek, headless until the pass ends
+        usual = self.headless or self.reach.is_lossy  # after a seek, headless until the pass ends
         return bool(picture.is_corrupt and not usual)
 
     def _flush(self) -> list[VideoFrame]:
@@ -183,31 +187,6 @@ class _Pass:
             picture.time_base = self.stream.time_base or picture.time_base
         return pictures
 
-    def _missing_seconds(self) -> Fraction | None:
-        rate = self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
-        declared_end, reached = self._declared_end()
-        if declared_end is None:
-            return None
-        missing = declared_end - reached
-        margin = max(3 / Fraction(rate), min(declared_end / 50, Fraction(1)))
-        if missing <= margin or (self.stream.frames and self.count >= self.stream.frames - 3):
-            return None
-        return missing
-
-    def _declared_end(self) -> tuple[Fraction | None, Fraction]:
-        """Return the container's declared end in seconds, and the time reached on the same clock."""
-        stream, container = self.stream, self.container
-        if stream.duration and stream.time_base:
-            start = stream.start_time or 0
-            return (start + stream.duration) * stream.time_base, self.video_end
-        tag = _clock_seconds(stream.metadata.get("DURATION", ""))
-        if tag:
-            return tag, self.video_end
-        if container.duration:  # microseconds, of the longest stream
-            start = container.start_time or 0
-            return Fraction(start + container.duration, 1_000_000), self.any_end
-        return None, self.any_end
-
     def _broken(self, why: BaseException | str) -> VideoError:
         return VideoError(
             f"{self.path} breaks off at frame {self.count}: {error_text(why)}. The {self.count} frames before it are "
@@ -215,12 +194,3 @@ class _Pass:
             "Copy or download the whole file again, or re-encode what is there "
             f"(ffmpeg -i {self.path.name} repaired.mp4).",
         )
-
-
-def _clock_seconds(text: str) -> Fraction | None:
-    """Seconds of "00:00:02.040000000", as Matroska tags write them."""
-    try:
-        hours, minutes, seconds = text.split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
-    except ValueError:
-        return None

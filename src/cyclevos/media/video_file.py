@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from bisect import bisect_left
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -21,6 +22,7 @@ from cyclevos.media.sources import FrameSource, SeekTable
 from cyclevos.media.video_decoding import decode
 from cyclevos.media.video_opening import open_video
 from cyclevos.media.video_pixels import display_turn, is_on_its_side, upright_rgb
+from cyclevos.media.video_stamps import Timeline, entry_points
 from cyclevos.media.video_traits import conversion_of, note_appearance, note_other_streams, playback_of
 from cyclevos.naming import index_name
 
@@ -30,27 +32,6 @@ if TYPE_CHECKING:
 # Frames that backward streaming may hold at once. A longer group of pictures is decoded more than once.
 _CHUNK_BYTES = 96 * 2**20
 _CHUNK_FRAMES = 128
-
-
-@dataclass
-class _Timeline:
-    """Time stamp of every frame and where decoding can start; eight bytes a frame.
-
-    `ordered` is false if the time stamps do not distinguish the frames; they are then counted from the start.
-    """
-
-    stamps: array[int] = field(default_factory=lambda: array("q"))
-    keyframes: array[int] = field(default_factory=lambda: array("q"))
-    ordered: bool = True
-    complete: bool = False
-
-    def add(self, picture: VideoFrame) -> None:
-        stamp = picture.pts
-        if picture.key_frame:
-            self.keyframes.append(len(self.stamps))
-        if stamp is None or (self.stamps and stamp <= self.stamps[-1]):
-            self.ordered = False
-        self.stamps.append(0 if stamp is None else stamp)
 
 
 class VideoFile(FrameSource):
@@ -71,21 +52,19 @@ class VideoFile(FrameSource):
         self._place: Place = path if isinstance(path, Address) else Path(path)
         self.path = Path(self._place.name) if isinstance(self._place, Address) else self._place
         self.name = self.path.stem
-        self._timeline = _Timeline()
+        self._timeline = self._begun = Timeline()
         with open_video(self._place) as (container, stream):
             note_other_streams(self._place, container, stream)
             self._declared_frames = stream.frames or None
             self._conversion = conversion_of(self._place, stream, deinterlace=deinterlace)
             self._playback = playback_of(self._place, container, stream)
             self._declared = f"{container.size} bytes, {container.duration} microseconds"
-        pictures = decode(self._place)
-        first = next(pictures)
+        first = self._first_picture()
         note_appearance(self._place, first, self._conversion)
         self._size = self._frame(0, first).size
         self._turn = display_turn(first)
         if is_on_its_side(first):
             self._playback = replace(self._playback, pixel_aspect=1 / self._playback.pixel_aspect)
-        pictures.close()
 
     @property
     def location(self) -> str:
@@ -145,7 +124,11 @@ class VideoFile(FrameSource):
 
     def use_seek_table(self, table: SeekTable) -> None:
         """Take the place of a complete pass through the file."""
-        self._timeline = _Timeline(array("q", table.stamps), array("q", table.keyframes), complete=True)
+        self._timeline = Timeline(array("q", table.stamps), array("q", table.keyframes), complete=True)
+
+    def _first_picture(self) -> VideoFrame:
+        with closing(decode(self._place)) as pictures:
+            return next(pictures)
 
     def _forward(self, start: int) -> Iterator[Frame]:
         known = self._timeline
@@ -154,19 +137,32 @@ class VideoFile(FrameSource):
             if sought is not None:
                 yield from self._following(known, start, sought)
                 return
-        timeline = _Timeline()
-        for index, picture in enumerate(decode(self._place)):
-            timeline.add(picture)
+        timeline = Timeline()
+        for index, picture in enumerate(self._all_pictures(timeline)):
             if index >= start:
                 frame = self._frame(index, picture)
                 check_same_size(index_name(0), self._size, frame.name, frame.size, str(self._place))
                 yield frame
+
+    def _all_pictures(self, timeline: Timeline) -> Generator[VideoFrame, None, None]:
+        """Decode the file from its beginning and fill in a timeline, which is kept once it is complete."""
+        self._begun = timeline
+        pictures = decode(self._place)
+        with closing(pictures):
+            while True:
+                try:
+                    picture = next(pictures)
+                except StopIteration as end:
+                    timeline.lost = end.value
+                    break
+                timeline.add(picture)
+                yield picture
         timeline.complete = True
         self._timeline = timeline
 
-    def _sought(self, timeline: _Timeline, start: int) -> Iterator[VideoFrame] | None:
+    def _sought(self, timeline: Timeline, start: int) -> Iterator[VideoFrame] | None:
         """Seek to a keyframe before `start` and return the pictures from there on; None if the seek lands elsewhere."""
-        for seek_to in _entry_points(timeline, start):
+        for seek_to in entry_points(timeline, start):
             if seek_to is None:
                 break
             pictures = decode(self._place, timeline.stamps[seek_to])
@@ -178,7 +174,7 @@ class VideoFile(FrameSource):
                 return chain([found], pictures)
         return None
 
-    def _following(self, timeline: _Timeline, start: int, pictures: Iterator[VideoFrame]) -> Iterator[Frame]:
+    def _following(self, timeline: Timeline, start: int, pictures: Iterator[VideoFrame]) -> Iterator[Frame]:
         index = start
         for picture in pictures:
             if index == len(timeline.stamps) or picture.pts != timeline.stamps[index]:
@@ -190,11 +186,7 @@ class VideoFile(FrameSource):
         else:
             if index == len(timeline.stamps):
                 return
-        raise VideoError(
-            f"{self._place}: frame {index} is not where it was when the file was read before. The file must not "
-            "change while it is read.",
-            "Wait until it is written, then run again.",
-        )
+        raise self._changing(f"frame {index} is not where it was when the file was read before")
 
     def _backward(self, start: int | None) -> Iterator[Frame]:
         timeline = self._scan(start)
@@ -203,7 +195,10 @@ class VideoFile(FrameSource):
         while end >= 0:
             begin, pictures = self._chunk(timeline, end)
             for index in range(end, begin - 1, -1):
-                frame = self._frame(index, pictures.pop())
+                picture = pictures.pop()
+                if picture is None:
+                    continue
+                frame = self._frame(index, picture)
                 check_same_size(index_name(0), self._size, frame.name, frame.size, str(self._place))
                 yield frame
             end = begin - 1
@@ -212,22 +207,20 @@ class VideoFile(FrameSource):
         time = None if picture.pts is None else picture.time
         return Frame(index, index_name(index), upright_rgb(picture, self._conversion), time)
 
-    def _scan(self, start: int | None) -> _Timeline:
+    def _scan(self, start: int | None) -> Timeline:
         """Find every frame's time stamp up to `start` by decoding, as those of packets are not exact."""
         known = self._timeline
         if known.complete or (start is not None and start < len(known.stamps)):
             return known
-        timeline = _Timeline()
-        for picture in decode(self._place):
-            timeline.add(picture)
-            if len(timeline.stamps) - 1 == start:
-                break
-        else:
-            timeline.complete = True
+        timeline = Timeline()
+        with closing(self._all_pictures(timeline)) as pictures:
+            for _ in pictures:
+                if len(timeline.stamps) - 1 == start:
+                    break
         self._timeline = timeline
         return timeline
 
-    def _chunk(self, timeline: _Timeline, end: int) -> tuple[int, list[VideoFrame]]:
+    def _chunk(self, timeline: Timeline, end: int) -> tuple[int, list[VideoFrame | None]]:
         """Decode the pictures `begin..end`, as many as may be held, from a keyframe if possible."""
         height, width = self._size
         held = max(4, min(_CHUNK_FRAMES, _CHUNK_BYTES // (height * width * 2)))
@@ -235,20 +228,24 @@ class VideoFile(FrameSource):
         position = bisect_left(timeline.keyframes, begin)
         if position < len(timeline.keyframes) and timeline.keyframes[position] <= end:
             begin = timeline.keyframes[position]
-        for seek_to in _entry_points(timeline, begin):
+        for seek_to in entry_points(timeline, begin):
             pictures = self._decode_range(timeline, begin, end, seek_to)
             if pictures is not None:
                 return begin, pictures
-        raise VideoError(
-            f"{self._place}: frames {begin} to {end} cannot be decoded a second time. The file must not "
-            "change while it is read.",
+        raise self._changing(f"frames {begin} to {end} cannot be decoded a second time")
+
+    def _changing(self, what: str) -> VideoError:
+        return VideoError(
+            f"{self._place}: {what}. The file must not change while it is read.",
             "Wait until it is written, then run again.",
         )
 
-    def _decode_range(self, timeline: _Timeline, begin: int, end: int, seek_to: int | None) -> list[VideoFrame] | None:
+    def _decode_range(
+        self, timeline: Timeline, begin: int, end: int, seek_to: int | None
+    ) -> list[VideoFrame | None] | None:
         """Return pictures `begin..end`, or None if the seek landed in the wrong place."""
         stamps = timeline.stamps
-        pictures: list[VideoFrame] = []
+        pictures: list[VideoFrame | None] = []
         try:
             for index, picture in enumerate(decode(self._place, None if seek_to is None else stamps[seek_to])):
                 if seek_to is None:
@@ -266,13 +263,3 @@ class VideoFile(FrameSource):
         except VideoError:
             return None
         return None
-
-
-def _entry_points(timeline: _Timeline, begin: int) -> Iterator[int | None]:
-    """Yield frames to seek to, the nearest first and then ever earlier ones; None is the file's beginning."""
-    if timeline.ordered:
-        position = bisect_right(timeline.keyframes, begin) - 1
-        for step in (0, 1, 3):
-            if position - step > 0:  # the keyframe at 0 is the beginning itself
-                yield timeline.keyframes[position - step]
-    yield None

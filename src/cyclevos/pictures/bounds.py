@@ -39,6 +39,18 @@ def open_picture(path: Path) -> Iterator[Image.Image]:
         yield image
 
 
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """Return the (width, height) in a picture's header, whatever its format; None for what is no picture."""
+    try:
+        size = declared_size(path)
+        if size is None:
+            with Image.open(path) as image:
+                size = image.size
+    except Exception:  # of a file that is no picture, Pillow may raise anything; whoever reads it says why
+        return None
+    return size
+
+
 def check_pixels(width: int, height: int) -> None:
     """Refuse a picture that is too large to be decoded.
 

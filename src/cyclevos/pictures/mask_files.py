@@ -5,7 +5,7 @@ Shapes: H height, W width. Ids: 0 background, 1..255 objects, gaps allowed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -201,12 +201,17 @@ def given_objects(masks: Sequence[MaskImage], *, keep_255: bool = False) -> list
         masks: all masks of the video, as :func:`read_labels` returns them; masks without 255 are returned unchanged.
         keep_255: 255 is an id like any other.
     """
-    labels = {label for mask in masks for label in mask.object_ids}
+    decide = deciding_255({label for mask in masks for label in mask.object_ids}, keep_255=keep_255)
+    return [decide(mask) for mask in masks]
+
+
+def deciding_255(labels: Collection[int], *, keep_255: bool = False) -> Callable[[MaskImage], MaskImage]:
+    """Return what :func:`given_objects` makes of each mask of a video, by the labels of all of them together."""
     if keep_255 or IGNORE not in labels:
-        return list(masks)
+        return lambda mask: mask
     if marks_one_given_object(labels):
-        return [_as_object_1(mask) for mask in masks]
-    return [_without_unknown(mask) if (mask.ids == IGNORE).any() else mask for mask in masks]
+        return _as_object_1
+    return lambda mask: _without_unknown(mask) if (mask.ids == IGNORE).any() else mask
 
 
 def _as_object_1(mask: MaskImage) -> MaskImage:

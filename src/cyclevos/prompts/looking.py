@@ -133,7 +133,8 @@ class LookingPrompter:
         if before is None and earlier is None:  # the first answer sees itself once, as later ones see those before
             seen = self._seen(look, Answer(look, logits), None, size)
             logits = self._read(image, look, prompts, seen)
-        return Answer(look, (logits + self._read(image, look, prompts, seen, mirrored=True)) / 2)
+        both = np.stack([logits, self._read(image, look, prompts, seen, mirrored=True)])
+        return Answer(look, both.mean(axis=0, dtype=np.float32))
 
     def _first_look(self, question: Asked) -> Look:
         box, clicks = question.prompts.box, question.prompts.clicks

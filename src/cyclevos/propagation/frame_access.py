@@ -29,10 +29,10 @@ def in_any_order(frames: OpenFrames) -> bool:
 
 
 def image_at(frames: OpenFrames, index: int) -> UInt8Array | None:
-    """Return the RGB image (H,W,3) of one frame; None if it cannot be read in any order, or does not exist."""
+    """Return the RGB image (H,W,3) of one frame; None if it does not exist, or cannot be read or not in any order."""
     if isinstance(frames, FrameSource):
         frame = next(frames.iterate(start=index), None) if frames.can_be_read_again else None
-        return None if frame is None else frame.image
+        return None if frame is None or frame.index != index else frame.image
     stored = _stored(frames)
     return None if stored is None or index >= len(stored) else rgb_image(stored[index], index)
 

@@ -154,7 +154,7 @@ class Page:
         self.page.locator(".toast", has_text="racked").last.wait_for()
         self.page.locator("#job").wait_for(state="hidden")
         while self.page.locator(".toast").count():
-            self.page.locator(".toast button").first.click()
+            self.page.locator(".toast").first.get_by_role("button", name="Dismiss").click()
 
 
 @pytest.fixture

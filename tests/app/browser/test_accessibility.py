@@ -22,7 +22,7 @@ def axe() -> str:
 
 @pytest.fixture
 def findings(axe):
-    """Ids and places of what is serious or critical."""
+    """Ids and places of what is moderate, serious or critical."""
 
     def find(page) -> list[tuple[str, str]]:
         page.evaluate(axe)
@@ -32,31 +32,45 @@ def findings(axe):
         return [
             (violation["id"], node["html"])
             for violation in found
-            if violation["impact"] in ("serious", "critical")
+            if violation["impact"] in ("moderate", "serious", "critical")
             for node in violation["nodes"]
         ]
 
     return find
 
 
-def test_axe_finds_nothing_serious_in_light_and_dark(server, editor, findings):
-    page = editor.page
+@pytest.fixture
+def both_findings(findings):
+    """What is found in light and in dark."""
 
-    def both() -> list[tuple[str, str]]:
+    def find(page) -> list[tuple[str, str]]:
         found = []
         for theme in ("dark", "light"):
             page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
             found += findings(page)
         return found
 
+    return find
+
+
+def test_axe_finds_nothing_of_weight_in_light_and_dark(editor, both_findings):
+    page = editor.page
+
+    def both() -> list[tuple[str, str]]:
+        return both_findings(page)
+
     editor.brush(6)
     editor.drag((5, 8), (11, 8))
     editor.press("t")
     editor.tracked()
-    page.locator("#settings summary").click()
     page.locator("#view").select_option("onion")
     page.locator("#view-legend").wait_for()
     assert both() == []
+    for popover in ("plan", "settings"):
+        page.locator(f"#{popover}-open").click()
+        page.locator(f"#{popover}").wait_for()
+        assert both() == []
+        editor.press("Escape")
     page.get_by_role("button", name="Preferences").click()
     page.get_by_label("Colours for the colour-blind").wait_for()
     assert both() == []
@@ -65,17 +79,57 @@ def test_axe_finds_nothing_serious_in_light_and_dark(server, editor, findings):
     title, box = (page.locator(name).bounding_box() for name in ("#dialog-title", "#dialog"))
     assert title["y"] > box["y"]  # a long list begins with its first line
     assert both() == []
+    for key, title in (("h", "History"), ("Control+e", "Export")):
+        editor.press("Escape", key)
+        page.locator("#dialog-title", has_text=title).wait_for()
+        assert both() == []
     editor.press("Escape")
-    for tab in ("objects", "edges", "islands"):
-        page.locator(f"#open-{tab}").click()
+    page.locator("#import-result").click()
+    page.locator("#dialog-title", has_text="Import result").wait_for()
+    assert both() == []
+    editor.press("Escape")
+    page.locator("#forget").click()
+    page.locator(".toast", has_text="Cleared").wait_for()
+    editor.press("ArrowRight", "g")
+    page.locator("#asked", has_text="is gone").wait_for()
+    assert both() == []
+    for tab in ("surgery", "edges", "islands"):
+        page.locator(f"#tab-{tab}").click()
         page.locator("#edits").wait_for()
         assert both() == []
-    editor.press("Escape", "Control+e")
-    page.get_by_label("Overlay video").wait_for()
+    editor.press("Escape", "h")
+    page.get_by_role("button", name="Look at what was before").wait_for()
     assert both() == []
+    page.get_by_role("button", name="Look at what was before").click()
+    page.locator("#look").get_by_role("button", name="Difference").click()
+    page.locator("#legend", has_text="Overlap of then and now").wait_for()
+    assert both() == []
+    editor.press("Escape")
+    page.set_viewport_size({"width": 853, "height": 480})
+    assert both() == []
+
+
+def test_axe_finds_nothing_on_the_list_of_projects(server, clip, square, new_page, both_findings):
+    workspace = server.guard.services.workspace
+    projects = [workspace.add(clip)["id"] for _ in range(10)]
+    opened = workspace.get(projects[0])
+    opened.paint(0, square, opened.mask(0).tag)
+    workspace.duplicate(projects[0])
+    workspace.delete(projects[1])
+    (workspace.folder(projects[2]) / "project.json").write_text("{broken")
+    page = new_page().page
     page.goto(server.address)
-    page.get_by_role("link", name="clip").wait_for()
-    assert both() == []
+    page.locator("#projects img").first.wait_for()
+    page.get_by_role("checkbox").first.check()
+    page.get_by_text("Deleted (1)").click()
+    assert both_findings(page) == []
+    page.get_by_role("button", name="More for clip copy").click()
+    page.get_by_role("button", name="Rename", exact=True).wait_for()
+    assert both_findings(page) == []
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Track these one after another").click()
+    page.locator("#batch-list .progress").wait_for()
+    assert both_findings(page) == []
 
 
 def test_the_tab_key_reaches_every_control(editor):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclevos.app.projects.mask_store import Mark
+from cyclevos.app.projects.mask_pngs import Mark
 from cyclevos.app.projects.result_log import FrameResult
 
 
@@ -138,17 +138,17 @@ def test_the_strip_marks_islands_and_those_that_come_up_are_removed(tracked, two
     tracked.until(lambda: "object 1 lies away" in (page.locator("#strip").get_attribute("title") or ""))
     page.mouse.move(strip["x"] + 0.05 * strip["width"], strip["y"] + 20)
     tracked.until(lambda: page.locator("#strip").get_attribute("title") == "")
-    page.locator("#open-islands").click()
-    panel(tracked).get_by_text("9 frames have a piece away").wait_for()
+    page.keyboard.press("Shift+K")
+    panel(tracked).get_by_text("9 tracked frames have a piece away").wait_for()
     panel(tracked).get_by_role("button", name="Next such frame").click()
     tracked.frame(1)
     panel(tracked).get_by_role("button", name="Count").click()
     panel(tracked).get_by_text("This would change 144 pixels in 9 frames.").wait_for()
     assert np.array_equal(ids(tracked, 5), two)
     panel(tracked).get_by_role("button", name="Remove the pieces").click()
-    panel(tracked).get_by_text("No frame has a piece away").wait_for()
+    panel(tracked).get_by_text("No tracked frame has a piece away").wait_for()
     for index in range(10):
         assert not ids(tracked, index)[:, 30:].any()
         assert (ids(tracked, index)[2:10, 2:10] == 1).all()
     tracked.press("Control+z")
-    panel(tracked).get_by_text("9 frames have a piece away").wait_for()
+    panel(tracked).get_by_text("9 tracked frames have a piece away").wait_for()

@@ -61,8 +61,7 @@ def test_playing_loops_within_the_range_until_it_is_stopped(editor):
     assert {frame for frame, _ in page.evaluate("window.shown")} <= {0, 2, 3, 4}
     page.get_by_role("button", name="Play", exact=True).wait_for()
     page.reload()
-    editor.frame(0)
-    assert page.locator("#loop").get_attribute("aria-pressed") == "true"
+    page.locator("#loop[aria-pressed='true']").wait_for()
 
 
 def test_a_frame_on_its_way_is_a_placeholder_that_cannot_be_painted_on(editor):

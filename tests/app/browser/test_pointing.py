@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cyclevos.app.projects.demos import DEMO
 from cyclevos.app.projects.project_file import ObjectInfo
 from cyclevos.app.projects.result_log import FrameResult
-from cyclevos.app.projects.workspace import DEMO
 from cyclevos.media.open_source import open_source
 
 SIZE = (24, 40)
@@ -321,9 +321,10 @@ def options(options, request, tmp_path):
 @pytest.mark.parametrize("options", ["no weights"], indirect=True)
 def test_without_its_weights_the_tool_says_so_and_the_brush_works(editor):
     editor.press("c")
-    editor.page.locator(".toast.error", has_text="gone.safetensors").wait_for()
+    said = editor.page.locator(".toast.error", has_text="gone.safetensors")
+    said.get_by_role("button", name="Dismiss").click()
     editor.click((8.5, 6.5))
-    editor.page.locator(".toast.error", has_text="gone.safetensors").nth(1).wait_for()
+    said.wait_for()  # again
     assert not editor.project.masks.marks
     editor.press("b")
     editor.drag((8, 6), (20, 6))

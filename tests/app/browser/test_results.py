@@ -44,3 +44,19 @@ def test_pictures_of_another_size_become_the_tracked_masks(editor):
     page.locator("#status", has_text="No mask").wait_for()
     page.locator("#review", has_text="After tracking").wait_for()
     page.locator("#objects", has_text="None yet").wait_for()
+
+
+def test_an_import_that_fails_before_its_request_is_answered_still_offers_to_resize(server, editor):
+    large = [np.kron(mask, np.ones((2, 2), np.uint8)) for mask in 10 * [np.eye(24, 40, dtype=np.uint8)]]
+    held = editor.hold("/results?**")
+    page = editor.page
+    page.locator("#import-result").click()
+    page.locator("#result-files").set_input_files(list(files_of(large)))
+    page.locator("#dialog .primary", has_text="Import").click()
+    editor.until(lambda: len(held) == 1)
+    [(route, told)] = held
+    job = server.guard.services.queue.get(told.json()["id"])
+    editor.until(lambda: job.status == "failed")
+    page.locator("#job").wait_for(state="hidden")  # the page has heard of it
+    route.fulfill(response=told)
+    page.locator("#dialog", has_text="80x48").wait_for()

@@ -120,7 +120,7 @@ def test_undo_goes_back_over_everything_across_frames_and_a_reload(editor):
     page.get_by_role("button", name="Clear frame").click()
     page.locator("#status", has_text="No mask").wait_for()
     page.reload()
-    editor.frame(0)
+    editor.frame(3)
     undo = page.get_by_role("button", name="Undo")
     page.locator("#undo[title='Undo: Clear the frame (Ctrl+Z)']").wait_for()
     undo.click()

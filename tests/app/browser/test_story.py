@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 
 import cyclevos
+from cyclevos.app.projects.demos import DEMO
 from cyclevos.app.projects.project_file import ObjectInfo
 from cyclevos.app.projects.project_state import review_list
-from cyclevos.app.projects.workspace import DEMO
 from cyclevos.pictures.mask_files import read_mask
 
 
@@ -98,7 +98,7 @@ def test_what_is_no_video_is_refused_in_words(server, new_page, tmp_path):
     person.page.get_by_role("heading", name="cyclevos").wait_for()
     (tmp_path / "words.txt").write_text("no video")
     person.page.locator("#upload").set_input_files(tmp_path / "words.txt")
-    person.page.locator(".toast", has_text="Choose one of").wait_for()
+    person.page.locator("#upload-failed", has_text="Choose one of").wait_for()
     person.page.get_by_label("Path of a video").fill("/etc")
     person.page.get_by_role("button", name="Open").click()
     person.page.locator(".toast", has_text="outside the folders").wait_for()

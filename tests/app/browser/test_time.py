@@ -54,13 +54,13 @@ def test_a_range_is_set_dragged_kept_and_tracked(painted):
     painted.press("ArrowRight")
     painted.until(lambda: project.file.range.first == 3)
     page.reload()
-    painted.frame(0)
+    painted.frame(3)
     page.locator("#plan-says", has_text="Frames 3 to 7").wait_for()
     assert page.locator("#range-first").get_attribute("aria-valuenow") == "3"
     painted.press("t")
     painted.tracked()
     assert project.masks.tracked == frozenset(range(3, 8))
-    assert page.locator("#canvas").get_attribute("data-frame") == "0", "the view stays"
+    assert page.locator("#canvas").get_attribute("data-frame") == "3", "the view stays"
     page.locator("#plan-reset").click()
     page.locator("#range").wait_for(state="hidden")
     painted.until(lambda: (project.file.range.first, project.file.range.last) == (None, None))
@@ -93,7 +93,7 @@ def test_it_stops_in_doubt_asks_and_continues(painted, monkeypatch):
     low = {index: {1: 0.2 if index >= 4 else 0.9} for index in range(10)}
     monkeypatch.setattr(tracking._Run, "_check", lambda self, p: check(self, replace(p, reliability=low[p.index])))
     page.locator("#plan-open").click()
-    page.get_by_label("Stop and ask when it is doubtful").check()
+    page.get_by_label("Stop and ask when masks are doubtful").check()
     page.get_by_label("Frames in a row").fill("2")
     painted.press("Enter", "Escape", "t")
     page.locator("#asked", has_text="object 1 is doubtful from frame 4 on (20 %)").wait_for()
@@ -161,3 +161,11 @@ def test_the_canvas_stays_where_it_is_when_objects_are_added(editor):
         project.change(lambda file, k=count: file.objects.append(ObjectInfo(id=k, name=f"object {k}")))
         editor.until(lambda count=count: page.locator("#row-names span").count() == count)
         assert page.locator("#canvas").bounding_box() == before, count
+
+
+def test_after_a_frame_number_and_enter_keys_are_shortcuts_again(editor):
+    editor.page.locator("#frame").fill("4")
+    editor.press("Enter")
+    editor.frame(4)
+    editor.press("ArrowRight")
+    editor.frame(5)

@@ -26,6 +26,7 @@ def test_two_tabs_show_the_same_and_neither_overwrites_the_other(server, editor,
     mouse.move(*editor.at(5, 20))
     mouse.down()
     other.drag((35, 3), (37, 3))
+    other.saved()
     mouse.move(*editor.at(10, 20))
     mouse.up()
     editor.page.locator(".toast", has_text="changed elsewhere").first.wait_for()

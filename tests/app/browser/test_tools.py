@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclevos.app.projects.mask_store import Mark
+from cyclevos.app.projects.mask_pngs import Mark
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def test_all_of_painting_can_be_done_by_keys(editor, mask):
 
 def test_an_empty_memory_field_means_auto(editor):
     page, settings = editor.page, lambda: editor.project.file.settings
-    page.locator("#settings summary").click()
+    page.locator("#settings-open").click()
     every, most = page.get_by_label("Memory interval"), page.get_by_label("Frames in memory")
     assert [field.get_attribute("placeholder") for field in (every, most)] == ["auto", "auto"]
     assert [field.input_value() for field in (every, most)] == ["", ""]
@@ -191,7 +191,7 @@ def test_an_empty_memory_field_means_auto(editor):
     editor.until(lambda: (settings().memory_every, settings().max_memory_frames) == (3, "auto"))
     page.reload()
     editor.until(lambda: every.input_value() == "3" and most.input_value() == "")
-    page.locator("#settings summary").click()
+    page.locator("#settings-open").click()
     every.fill("")
     every.press("Enter")
     editor.until(lambda: settings().memory_every == "auto")

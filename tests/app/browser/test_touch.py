@@ -16,7 +16,7 @@ _PEN = """(canvas, [path, pressure, kind]) => {
     send('pointerup', path.at(-1), 7, kind, 0);
 }"""
 _CONTROLS = """() => [...document.querySelectorAll(
-        '.topbar > *, .tools > button, .stage-bar > *, .transport > *, .side > section:first-of-type button')]
+        '.topbar > *, .tools > button, .stage-bar > *, .transport > *, .tabs > button, .track button')]
     .filter((e) => e.checkVisibility() && !e.classList.contains('grow'))
     .map((e) => ({ name: e.id || e.textContent, box: e.getBoundingClientRect().toJSON() }))"""
 

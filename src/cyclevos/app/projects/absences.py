@@ -77,6 +77,13 @@ def without_absence(absences: Sequence[Absence], object_id: int, first: int, las
     return _sorted(kept)
 
 
+def without_objects(absences: Sequence[Absence], objects: Iterable[int], index: int) -> list[Absence]:
+    """End the absence of some objects in a frame, which shows them."""
+    for object_id in objects:
+        absences = without_absence(absences, object_id, index, index)
+    return list(absences)
+
+
 def until_frame(absences: Iterable[Absence], index: int, *, backward: bool) -> list[tuple[int, int, int]]:
     """Return the ranges as far as a run has met them when it is at a frame: object, first and last frame of each.
 

@@ -7,16 +7,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cyclevos.app.errors import AppError
-from cyclevos.app.projects.absences import MOST_ABSENCES, Absence, gone_at, with_absence, without_absence
+from cyclevos.app.projects.absences import (
+    MOST_ABSENCES,
+    Absence,
+    gone_at,
+    with_absence,
+    without_absence,
+    without_objects,
+)
 from cyclevos.app.projects.object_pixels import areas
 from cyclevos.app.projects.project_file import ProjectFile
 from cyclevos.app.projects.result_log import FrameResult
 
 if TYPE_CHECKING:
-    from cyclevos.app.projects.project import Project
+    from cyclevos.app.projects.open_folder import OpenFolder
 
 
-def set_gone(project: Project, object_id: int, first: int, last: int, *, gone: bool) -> list[int]:
+def set_gone(project: OpenFolder, object_id: int, first: int, last: int, *, gone: bool) -> list[int]:
     """Say that an object is not in some frames, or take that back.
 
     The object vanishes from tracked masks, whose files stay as they are: taken back, it is shown again. What a person
@@ -65,26 +72,24 @@ def set_gone(project: Project, object_id: int, first: int, last: int, *, gone: b
     return by_hand
 
 
-def end_absences(project: Project, index: int, shown: Collection[int]) -> None:
+def end_absences(project: OpenFolder, index: int, shown: Collection[int]) -> None:
     """End the absence of objects in a frame in which a person shows them."""
     back = gone_at(project.file.absences, index).intersection(shown)
     if not back:
         return
 
     def edit(file: ProjectFile) -> None:
-        for object_id in back:
-            file.absences = without_absence(file.absences, object_id, index, index)
+        file.absences = without_objects(file.absences, back, index)
 
     project.change(edit)
 
 
-def known_results(project: Project) -> list[tuple[int, FrameResult]]:
+def known_results(project: OpenFolder) -> list[tuple[int, FrameResult]]:
     """Return what is known of each frame, without the objects that are not in it."""
-    with project.lock:
-        return [(index, present(project, index, row)) for index, row in project.results.items()]
+    return [(index, present(project, index, row)) for index, row in project.results.items()]
 
 
-def present(project: Project, index: int, row: FrameResult) -> FrameResult:
+def present(project: OpenFolder, index: int, row: FrameResult) -> FrameResult:
     """Return what is known of a frame without the reliability and the islands of objects that are not in it."""
     gone = gone_at(project.file.absences, index)
     if not gone:
@@ -96,7 +101,7 @@ def present(project: Project, index: int, row: FrameResult) -> FrameResult:
     )
 
 
-def _by_hand(project: Project, object_id: int, first: int, last: int) -> list[int]:
+def _by_hand(project: OpenFolder, object_id: int, first: int, last: int) -> list[int]:
     """Return the frames in which a person painted an object, or accepted it as it is shown."""
     marks = project.masks.marks.items()
     given = [i for i, mark in marks if first <= i <= last and (mark.accepted or object_id in mark.objects)]

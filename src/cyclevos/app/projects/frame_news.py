@@ -7,7 +7,7 @@ from base64 import b64encode
 from dataclasses import asdict
 from typing import Any
 
-from cyclevos.app.projects.mask_store import FrameMask, describe_mask
+from cyclevos.app.projects.frame_mask import FrameMask, describe_mask
 from cyclevos.app.projects.result_log import FrameResult
 
 

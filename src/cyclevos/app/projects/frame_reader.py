@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 
-from PIL import Image
-
-from cyclevos.app.errors import NotFoundError
+from cyclevos.app.errors import AppError, NotFoundError
+from cyclevos.app.projects.unreadable import unreadable
 from cyclevos.errors import VideoError
 from cyclevos.media.frames import Frame
 from cyclevos.media.sources import FrameSource
 from cyclevos.pictures.arrays import UInt8Array
+from cyclevos.pictures.jpeg import jpeg_bytes
 
+_QUALITY = 90  # of the JPEGs
 _CACHE_BYTES = 192 * 2**20
 _EXACT_BYTES = 128 * 2**20  # five frames at 4K: the one shown, those fetched ahead of it, and one to spare
 _AHEAD = 24  # frames up to which decoding on is faster than seeking
@@ -42,9 +42,11 @@ class FrameReader:
 
         Raises:
             NotFoundError: the video ends before it.
-            VideoError: it cannot be decoded.
+            UnreadableError: it cannot be read.
+            VideoError: the video cannot be decoded.
         """
         with self._lock:
+            self._check(index)
             if index in self._cache:
                 self._cache.move_to_end(index)
                 return self._cache[index]
@@ -56,7 +58,7 @@ class FrameReader:
                 self._stream, self._next = self.source.iterate(start=index), index
                 found = self._decode_to(index)
         if found is None:
-            raise _no_frame(index)
+            raise self._none(index)
         return found
 
     def image(self, index: int) -> UInt8Array:
@@ -64,15 +66,17 @@ class FrameReader:
 
         Raises:
             NotFoundError: the video ends before it.
-            VideoError: it cannot be decoded.
+            UnreadableError: it cannot be read.
+            VideoError: the video cannot be decoded.
         """
         with self._lock:
+            self._check(index)
             if index in self._exact:
                 self._exact.move_to_end(index)
                 return self._exact[index]
         found = next(self.source.iterate(start=index), None)
-        if found is None:
-            raise _no_frame(index)
+        if found is None or found.index != index:
+            raise self._none(index)
         with self._lock:
             self._keep_exact(found)
         return found.image
@@ -86,7 +90,7 @@ class FrameReader:
 
     def offer(self, frame: Frame) -> None:
         """Keep a frame that was decoded elsewhere, since a page is likely to ask for it next."""
-        data = _jpeg(frame.image, 90)
+        data = jpeg_bytes(frame.image, _QUALITY, full_colour=True)
         with self._lock:
             self._keep(frame.index, data)
             self._keep_exact(frame)
@@ -99,7 +103,7 @@ class FrameReader:
                 reached = frame.index
                 # On the way forward, a page that plays passes the frames between over: encoding them would cost most.
                 if frame.index not in self._cache and (backward or frame.index == index):
-                    self._keep(frame.index, _jpeg(frame.image, 90))
+                    self._keep(frame.index, jpeg_bytes(frame.image, _QUALITY, full_colour=True))
                     self._keep_exact(frame)
         finally:
             if reached != index:
@@ -115,12 +119,24 @@ class FrameReader:
         for frame in self._stream:
             self._next = frame.index + 1
             yield frame
-            if frame.index == index:
+            if frame.index >= index:  # later than the wanted one, where that cannot be read
                 return
 
     def _is_backward(self, index: int) -> bool:
         """Return whether a page seems to step backward, so that the frames before are wanted next."""
         return index + 1 in self._cache and index - 1 not in self._cache
+
+    def _check(self, index: int) -> None:
+        """Refuse a frame that is known to be bad; of image files, which may have been replaced, reading says so."""
+        why = self.source.why_unreadable(index)
+        if why is not None and self.source.files is None:
+            raise unreadable(index, why)
+
+    def _none(self, index: int) -> AppError:
+        why = self.source.why_unreadable(index)
+        if why is not None:
+            return unreadable(index, why)
+        return NotFoundError(f"There is no frame {index}.", "Frames are counted from 0 to the video's last.")
 
     def _keep(self, index: int, data: bytes) -> None:
         self._held += len(data) - len(self._cache.pop(index, b""))
@@ -133,13 +149,3 @@ class FrameReader:
         self._exact[frame.index] = frame.image
         while len(self._exact) > 1 and sum(image.nbytes for image in self._exact.values()) > _EXACT_BYTES:
             self._exact.popitem(last=False)
-
-
-def _no_frame(index: int) -> NotFoundError:
-    return NotFoundError(f"There is no frame {index}.", "Frames are counted from 0 to the video's last.")
-
-
-def _jpeg(image: UInt8Array, quality: int) -> bytes:
-    data = io.BytesIO()
-    Image.fromarray(image).save(data, format="JPEG", quality=quality, subsampling=0)
-    return data.getvalue()

@@ -8,16 +8,16 @@ Lines are appended and flushed; one that was cut short is ignored. The contents 
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple
 
-from cyclevos.app.errors import ConflictError
-from cyclevos.app.projects.durable_files import saving, write_durably
+from cyclevos.app.projects.durable_files import saving
+from cyclevos.app.projects.field_changes import Pair, can_join, joined
+from cyclevos.app.projects.kept_contents import KeptContents
+from cyclevos.app.projects.mask_names import is_mask_name, kind_of
 from cyclevos.errors import CycleVOSError
 from cyclevos.files.records import append_record, read_records, write_records
 
@@ -26,10 +26,6 @@ logger = logging.getLogger(__name__)
 MOST_STEPS = 500
 MOST_BYTES = 256 * 2**20
 _SPARE = 50  # steps above the bound until the oldest go, all at once
-
-_MASK_NAME = re.compile(r"(marks|masks|before)/\d+\.png", re.ASCII)
-
-Pair = tuple[Any, Any]  # before and after
 
 
 @dataclass(frozen=True)
@@ -43,7 +39,7 @@ class Step:
         frame: that it is about; None = the project as a whole.
         files: digests of files of masks before and after, by name in the project's folder; None = no file.
         rows: results of frames before and after, as JSON values.
-        fields: values of project.json before and after.
+        fields: what changed in values of project.json, before and after; see `field_changes`.
     """
 
     id: int
@@ -57,77 +53,49 @@ class Step:
     @property
     def tracked(self) -> bool:
         """Whether it changed masks that tracking made."""
-        return any(not name.startswith("marks/") for name in self.files)
+        return any(kind_of(name) != "marks" for name in self.files)
 
 
-class History:
-    """The steps of a project; one thread at a time.
+class _Past(NamedTuple):
+    """The steps that are kept, and how many of them are not undone; replaced, never changed: readers take no lock."""
+
+    steps: tuple[Step, ...] = ()
+    done: int = 0
+
+
+class History(KeptContents):
+    """The steps of a project: one thread at a time changes them, and any reads them or keeps contents meanwhile.
 
     Args:
         folder: the project's.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder / "history"
-        self._log, self._files = self._folder / "steps.jsonl", self._folder / "files"
+        super().__init__(folder / "history")
+        self._log = self._folder / "steps.jsonl"
         self.pinned: Callable[[], set[str]] = set  # contents that others need
-        self._steps: list[Step] = []
-        self._done = 0  # how many of them are not undone
+        self._past = _Past()
         records, _ = read_records(self._log)
         for record in records:
             self._replay(record)
-        self._sizes = {path.name: path.stat().st_size for path in self._files.glob("*")}
-        self._last = max((step.id for step in self._steps), default=0)
+        self._last = max((step.id for step in self._past.steps), default=0)
 
     @property
     def steps(self) -> list[Step]:
         """All steps that are kept, in order; those that are undone come last."""
-        return list(self._steps)
+        return list(self._past.steps)
 
     @property
     def next_undo(self) -> Step | None:
         """The step that would be undone."""
-        return self._steps[self._done - 1] if self._done else None
+        past = self._past
+        return past.steps[past.done - 1] if past.done else None
 
     @property
     def next_redo(self) -> Step | None:
         """The step that would be redone."""
-        return self._steps[self._done] if self._done < len(self._steps) else None
-
-    def keep(self, data: bytes | None, *, flush: bool = True) -> str | None:
-        """Keep the content of a file and return its digest; None for a file that is not there.
-
-        Raises:
-            UnsavedError: it cannot be written.
-        """
-        if data is None:
-            return None
-        name = digest(data)
-        if name not in self._sizes:
-            with saving(self._folder):
-                self._folder.mkdir(exist_ok=True)
-            write_durably(self._files / name, data, flush=flush)
-            self._sizes[name] = len(data)
-        return name
-
-    def content(self, name: str | None) -> bytes | None:
-        """Return what was kept.
-
-        Raises:
-            ConflictError: the file is gone or damaged.
-        """
-        if name is None:
-            return None
-        try:
-            data = (self._files / name).read_bytes()
-        except OSError:
-            data = None
-        if data is None or digest(data) != name:
-            raise ConflictError(
-                "This step cannot be undone or redone: a file of the project's history is gone or damaged.",
-                "Put back the folder `history` of the project, or paint the frame anew.",
-            )
-        return data
+        past = self._past
+        return past.steps[past.done] if past.done < len(past.steps) else None
 
     def add(self, made: Step, amend: int | None = None) -> Step:
         """Add a step with a new id; what was undone can no longer be redone.
@@ -140,7 +108,7 @@ class History:
             UnsavedError: it cannot be written.
         """
         last = self.next_undo
-        if last is not None and last.id == amend:
+        if last is not None and last.id == amend and _can_join(last, made):
             step = _joined(last, made)
         else:
             step = replace(made, id=self._last + 1)
@@ -159,7 +127,7 @@ class History:
         step = self.next_undo if back else self.next_redo
         if step is not None:
             self._append({"undone" if back else "redone": step.id})
-            self._done += -1 if back else 1
+            self._move(-1 if back else 1)
 
     def sweep(self) -> None:
         """Remove contents that nothing needs any more.
@@ -167,10 +135,7 @@ class History:
         Raises:
             UnsavedError: they cannot be removed.
         """
-        for name in self._sizes.keys() - _names(self._steps) - self.pinned():
-            with saving(self._files):
-                (self._files / name).unlink(missing_ok=True)
-            del self._sizes[name]
+        self._remove_all_but(_names(self._past.steps) | self.pinned())
 
     def _append(self, record: Mapping[str, Any]) -> None:
         with saving(self._folder):
@@ -178,19 +143,20 @@ class History:
             append_record(self._log, record)
 
     def _take(self, step: Step) -> None:
-        del self._steps[self._done :]
-        if self._steps and self._steps[-1].id == step.id:
-            self._steps.pop()
-        self._steps.append(step)
-        self._done = len(self._steps)
+        done = self._past.steps[: self._past.done]
+        steps = (*(done[:-1] if done and done[-1].id == step.id else done), step)
+        self._past = _Past(steps, len(steps))
+
+    def _move(self, by: int) -> None:
+        self._past = self._past._replace(done=self._past.done + by)
 
     def _replay(self, record: Mapping[str, Any]) -> None:
         """Read a line; one that says nothing is passed over."""
         undo, redo = self.next_undo, self.next_redo
         if undo is not None and record.get("undone") == undo.id:
-            self._done -= 1
+            self._move(-1)
         elif redo is not None and record.get("redone") == redo.id:
-            self._done += 1
+            self._move(1)
         elif "title" in record:
             step = _step_of(record)
             if step is not None:
@@ -198,34 +164,25 @@ class History:
 
     def _prune(self) -> None:
         """Let the oldest steps go if there are too many, or if they hold too much."""
-        drop = len(self._steps) - MOST_STEPS if len(self._steps) > MOST_STEPS + _SPARE else 0
-        while self._bytes(self._steps[drop:]) > MOST_BYTES and drop < len(self._steps) - 1:
+        steps, done = self._past
+        drop = len(steps) - MOST_STEPS if len(steps) > MOST_STEPS + _SPARE else 0
+        while self._bytes(steps[drop:]) > MOST_BYTES and drop < len(steps) - 1:
             drop += 1
         if not drop:
             return
-        self._steps, self._done = self._steps[drop:], self._done - drop
-        undone = [{"undone": step.id} for step in reversed(self._steps[self._done :])]
+        self._past = _Past(steps[drop:], done - drop)
+        undone = [{"undone": step.id} for step in reversed(self._past.steps[self._past.done :])]
         try:
             with saving(self._folder):
-                write_records(self._log, [*map(_record, self._steps), *undone])
+                write_records(self._log, [*map(_record, self._past.steps), *undone])
             self.sweep()
         except CycleVOSError as error:  # the step itself is kept: the next one tries again
             logger.warning("Old steps of the history could not be removed: %s", error)
 
     def _bytes(self, steps: Iterable[Step]) -> int:
-        if sum(self._sizes.values()) <= MOST_BYTES:
+        if sum([*self._sizes.values()]) <= MOST_BYTES:
             return 0
         return sum(self._sizes.get(name, 0) for name in _names(steps))
-
-
-def digest(data: bytes) -> str:
-    """Return the name under which a content is kept."""
-    return hashlib.sha256(data).hexdigest()[:32]
-
-
-def is_mask_name(name: Any) -> TypeGuard[str]:
-    """Return whether this is the name of a file of masks in a project's folder, not one elsewhere."""
-    return isinstance(name, str) and _MASK_NAME.fullmatch(name) is not None
 
 
 def _step_of(record: Mapping[str, Any]) -> Step | None:
@@ -251,7 +208,13 @@ def _joined(first: Step, second: Step) -> Step:
         earlier, later = getattr(first, name), getattr(second, name)
         return {**earlier, **{key: (earlier.get(key, pair)[0], pair[1]) for key, pair in later.items()}}
 
-    return Step(first.id, first.title, second.time, first.frame, both("files"), both("rows"), both("fields"))
+    fields = {**first.fields, **second.fields}
+    fields |= {name: joined(first.fields[name], second.fields[name]) for name in first.fields.keys() & second.fields}
+    return Step(first.id, first.title, second.time, first.frame, both("files"), both("rows"), fields)
+
+
+def _can_join(first: Step, second: Step) -> bool:
+    return all(can_join(first.fields[name], second.fields[name]) for name in first.fields.keys() & second.fields)
 
 
 def _record(step: Step) -> dict[str, Any]:

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 from cyclevos.app.errors import ConflictError, explain
 from cyclevos.app.projects.video_index import index_video, write_index
 from cyclevos.errors import CycleVOSError, VideoError
+from cyclevos.words import counted
 
 if TYPE_CHECKING:
-    from cyclevos.app.projects.project import Project
+    from cyclevos.app.projects.open_folder import OpenFolder
 
 logger = logging.getLogger(__name__)
 
 PUT_BACK = "Put back the video that the project belongs to."
 
 
-def check_read(project: Project) -> None:
+def check_read(project: OpenFolder) -> None:
     """Refuse work on the whole video of a project while its frames are not counted yet.
 
     Raises:
@@ -30,7 +31,7 @@ def check_read(project: Project) -> None:
         raise ConflictError("The video is still being read.", "Try again in a moment.")
 
 
-def index_project(project: Project) -> None:
+def index_project(project: OpenFolder) -> None:
     """Read the video and give the project its index; what goes wrong becomes the project's problem."""
 
     def progress(done: int) -> None:
@@ -38,9 +39,8 @@ def index_project(project: Project) -> None:
         if project.index is None:
             project.hub.publish("reading", {"done": done, "total": project.source.len_hint})
 
-    source = project.source
-    if project.index is not None and (source.frame_names is not None or source.seek_table is not None):
-        return  # any frame is found without searching
+    if project.index is not None and project.index.is_current:
+        return
     try:
         seen = index_video(project.source, progress, project.closing)
         if seen is not None and project.file.frames not in (None, len(seen.times)):
@@ -51,6 +51,8 @@ def index_project(project: Project) -> None:
             write_index(project.folder, seen)
             project.index = seen
             project.change(lambda file: setattr(file, "frames", length))
+            if project.source.bad:
+                logger.warning("%s: %s cannot be read", project.source.path, counted(len(project.source.bad), "frame"))
     except Exception as error:
         project.problem = explain(error)
         logger.warning("%s", project.problem, exc_info=not isinstance(error, CycleVOSError))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from cyclevos.app.projects.mask_store import FrameMask, Mark, MaskStore
+from cyclevos.app.projects.frame_mask import FrameMask
+from cyclevos.app.projects.mask_pngs import Mark
+from cyclevos.app.projects.mask_store import MaskStore
 from cyclevos.pictures.arrays import UInt8Array
 
 # Shapes: H W pixels of a mask.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
+from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from cyclevos.app.errors import ConflictError, NotFoundError
+from cyclevos import __version__
+from cyclevos.app.errors import ConflictError, NewerProjectError, NotFoundError
 from cyclevos.app.projects.absences import MOST_ABSENCES, Absence, FrameNumber
 from cyclevos.app.projects.absences import ObjectId as ObjectId
 from cyclevos.app.projects.durable_files import check_there, write_durably
@@ -19,6 +21,8 @@ from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.settings import Direction, SegmentationSettings
 
 PROJECT_FILE = "project.json"
+FORMAT: Final = 1
+"""Raised when an older version of the program would misunderstand a project."""
 
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$")]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
@@ -88,9 +92,18 @@ class ObjectInfo(_Strict):
 
 
 class ProjectFile(_Strict):
-    """The whole file."""
+    """The whole file.
 
-    format: Literal[1] = 1
+    A field that is not listed here is refused: a newer version of the program wrote it for a reason, and whoever
+    passes over it either loses it or tracks as if it were not there.
+
+    Attributes:
+        version: of the program that wrote the file last; empty before there was this field.
+        source: the video's path, absolute, or in the project's folder.
+    """
+
+    format: Literal[1] = FORMAT
+    version: str = ""
     name: Name
     source: str
     deinterlace: bool = False
@@ -102,6 +115,10 @@ class ProjectFile(_Strict):
     settings: Settings = Field(default_factory=Settings)
     range: FrameRange = Field(default_factory=FrameRange)
     absences: Annotated[list[Absence], Field(max_length=MOST_ABSENCES)] = Field(default_factory=list)
+
+    def video(self, folder: Path) -> Path:
+        """Return where the video of the project in this folder lies."""
+        return (folder / self.source).resolve()
 
     @property
     def palette_bytes(self) -> bytes:
@@ -145,7 +162,7 @@ class ProjectFile(_Strict):
             UnsavedError: it cannot be written.
         """
         check_there(folder)
-        text = json.dumps(self.model_dump(), indent=1, ensure_ascii=False)
+        text = json.dumps({**self.model_dump(), "version": __version__}, indent=1, ensure_ascii=False)
         write_durably(folder / PROJECT_FILE, text.encode() + b"\n")
 
 
@@ -160,16 +177,54 @@ def load_project_file(folder: Path) -> ProjectFile:
 
     Raises:
         NotFoundError: the folder is not a project.
-        ConfigError: the file is damaged or was written by another version.
+        NewerProjectError: a newer version of the program wrote it.
+        ConfigError: the file is damaged.
     """
     path = folder / PROJECT_FILE
     if not path.is_file():
         raise NotFoundError(f"{folder} is not a project: it has no {PROJECT_FILE}.", "Choose another folder.")
+    data = b""
     try:
-        return ProjectFile.model_validate_json(path.read_bytes())
-    except (ValidationError, OSError) as error:
-        problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        raise ConfigError(
-            f"{path} cannot be read as a project ({problem}).",
-            "Restore the file as cyclevos wrote it, or open its video again.",
-        ) from error
+        data = path.read_bytes()
+        return ProjectFile.model_validate_json(data)
+    except ValidationError as error:
+        _check_not_newer(path, data)
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise _unreadable(path, f"{where}: {first['msg']}" if where else first["msg"]) from error
+    except OSError as error:
+        raise _unreadable(path, str(error)) from error
+
+
+def stored_text(folder: Path, field: str) -> str:
+    """Return a text of a project's file even if this version cannot use the file; empty where it does not tell."""
+    value = _raw(folder / PROJECT_FILE).get(field)
+    return value if isinstance(value, str) else ""
+
+
+def _unreadable(path: Path, why: str) -> ConfigError:
+    return ConfigError(
+        f"{path} cannot be read as a project ({why}).",
+        "Restore the file as cyclevos wrote it, or open its video again.",
+    )
+
+
+def _check_not_newer(path: Path, data: bytes) -> None:
+    """Refuse a file that this version cannot read because a newer one wrote it."""
+    raw = _raw(path, data)
+    maker = raw.get("version")
+    try:
+        newer = Version(str(maker)) > Version(__version__)
+    except InvalidVersion:
+        newer, maker = False, None
+    known = raw.get("format", FORMAT)
+    if newer or (isinstance(known, int) and known > FORMAT):
+        raise NewerProjectError(path.parent.name, str(maker) if newer else None)
+
+
+def _raw(path: Path, data: bytes | None = None) -> dict[str, Any]:
+    try:
+        raw = json.loads(path.read_bytes() if data is None else data)
+    except (OSError, ValueError):
+        return {}
+    return raw if isinstance(raw, dict) else {}

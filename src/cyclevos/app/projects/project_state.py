@@ -6,42 +6,42 @@ from typing import Any
 
 from cyclevos.app.projects.absent_objects import known_results
 from cyclevos.app.projects.project import Project
-from cyclevos.app.projects.result_log import doubtful_frames
+from cyclevos.app.projects.result_log import doubtful_frames, listed
+from cyclevos.app.projects.unreadable import unreadable_frames
 
 
 def project_state(project: Project) -> dict[str, Any]:
     """Return all that a page needs to show a project, as JSON values."""
-    with project.lock:
-        file, masks, index = project.file, project.masks, project.index
-        return {
-            "id": project.id,
-            "order": project.next_order(),
-            **file.model_dump(exclude={"source", "format", "deinterlace"}),
-            "frames": project.frames,
-            "video": project.source.path.name,
-            "times": [] if index is None else index.times,
-            "thumbnails": [] if index is None else sorted(index.thumbnails),
-            "reading": project.read if index is None else None,
-            "problem": None if project.problem is None else project.problem.problem,
-            "remedy": None if project.problem is None else project.problem.remedy,
-            "marks": {
-                index: {"objects": sorted(mark.objects), "accepted": mark.accepted}
-                for index, mark in masks.marks.items()
-            },
-            "tracked": sorted(masks.tracked),
-            "corrected": sorted(masks.corrected),
-            "results": {
-                index: [row.reliability, row.areas, row.calibrated, row.islands]
-                for index, row in known_results(project)
-            },
-            "review": review_list(project),
-            "history": project.steps.summary(),
-        }
+    order = project.state_order()
+    file, masks, index = project.file, project.masks, project.index
+    return {
+        "id": project.id,
+        "order": order,
+        **file.model_dump(exclude={"source", "format", "version", "deinterlace"}),
+        "frames": project.frames,
+        "video": project.source.path.name,
+        "times": [] if index is None else index.times,
+        "thumbnails": [] if index is None else sorted(index.thumbnails),
+        "unreadable": unreadable_frames(project),
+        "cut_short": project.source.cut_short,
+        "reading": project.read if index is None or file.frames is None else None,
+        "problem": None if project.problem is None else project.problem.problem,
+        "remedy": None if project.problem is None else project.problem.remedy,
+        "marks": {
+            index: {"objects": sorted(mark.objects), "accepted": mark.accepted} for index, mark in masks.marks.items()
+        },
+        "tracked": sorted(masks.tracked),
+        "corrected": sorted(masks.corrected),
+        "results": {index: listed(row) for index, row in known_results(project)},
+        "review": review_list(project),
+        "history": project.steps.summary(),
+    }
 
 
 def review_list(project: Project) -> list[dict[str, Any]]:
     """Return the frames in doubt, the least reliable first, without those that a person marked."""
-    with project.lock:
-        marks, tracked = project.masks.marks, project.masks.tracked
-        rows = known_results(project)
-    return doubtful_frames([(index, row) for index, row in rows if index in tracked and index not in marks])
+    marks, tracked = project.masks.marks, project.masks.tracked
+    rows, bad = known_results(project), unreadable_frames(project)
+    return doubtful_frames(
+        [(index, row) for index, row in rows if index in tracked and index not in marks and index not in bad]
+    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from cyclevos.app.projects.durable_files import check_there, saving
-from cyclevos.files.records import append_record, read_records, write_records
+from cyclevos.files.records import append_lines, read_records, write_records
 from cyclevos.media.review import spread_choice
 
 _REVIEWED = 10
@@ -37,13 +38,14 @@ class ResultLog:
 
     Args:
         path: the file, one JSON object a line.
-        note: told each frame that is about to change, and what was known of it.
+        note: told the frames that are about to change, and what was known of them.
     """
 
-    def __init__(self, path: Path, note: Callable[[int, FrameResult], None] = lambda index, result: None) -> None:
+    def __init__(self, path: Path, note: Callable[[Mapping[int, FrameResult]], None] = lambda rows: None) -> None:
         self._path, self._note = path, note
         records, unreadable = read_records(path)
         self._rows = dict(row for record in records if (row := parse_result(record)) is not None)
+        # This table is replaced, never changed: readers take no lock.
         if len(records) > 2 * len(self._rows) + 100 or unreadable:
             self._rewrite()
 
@@ -61,11 +63,18 @@ class ResultLog:
         Raises:
             UnsavedError: the file cannot be written.
         """
-        self._note(index, self[index])
+        self.add_all({index: result})
+
+    def add_all(self, results: Mapping[int, FrameResult]) -> None:
+        """Append a line for each frame, as :meth:`add` does."""
+        if not results:
+            return
+        self._note({index: self[index] for index in results})
         check_there(self._path.parent)
+        lines = [json.dumps(record_of(*row), ensure_ascii=False) + "\n" for row in results.items()]
         with saving(self._path.parent):
-            append_record(self._path, record_of(index, result))
-        self._rows[index] = result
+            append_lines(self._path, "".join(lines))
+        self._rows = {**self._rows, **results}
 
     def remove_object(self, object_id: int) -> None:
         """Forget an object.
@@ -73,15 +82,9 @@ class ResultLog:
         Raises:
             UnsavedError: the file cannot be written.
         """
-        for index, result in self._rows.items():
-            if object_id in result.reliability or object_id in result.areas:
-                self._note(index, result)
-            self._rows[index] = replace(
-                result,
-                reliability={i: value for i, value in result.reliability.items() if i != object_id},
-                areas={i: value for i, value in result.areas.items() if i != object_id},
-                islands={i: value for i, value in result.islands.items() if i != object_id},
-            )
+        changed = {i: row for i, row in self._rows.items() if object_id in row.reliability or object_id in row.areas}
+        self._note(changed)
+        self._rows = {**self._rows, **{index: without_object(row, object_id) for index, row in changed.items()}}
         self._rewrite()
 
     def _rewrite(self) -> None:
@@ -90,11 +93,26 @@ class ResultLog:
             write_records(self._path, (record_of(index, result) for index, result in self._rows.items()))
 
 
+def without_object(result: FrameResult, object_id: int) -> FrameResult:
+    """Return what is known of a frame without one of its objects."""
+    return replace(
+        result,
+        reliability={i: value for i, value in result.reliability.items() if i != object_id},
+        areas={i: value for i, value in result.areas.items() if i != object_id},
+        islands={i: value for i, value in result.islands.items() if i != object_id},
+    )
+
+
 def record_of(index: int, result: FrameResult) -> dict[str, Any]:
     """Return a frame's result as JSON values."""
     row: dict[str, Any] = {"frame": index, "reliability": result.reliability, "areas": result.areas}
     row |= {"islands": result.islands} if result.islands else {}
     return row if result.calibrated else {**row, "calibrated": False}
+
+
+def listed(result: FrameResult) -> list[Any]:
+    """Return what is known of a frame as pages take it: reliability, areas, whether calibrated, islands."""
+    return [result.reliability, result.areas, result.calibrated, result.islands]
 
 
 def parse_result(record: Mapping[str, Any]) -> tuple[int, FrameResult] | None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cyclevos.app.projects.history import History, Step, digest
+from cyclevos.app.projects.absences import gone_at
+from cyclevos.app.projects.field_changes import difference, restored
+from cyclevos.app.projects.frame_mask import FrameMask
+from cyclevos.app.projects.history import History, Step
+from cyclevos.app.projects.kept_contents import content_of, digest_of
+from cyclevos.app.projects.mask_names import indices_of, kind_of, mask_name
 from cyclevos.app.projects.project_file import ObjectInfo, ProjectFile, set_values
 from cyclevos.app.projects.result_log import FrameResult, parse_result, record_of
 from cyclevos.app.projects.unfinished import Unfinished
@@ -18,7 +23,7 @@ from cyclevos.app.projects.versions import Versions
 from cyclevos.errors import CycleVOSError
 
 if TYPE_CHECKING:
-    from cyclevos.app.projects.project import Project
+    from cyclevos.app.projects.open_folder import OpenFolder
 
 logger = logging.getLogger(__name__)
 
@@ -46,28 +51,38 @@ class Steps:
         project: that it belongs to.
     """
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: OpenFolder) -> None:
         self._project = project
         self.history = History(project.folder)
         self.versions = Versions(project, self.history)
         self.unfinished = Unfinished(project, self.history)
+        self.restored = 0  # how often tracked masks and what is known of them were put back
         self._open: _Recording | None = None
 
-    def note_file(self, path: Path) -> None:
-        """Remember a file of masks before it changes."""
-        if self._open is None:
-            self.versions.note_file(path)
-        elif path not in self._open.files:
-            self._open.files[path] = data = _read(path)
-            self.unfinished.note_file(path.relative_to(self._project.folder).as_posix(), data)
+    def note_files(self, paths: Collection[Path]) -> None:
+        """Remember files of masks before they change.
 
-    def note_row(self, index: int, result: FrameResult) -> None:
-        """Remember a frame's result before it changes."""
+        Raises:
+            UnsavedError: the disk takes no more.
+        """
         if self._open is None:
-            self.versions.note_row(index, result)
-        elif index not in self._open.rows:
-            self._open.rows[index] = result
-            self.unfinished.note_row(index, result)
+            for path in paths:
+                self.versions.note_file(path)
+            return
+        new = {path: self.history.keep(content_of(path)) for path in paths if path not in self._open.files}
+        names = {path.relative_to(self._project.folder).as_posix(): kept for path, kept in new.items()}
+        self.unfinished.note_files(names)
+        self._open.files |= new
+
+    def note_rows(self, rows: Mapping[int, FrameResult]) -> None:
+        """Remember results of frames before they change; raises like :meth:`note_files`."""
+        if self._open is None:
+            for index, result in rows.items():
+                self.versions.note_row(index, result)
+            return
+        new = {index: result for index, result in rows.items() if index not in self._open.rows}
+        self.unfinished.note_rows(new)
+        self._open.rows |= new
 
     def note_fields(self, before: ProjectFile, after: ProjectFile) -> None:
         """Remember values of project.json before they change."""
@@ -111,6 +126,11 @@ class Steps:
         with self._project.lock:
             return self._move(back=False)
 
+    def note_restored(self) -> None:
+        """Say that tracked masks were put back: neither tracking nor a review may take them for its own."""
+        self.restored += 1
+        self._project.drop_snapshots()
+
     def tell(self) -> None:
         """Tell the pages what would be undone and redone."""
         self._project.hub.publish("history", {"order": self._project.next_order(), **self.summary()})
@@ -128,28 +148,29 @@ class Steps:
 
     def _close(self, made: _Recording, title: str) -> Step:
         """Keep what changed and return it as a step without an id."""
-        project, keep = self._project, self.history.keep
-        files = {path.relative_to(project.folder).as_posix(): (made.files[path], _read(path)) for path in made.files}
+        project = self._project
+        kept = ((path, was, self.history.keep(content_of(path))) for path, was in made.files.items())
+        files = {path.relative_to(project.folder).as_posix(): (was, now) for path, was, now in kept}
         rows = {i: (record_of(i, was), record_of(i, project.results[i])) for i, was in made.rows.items()}
         now = project.file.model_dump()
-        frames = sorted(int(Path(name).stem) for name in files)
+        frames = sorted(indices_of(files))
         return Step(
             id=0,
             title=title,
             time=time.time(),
             frame=made.frame if made.frame is not None or not frames else frames[0],
-            files={name: (keep(was), keep(new)) for name, (was, new) in files.items() if was != new},
+            files={name: pair for name, pair in files.items() if pair[0] != pair[1]},
             rows={index: pair for index, pair in rows.items() if pair[0] != pair[1]},
-            fields={name: (was, now[name]) for name, was in made.fields.items() if was != now[name]},
+            fields={name: difference(name, was, now[name]) for name, was in made.fields.items() if was != now[name]},
         )
 
     def _take_back(self, made: _Recording) -> None:
         """Put everything back as it was before a step that failed."""
         project, changed = self._project, set()
         try:
-            for path, data in made.files.items():
-                if _read(path) != data:
-                    changed.add(project.masks.put_back(path, data))
+            for path, kept in made.files.items():
+                if digest_of(path) != kept:
+                    changed.add(project.masks.put_back(path, self.history.content(kept)))
             for index, result in made.rows.items():
                 if project.results[index] != result:
                     project.results.add(index, result)
@@ -193,37 +214,42 @@ class Steps:
         """
         project = self._project
         expected, wanted = (1, 0) if back else (0, 1)
-        frames, restored = set[int](), set[int]()
-        for name, pair in step.files.items():
-            path = project.folder / name
-            data, held = self.history.content(pair[wanted]), _read(path)
-            is_same = (None if held is None else digest(held)) == pair[expected]
-            if not is_same and not name.startswith("marks/"):
-                continue
-            index = project.masks.put_back(path, data)
-            frames.add(index)
-            if name.startswith("masks/"):
-                restored.add(index)
-            if not is_same:
-                project.masks.retrack(index)
+        same = {name: digest_of(project.folder / name) == pair[expected] for name, pair in step.files.items()}
+        names = [name for name in step.files if same[name] or kind_of(name) == "marks"]
+        contents = ((project.folder / name, self.history.content(step.files[name][wanted])) for name in names)
+        project.masks.put_back_all(contents)
+        frames = indices_of(names)
+        for index in indices_of(name for name in names if not same[name]):
+            project.masks.retrack(index)
         if step.files and not frames:
             return Moved(step, [], passed=True)
-        for index, rows in step.rows.items():
-            self._restore_row(index, rows[expected], rows[wanted], with_mask=index in restored)
-        if any(not name.startswith("marks/") for name in step.files):
-            project.drop_snapshots()  # or tracking would take the masks that are back for those of its last run
+        whole = set() if "absences" in step.fields else {name for name in names if same[name]}
+        rows = step.rows.items()
+        project.results.add_all({i: self._row(i, pair[expected], pair[wanted], whole) for i, pair in rows})
+        if step.tracked:
+            self.note_restored()
         if step.fields:
-            values = {name: pair[wanted] for name, pair in step.fields.items()}
+            held = project.file.model_dump()
+            fields = step.fields.items()
+            values = {name: restored(held.get(name), pair[expected], pair[wanted]) for name, pair in fields}
             project.change(lambda file: set_values(file, _kept(project, file, values)))
         project.tell_frames(sorted(frames | set(step.rows)))
         return Moved(step, sorted(frames | set(step.rows)), passed=False)
 
-    def _restore_row(self, index: int, expected: dict[str, Any], wanted: dict[str, Any], *, with_mask: bool) -> None:
-        """Bring back a frame's result, unless it is a new one of a mask that stays; areas follow from the mask."""
-        held, (_, before), (_, after) = self._project.results[index], *map(_parsed, (expected, wanted))
-        is_same = with_mask or (held.reliability, held.calibrated) == (before.reliability, before.calibrated)
-        shown = self._project.masks.read(index)
-        self._project.results.add(index, replace(after if is_same else held, areas=shown.areas, islands=shown.islands))
+    def _row(self, index: int, expected: dict[str, Any], wanted: dict[str, Any], whole: set[str]) -> FrameResult:
+        """Return a frame's result to bring back; the held one, if it is of a mask that stays.
+
+        Areas and islands follow from the mask that is shown. They are counted where that is not as the step held it,
+        which takes a while: of the files of masks, `whole` are.
+        """
+        project = self._project
+        held, (_, before), (_, after) = project.results[index], *map(_parsed, (expected, wanted))
+        tracked, mark = mask_name("masks", index), mask_name("marks", index)
+        is_same = tracked in whole or (held.reliability, held.calibrated) == (before.reliability, before.calibrated)
+        known: FrameResult | FrameMask = after
+        if (mark if index in project.masks.marks else tracked) not in whole or gone_at(project.file.absences, index):
+            known = project.masks.read(index)
+        return replace(after if is_same else held, areas=known.areas, islands=known.islands)
 
 
 class _Recording:
@@ -231,16 +257,9 @@ class _Recording:
 
     def __init__(self, frame: int | None) -> None:
         self.frame = frame
-        self.files: dict[Path, bytes | None] = {}
+        self.files: dict[Path, str | None] = {}  # digests of their contents, which the history keeps
         self.rows: dict[int, FrameResult] = {}
         self.fields: dict[str, Any] = {}
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return None
 
 
 def _told(step: Step) -> dict[str, Any]:
@@ -251,7 +270,7 @@ def _parsed(record: dict[str, Any]) -> tuple[int, FrameResult]:
     return parse_result(record) or (0, FrameResult())
 
 
-def _kept(project: Project, file: ProjectFile, values: dict[str, Any]) -> dict[str, Any]:
+def _kept(project: OpenFolder, file: ProjectFile, values: dict[str, Any]) -> dict[str, Any]:
     """Return values to bring back; objects stay hidden and locked as they are, and listed while they have pixels."""
     if "objects" not in values:
         return values

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cyclevos.app.projects.durable_files import saving
-from cyclevos.app.projects.history import History, is_mask_name
+from cyclevos.app.projects.durable_files import check_there, saving
+from cyclevos.app.projects.history import History
+from cyclevos.app.projects.mask_names import is_mask_name
 from cyclevos.app.projects.project_file import set_values
 from cyclevos.app.projects.result_log import FrameResult, parse_result, record_of
 from cyclevos.errors import CycleVOSError
 from cyclevos.files.records import append_lines, read_records
 
 if TYPE_CHECKING:
-    from cyclevos.app.projects.project import Project
+    from cyclevos.app.projects.open_folder import OpenFolder
 
 logger = logging.getLogger(__name__)
 
@@ -32,11 +34,16 @@ class Unfinished:
         history: keeps the contents.
     """
 
-    def __init__(self, project: Project, history: History) -> None:
+    def __init__(self, project: OpenFolder, history: History) -> None:
         self._project, self._history = project, history
         self._path = project.folder / "history" / "unfinished.jsonl"
-        self._waiting: list[tuple[dict[str, Any], bytes | None]] = []
+        self._waiting: list[dict[str, Any]] = []
         self._files = 0
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a step is being made, or could not be taken back yet."""
+        return self._path.exists()
 
     def begin(self) -> None:
         """Begin a step; one that could not be taken back before is taken back first.
@@ -45,7 +52,7 @@ class Unfinished:
             CycleVOSError: that cannot be done now either.
         """
         self._take_back()
-        self._waiting, self._files = [({"last": self._last()}, None)], 0
+        self._waiting, self._files = [{"last": self._last()}], 0
 
     def end(self) -> None:
         """End a step that was kept or taken back."""
@@ -53,22 +60,27 @@ class Unfinished:
         with saving(self._path.parent):
             self._path.unlink(missing_ok=True)
 
-    def note_file(self, name: str, data: bytes | None) -> None:
-        """Remember a file of masks, by its name in the project's folder, before it changes.
+    def note_files(self, files: Mapping[str, str | None]) -> None:
+        """Remember files of masks before they change.
+
+        Args:
+            files: digests of the contents, which the history keeps, by name in the project's folder; None = no file.
 
         Raises:
             UnsavedError: the disk takes no more.
         """
-        self._files += 1
-        self._note({"file": name}, data)
+        self._files += len(files)
+        # A stroke is one file, replaced whole: a power cut need not find these lines, as it must for more masks.
+        is_needed = self._files > 1 and any(kept is not None for kept in files.values())
+        self._note([{"file": name, "was": kept} for name, kept in files.items()], flush=is_needed)
 
-    def note_row(self, index: int, result: FrameResult) -> None:
-        """Remember a frame's result before it changes; raises like :meth:`note_file`."""
-        self._note({"row": index, "was": record_of(index, result)})
+    def note_rows(self, rows: Mapping[int, FrameResult]) -> None:
+        """Remember results of frames before they change; raises like :meth:`note_files`."""
+        self._note([{"row": index, "was": record_of(index, result)} for index, result in rows.items()])
 
     def note_field(self, name: str, value: Any) -> None:
-        """Remember a value of project.json before it changes; raises like :meth:`note_file`."""
-        self._note({"field": name, "was": value})
+        """Remember a value of project.json before it changes; raises like :meth:`note_files`."""
+        self._note([{"field": name, "was": value}])
 
     def recover(self) -> None:
         """Take back what a kill left of a step when the project is opened; if the disk is full, the next step does."""
@@ -77,17 +89,14 @@ class Unfinished:
         except CycleVOSError as error:
             logger.warning("A step that was cut off could not be taken back yet: %s", error)
 
-    def _note(self, record: dict[str, Any], data: bytes | None = None) -> None:
-        self._waiting.append((record, data))
-        if not self._files:
+    def _note(self, records: list[dict[str, Any]], *, flush: bool = False) -> None:
+        self._waiting += records
+        if not self._files or not records:
             return  # project.json alone is replaced whole or not at all
-        lines = []
-        for each, content in self._waiting:
-            was = {"was": self._history.keep(content)} if "file" in each else {}
-            lines.append(json.dumps({**each, **was}, ensure_ascii=False) + "\n")
+        lines = [json.dumps(each, ensure_ascii=False) + "\n" for each in self._waiting]
+        check_there(self._project.folder)
         with saving(self._path.parent):
-            # A stroke is one file, replaced whole: a power cut need not find these lines, as it must for more masks.
-            append_lines(self._path, "".join(lines), flush=self._files > 1 and data is not None)
+            append_lines(self._path, "".join(lines), flush=flush)
         self._waiting = []
 
     def _take_back(self) -> None:

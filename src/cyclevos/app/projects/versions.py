@@ -1,28 +1,35 @@
-"""Versions of the tracked masks: what each of the last tracking runs replaced, so that it can be brought back.
+"""Versions of the tracked masks: what each of the last tracking runs replaced, to be looked at and brought back.
 
 history/versions.jsonl   a line for each run that is kept; the contents lie in history/files
 """
 
 from __future__ import annotations
 
+import io
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyclevos.app.errors import NotFoundError
+from cyclevos.app.projects.absent_objects import present
 from cyclevos.app.projects.durable_files import check_there, saving
-from cyclevos.app.projects.history import History, digest, is_mask_name
-from cyclevos.app.projects.result_log import FrameResult, parse_result, record_of
+from cyclevos.app.projects.frame_mask import FrameMask, status_of
+from cyclevos.app.projects.history import History
+from cyclevos.app.projects.kept_contents import content_of, digest_of
+from cyclevos.app.projects.mask_names import index_of, indices_of, is_mask_name, kind_of, mask_name
+from cyclevos.app.projects.mask_pngs import read_mark
+from cyclevos.app.projects.result_log import FrameResult, listed, parse_result, record_of
+from cyclevos.app.projects.run_in_progress import RunInProgress, left_run
 from cyclevos.errors import CycleVOSError
 from cyclevos.files.records import read_records, write_records
 from cyclevos.words import counted
 
 if TYPE_CHECKING:
-    from cyclevos.app.projects.project import Project
+    from cyclevos.app.projects.open_folder import OpenFolder
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +46,7 @@ class Version:
         time: when it ended, seconds since 1970.
         files: digests of the masks that it replaced, by name in the project's folder; None = there was none.
         rows: results of the same frames, as JSON values.
+        marks: digests of the marks that the same frames had then, by name; bringing back leaves today's marks alone.
     """
 
     id: int
@@ -46,6 +54,12 @@ class Version:
     time: float
     files: Mapping[str, str | None] = field(default_factory=dict)
     rows: Mapping[str, Any] = field(default_factory=dict)
+    marks: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def frames(self) -> list[int]:
+        """The frames that the run changed, in order."""
+        return sorted({*indices_of(self.files), *map(int, self.rows)})
 
 
 class Versions:
@@ -56,90 +70,160 @@ class Versions:
         history: keeps the contents.
     """
 
-    def __init__(self, project: Project, history: History) -> None:
+    def __init__(self, project: OpenFolder, history: History) -> None:
         self._project, self._history = project, history
         self._log = project.folder / "history" / "versions.jsonl"
+        self._running_log = self._log.with_name("running.jsonl")
         records, _ = read_records(self._log)
         self._kept = [version for record in records if (version := _version_of(record)) is not None]
-        self._running: tuple[dict[str, str | None], dict[int, FrameResult]] | None = None
+        self._running: RunInProgress | None = None
         history.pinned = self._pinned
 
     def note_file(self, path: Path) -> None:
-        """Keep a mask before tracking replaces it."""
-        name = path.relative_to(self._project.folder).as_posix()
-        if self._running is not None and name not in self._running[0] and path.parent.name != "marks":
-            data = path.read_bytes() if path.exists() else None
-            self._running[0][name] = self._history.keep(data, flush=False)
+        """Keep a mask before tracking replaces it, and the mark that lies over it."""
+        running, name = self._running, path.relative_to(self._project.folder).as_posix()
+        if running is None or name in running.files or kind_of(name) == "marks":
+            return
+        mark = mask_name("marks", index_of(name))
+        kept = self._keep(mark)
+        if kept is not None:
+            running.note_mark(mark, kept)
+        running.note_file(name, self._keep(name))
 
     def note_row(self, index: int, result: FrameResult) -> None:
         """Keep a frame's result before tracking replaces it."""
         if self._running is not None:
-            self._running[1].setdefault(index, result)
+            self._running.note_row(index, result)
 
     @contextmanager
     def run(self, title: str) -> Iterator[None]:
         """Keep what tracking replaces inside as a version, however it ends."""
         with self._project.lock:
-            self._running = {}, {}
+            self.recover()
+            self._running = running = RunInProgress(self._running_log, title)
         try:
             yield
         finally:
             with self._project.lock:
-                (files, rows), self._running = self._running, None
-                try:
-                    self._add(title, {name: old for name, old in files.items() if old != self._digest(name)}, rows)
-                except CycleVOSError as error:  # how the run ended is worth more than what it replaced
-                    logger.warning("What a tracking run replaced is not kept: %s", error)
+                self._end(running)
+                self._running = None
                 self._sweep()
+
+    def recover(self) -> None:
+        """Keep what a run replaced that a kill cut off; the project is open as a whole by then."""
+        left = left_run(self._running_log)
+        if left is not None:
+            self._end(left)
 
     def listing(self) -> list[dict[str, Any]]:
         """Return all versions as JSON values, in order."""
         return [{"id": each.id, "title": each.title, "time": each.time} for each in self._kept]
 
+    def find(self, version_id: int) -> Version:
+        """Return a version.
+
+        Raises:
+            NotFoundError: it is unknown, or not kept any more.
+        """
+        version = next((each for each in self._kept if each.id == version_id), None)
+        if version is None:
+            raise NotFoundError("This version is not kept any more.", "Choose another one from the history.")
+        return version
+
+    def look(self, version_id: int) -> dict[str, Any]:
+        """Return what a page needs to show a version, except the masks, as JSON values.
+
+        Raises:
+            NotFoundError: the version is not kept.
+            ConflictError: a file of the history is damaged.
+        """
+        with self._project.lock:
+            version = self.find(version_id)
+            frames = {index: self._told(version, index) for index in version.frames}
+        return {"id": version.id, "title": version.title, "time": version.time, "frames": frames}
+
+    def mask(self, version_id: int, index: int) -> FrameMask:
+        """Return what a frame showed before the run replaced it, without the objects that are said to be gone now.
+
+        Raises:
+            NotFoundError: the version is not kept, or the run has not changed this frame.
+            ConflictError: a file of the history is damaged.
+        """
+        with self._project.lock:
+            version, masks = self.find(version_id), self._project.masks
+            if index not in version.frames:
+                raise NotFoundError(f"The run did not change frame {index}.", "Ask for the mask that it shows now.")
+            mark = self._history.content(version.marks.get(mask_name("marks", index)))
+            name = mask_name("masks", index)
+            if mark is None and name not in version.files:  # its reliability alone is another one
+                ids = masks.read_tracked(index)
+                return masks.as_shown(index, None) if ids is None else FrameMask(ids, None, True)
+            tracked = self._history.content(version.files.get(name))
+        return masks.as_shown(index, tracked, mark)
+
     def bring_back(self, version_id: int) -> None:
         """Bring back what a tracking run replaced, as a step that can be undone.
 
         Raises:
-            NotFoundError: the version is unknown.
+            NotFoundError: the version is not kept.
             UnsavedError: the project cannot be written to.
         """
-        project = self._project
-        version = next((each for each in self._kept if each.id == version_id), None)
-        if version is None:
-            raise NotFoundError("This version is not kept any more.", "Choose another one.")
+        project, version = self._project, self.find(version_id)
         with project.step(f"Bring back what was before: {version.title}"):
-            frames = set(map(int, version.rows))
             for name, old in version.files.items():
-                frames.add(project.masks.put_back(project.folder / name, self._history.content(old)))
-            for index in sorted(frames):
+                project.masks.put_back(project.folder / name, self._history.content(old))
+            for index in version.frames:
                 project.masks.retrack(index)
                 row = parse_result(version.rows.get(str(index), {}))
                 known, shown = project.results[index] if row is None else row[1], project.masks.read(index)
                 project.results.add(index, replace(known, areas=shown.areas, islands=shown.islands))
-            # A run that goes on from a snapshot would take the frames before it for tracked.
-            project.drop_snapshots()
-        project.tell_frames(sorted(frames))
+            # Some may have been deleted since.
+            project.list_objects(i for index in version.frames for i in project.results[index].areas)
+            project.steps.note_restored()
+        project.tell_frames(version.frames)
 
-    def _add(self, title: str, files: dict[str, str | None], rows: dict[int, FrameResult]) -> None:
-        changed = {int(Path(name).stem) for name in files}
+    def _end(self, run: RunInProgress) -> None:
+        try:
+            self._add(run)
+            run.end()
+        except CycleVOSError as error:  # how the run ended is worth more than what it replaced
+            logger.warning("What a tracking run replaced is not kept: %s", error)
+            with suppress(CycleVOSError):  # its contents are not kept either
+                run.end()
+
+    def _add(self, run: RunInProgress) -> None:
+        files = {name: old for name, old in run.files.items() if old != digest_of(self._project.folder / name)}
+        changed = indices_of(files)
         told = {
             str(index): record_of(index, row)
-            for index, row in rows.items()
+            for index, row in run.rows.items()
             if index in changed or row.reliability != self._project.results[index].reliability
         }
         frames = changed | set(map(int, told))
         if not frames:
             return
+        marks = {name: mark for name, mark in run.marks.items() if index_of(name) in frames}
         number = 1 + max((each.id for each in self._kept), default=0)
-        version = Version(number, f"{title}, {counted(len(frames), 'frame')}", time.time(), files, told)
-        self._kept = [*self._kept, version][-MOST_VERSIONS:]
+        title = f"{run.title}, {counted(len(frames), 'frame')}"
+        self._kept = [*self._kept, Version(number, title, time.time(), files, told, marks)][-MOST_VERSIONS:]
         check_there(self._project.folder)
         with saving(self._log.parent):
             write_records(self._log, map(asdict, self._kept))
 
+    def _told(self, version: Version, index: int) -> dict[str, Any]:
+        """Return what was known of a frame, as JSON values."""
+        content = self._history.content(version.marks.get(mask_name("marks", index)))
+        mark = None if content is None else read_mark(io.BytesIO(content))
+        name, row = mask_name("masks", index), parse_result(version.rows.get(str(index), {}))
+        tracked = version.files[name] is not None if name in version.files else index in self._project.masks.tracked
+        known = present(self._project, index, FrameResult() if row is None else row[1])
+        objects = [] if mark is None else sorted(mark.objects)
+        status = status_of(mark, tracked=tracked)
+        return {"status": status, "tracked": tracked, "objects": objects, "result": listed(known)}
+
     def _pinned(self) -> set[str]:
-        running = {} if self._running is None else self._running[0]
-        return {name for files in (running, *(each.files for each in self._kept)) for name in files.values() if name}
+        holders: list[Version | RunInProgress] = [*self._kept, *([] if self._running is None else [self._running])]
+        return {name for each in holders for name in (*each.files.values(), *each.marks.values()) if name}
 
     def _sweep(self) -> None:
         """Remove what only runs replaced that are not kept any more."""
@@ -148,16 +232,15 @@ class Versions:
         except CycleVOSError as error:
             logger.warning("Contents of old tracking runs could not be removed: %s", error)
 
-    def _digest(self, name: str) -> str | None:
-        path = self._project.folder / name
-        return digest(path.read_bytes()) if path.exists() else None
+    def _keep(self, name: str) -> str | None:
+        return self._history.keep(content_of(self._project.folder / name), flush=False)
 
 
 def _version_of(record: Mapping[str, Any]) -> Version | None:
     """Read a version; None where the line is none that this version of the program writes."""
     try:
         version = Version(**record)
-        names = [*map(is_mask_name, version.files)]
+        names = [*map(is_mask_name, (*version.files, *version.marks))]
         rows = [index.isdecimal() for index in version.rows]
     except (AttributeError, TypeError):
         return None

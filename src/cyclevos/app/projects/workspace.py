@@ -1,36 +1,39 @@
-"""Folders that the server may read and write: its projects, and the folders given at start."""
+"""The projects of one server: opened when they are first asked for, made, renamed, copied, deleted and restored."""
 
 from __future__ import annotations
 
 import re
+import secrets
 import shutil
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from cyclevos.app.errors import ConflictError, ForbiddenError, NotFoundError
+from cyclevos.app.errors import ConflictError, GoneError, NewerProjectError, NotFoundError
+from cyclevos.app.projects.copying import copy_name, copy_project
 from cyclevos.app.projects.durable_files import check_there
+from cyclevos.app.projects.folder_lock import FolderLock
+from cyclevos.app.projects.folders import Folders
+from cyclevos.app.projects.listing import summary
 from cyclevos.app.projects.project import Project
-from cyclevos.app.projects.project_file import PROJECT_FILE, ProjectFile, load_project_file
-from cyclevos.errors import CycleVOSError, VideoError
-from cyclevos.files.atomic import output_errors
+from cyclevos.app.projects.project_file import PROJECT_FILE, ProjectFile, load_project_file, stored_text
+from cyclevos.app.projects.project_ids import is_id, places
+from cyclevos.app.projects.trash import Trash
+from cyclevos.errors import CycleVOSError
+from cyclevos.files.atomic import output_errors, put_in_place
 from cyclevos.files.names import safe_name
-from cyclevos.media.animated_picture import is_animated
-from cyclevos.media.image_lists import LIST_SUFFIXES
 from cyclevos.media.open_source import open_source
-from cyclevos.naming import WHOLE_VIDEO_SUFFIXES, is_frame_file, natural_key
 
-DEMO = Path(__file__).resolve().parents[2] / "demo"
-_ID = re.compile(r"^[a-z0-9][a-z0-9-]{0,79}$")
-_MOST_ENTRIES = 500
-UPLOADING = ".upload-"
-_STALE = 24 * 3600  # seconds after which an upload has been given up
+UPLOADING, _COPYING = ".upload-", ".copy-"
+_MOST_OF_A_NAME = 10_000  # projects
+_STALE = 24 * 3600  # seconds after which an upload or a copy has been given up
 
 
 class Workspace:
-    """The projects of one server, opened when they are first asked for.
+    """The projects of one server.
 
     Args:
         projects: folder of the projects; created if needed.
@@ -42,12 +45,13 @@ class Workspace:
 
     def __init__(self, projects: Path, folders: Sequence[Path]) -> None:
         self.projects = projects.resolve()
-        self.folders = [folder.resolve() for folder in folders]
+        self.folders = Folders(folders)
+        self.trash = Trash(self.projects / ".deleted")
         with output_errors(self.projects):
             self.projects.mkdir(parents=True, exist_ok=True)
-            for upload in self.projects.glob(f"{UPLOADING}*"):
-                if time.time() - upload.stat().st_mtime > _STALE:
-                    upload.unlink(missing_ok=True)
+            for left in (path for kind in (UPLOADING, _COPYING) for path in self.projects.glob(f"{kind}*")):
+                if time.time() - left.stat().st_mtime > _STALE:
+                    _remove(left)
         self._open: dict[str, Project] = {}
         self._lock = threading.Lock()
 
@@ -65,46 +69,161 @@ class Workspace:
 
     def listing(self) -> list[dict[str, Any]]:
         """Return all projects, the last changed one first."""
-        found = []
-        for folder in self.projects.iterdir():
-            if _ID.match(folder.name) and (folder / PROJECT_FILE).is_file():
-                found.append((folder.stat().st_mtime, folder))
-        return [_summary(folder) for _, folder in sorted(found, reverse=True)]
+        found = [summary(folder) for folder in self.projects.iterdir() if _is_project(folder)]
+        return sorted(found, key=lambda entry: (-entry["changed"], entry["id"]))
 
-    def get(self, project_id: str) -> Project:
-        """Return a project, opened.
+    def folder(self, project_id: str) -> Path:
+        """Return the folder of a project.
 
         Raises:
             NotFoundError: the id is unknown.
-            GoneError: the folder of the project, which is open, is gone.
+            GoneError: the project was deleted and can be restored, or its folder was moved while it was open.
+        """
+        folder = self.projects / project_id
+        if not is_id(project_id):  # it may be a path that leads elsewhere
+            raise _unknown(project_id)
+        if _is_project(folder):
+            return folder
+        if project_id in self.trash.ids():
+            raise GoneError(
+                f"The project {project_id} was deleted.",
+                "Restore it under Deleted on the start page; pages that show it then go on.",
+            )
+        if project_id in self._open:
+            check_there(folder)
+        raise _unknown(project_id)
+
+    def get(self, project_id: str) -> Project:
+        """Return a project, opened; raises like :meth:`folder`.
+
+        Raises:
             CycleVOSError: it cannot be opened.
         """
-        if project_id in self._open:
-            check_there(self.projects / project_id)
-        if not _ID.match(project_id) or not (self.projects / project_id / PROJECT_FILE).is_file():
-            raise NotFoundError(f"There is no project {project_id!r}.", "Choose one from the start page.")
         with self._lock:
+            folder = self.folder(project_id)
             if project_id not in self._open:
                 for other in self._open.values():
                     if not other.hub.heard:  # nobody looks at it
                         other.reader.forget()
-                self._open[project_id] = Project(self.projects / project_id)
+                self._open[project_id] = Project(folder)
             return self._open[project_id]
 
-    def create(self, video: Path, name: str | None = None, *, move: bool = False, deinterlace: bool = False) -> Project:
-        """Make a project for a video.
+    def create(self, video: Path, name: str | None = None, *, deinterlace: bool = False) -> Project:
+        """Make a project for a video, which stays where it is, and open it; otherwise like :meth:`add`."""
+        folder = self._make(video, name, move=False, deinterlace=deinterlace)
+        try:
+            return self.get(folder.name)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def add(self, video: Path, name: str | None = None, *, move: bool = False) -> dict[str, Any]:
+        """Make a project for a video without opening it yet, and return its entry of the list.
 
         Args:
             video: file or folder of frames; the caller has checked that it may be opened.
             name: of the project; None = the video's name.
             move: move the video into the project's folder.
-            deinterlace: make each of its frames from one of its two fields.
 
         Raises:
             VideoError: it cannot be read.
             OutputError: the folder cannot be written to.
         """
-        source = open_source(video, deinterlace=deinterlace)
+        return summary(self._make(video, name, move=move, deinterlace=False))
+
+    def of_video(self, video: Path, *, deinterlace: bool = False) -> Project | None:
+        """Return the project of a video, treated in the same way, that was changed last; None if it has none.
+
+        Raises:
+            NewerProjectError: a newer version of the program made it; a second one would look as if all work was lost.
+        """
+        place = str(video.resolve())
+        for entry in self.listing():
+            folder = self.projects / entry["id"]
+            if stored_text(folder, "source") != place:
+                continue
+            try:
+                file = load_project_file(folder)
+            except NewerProjectError:
+                raise
+            except CycleVOSError:  # damaged: the video gets another one
+                continue
+            if file.deinterlace == deinterlace:
+                return self.get(folder.name)
+        return None
+
+    def change(self, project_id: str, edit: Callable[[ProjectFile], None]) -> ProjectFile:
+        """Edit a project's file, whether the project is open or not, and even if its video is missing.
+
+        Raises:
+            ConflictError: another server has the project open.
+            CycleVOSError: the file cannot be read or written.
+        """
+        with self._lock:
+            folder = self.folder(project_id)
+            opened = self._open.get(project_id)
+            if opened is None:
+                lock = FolderLock(folder)
+                try:
+                    file = load_project_file(folder)
+                    edit(file)
+                    file.save(folder)
+                    return file
+                finally:
+                    lock.release()
+        opened.change(edit)
+        return opened.file
+
+    def duplicate(self, project_id: str) -> dict[str, Any]:
+        """Copy a project with its masks and its history, and return the copy's entry of the list.
+
+        No job may be working on it.
+
+        Raises:
+            CycleVOSError: it cannot be opened, or the copy cannot be written.
+        """
+        project = self.get(project_id)
+        name = copy_name(project.file.name, {entry["name"] for entry in self.listing()})
+        copying = self.projects / f"{_COPYING}{secrets.token_hex(8)}"
+        with project.lock:
+            copy_project(project.folder, project.file.model_copy(update={"name": name}), copying)
+        folder = self._new_folder(name)
+        put_in_place(copying, folder)
+        return summary(folder)
+
+    def delete(self, project_id: str) -> str:
+        """Close a project and move it into the trash; return its name there. No job may be working on it.
+
+        Raises:
+            ConflictError: another server has the project open.
+            UnsavedError: it cannot be moved.
+        """
+        with self._lock:
+            folder = self.folder(project_id)
+            opened = self._open.get(project_id)
+            if opened is None:
+                FolderLock(folder).release()
+                return self.trash.put(folder)
+            del self._open[project_id]
+            opened.close()
+            try:
+                with opened.lock:  # no change is cut in two
+                    return self.trash.put(folder)
+            finally:
+                opened.hub.close()
+
+    def restore(self, entry: str) -> dict[str, Any]:
+        """Move a project back from the trash, and return its entry of the list.
+
+        Raises:
+            NotFoundError: it is not there any more.
+            UnsavedError: it cannot be moved.
+        """
+        with self._lock:
+            return summary(self.projects / self.trash.restore(entry, self.projects))
+
+    def _make(self, video: Path, name: str | None, *, move: bool, deinterlace: bool) -> Path:
+        source = open_source(video, deinterlace=deinterlace, pass_over=True)
         title = (name or source.name).strip()[:80].strip() or "video"
         folder = self._new_folder(title)
         place = str(video.resolve())
@@ -118,91 +237,19 @@ class Workspace:
                     shutil.move(video, target)
             file = ProjectFile(name=title, source=place, height=height, width=width, deinterlace=deinterlace)
             file.save(folder)
-            return self.get(folder.name)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-
-    def of_video(self, video: Path, *, deinterlace: bool = False) -> Project | None:
-        """Return the project of a video, treated in the same way, that was changed last; None if it has none."""
-        for entry in self.listing():
-            folder = self.projects / entry["id"]
-            if "problem" not in entry:
-                file = load_project_file(folder)
-                if (file.source, file.deinterlace) == (str(video.resolve()), deinterlace):
-                    return self.get(folder.name)
-        return None
-
-    def openable(self, text: str) -> Path:
-        """Return a path that a page may open as a video.
-
-        Raises:
-            ForbiddenError: it is outside of the folders given at start, or a list, which may name files outside.
-        """
-        path = self.confined(text)
-        if path.suffix.lower() in LIST_SUFFIXES:
-            raise ForbiddenError(
-                f"{path.name} is a list, which may name files outside the folders that this app was started for.",
-                f"Start the app with it: cyclevos app {path.name}",
-            )
-        return path
-
-    def confined(self, text: str) -> Path:
-        """Return a path if it lies in one of the folders given at start.
-
-        Raises:
-            ForbiddenError: it does not.
-        """
-        path = _resolved(text, self.folders)
-        if path is None or not any(path.is_relative_to(folder) for folder in self.folders):
-            allowed = ", ".join(map(str, self.folders)) or "none"
-            raise ForbiddenError(
-                f"{text[:200]!r} is outside the folders that this app was started for ({allowed}).",
-                "Choose a path inside, upload the video, or start the app with --folder FOLDER.",
-            )
-        return path
-
-    def browse(self, text: str) -> dict[str, Any]:
-        """List the folders and videos of a folder, or the folders given at start.
-
-        Raises:
-            ForbiddenError: it lies outside.
-            NotFoundError: the path is not a folder.
-        """
-        if not text:
-            entries = [{"name": str(folder), "path": str(folder), "kind": "folder"} for folder in self.folders]
-            return {"path": "", "parent": None, "entries": entries}
-        folder = self.confined(text)
-        if not folder.is_dir():
-            raise NotFoundError(f"{folder} is not a folder.", "Go back and choose another.")
-        entries = []
-        try:
-            for entry in sorted(folder.iterdir(), key=lambda entry: natural_key(entry.name))[: 4 * _MOST_ENTRIES]:
-                kind = _kind(entry)
-                if kind:
-                    entries.append({"name": entry.name, "path": str(entry), "kind": kind})
-        except OSError as error:
-            raise ForbiddenError(f"{folder} cannot be listed ({error.strerror}).", "Choose another folder.") from error
-        above = folder.parent
-        parent = str(above) if any(above.is_relative_to(f) for f in self.folders) else ""
-        return {"path": str(folder), "parent": parent, "entries": entries[:_MOST_ENTRIES]}
-
-    def demo(self, name: str) -> Path:
-        """Return a clip that comes with the package.
-
-        Raises:
-            NotFoundError: the name is unknown.
-        """
-        if name not in demos():
-            raise NotFoundError(f"There is no demo clip {name!r}.", f"Choose one of {', '.join(demos())}.")
-        return DEMO / f"{name}.mp4"
+        return folder
 
     def _new_folder(self, title: str) -> Path:
         # An id has no underscore, by which a reserved name such as "con" is changed.
         base = safe_name(re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60], "video").replace("_", "-x")
+        deleted = self.trash.ids()  # pages that still show one of these would save their strokes here
         with output_errors(self.projects):
-            for number in range(1, 10_000):
-                folder = self.projects / (base if number == 1 else f"{base}-{number}")
+            for folder in islice(places(self.projects, base), _MOST_OF_A_NAME):
+                if folder.name in deleted:
+                    continue
                 try:
                     folder.mkdir()
                 except FileExistsError:
@@ -211,50 +258,16 @@ class Workspace:
         raise ConflictError(f"There are too many projects called {base}.", "Choose another name.")
 
 
-def demos() -> list[str]:
-    """Return the names of the clips that come with the package."""
-    return sorted(path.stem for path in DEMO.glob("*.mp4"))
+def _unknown(project_id: str) -> NotFoundError:
+    return NotFoundError(f"There is no project {project_id!r}.", "Choose one from the start page.")
 
 
-def _resolved(text: str, folders: Sequence[Path]) -> Path | None:
-    try:
-        path = Path(text).expanduser()
-        path = (path if path.is_absolute() else folders[0] / path).resolve()
-        path.exists()  # fails for names that no file can have
-        return path
-    except (ValueError, OSError, RuntimeError, IndexError):
-        return None
+def _remove(left: Path) -> None:
+    if left.is_dir():
+        shutil.rmtree(left)
+    else:
+        left.unlink(missing_ok=True)
 
 
-def _kind(entry: Path) -> str | None:
-    if entry.name.startswith("."):
-        return None
-    if entry.is_dir():
-        try:
-            frames = any(is_frame_file(f) for _, f in zip(range(50), entry.iterdir(), strict=False))
-        except OSError:
-            return None
-        return "frames" if frames else "folder"
-    if entry.suffix.lower() not in WHOLE_VIDEO_SUFFIXES:
-        return None
-    try:
-        still = is_frame_file(entry) and not is_animated(entry)  # the ending alone does not tell
-    except VideoError:  # too large
-        still = True
-    return None if still else "video"
-
-
-def _summary(folder: Path) -> dict[str, Any]:
-    try:
-        file = load_project_file(folder)
-    except CycleVOSError as error:
-        return {"id": folder.name, "name": folder.name, "problem": error.problem, "remedy": error.remedy}
-    return {
-        "id": folder.name,
-        "name": file.name,
-        "frames": file.frames,
-        "width": file.width,
-        "height": file.height,
-        "objects": len(file.objects),
-        "changed": (folder / PROJECT_FILE).stat().st_mtime,
-    }
+def _is_project(folder: Path) -> bool:
+    return is_id(folder.name) and (folder / PROJECT_FILE).is_file()

@@ -10,6 +10,7 @@ from cyclevos.app.projects.absences import FrameNumber
 from cyclevos.app.projects.project_file import Colour, Name, ObjectId, Settings
 from cyclevos.exchange.formats import APP, find, names, offered
 from cyclevos.prompts.prompts import MOST_CLICKS
+from cyclevos.propagation.settings import Direction
 
 PathText = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 Pixel = Annotated[int, Field(strict=True, ge=0, le=2**31)]
@@ -46,6 +47,13 @@ class ChangeBody(_Body):
 
     name: Name | None = None
     settings: Settings | None = None
+
+
+class BatchBody(_Body):
+    """Projects to track one after another, and which way."""
+
+    projects: Annotated[list[Annotated[str, StringConstraints(max_length=80)]], Field(min_length=1, max_length=1000)]
+    direction: Direction = "forward"
 
 
 class ObjectBody(_Body):
@@ -99,7 +107,7 @@ class TrackBody(_Body):
     `doubtful`: only frames whose reliability is below it. `until`: stop when it is below this for `patience` frames.
     """
 
-    direction: Literal["forward", "backward", "both"] = "forward"
+    direction: Direction = "forward"
     first: FrameNumber | None = None
     last: FrameNumber | None = None
     object: ObjectId | None = None

@@ -20,6 +20,7 @@ from cyclevos.app.projects.workspace import Workspace
 from cyclevos.app.server.security import is_loopback, new_token
 from cyclevos.app.server.server import AppOptions, create_app
 from cyclevos.errors import OutputError
+from cyclevos.files.host import share_heaps
 
 __all__ = ["AppOptions", "launch"]
 
@@ -50,6 +51,7 @@ def launch(
         options = replace(options, token=new_token())
     if video is not None and (video / PROJECT_FILE).is_file():
         options = replace(options, projects=video.resolve().parent)
+    share_heaps()
     guard = create_app(options)
     # Port and weights come before the project: if something is wrong with them, no project is left behind.
     with _bind(options.host, port) as listening:

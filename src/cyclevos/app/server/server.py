@@ -18,6 +18,8 @@ from cyclevos import __version__
 from cyclevos.app.errors import ForbiddenError, describe, explain, status_of
 from cyclevos.app.projects.workspace import Workspace
 from cyclevos.app.server.bodies import SessionBody
+from cyclevos.app.server.routes.batch import batch_routes
+from cyclevos.app.server.routes.deleted import deleted_routes
 from cyclevos.app.server.routes.edits import edit_routes
 from cyclevos.app.server.routes.frames import frame_routes
 from cyclevos.app.server.routes.history import history_routes
@@ -29,6 +31,7 @@ from cyclevos.app.server.routes.time import time_routes
 from cyclevos.app.server.routes.work import work_routes
 from cyclevos.app.server.security import COOKIE, Guard
 from cyclevos.app.server.services import Services
+from cyclevos.app.work.batch import TrackBatch
 from cyclevos.app.work.jobs import JobQueue
 from cyclevos.app.work.network_holder import NetworkHolder
 from cyclevos.app.work.prompter_holder import PrompterHolder
@@ -39,6 +42,8 @@ logger = logging.getLogger(__name__)
 
 _ROUTES = (
     project_routes,
+    deleted_routes,
+    batch_routes,
     object_routes,
     frame_routes,
     mask_routes,
@@ -87,7 +92,9 @@ def create_app(options: AppOptions) -> Guard:
     workspace = Workspace(options.projects, options.folders)
     holder = NetworkHolder(NetworkSettings(options.weights, options.device, options.dtype))
     prompter = PrompterHolder(options.prompter, options.device, options.dtype)
-    services = Services(workspace, JobQueue(), holder, prompter, options.max_upload)
+    queue = JobQueue()
+    batch = TrackBatch(workspace, queue, holder)
+    services = Services(workspace, queue, holder, prompter, batch, options.max_upload)
 
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:

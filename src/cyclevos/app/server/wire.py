@@ -1,12 +1,15 @@
-"""Masks on the wire: one byte per pixel, row by row, compressed; and bits where there is one object alone."""
+"""Pictures and masks on the wire; masks are one byte per pixel, row by row, compressed, or bits of one object alone."""
 
 from __future__ import annotations
 
 import base64
 import gzip
 import zlib
+from collections.abc import Callable
+from typing import Annotated
 
 import numpy as np
+from fastapi import Header
 from fastapi.responses import Response
 from numpy.typing import NDArray
 
@@ -14,7 +17,17 @@ from cyclevos.app.errors import AppError
 from cyclevos.app.server.bodies import PieceBody
 from cyclevos.pictures.arrays import UInt8Array
 
+IfNoneMatch = Annotated[str | None, Header()]
+
 _WINDOWS = {"gzip": 31, "deflate": 15}  # zlib's name for each encoding
+
+
+def jpeg_response(read: Callable[[], bytes], tag: str, known: str | None) -> Response:
+    """Answer with a JPEG, or with 304 where the browser's copy is current."""
+    headers = {"Cache-Control": "private, no-cache", "ETag": tag}
+    if known == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(read(), media_type="image/jpeg", headers=headers)
 
 
 def mask_response(ids: UInt8Array, headers: dict[str, str]) -> Response:

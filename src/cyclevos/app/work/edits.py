@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cyclevos.app.errors import ConflictError
 from cyclevos.app.projects.layers import Layers
-from cyclevos.app.projects.mask_store import Mark
+from cyclevos.app.projects.mask_pngs import Mark
 from cyclevos.app.projects.result_log import FrameResult
 from cyclevos.app.work.mask_edits import finished
 from cyclevos.app.work.wanted_edit import Finish

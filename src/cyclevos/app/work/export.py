@@ -16,6 +16,7 @@ from cyclevos.app.projects.absences import gone_at
 from cyclevos.app.projects.absent_objects import known_results
 from cyclevos.app.projects.project import Project
 from cyclevos.app.projects.result_log import FrameResult as FrameKnowledge
+from cyclevos.app.work.exported_gaps import every_frame, list_unreadable
 from cyclevos.app.work.jobs import Job
 from cyclevos.exchange.format import Destination, Format
 from cyclevos.exchange.formats import APP, find, offered, write_track
@@ -24,7 +25,6 @@ from cyclevos.files.atomic import output_errors, replacing
 from cyclevos.jobs.review import report_reliability
 from cyclevos.media.appearance import Appearance
 from cyclevos.media.frame_result import FrameResult
-from cyclevos.naming import index_name
 
 _STORED = {".png", ".mp4", ".mov", ".webm", ".gif", ".npz"}  # already compressed
 _KEPT = 3  # zips of a project
@@ -41,7 +41,8 @@ def export(project: Project, kinds: Sequence[str], folder: Path | None, job: Job
         job: receives the progress and stops the export when it is cancelled.
 
     Returns:
-        ``folder``, or for a zip ``file``, its name; and ``lost``, a sentence per format that cannot hold everything.
+        ``folder``, or for a zip ``file``, its name; and ``lost``, a sentence per format that cannot hold everything,
+        and one if frames cannot be read, which a file of the export lists.
 
     Raises:
         ConflictError: the folder is not empty.
@@ -97,16 +98,17 @@ def _write(project: Project, kinds: Sequence[str], folder: Path, job: Job) -> di
             lost += [f"{each.label} has no place for {', '.join(missing)}."] if missing else []
     if any("reliability" in each.needs for each in formats):
         report_reliability(folder, source, _REVIEW, appearance)
+    lost += list_unreadable(project, folder)
     return {"lost": lost} if lost else {}
 
 
 def _write_by_frame(project: Project, formats: Sequence[Format], target: Destination, job: Job) -> None:
     with project.lock:
-        marks, given, absences = project.masks.marks, project.masks.given(), project.file.absences
+        marks, absences = project.masks.marks, project.file.absences
         known = defaultdict(FrameKnowledge, known_results(project))
     with ExitStack() as stack:
         writers = [stack.enter_context(each.writer(target.of(each))) for each in formats if each.writer is not None]
-        for frame in project.source:
+        for frame in every_frame(project):
             index = frame.index
             with project.lock:
                 result = FrameResult(
@@ -115,7 +117,7 @@ def _write_by_frame(project: Project, formats: Sequence[Format], target: Destina
                     reliability={} if index in marks else known[index].reliability,
                     annotated=index in marks,
                     calibrated=known[index].calibrated,
-                    annotation=given.get(index),
+                    annotation=project.masks.annotation(index),
                     absent=gone_at(absences, index),
                 )
             for writer in writers:
@@ -125,13 +127,12 @@ def _write_by_frame(project: Project, formats: Sequence[Format], target: Destina
 
 def _track(project: Project, target: Destination, job: Job, label: str) -> MaskTrack:
     """Return the project's masks as other tools' formats are made from them."""
-    names = project.source.frame_names
 
     def frames() -> Iterator[MaskFrame]:
         for index in range(project.frames):
             with project.lock:
                 ids = project.masks.read(index).ids
-            yield MaskFrame(index, index_name(index) if names is None else names[index], ids)
+            yield MaskFrame(index, project.source.name_of(index), ids)
             job.progress(index + 1, project.frames, f"writing {label}")
 
     return MaskTrack(target.title, frames, target.appearance)

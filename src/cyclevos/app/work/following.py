@@ -46,6 +46,8 @@ def follow_piece(project: Project, start: tuple[int, int, int], frames: range, t
     for way in (range(begin + 1, frames.stop), range(begin - 1, frames.start - 1, -1)):
         piece, rest = first, (ids == source) & ~first
         for index in way:
+            if is_gap(project, index):
+                continue
             mask = project.mask(index).ids == source
             piece = _next_piece(mask, piece, rest)
             if not piece.any():
@@ -56,6 +58,11 @@ def follow_piece(project: Project, start: tuple[int, int, int], frames: range, t
             done += 1
             tell(done, len(frames))
     return moved
+
+
+def is_gap(project: Project, index: int) -> bool:
+    """Return whether a frame cannot be read and has no mask either, so that pieces go on behind it."""
+    return project.source.why_unreadable(index) is not None and project.mask(index).status == "empty"
 
 
 def _next_piece(mask: _Mask, piece: _Mask, rest: _Mask) -> _Mask:
@@ -118,6 +125,8 @@ class _Search:
     def linked(self, index: int, chains: dict[int, _Mask]) -> dict[int, tuple[NDArray[np.int32], frozenset[int]]]:
         """Return each object's numbered pieces, and those that the chain so far leads to; continue the chains."""
         ids, found = self._project.mask(index).ids, {}
+        if is_gap(self._project, index):
+            return {}
         for object_id in self._objects:
             given = index in self._given[object_id]
             if not given and object_id not in chains:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from cyclevos.analysis.cycle_erf import cycle_erf
 from cyclevos.app.errors import AppError, NotFoundError
 from cyclevos.app.projects.durable_files import write_durably
 from cyclevos.app.projects.project import Project
+from cyclevos.app.projects.unreadable import unreadable_frames
 from cyclevos.app.work.jobs import Job
 from cyclevos.app.work.network_holder import NetworkHolder
 from cyclevos.media.heat_map import heat_map
 from cyclevos.naming import index_name
+from cyclevos.pictures.jpeg import jpeg_bytes
 
 _STEPS = 50
 
@@ -39,7 +39,8 @@ def draw_heat(project: Project, holder: NetworkHolder, index: int, object_id: in
     """
     with project.lock:
         given, settings = project.masks.given(), project.file.settings
-    shown = [i for i, mask in given.items() if i != index and (mask == object_id).any()]
+    bad = unreadable_frames(project)
+    shown = [i for i, mask in given.items() if i != index and i not in bad and (mask == object_id).any()]
     if not shown:
         raise AppError(
             f"Object {object_id} is marked in no other frame.",
@@ -57,9 +58,7 @@ def draw_heat(project: Project, holder: NetworkHolder, index: int, object_id: in
         job.progress(step, _STEPS, f"asking frame {reference}")
 
     (field,) = cycle_erf(network, image, known, mask, steps=_STEPS, size=size, before_step=tell)
-    data = io.BytesIO()
-    Image.fromarray(heat_map(image, field)).save(data, format="JPEG", quality=90)
-    write_durably(heat_file(project, index, object_id), data.getvalue())
+    write_durably(heat_file(project, index, object_id), jpeg_bytes(heat_map(image, field), 90))
     return {"frame": index, "object": object_id, "reference": reference}
 
 

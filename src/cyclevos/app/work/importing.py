@@ -3,46 +3,44 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from cyclevos.app.errors import TooLargeError
+from cyclevos.app.projects.draft import Draft
 from cyclevos.app.projects.project import Project
-from cyclevos.app.projects.project_file import ObjectInfo
-from cyclevos.app.projects.result_log import FrameResult
+from cyclevos.app.work.declared_sizes import check_sizes
 from cyclevos.app.work.jobs import Job
 from cyclevos.errors import MaskError
 from cyclevos.exchange.contents.archives import is_archive, member_sizes
 from cyclevos.exchange.given.given_masks import GivenMasks, read_source_masks
 from cyclevos.exchange.given.mask_reading import MaskReading
 from cyclevos.naming import is_picture_file
-from cyclevos.pictures.headers import declared_size
+from cyclevos.pictures.bounds import picture_size
 from cyclevos.words import counted
 
 logger = logging.getLogger(__name__)
-
-_MOST_PIXELS = 2**32  # of all pictures together, which are read before they are fitted: 2,000 frames of 1080p
 
 
 class ResultSizeError(MaskError):
     """The masks of a result are of another size than the video; the page offers to resize them."""
 
 
-def import_result(project: Project, path: Path, name: str, job: Job, *, fit: bool) -> dict[str, Any]:
+def import_result(project: Project, path: Path, name: str, job: Job, *, fit: bool) -> tuple[dict[str, Any], int]:
     """Make masks of all frames the tracked masks of a project; what a person marked stays.
 
     Args:
         project: the project.
         path: file or folder of masks, in any format of ``--masks``.
         name: what the person calls it, for errors and the step.
-        job: takes the progress and says whether the import was cancelled, which it cannot be once it writes.
+        job: takes the progress; if it is cancelled, nothing is changed.
         fit: resize masks of another size.
 
     Returns:
-        The number of frames with a mask, and notes about how they were read, a sentence each.
+        The number of frames with a mask, and notes about how they were read, a sentence each; and `Steps.restored`,
+        for the review of exactly these masks.
 
     Raises:
         ResultSizeError: the masks have another size.
@@ -51,46 +49,43 @@ def import_result(project: Project, path: Path, name: str, job: Job, *, fit: boo
     """
     job.progress(0, None, "reading the masks")
     try:
-        check_pixels(path)
+        check_sizes(_sizes(path), project.masks.size)
         given = read_source_masks(path, project.source, MaskReading(fit=fit, fix=True))
-        shown = [index for index, mask in given.items() if mask.object_ids]
-        _check_frames(given, shown, project.frames, name)
+        looked = _look(given)
+        _check_frames(given, looked.frames, project.frames, name)
     except MaskError as error:
         raise _in_words(error, path, name) from error
     job.check()
-    with project.step(f"Import {name}"):
-        _know(project, given)
-        project.drop_snapshots()
-        blank = np.zeros(project.masks.size, np.uint8)
+    blank = np.zeros(project.masks.size, np.uint8)
+
+    def make(index: int) -> None:
+        mask = given.get(index)
+        draft.track(index, blank if mask is None else mask.ids)
+
+    with Draft(project, make) as draft:
         for index in range(project.frames):
-            mask = given.get(index)
-            project.track_frame(index, blank if mask is None else mask.ids, FrameResult(), None)
-            if index % 8 == 0:
-                job.note, job.done, job.total = "importing", index, project.frames
-                job.tell()
-    return {"frames": len(shown), "notes": _notes(given, path, name)}
+            job.progress(index, project.frames, "importing")
+            draft.add(index)
+        with draft.step(f"Import {name}"):
+            restored = project.steps.restored
+            project.list_objects(looked.objects, given.names)
+            project.drop_snapshots()
+    return {"frames": len(looked.frames), "notes": _notes(given, looked, path, name)}, restored
 
 
-def check_pixels(path: Path) -> None:
-    """Refuse pictures whose headers declare more pixels than are read, before any is decoded.
+def _sizes(path: Path) -> Iterator[tuple[int, int]]:
+    """Yield the (width, height) in the headers of a result's pictures.
 
     Raises:
-        TooLargeError: they do.
         MaskError: the archive cannot be read.
     """
-    total = 0
     if is_archive(path):
-        total = sum(width * height for width, height in member_sizes(path))
-    else:
-        files = sorted(path.rglob("*")) if path.is_dir() else [path]
-        for file in files:
-            declared = declared_size(file) if is_picture_file(file) and file.is_file() else None
-            total += 0 if declared is None else declared[0] * declared[1]
-    if total > _MOST_PIXELS:
-        raise TooLargeError(
-            f"The pictures have {total:,} pixels in all; at most {_MOST_PIXELS:,} are imported.",
-            "Export the masks in the video's size, or as COCO JSON.",
-        )
+        yield from member_sizes(path)
+        return
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        declared = picture_size(file) if is_picture_file(file) and file.is_file() else None
+        if declared is not None:
+            yield declared
 
 
 def _check_frames(given: GivenMasks, shown: list[int], frames: int, name: str) -> None:
@@ -108,22 +103,34 @@ def _check_frames(given: GivenMasks, shown: list[int], frames: int, name: str) -
         )
 
 
-def _know(project: Project, given: GivenMasks) -> None:
-    """Add the result's new objects to the list, by their names."""
-    new = project.file.unlisted(i for mask in given.values() for i in mask.object_ids)
-    if new:
-        project.change(lambda file: file.add_objects(ObjectInfo(id=i, name=_name(given.names, i)) for i in new))
+class _Looked(NamedTuple):
+    """What a look at each mask of a result tells.
+
+    Attributes:
+        frames: in which an object is shown.
+        objects: their ids.
+        is_plain: every value of the files is the id that it stands for.
+    """
+
+    frames: list[int]
+    objects: set[int]
+    is_plain: bool
 
 
-def _notes(given: GivenMasks, path: Path, name: str) -> list[str]:
+def _look(given: GivenMasks) -> _Looked:
+    frames, objects, is_plain = [], set[int](), True
+    for index, mask in given.items():  # each is unpacked for this
+        is_plain &= all(value == str(label) for value, label in mask.found.items())
+        if ids := mask.object_ids:
+            frames.append(index)
+            objects.update(ids)
+    return _Looked(frames, objects, is_plain)
+
+
+def _notes(given: GivenMasks, looked: _Looked, path: Path, name: str) -> list[str]:
     """Return what the person should know; that every id is as it stands is worth no word."""
-    plain = all(value == str(label) for mask in given.values() for value, label in mask.found.items())
-    notes = [note for note in given.notes if not (plain and " is background" in note)]
+    notes = [note for note in given.notes if not (looked.is_plain and " is background" in note)]
     return [note.replace(str(path), name) for note in notes if not note.endswith("read its files as masks.")]
-
-
-def _name(names: Mapping[int, str], object_id: int) -> str:
-    return names.get(object_id, "").strip()[:80].strip() or f"object {object_id}"
 
 
 def _in_words(error: MaskError, path: Path, name: str) -> MaskError:

@@ -18,6 +18,7 @@ from cyclevos.app.errors import ConflictError, NotFoundError, describe, explain
 from cyclevos.app.projects.durable_files import check_there
 from cyclevos.app.projects.project import Project
 from cyclevos.errors import CycleVOSError
+from cyclevos.files.host import return_free_memory
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,11 @@ _INTERACTIVE = ("heat",)  # kinds of jobs that never wait behind a long one
 _REMEMBERED = 50  # finished jobs
 _MOST_WAITING = 20  # jobs of one project
 _TOLD_EVERY = 0.1  # seconds between two reports of progress
+
+
+def is_active(status: JobStatus) -> bool:
+    """Return whether a job of this status waits or works."""
+    return status in ("queued", "running")
 
 
 class CancelledError(Exception):
@@ -49,6 +55,7 @@ class Job:
         error: problem, remedy and kind of the error that stopped it.
         result: what `work` returned.
         speed: units per second, over the last 20 reports.
+        ended: set when it is done, has failed or was cancelled.
     """
 
     id: str
@@ -63,14 +70,20 @@ class Job:
     error: dict[str, str] | None = None
     result: dict[str, Any] = field(default_factory=dict)
     speed: float | None = None
+    ended: threading.Event = field(default_factory=threading.Event)
     _stop: threading.Event = field(default_factory=threading.Event)
     _told: float = 0.0
     _times: list[tuple[float, int]] = field(default_factory=list)
 
     @property
     def is_active(self) -> bool:
-        """Whether it waits or works, and was not asked to stop."""
-        return self.status in ("queued", "running") and not self._stop.is_set()
+        """Whether it waits or works."""
+        return is_active(self.status)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stop.is_set()
 
     def cancel(self) -> None:
         """Ask the job to stop at its next check."""
@@ -89,7 +102,8 @@ class Job:
         """Report progress; raises CancelledError like :meth:`check`."""
         self.check()
         now = time.monotonic()
-        self._times = [*(self._times if done else []), (now, done)][-20:]
+        goes_on = done > 0 and done >= self.done and note == self.note  # each stage has a speed of its own
+        self._times = [*(self._times if goes_on else []), (now, done)][-20:]
         (first, before), seconds = self._times[0], now - self._times[0][0]
         self.speed = (done - before) / seconds if seconds > 0 and first < now else None
         self.done, self.total, self.note = done, total, note
@@ -141,7 +155,7 @@ class JobQueue:
             ConflictError: too many jobs of the project wait already.
         """
         with self._lock:
-            own = [job for job in self._jobs.values() if job.project is project and job.is_active]
+            own = [job for job in self._active() if job.project is project and not job.is_stopping]
             same = [job for job in own if (job.kind, job.request) == (kind, request)]
             if same and request is not None:
                 return same[0]
@@ -151,7 +165,7 @@ class JobQueue:
             self._number += 1
             job = Job(str(self._number), kind, project, work, request)
             self._jobs[job.id] = job
-            finished = [each for each in self._jobs.values() if each.status not in ("queued", "running")]
+            finished = [each for each in self._jobs.values() if not each.is_active]
             for old in finished[:-_REMEMBERED]:
                 del self._jobs[old.id]
             self._lock.notify_all()
@@ -177,15 +191,23 @@ class JobQueue:
             waited = job.status == "queued"
             if waited:
                 job.status = "cancelled"
+                job.ended.set()
         if waited:
             job.tell()
         return job
 
     def of(self, project: Project, kind: str | None = None) -> list[Job]:
         """Return a project's queued and running jobs."""
-        with self._lock:
-            active = [job for job in self._jobs.values() if job.status in ("queued", "running")]
-        return [job for job in active if job.project is project and kind in (None, job.kind)]
+        return [job for job in self._active() if job.project is project and kind in (None, job.kind)]
+
+    def check_idle(self, project_id: str) -> None:
+        """Refuse to go on while a job of a project waits or works.
+
+        Raises:
+            ConflictError: one does.
+        """
+        if any(job.project.id == project_id for job in self._active()):
+            raise ConflictError(f"The app is still working on {project_id}.", "Wait until it is done, or stop it.")
 
     def close(self) -> None:
         """Cancel every job and wait until the running ones have stopped."""
@@ -196,6 +218,10 @@ class JobQueue:
             self._lock.notify_all()
         for thread in self._threads:
             thread.join()
+
+    def _active(self) -> list[Job]:
+        with self._lock:
+            return [job for job in self._jobs.values() if job.is_active]
 
     def _run(self, interactive: bool) -> None:
         while True:
@@ -210,7 +236,9 @@ class JobQueue:
                 job.status = "running"
             job.tell()
             _work(job)
+            job.ended.set()
             job.tell()
+            _free_memory()
 
 
 def _waits(job: Job, interactive: bool) -> bool:
@@ -229,12 +257,12 @@ def _work(job: Job) -> None:
         job.error = describe(explain(error))
         job.status = "failed"
         logger.warning("job %s failed: %s", job.id, error, exc_info=not isinstance(error, CycleVOSError))
-    if job.status == "failed":
-        _free_memory()
 
 
 def _free_memory() -> None:
+    """Give back what a job leaves free: the next one may be an hour away."""
     gc.collect()
+    return_free_memory()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()

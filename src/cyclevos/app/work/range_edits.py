@@ -1,26 +1,21 @@
 """Edits of a project's masks: in one frame, as a stroke is; or over a range, which happens whole or not at all.
 
-Over a range the edit is computed first, frame by frame, while others go on; then all that it changes is written as one
-step.
+Over a range the edit is computed frame by frame into a draft, while others go on; the draft then becomes one step.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from cyclevos.app.errors import AppError, ConflictError
-from cyclevos.app.projects.absences import gone_at, without_absence
+from cyclevos.app.projects.absences import MOST_ABSENCES
+from cyclevos.app.projects.draft import Draft
 from cyclevos.app.projects.layers import Layers, read_layers
-from cyclevos.app.projects.mask_store import FrameMask
-from cyclevos.app.projects.object_pixels import areas
 from cyclevos.app.projects.project import Project
 from cyclevos.app.projects.project_file import ObjectInfo, ProjectFile
-from cyclevos.app.projects.result_log import FrameResult
 from cyclevos.app.work.edits import Edit, FinishEdges, Renumber
 from cyclevos.app.work.following import Tell, follow_piece, pieces_that_come_up
 from cyclevos.app.work.jobs import Job
@@ -88,12 +83,18 @@ def edit_range(project: Project, wanted: WantedEdit, job: Job, *, dry: bool = Fa
         job.progress(done, total, "following the pieces")
 
     edit = make_edit(project, wanted, tell)
-    plan = _Plan(project, edit, wanted, dry)
-    plan.compute(job)
-    if not dry and plan.changes:
-        with project.step(title):
-            project.drop_snapshots()
-            plan.write(job)
+    plan = _Plan(project, edit, wanted)
+    if dry:
+        plan.go_through(plan.look, job)
+    else:
+        with Draft(project, lambda index: plan.put(draft, index)) as draft:
+            plan.go_through(draft.add, job)
+            if draft.frames:
+                with project.step(title):
+                    with draft.step(title):
+                        project.drop_snapshots()
+                        plan.list_objects()
+                    plan.carry_absences()
     counts = {"frames": len(plan.numbers), "pixels": plan.pixels, "accepted": plan.skipped}
     return {**counts, "changed": plan.numbers[:_LISTED], "title": title, "dry": dry}
 
@@ -146,131 +147,109 @@ def _changed(project: Project, edit: Edit, index: int) -> Layers:
     return edit.layers(index, held, image)
 
 
-@dataclass(frozen=True)
-class _Change:
-    """What one frame becomes, compressed, and the tag of the mask that it was made from."""
-
-    tag: str
-    layers: tuple[bytes | None, ...]
-    frame: Layers  # without its masks
-
-
 class _Plan:
-    def __init__(self, project: Project, edit: Edit, wanted: WantedEdit, dry: bool) -> None:
-        self._project, self._edit, self._wanted, self._dry = project, edit, wanted, dry
-        self.changes: dict[int, _Change] = {}
+    """What an edit makes of the frames of a range.
+
+    Attributes:
+        image: the frame that is looked at, if the edit needs it.
+        numbers: of the frames that change.
+        pixels: that change in all of them.
+        skipped: number of accepted frames that stay as they are.
+    """
+
+    def __init__(self, project: Project, edit: Edit, wanted: WantedEdit) -> None:
+        self._project, self._edit, self._wanted = project, edit, wanted
+        self.image: UInt8Array | None = None
         self.numbers: list[int] = []
         self.pixels = self.skipped = 0
-        self._back: dict[int, frozenset[int]] = {}  # objects that are gone in a frame and get pixels there
         self._known = {info.id for info in project.file.objects}
 
-    def compute(self, job: Job) -> None:
-        """Work out what every frame becomes."""
-        total = self._wanted.last + 1 - self._wanted.first
+    def go_through(self, work: Callable[[int], object], job: Job) -> None:
+        """Do something with each frame of the range, which is at hand if the edit needs it."""
         for done, (index, image) in enumerate(self._images(), start=1):
-            with self._project.lock:
-                shown = self._project.masks.read(index)
-                held = read_layers(self._project.masks, index)
-            self._consider(index, shown, held, image)
-            job.progress(done, total, "computing")
+            self.image = image
+            work(index)
+            job.progress(done, self._wanted.last + 1 - self._wanted.first, "computing")
 
-    def write(self, job: Job) -> None:
-        """Store all changes, or none: what was written is taken back if anything goes wrong."""
-        project, done = self._project, dict[int, tuple[_Change, FrameResult]]()
-        self._end_absences()
-        try:
-            for count, (index, change) in enumerate(self.changes.items(), start=1):
-                if index not in self._back:
-                    self._check_unchanged(index)
-                held = project.results[index]
-                done[index] = _packed(change.tag, read_layers(project.masks, index)), held
-                project.put_layers(index, self._unpacked(change), self._edit.result(held))
-                job.progress(count, len(self.changes), "writing")
-            self._list_objects()
-        except BaseException:
-            for index, (change, held) in done.items():
-                project.put_layers(index, self._unpacked(change), held)
-            raise
+    def put(self, draft: Draft, index: int) -> None:
+        """Put what a frame becomes into the draft; a frame that changed since is refused, as the edit was for another.
 
-    def _check_unchanged(self, index: int) -> None:
-        if self._project.masks.read(index).tag != self.changes[index].tag:
+        Raises:
+            ConflictError: somebody has changed the frame.
+        """
+        if index in self.numbers:
             raise ConflictError(
                 f"Frame {index} was changed while the edit was computed.", "Nothing was changed. Try again."
             )
+        changed = self.look(index)
+        if changed is not None:
+            draft.put_layers(index, changed, self._edit.result(self._project.results[index]))
 
-    def _end_absences(self) -> None:
-        """End the absence of objects in the frames in which they get pixels, as painting them there does."""
-        for index in self._back:
-            self._check_unchanged(index)
-
-        def edit(file: ProjectFile) -> None:
-            for index, objects in self._back.items():
-                for object_id in objects:
-                    file.absences = without_absence(file.absences, object_id, index, index)
-
-        if self._back:
-            self._project.change(edit)
+    def look(self, index: int) -> Layers | None:
+        """Count what changes in a frame and return what it becomes; None if it stays as it is."""
+        with self._project.lock:
+            shown = self._project.masks.read(index)
+            held = read_layers(self._project.masks, index)
+        if shown.status == "empty":
+            return None
+        changed = self._edit.layers(index, held, self.image)
+        pixels = int(np.count_nonzero(changed.shown != held.shown))
+        if not pixels and changed.mark == held.mark and _same(changed.under, held.under):
+            return None
+        if shown.status == "accepted" and not self._wanted.accepted:
+            self.skipped += 1
+            return None
+        self.numbers.append(index)
+        self.pixels += pixels
+        return changed
 
     def _images(self) -> Iterator[tuple[int, UInt8Array | None]]:
+        """Yield the frames' indices, each with its picture if the edit needs that."""
         frames = range(self._wanted.first, self._wanted.last + 1)
         if not self._edit.needs_image:
             yield from ((index, None) for index in frames)
             return
         for frame in self._project.source.iterate(start=frames.start):
-            yield frame.index, frame.image
+            if frame.index in frames:
+                yield frame.index, frame.image
             if frame.index + 1 >= frames.stop:
                 return
 
-    def _consider(self, index: int, shown: FrameMask, held: Layers, image: UInt8Array | None) -> None:
-        if shown.status == "empty":
-            return
-        changed = self._edit.layers(index, held, image)
-        pixels = int(np.count_nonzero(changed.shown != held.shown))
-        if not pixels and changed.mark == held.mark and _same(changed.under, held.under):
-            return
-        if shown.status == "accepted" and not self._wanted.accepted:
-            self.skipped += 1
-            return
-        self.numbers.append(index)
-        self.pixels += pixels
-        if not self._dry:
-            self.changes[index] = _packed(shown.tag, changed)
-            if back := gone_at(self._project.file.absences, index).intersection(areas(changed.shown)):
-                self._back[index] = back
+    def list_objects(self) -> None:
+        """Add a new object to the list; one that was moved in the whole video takes its name and colour along.
 
-    def _unpacked(self, change: _Change) -> Layers:
-        size = self._project.masks.size
-        shown, under, before = (None if data is None else _array(data, size) for data in change.layers)
-        return replace(change.frame, shown=change.frame.shown if shown is None else shown, under=under, before=before)
-
-    def _list_objects(self) -> None:
-        """Add a new object to the list; one that was moved in the whole video takes its name and colour along."""
+        Where it is said to be gone, its masks are kept under its old number, which therefore stays in the list.
+        """
         wanted, project = self._wanted, self._project
         source, target = wanted.object, wanted.target
         if wanted.op not in ("move", "split") or target is None or source is None or target in self._known:
             return
-        whole = wanted.op == "move" and not self.skipped and (wanted.first, wanted.last + 1) == (0, project.frames)
+        whole = self._is_whole_move
         name = project.file.object(source).name if whole else f"object {target}"
 
         def edit(file: ProjectFile) -> None:
-            file.objects = [each for each in file.objects if each.id != target and not (whole and each.id == source)]
+            goes = whole and all(each.object != source for each in file.absences)
+            file.objects = [each for each in file.objects if each.id != target and not (goes and each.id == source)]
             file.add_objects([ObjectInfo(id=target, name=name)])
             if whole:
                 file.palette[target], file.palette[source] = file.palette[source], file.palette[target]
 
         project.change(edit)
 
+    def carry_absences(self) -> None:
+        """Say of a new object, to which one was moved in the whole video, that it is gone where that one is."""
+        source, target, held = self._wanted.object, self._wanted.target, self._project.file.absences
+        if not self._is_whole_move or target is None or target in self._known:
+            return
+        copies = [each.model_copy(update={"object": target}) for each in held if each.object == source]
+        if copies and len(held) + len(copies) <= MOST_ABSENCES:
+            self._project.change(lambda file: setattr(file, "absences", [*file.absences, *copies]))
 
-def _packed(tag: str, layers: Layers) -> _Change:
-    masks = (layers.shown, layers.under, layers.before)
-    data = tuple(None if ids is None else zlib.compress(ids.tobytes(), 1) for ids in masks)
-    empty = np.zeros((0, 0), np.uint8)
-    return _Change(tag, data, Layers(empty, layers.mark, None, None))
-
-
-def _array(data: bytes, size: tuple[int, int]) -> UInt8Array:
-    ids: UInt8Array = np.frombuffer(zlib.decompress(data), np.uint8).reshape(size)
-    return ids
+    @property
+    def _is_whole_move(self) -> bool:
+        wanted = self._wanted
+        is_whole = (wanted.first, wanted.last + 1) == (0, self._project.frames)
+        return wanted.op == "move" and not self.skipped and is_whole
 
 
 def _same(a: UInt8Array | None, b: UInt8Array | None) -> bool:

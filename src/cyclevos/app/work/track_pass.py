@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cyclevos.app.projects.project import Project
 from cyclevos.app.projects.snapshots import Snapshots
+from cyclevos.app.projects.unreadable import unreadable_frames
 from cyclevos.app.work.jobs import CancelledError, Job
 from cyclevos.media.frames import Frame
 from cyclevos.propagation.frame_access import image_at
@@ -61,11 +62,13 @@ class Passes:
 
     Attributes:
         stopped: set by whoever takes the frames, to end the pass after the present one.
+        passed: frames that cannot be read and were passed over; the memory goes on behind them.
     """
 
     def __init__(self, project: Project, fresh: Propagator, job: Job) -> None:
         self._project, self._fresh, self._job = project, fresh, job
         self.stopped = False
+        self.passed: set[int] = set()
 
     def run(
         self, way: Pass, snapshots: Snapshots | None = None, held: State | None = None
@@ -83,8 +86,12 @@ class Passes:
         if held is not None:
             propagator.restore(held[1])
             begin = held[0] + step
-        total = step * (way.end - begin) + 1
-        if total <= 0:
+        bad = unreadable_frames(self._project)
+        ahead = range(begin, way.end + step, step)
+        left = [index for index in ahead if index not in bad]
+        total = len(left)
+        self.passed |= {index for index in ahead if index in bad and not way.is_early(index)}
+        if not left:
             return
         self._job.progress(0, total, way.note)
         if held is None:
@@ -96,7 +103,7 @@ class Passes:
             early = way.is_early(frame.index)
             if not early:
                 yield frame, p
-            ends = count == total or self.stopped
+            ends = frame.index == left[-1] or self.stopped
             try:
                 self._job.progress(count, total, "catching up" if early else way.note)
             except CancelledError:

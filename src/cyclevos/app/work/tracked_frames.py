@@ -85,9 +85,8 @@ def in_doubt(project: Project, threshold: float, only: int | None = None) -> fro
         threshold: of the reliability.
         only: the one object that counts; None = all.
     """
-    with project.lock:
-        asked = project.masks.tracked - project.masks.marks.keys()
-        rows = [(index, result.reliability) for index, result in known_results(project) if index in asked]
+    asked = project.masks.tracked - project.masks.marks.keys()
+    rows = [(index, result.reliability) for index, result in known_results(project) if index in asked]
     return frozenset(
         index for index, scores in rows if any(score < threshold for i, score in scores.items() if only in (None, i))
     )

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from cyclevos.app.projects.durable_files import saving
 from cyclevos.app.projects.project import Project
 from cyclevos.app.projects.project_file import Settings
 from cyclevos.app.projects.snapshots import Snapshots, digest
+from cyclevos.app.projects.unreadable import passed_over, unreadable_frames
 from cyclevos.app.work.jobs import Job
 from cyclevos.app.work.network_holder import NetworkHolder
 from cyclevos.app.work.track_pass import Given, Pass, Passes, State
@@ -40,8 +42,8 @@ def track(project: Project, holder: NetworkHolder, plan: TrackPlan, job: Job) ->
         job: takes the progress and says whether the run was cancelled.
 
     Returns:
-        ``frames``, the number of frames segmented; and ``stopped`` with the frame, object and reliability, if an object
-        was in doubt for too long.
+        ``frames``, the number of frames segmented; ``stopped`` with the frame, object and reliability, if an object was
+        in doubt for too long; and ``passed``, a sentence, if frames could not be read.
 
     Raises:
         AppError: no frame is annotated, or none from which the run can reach its frames.
@@ -50,17 +52,19 @@ def track(project: Project, holder: NetworkHolder, plan: TrackPlan, job: Job) ->
         given, settings, absences = project.masks.given(), project.file.settings, tuple(project.file.absences)
     if not any(mask.any() for mask in given.values()):
         raise AppError("No frame is marked yet.", "Paint an object on any frame first, then track.")
-    given = {index: mask for index, mask in check_masks(given).items() if mask.any()}
+    bad = unreadable_frames(project)
+    given = {index: mask for index, mask in check_masks(given).items() if mask.any() and index not in bad}
+    if not given:
+        raise AppError("No marked frame can be read.", "Paint an object on a frame that can, then track.")
     job.progress(0, None, "loading the network")
     network = holder.get()
     fresh = make_propagator(network, settings.segmentation(plan.direction))
     fresh.absent = lambda index: gone_at(absences, index)
-    base = _base(holder, fresh, settings, plan.direction)
+    base = _base(holder, fresh, settings, plan.direction, bad)
     run = _Run(project, fresh, given, absences, plan, base, job)
     frames = run.work()
-    if run.stopped is not None:
-        return {"frames": frames, "stopped": run.stopped._asdict()}
-    return {"frames": frames}
+    stopped = {} if run.stopped is None else {"stopped": run.stopped._asdict()}
+    return {"frames": frames, **stopped, **passed_over(project, run.passes.passed)}
 
 
 class _Run:
@@ -76,6 +80,7 @@ class _Run:
     ) -> None:
         self.project, self.fresh, self.given, self.absences = project, fresh, given, absences
         self.plan, self.base, self.job = plan, base, job
+        self.bad = unreadable_frames(project)
         self.folder = project.state_folder
         self.frames, self.watch = TrackedFrames(project, plan.object), DoubtWatch(plan)
         self.passes = Passes(project, fresh, job)
@@ -89,7 +94,8 @@ class _Run:
             self.one_way(backward=self.plan.direction == "backward")
         elif self.plan.is_partial:
             first, last = self.plan.frames(self.project.frames)
-            if self.plan.object is not None or not _not_before(self._merged().latest(), last, backward=False):
+            merged = self._merged().latest()
+            if self.plan.object is not None or not _not_before(merged, self._readable(last, -1), backward=False):
                 self.from_both_sides(first, last, self.given, (0, 1))
         else:
             self.both()
@@ -106,11 +112,12 @@ class _Run:
         whole = self._snapshots("one-way", self.base, backward)
         held = whole.latest(end)
         step = -1 if backward else 1
-        on_the_way = start == known or _not_before(held, start - step, backward) or whole.reached(start - step)
+        before = self._readable(start - step, -step)
+        on_the_way = start == known or _not_before(held, before, backward) or whole.reached(before)
         store = whole
         if not on_the_way or self.plan.object is not None:
             store = self._snapshots("partial", f"{self.base} {start} {on_the_way} {self.plan.object}", backward)
-            earlier = whole.latest(start - step) if on_the_way else None
+            earlier = whole.latest(before) if on_the_way else None
             held = store.latest(end) or earlier
         note = "tracking"
         if on_the_way:
@@ -128,7 +135,7 @@ class _Run:
         last = self.project.frames - 1
         forward = self._merged()
         merged = forward.latest()
-        if _not_before(merged, last, backward=False):
+        if _not_before(merged, self._readable(last, -1), backward=False):
             return
         backward = self._snapshots("backward", self._everything(), backward=True)
         held = backward.latest()
@@ -178,13 +185,13 @@ class _Run:
         """Track runs of frames in doubt again, from the frames beside them, which are good or annotated."""
         doubted = in_doubt(self.project, threshold, self.plan.object)
         first, last = self.plan.frames(self.project.frames)
-        parts = stretches(index for index in doubted if first <= index <= last)
+        parts = stretches(index for index in doubted if first <= index <= last and index not in self.bad)
         for number, (start, end) in enumerate(parts):
             given = dict(self.given)
             for index in (start - 1, end + 1):
                 with self.project.lock:
                     mask = self.project.masks.read(index) if 0 <= index < self.project.frames else None
-                if mask is not None and mask.ids.any() and index not in doubted:
+                if mask is not None and mask.ids.any() and index not in doubted and index not in self.bad:
                     given[index] = mask.ids
             self.from_both_sides(start, end, given, (number, len(parts)))
             if self.stopped is not None:
@@ -199,6 +206,12 @@ class _Run:
         if backward:
             return min(last, max(own)), first, max(self.given)
         return max(first, min(own)), last, min(self.given)
+
+    def _readable(self, index: int, step: int) -> int:
+        """Return the first frame from one on, in steps, that can be read, or the one past the end."""
+        while index in self.bad:
+            index += step
+        return index
 
     def _shown_in(self, given: Given) -> list[int]:
         """Return the frames whose masks show what is tracked."""
@@ -240,9 +253,12 @@ def _out_of_reach(direction: Direction) -> AppError:
     )
 
 
-def _base(holder: NetworkHolder, fresh: Propagator, settings: Settings, direction: Direction) -> str:
+def _base(
+    holder: NetworkHolder, fresh: Propagator, settings: Settings, direction: Direction, bad: Collection[int]
+) -> str:
     predictor = fresh.reliability.record()  # after a calibration, tracking again gives calibrated numbers
-    return json.dumps([__version__, *holder.identity, predictor, settings.model_dump(), direction])
+    passed = [sorted(bad)] if bad else []
+    return json.dumps([__version__, *holder.identity, predictor, settings.model_dump(), direction, *passed])
 
 
 def _keep_only(folder: Path, base: str) -> None:

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from cyclevos.app.errors import ConflictError
 from cyclevos.app.projects.project import Project
+from cyclevos.app.projects.unreadable import check_readable
 from cyclevos.app.server.routes.frames import Index
 from cyclevos.app.server.services import Services
 from cyclevos.app.server.wire import mask_response
@@ -36,7 +37,8 @@ def edit_routes(services: Services) -> APIRouter:
         from cyclevos.app.work.range_edits import edit_frame
 
         project = opened(project_id)
-        return edit_frame(project, _within(project, body, index), index)
+        done = edit_frame(project, _within(project, body, check_readable(project, index)), index)
+        return {**done, "history": {"order": project.next_order(), **project.steps.summary()}}
 
     @routes.post("/edits", status_code=202)
     def start_edit(project_id: str, body: WantedEdit, dry: Annotated[bool, Query()] = False) -> dict[str, Any]:

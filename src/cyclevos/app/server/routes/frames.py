@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter
 from fastapi import Path as InPath
 from fastapi.responses import Response
 
 from cyclevos.app.errors import NotFoundError
-from cyclevos.app.projects.mask_store import FrameMask, describe_mask
+from cyclevos.app.projects.frame_mask import FrameMask, describe_mask
 from cyclevos.app.projects.project import Project
+from cyclevos.app.projects.unreadable import check_readable
 from cyclevos.app.server.bodies import AcceptBody, PointBody
 from cyclevos.app.server.services import Services
-from cyclevos.app.server.wire import bits_response, read_piece
+from cyclevos.app.server.wire import IfNoneMatch, bits_response, jpeg_response, read_piece
 from cyclevos.app.work.pointing import Pointed, get_ready, point_at
 
 Index = Annotated[int, InPath(ge=0, le=2**31)]
-IfNoneMatch = Annotated[str | None, Header()]
 
 
 def frame_routes(services: Services) -> APIRouter:
@@ -31,7 +30,7 @@ def frame_routes(services: Services) -> APIRouter:
     def frame(project_id: str, index: Index, if_none_match: IfNoneMatch = None) -> Response:
         project = opened(project_id)
         project.check_frame(index)
-        return _picture(lambda: project.reader.jpeg(index), _tag(project), if_none_match)
+        return jpeg_response(lambda: project.reader.jpeg(index), _tag(project), if_none_match)
 
     @routes.get("/thumbnails/{index}")
     def thumbnail(project_id: str, index: Index, if_none_match: IfNoneMatch = None) -> Response:
@@ -39,11 +38,13 @@ def frame_routes(services: Services) -> APIRouter:
         if project.index is None or index not in project.index.thumbnails:
             raise NotFoundError(f"There is no thumbnail of frame {index}.", "Wait until the video is read.")
         data = project.index.thumbnails[index]
-        return _picture(lambda: data, _tag(project), if_none_match)
+        return jpeg_response(lambda: data, _tag(project), if_none_match)
 
     @routes.post("/frames/{index}/accept")
     def accept(project_id: str, index: Index, body: AcceptBody) -> dict[str, Any]:
         project = opened(project_id)
+        if body.accepted:
+            check_readable(project, index)
         return answered(project, project.accept(index, body.accepted))
 
     @routes.put("/frames/{index}/point", status_code=204)
@@ -72,11 +73,3 @@ def _tag(project: Project) -> str:
     place = project.source.path.resolve()
     digest = hashlib.sha256(f"{place} {place.stat().st_mtime_ns}".encode()).hexdigest()
     return f'"{digest[:16]}"'
-
-
-def _picture(read: Callable[[], bytes], tag: str, known: str | None) -> Response:
-    """Answer with a JPEG, or with 304 where the browser's copy is current."""
-    headers = {"Cache-Control": "private, no-cache", "ETag": tag}
-    if known == tag:
-        return Response(status_code=304, headers=headers)
-    return Response(read(), media_type="image/jpeg", headers=headers)

@@ -1,17 +1,24 @@
-"""Routes of a project's history: what was done, undoing it, redoing it."""
+"""Routes of a project's history: what was done, undoing it, redoing it, and what tracking runs replaced."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi import Path as InPath
+from fastapi.responses import Response
 
 from cyclevos.app.errors import ConflictError, NotFoundError
 from cyclevos.app.projects.project import Project
 from cyclevos.app.projects.steps import MOST_TOLD, Moved
+from cyclevos.app.projects.version_difference import difference
 from cyclevos.app.server.bodies import StepBody
+from cyclevos.app.server.routes.frames import Index
 from cyclevos.app.server.services import Services
+from cyclevos.app.server.wire import mask_response
+
+VersionId = Annotated[int, InPath(ge=1, le=2**53)]
+FrameNumber = Annotated[int, Query(ge=0, le=2**31)]
 
 
 def history_routes(services: Services) -> APIRouter:
@@ -42,9 +49,7 @@ def history_routes(services: Services) -> APIRouter:
 
     @routes.get("/history")
     def steps(project_id: str) -> list[dict[str, Any]]:
-        project = workspace.get(project_id)
-        with project.lock:
-            return project.steps.listing()
+        return workspace.get(project_id).steps.listing()
 
     @routes.post("/history")
     def go_to(project_id: str, body: StepBody) -> dict[str, Any]:
@@ -62,12 +67,25 @@ def history_routes(services: Services) -> APIRouter:
 
     @routes.get("/versions")
     def versions(project_id: str) -> list[dict[str, Any]]:
-        project = workspace.get(project_id)
-        with project.lock:
-            return project.steps.versions.listing()
+        return workspace.get(project_id).steps.versions.listing()
+
+    @routes.get("/versions/{version_id}")
+    def look(project_id: str, version_id: VersionId) -> dict[str, Any]:
+        return workspace.get(project_id).steps.versions.look(version_id)
+
+    @routes.get("/versions/{version_id}/masks/{index}")
+    def mask(project_id: str, version_id: VersionId, index: Index) -> Response:
+        held = workspace.get(project_id).steps.versions.mask(version_id, index)
+        return mask_response(held.ids, {"X-Status": held.status})
+
+    @routes.get("/versions/{version_id}/difference")
+    def compare(
+        project_id: str, version_id: VersionId, first: FrameNumber = 0, last: FrameNumber | None = None
+    ) -> dict[str, Any]:
+        return difference(workspace.get(project_id), version_id, first, last)
 
     @routes.post("/versions/{version_id}")
-    def bring_back(project_id: str, version_id: Annotated[int, InPath(ge=1, le=2**53)]) -> dict[str, Any]:
+    def bring_back(project_id: str, version_id: VersionId) -> dict[str, Any]:
         project = workspace.get(project_id)
         with project.lock:
             if queue.of(project, "track"):

@@ -11,24 +11,25 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
-from cyclevos.app.errors import AppError, MaskSizeError, NotFoundError
+from cyclevos.app.errors import AppError, NotFoundError
+from cyclevos.app.projects.demos import demo_clip
 from cyclevos.app.projects.project import Project
+from cyclevos.app.projects.unreadable import check_readable
 from cyclevos.app.server.routes.frames import Index, answered
 from cyclevos.app.server.services import Services
 from cyclevos.app.server.wire import mask_response, unpack
+from cyclevos.app.work.declared_sizes import check_declared
 from cyclevos.errors import MaskError
 from cyclevos.naming import size_text
 from cyclevos.pictures import mask_notes
 from cyclevos.pictures.fitting import is_on_its_side, resized
-from cyclevos.pictures.headers import declared_size
 from cyclevos.pictures.mask_files import read_mask
 
 
 def mask_routes(services: Services) -> APIRouter:
     """Build the routes."""
     routes = APIRouter(prefix="/projects/{project_id}")
-    workspace = services.workspace
-    opened = workspace.get
+    opened = services.workspace.get
 
     @routes.get("/masks/{index}")
     def mask(project_id: str, index: Index) -> Response:
@@ -58,6 +59,7 @@ def mask_routes(services: Services) -> APIRouter:
         def work() -> dict[str, Any]:
             project = opened(project_id)
             ids = unpack(body, encoding, project.masks.size)
+            check_readable(project, index)
             with project.lock:
                 with project.step(title, frame=index, amend=amend, always=True):
                     shown = project.paint(index, ids, tag)
@@ -80,7 +82,7 @@ def mask_routes(services: Services) -> APIRouter:
     @routes.post("/masks/{index}/demo")
     def demo_mask(project_id: str, index: Index) -> dict[str, Any]:
         project = opened(project_id)
-        path = workspace.demo(project.source.name).with_suffix(".png")
+        path = demo_clip(project.source.name).with_suffix(".png")
         if index or not path.is_file():
             raise NotFoundError("Only the first frame of a demo clip comes with a mask.", "Paint one instead.")
         return answered(project, project.import_mask(index, read_mask(path)))
@@ -90,12 +92,11 @@ def mask_routes(services: Services) -> APIRouter:
 
 def _import(project: Project, index: int, body: bytes, fit: bool) -> dict[str, Any]:
     """Import a mask; the answer also holds notes about how it was read."""
+    check_readable(project, index)
     with tempfile.TemporaryDirectory(prefix="cyclevos-") as folder:
         path = Path(folder) / "mask.png"
         path.write_bytes(body)
-        declared = declared_size(path)
-        if declared is not None and not fit and declared[::-1] != project.masks.size:  # before it is decoded
-            raise MaskSizeError(declared[::-1], project.masks.size)
+        check_declared(path, project.masks.size, fit=fit)
         try:
             image = read_mask(path, fix_mask=True)
         except MaskError as error:

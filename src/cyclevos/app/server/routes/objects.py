@@ -57,10 +57,13 @@ def object_routes(services: Services) -> APIRouter:
     @routes.delete("/{object_id}", status_code=204)
     def delete_object(project_id: str, object_id: ObjectNumber) -> Response:
         opened = workspace.get(project_id)
-        with opened.lock:  # no job may begin while this runs
+
+        def check() -> None:
             if queue.of(opened):
                 raise ConflictError("A job is at work on this project.", "Wait for it or cancel it, then delete.")
-            opened.remove_object(object_id)
+
+        check()
+        opened.remove_object(object_id, check)
         return Response(status_code=204)
 
     return routes

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from cyclevos import __version__
 from cyclevos.app.errors import AppError
+from cyclevos.app.projects.covers import cover
+from cyclevos.app.projects.demos import demo_clip, demo_names
 from cyclevos.app.projects.project_file import ProjectFile
 from cyclevos.app.projects.project_state import project_state
-from cyclevos.app.projects.workspace import demos
 from cyclevos.app.server.bodies import ChangeBody, OpenBody
 from cyclevos.app.server.services import Services
 from cyclevos.app.server.uploads import receive_video
+from cyclevos.app.server.wire import IfNoneMatch, jpeg_response
 from cyclevos.errors import VideoError
 from cyclevos.exchange.formats import APP, offered
 from cyclevos.naming import WHOLE_VIDEO_SUFFIXES
@@ -32,8 +34,8 @@ def project_routes(services: Services) -> APIRouter:
     def server() -> dict[str, Any]:
         return {
             "version": __version__,
-            "demos": demos(),
-            "folders": [str(folder) for folder in workspace.folders],
+            "demos": demo_names(),
+            "folders": [str(folder) for folder in workspace.folders.given],
             "max_upload": services.max_upload,
             "suffixes": sorted(WHOLE_VIDEO_SUFFIXES),
             "exports": [
@@ -48,13 +50,13 @@ def project_routes(services: Services) -> APIRouter:
 
     @routes.get("/folders")
     def folders(path: Annotated[str, Query(max_length=4096)] = "") -> dict[str, Any]:
-        return workspace.browse(path)
+        return workspace.folders.browse(path)
 
     @routes.post("/projects", status_code=201)
     def open_video(body: OpenBody) -> dict[str, Any]:
         if (body.path is None) == (body.demo is None):
             raise AppError("Expected a path or the name of a demo clip.", "Give one of the two.")
-        video = workspace.demo(body.demo) if body.demo is not None else workspace.openable(body.path or "")
+        video = demo_clip(body.demo) if body.demo is not None else workspace.folders.openable(body.path or "")
         return project_state(workspace.create(video, body.name))
 
     @routes.post("/uploads", status_code=201)
@@ -62,13 +64,12 @@ def project_routes(services: Services) -> APIRouter:
         video = await receive_video(name, request.stream(), workspace.projects, services.max_upload)
         try:
             title = name.rpartition("/")[2].rpartition(".")[0]
-            project = await run_in_threadpool(workspace.create, video, title, move=True)
+            return await run_in_threadpool(workspace.add, video, title, move=True)
         except VideoError as error:
             problem, remedy = (text.replace(str(video), repr(name)) for text in (error.problem, error.remedy))
             raise VideoError(problem, remedy) from error
         finally:
             video.unlink(missing_ok=True)
-        return project_state(project)
 
     @routes.get("/projects/{project_id}")
     def project(project_id: str) -> dict[str, Any]:
@@ -81,9 +82,17 @@ def project_routes(services: Services) -> APIRouter:
             file.name = body.name or file.name
             file.settings = body.settings or file.settings
 
-        opened = workspace.get(project_id)
-        opened.change(edit)
-        return opened.file.model_dump(include={"name", "settings"})
+        return workspace.change(project_id, edit).model_dump(include={"name", "settings"})
+
+    @routes.post("/projects/{project_id}/duplicate", status_code=201)
+    def duplicate(project_id: str) -> dict[str, Any]:
+        queue.check_idle(project_id)
+        return workspace.duplicate(project_id)
+
+    @routes.get("/projects/{project_id}/cover")
+    def picture(project_id: str, if_none_match: IfNoneMatch = None) -> Response:
+        data, tag = cover(workspace.folder(project_id))
+        return jpeg_response(lambda: data, f'"{tag}"', if_none_match)
 
     @routes.get("/projects/{project_id}/events")
     def events(project_id: str) -> StreamingResponse:

@@ -62,7 +62,7 @@ def result_routes(services: Services) -> APIRouter:
 
     @routes.post("/results/open", status_code=202)
     def import_there(project_id: str, body: ResultBody) -> dict[str, Any]:
-        project, path = workspace.get(project_id), workspace.openable(body.path)
+        project, path = workspace.get(project_id), workspace.folders.openable(body.path)
         return add(project, "import", partial(_import, project, network, path, path.name, body.fit, None))
 
     @routes.get("/review")
@@ -72,7 +72,7 @@ def result_routes(services: Services) -> APIRouter:
     @routes.post("/review", status_code=202)
     def start_review(project_id: str) -> dict[str, Any]:
         project = workspace.get(project_id)
-        return add(project, "review", partial(_review, project, network))
+        return add(project, "review", partial(_review, project, network, project.steps.restored))
 
     return routes
 
@@ -87,16 +87,17 @@ def _import(
     from cyclevos.app.work.importing import import_result
 
     try:
-        done = import_result(project, path, name, job, fit=fit)
+        done, restored = import_result(project, path, name, job, fit=fit)
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
     job.result = done
-    return {**done, "reviewed": _review(project, network, job)["frames"]}
+    review = _review(project, network, restored, job)
+    return {**done, **review, "frames": done["frames"], "reviewed": review["frames"]}
 
 
-def _review(project: Project, network: NetworkHolder, job: Job) -> dict[str, Any]:
+def _review(project: Project, network: NetworkHolder, restored: int, job: Job) -> dict[str, Any]:
     job.progress(0, None, "getting ready")
     from cyclevos.app.work.reviewing import review
 
-    return review(project, network, job)
+    return review(project, network, job, restored)

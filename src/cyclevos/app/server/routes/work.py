@@ -12,13 +12,14 @@ from fastapi import APIRouter
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse, Response
 
-from cyclevos.app.errors import ConflictError, NotFoundError
-from cyclevos.app.projects.indexing import check_read
+from cyclevos.app.errors import NotFoundError
+from cyclevos.app.projects.listing import work_stamps
 from cyclevos.app.projects.project import Project
 from cyclevos.app.server.bodies import ExportBody, HeatBody, TrackBody
 from cyclevos.app.server.services import Services
 from cyclevos.app.work.jobs import Job
 from cyclevos.app.work.network_holder import NetworkHolder
+from cyclevos.app.work.track_job import queue_tracking
 from cyclevos.app.work.track_plan import TrackPlan
 
 _EXPORT = re.compile(r"^[a-z0-9][a-z0-9-]*\.zip$")
@@ -31,17 +32,8 @@ def work_routes(services: Services) -> APIRouter:
 
     @routes.post("/projects/{project_id}/track", status_code=202)
     def start_tracking(project_id: str, body: TrackBody) -> dict[str, Any]:
-        project = workspace.get(project_id)
-        check_read(project)
-        with project.lock:
-            if queue.of(project, "track"):
-                raise ConflictError("This project is being tracked already.", "Wait for it or cancel it.")
-            if body.object is not None:
-                project.file.object(body.object)
-            if body.first is not None:
-                project.check_frame(body.first)
-            plan = TrackPlan(**body.model_dump())
-            return queue.add("track", project, partial(_track, project, network, plan)).state()
+        plan = TrackPlan(**body.model_dump())
+        return queue_tracking(queue, network, workspace.get(project_id), plan).state()
 
     @routes.post("/projects/{project_id}/heat", status_code=202)
     def ask_for_heat(project_id: str, body: HeatBody) -> dict[str, Any]:
@@ -50,7 +42,7 @@ def work_routes(services: Services) -> APIRouter:
         with project.lock:
             project.file.object(body.object)
             work = partial(_heat, project, network, body.frame, body.object)
-            request = (body.frame, body.object, _stamp(project))
+            request = (body.frame, body.object, work_stamps(project.folder))
             return queue.add("heat", project, work, request).state()
 
     @routes.get("/projects/{project_id}/heat/{index}/{object_id}")
@@ -65,9 +57,9 @@ def work_routes(services: Services) -> APIRouter:
     @routes.post("/projects/{project_id}/export", status_code=202)
     def start_export(project_id: str, body: ExportBody) -> dict[str, Any]:
         project = workspace.get(project_id)
-        folder: Path | None = None if body.folder is None else workspace.confined(body.folder)
+        folder: Path | None = None if body.folder is None else workspace.folders.confined(body.folder)
         with project.lock:
-            request = (*body.kinds, folder, _stamp(project))
+            request = (*body.kinds, folder, work_stamps(project.folder))
             return queue.add("export", project, partial(_export, project, body.kinds, folder), request).state()
 
     @routes.get("/projects/{project_id}/exports/{name}")
@@ -88,21 +80,7 @@ def work_routes(services: Services) -> APIRouter:
     return routes
 
 
-def _stamp(project: Project) -> tuple[int, ...]:
-    """Return a number for each part of a project that a job's result depends on, which changes with that part."""
-    parts = (project.folder / name for name in ("project.json", "marks", "masks", "results.jsonl"))
-    return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in parts)
-
-
 # Imported when there is work to do: torch takes seconds to load, which opening the page should not wait for.
-
-
-def _track(project: Project, network: NetworkHolder, plan: TrackPlan, job: Job) -> dict[str, Any]:
-    job.progress(0, None, "getting ready")
-    from cyclevos.app.work.tracking import track
-
-    with project.steps.versions.run(plan.title):
-        return track(project, network, plan, job)
 
 
 def _heat(project: Project, network: NetworkHolder, index: int, object_id: int, job: Job) -> dict[str, Any]:

@@ -91,6 +91,10 @@ export const VIEWS = {
     label: "Correction", painter: changes("uncorrected"), layers: ["uncorrected"],
     legend: [[BLUE, "added by the correction"], [ORANGE, "removed by it"]],
   },
+  compared: { // while a version is looked at; not in the menu
+    painter: changes("then"), layers: ["then"],
+    legend: [[BLUE, "now only"], [ORANGE, "then only"]],
+  },
   onion: {
     label: "Onion skin", painter: onion, layers: ["previous", "next"],
     legend: [[BLUE, "frame before"], [ORANGE, "frame after"]],

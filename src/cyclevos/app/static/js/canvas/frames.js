@@ -1,7 +1,7 @@
 // The video's frames as pictures: fetched when needed or slightly earlier; some are kept.
 
 import * as api from "../page/api.js";
-import { on, store } from "../page/store.js";
+import { on, store, whyUnreadable } from "../page/store.js";
 
 const ROOM = 160 * 2 ** 20; // bytes of decoded pictures
 const pictures = new Map(); // index -> promise of an ImageBitmap
@@ -23,7 +23,7 @@ export function picture(index) {
 /** Fetch the frames on either side, the one ahead first. */
 export async function prefetch(index, step) {
   for (const near of [index + step, index + 2 * step, index - step]) {
-    if (near < 0 || near >= store.project.frames || pictures.has(near)) continue;
+    if (near < 0 || near >= store.project.frames || pictures.has(near) || whyUnreadable(near)) continue;
     await picture(near).catch(() => {});
     if (store.frame !== index) return;
   }
@@ -39,3 +39,6 @@ function makeRoom() {
 }
 
 on("project", () => pictures.clear());
+on("refreshed", () => {
+  for (const index of Object.keys(store.project.unreadable)) pictures.delete(Number(index)); // it was not known before
+});

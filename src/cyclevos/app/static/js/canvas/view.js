@@ -2,10 +2,10 @@
 
 import * as api from "../page/api.js";
 import * as frames from "./frames.js";
-import * as masks from "../painting/masks.js";
+import * as looking from "../time/look.js";
 import { colour, tablesOf, VIEWS } from "./colouring.js";
 import { extent, union } from "./raster.js";
-import { emit, goTo, objectName, on, set, store } from "../page/store.js";
+import { emit, goTo, objectName, on, seen, set, store, whyUnreadable } from "../page/store.js";
 import { $, attempt } from "../page/ui.js";
 
 export const canvas = $("canvas");
@@ -78,11 +78,12 @@ export async function show() {
   working = true;
   const { frame: asked } = store;
   const went = await attempt(async () => {
-    while (store.project && !isCurrent()) {
-      const { frame, before, project, view } = store;
-      const [picture, owner, layers] = await Promise.all([frames.picture(frame), masks.load(frame), loadLayers(frame, view)]);
+    while (store.project && !isCurrent() && !whyUnreadable(store.frame)) {
+      const { frame, before, project, side } = store;
+      const view = looking.viewName();
+      const [picture, owner, layers] = await Promise.all([frames.picture(frame), looking.load(frame), loadLayers(frame, view)]);
       const ids = before ? await beforeMask(frame) : owner.ids;
-      if (store.project?.id !== project.id) continue;
+      if (store.project?.id !== project.id || store.side !== side) continue;
       take({ frame, picture, ids, owner: before ? null : owner, view, layers });
     }
     return true;
@@ -94,10 +95,10 @@ export async function show() {
 }
 
 function isCurrent() {
-  if (shown?.frame !== store.frame || shown.view !== store.view) return false;
+  if (shown?.frame !== store.frame || shown.view !== looking.viewName()) return false;
   const besides = Object.entries(STEPS).filter(([name]) => name in shown.layers);
-  if (besides.some(([name, step]) => shown.layers[name] !== (masks.peek(shown.frame + step) ?? null))) return false;
-  return store.before ? !shown.owner : shown.owner === masks.peek(store.frame);
+  if (besides.some(([name, step]) => shown.layers[name] !== (looking.peek(shown.frame + step) ?? null))) return false;
+  return store.before ? !shown.owner : shown.owner === looking.peek(store.frame);
 }
 
 /** The other masks that a view needs; null in place of those that there are not. */
@@ -105,9 +106,11 @@ async function loadLayers(frame, view) {
   const { frames: length, correctedSet, id } = store.project;
   const names = VIEWS[view].layers ?? [];
   const found = await Promise.all(names.map(async (name) => {
+    if (name === "then") return looking.covers(frame) ? looking.then(frame) : null;
+    if (store.side === "then" && name === "uncorrected") return null;
     if (name === "uncorrected") return correctedSet.has(frame) ? { ids: await api.fetchBefore(id, frame) } : null;
     const beside = frame + STEPS[name];
-    return beside < 0 || beside >= length ? null : masks.load(beside).catch(() => null);
+    return beside < 0 || beside >= length ? null : looking.load(beside).catch(() => null);
   }));
   return Object.fromEntries(names.map((name, k) => [name, found[k]]));
 }
@@ -133,7 +136,7 @@ function take(next) {
 }
 
 function describe() {
-  const present = new Set(Object.keys(store.project.results[shown.frame]?.[1] ?? {}).map(Number));
+  const present = new Set(Object.keys(seen(shown.frame).result?.[1] ?? {}).map(Number));
   const names = [...present].map(objectName);
   canvas.setAttribute("aria-label", `Frame ${shown.frame}: ${names.length ? names.join(", ") : "no object marked"}`);
 }
@@ -222,13 +225,22 @@ canvas.addEventListener("wheel", (event) => {
   zoomBy(Math.exp(-event.deltaY / 400), { x: event.clientX - left, y: event.clientY - top });
 }, { passive: false });
 
-new ResizeObserver(() => {
+let measured = { width: 0, height: 0 }; // of the canvas when it was laid out last
+
+/** Keep the whole frame in view, or else the point in the middle of the canvas. */
+function layOut() {
+  const { clientWidth: width, clientHeight: height } = box;
+  const [dx, dy] = [(width - measured.width) / 2, (height - measured.height) / 2];
+  measured = { width, height };
   if (!store.project || !shown) return;
   if (fitted) fit();
+  else panBy(dx, dy);
   draw(); // at once: a resized canvas is empty
-}).observe(box);
+}
 
-on("frame before refreshed view", show);
+new ResizeObserver(layOut).observe(box);
+
+on("frame before refreshed view side", show);
 on("mask", (index) => Math.abs(index - store.frame) <= 1 && show());
 on("object", () => shown?.view === "dimmed" && recolourAll());
 on("painted", recolour);

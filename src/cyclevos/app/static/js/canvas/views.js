@@ -4,23 +4,26 @@
 import { VIEWS } from "./colouring.js";
 import { extentOf } from "./raster.js";
 import { objectInfo, on, set, store } from "../page/store.js";
+import { viewName } from "../time/look.js";
 import { $, el, toast } from "../page/ui.js";
 import * as view from "./view.js";
 
 const KEPT = "cyclevos-view";
 const menu = $("view");
+const OFFERED = Object.fromEntries(Object.entries(VIEWS).filter(([, { label }]) => label));
 let zoomed = false; // to the chosen object
 let held = false; // the key that shows the mask before its correction
+let flicked = null; // the side that was shown before the key was pressed
 
 /** Show the masks another way; the choice is kept for the next visit. */
-export function chooseView(name) {
+function chooseView(name) {
   localStorage.setItem(KEPT, name);
   set({ view: name });
 }
 
 /** Go through the views, a step on or back. */
 export function nextView(step = 1) {
-  const names = Object.keys(VIEWS);
+  const names = Object.keys(OFFERED);
   chooseView(names.at((names.indexOf(store.view) + step) % names.length));
 }
 
@@ -39,8 +42,13 @@ export function zoomToObject() {
   zoomed = true;
 }
 
-/** Show the mask before its correction until the key is released. */
+/** Until the key is released, show the mask before its correction, or while a version is looked at the other side. */
 export function holdBefore() {
+  if (store.look) {
+    flicked ??= store.side;
+    set({ side: flicked === "now" ? "then" : "now" });
+    return;
+  }
   held ||= store.project.correctedSet.has(store.frame);
   if (held) set({ before: true, heat: null });
   else toast("This frame's mask was not changed by a correction.");
@@ -48,7 +56,7 @@ export function holdBefore() {
 
 function showView() {
   menu.value = store.view;
-  const entries = (VIEWS[store.view].legend ?? []).map(([colour, words]) => {
+  const entries = (VIEWS[viewName()].legend ?? []).map(([colour, words]) => {
     const sample = el("i");
     sample.style.background = colour;
     return el("span", {}, sample, words);
@@ -57,18 +65,21 @@ function showView() {
   $("view-legend").replaceChildren(...entries);
 }
 
-menu.append(...Object.entries(VIEWS).map(([name, { label }]) => new Option(label, name)));
+menu.append(...Object.entries(OFFERED).map(([name, { label }]) => new Option(label, name)));
 menu.addEventListener("change", () => {
   chooseView(menu.value);
   view.canvas.focus(); // keys are shortcuts again
 });
-addEventListener("keyup", ({ key }) => {
-  if (!held || key.toLowerCase() !== "w") return;
-  held = false;
-  set({ before: false });
-});
-on("view", showView);
+function release() {
+  if (held) set({ before: false });
+  if (flicked && store.look) set({ side: flicked });
+  [held, flicked] = [false, null];
+}
+
+addEventListener("keyup", ({ key }) => key.toLowerCase() === "w" && release());
+addEventListener("blur", release);
+on("view side", showView);
 on("moved", () => (zoomed = false));
 const kept = localStorage.getItem(KEPT);
-if (kept in VIEWS) set({ view: kept });
+if (kept in OFFERED) set({ view: kept });
 showView();

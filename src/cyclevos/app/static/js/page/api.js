@@ -54,6 +54,11 @@ export async function fetchBefore(project, index) {
   return bytes(await request("GET", `/projects/${project}/before/${index}`));
 }
 
+/** The mask of a frame as it was in a version. */
+export async function fetchThen(project, version, index) {
+  return bytes(await request("GET", `/projects/${project}/versions/${version}/masks/${index}`));
+}
+
 /** Pack a mask for a request. */
 export async function packMask(ids) {
   const packed = new Blob([ids]).stream().pipeThrough(new CompressionStream("gzip"));

@@ -3,14 +3,19 @@
 import * as api from "./api.js";
 import * as history from "../painting/history.js";
 import * as masks from "../painting/masks.js";
+import { isActive } from "./jobs.js";
 import { adopt, emit, goTo, on, set, store } from "./store.js";
 import { isTracking, track } from "../time/track.js";
-import { $, attempt, dialog, el } from "./ui.js";
+import { renameProject } from "./renaming.js";
+import { $, attempt, counted, el } from "./ui.js";
+import "../panels/inspector.js";
 import "../panels/edits.js";
 import "../panels/exporting.js";
+import "../panels/look_bar.js";
 import "../panels/results.js";
 import "../panels/objects.js";
 import "../time/review.js";
+import { frameOf } from "./places.js";
 import "./preferences.js";
 import "./saved.js";
 import "./shortcuts.js";
@@ -31,8 +36,7 @@ export async function openProject(id) {
   $("editor").hidden = false;
   set({ project: state, frame: 0, object: state.objects[0]?.id ?? 0 });
   emit("refreshed");
-  const first = Number(Object.keys(state.marks)[0] ?? 0);
-  goTo(first);
+  goTo(frameOf(id) ?? Number(Object.keys(state.marks)[0] ?? 0));
   listen();
   showName();
   showHint();
@@ -60,13 +64,30 @@ function listen() {
     if (follow && told.mask) goTo(told.frame, { follow: true });
   }));
   news.addEventListener("job", data((job) => {
-    if (job.kind === "track" && !["queued", "running"].includes(job.status)) refresh();
+    if (job.kind === "track" && !isActive(job)) refresh();
     emit("job", job);
   }));
   news.onerror = () => {
-    masks.report(true);
-    if (news.readyState === EventSource.CLOSED) setTimeout(listen, RETRIED);
+    if (news.readyState !== EventSource.CLOSED) {
+      masks.report(true);
+      return;
+    }
+    sayWhy();
+    setTimeout(listen, RETRIED);
   };
+}
+
+/** The stream of events ends for good where the project was deleted or moved: say so, until it is back. */
+async function sayWhy() {
+  try {
+    await api.get(`/projects/${store.project.id}`);
+  } catch (error) {
+    const isGone = error instanceof api.Unreachable;
+    masks.report(isGone);
+    if (isGone) return;
+    $("reading").hidden = false;
+    $("reading").textContent = `${error.message} ${error.remedy}`;
+  }
 }
 
 /** Fetch the project's state again; with everything, loaded masks that are saved are forgotten. */
@@ -99,19 +120,17 @@ function showName() {
   const { project } = store;
   $("project-name").textContent = project.name;
   document.title = `${project.name} - cyclevos`;
-  $("reading").hidden = project.reading === null;
-  if (project.problem) {
-    $("reading").hidden = false;
-    $("reading").textContent = `${project.problem} ${project.remedy}`;
-  }
+  if (project.reading !== null && !project.problem) return; // how far it is read stands there
+  const said = faultOf(project);
+  $("reading").hidden = !said;
+  $("reading").textContent = said;
 }
 
-async function rename() {
-  const field = el("input", { type: "text", maxlength: 80, "aria-label": "Name of the project" });
-  field.value = store.project.name;
-  const actions = [{ label: "Cancel" }, { label: "Rename", value: () => field.value.trim(), primary: true }];
-  const name = await dialog("Rename the project", [field], actions);
-  if (name) await attempt(() => api.call("PATCH", `/projects/${store.project.id}`, { name }));
+/** What is wrong with the video, in words; empty if nothing is. */
+function faultOf({ problem, remedy, unreadable, cut_short: end }) {
+  if (problem) return `${problem} ${remedy}`;
+  const bad = Object.keys(unreadable).length;
+  return [bad ? `${counted(bad, "frame")} cannot be read.` : "", end ? `The video breaks off: ${end}.` : ""].filter(Boolean).join(" ");
 }
 
 /** Suggest the next step while the project is new. */
@@ -120,9 +139,10 @@ function showHint() {
   if (!project) return;
   const action = (label, act, kind = "button.button.small") => el(kind, { type: "button", onclick: act }, label);
   const hint = $("hint");
-  hint.hidden = false;
+  hint.hidden = Boolean(store.look);
+  if (store.look) return;
   if (store.tool === "point" && store.preparing && !project.trackedSet.size) {
-    hint.replaceChildren(el("span", {}, "Getting ready to point. Click already: the mask follows."));
+    hint.replaceChildren(el("span", {}, "Getting ready to point. You can click now; the mask will follow."));
   } else if (!Object.keys(project.marks).length) {
     const points = store.tool === "point";
     hint.replaceChildren(
@@ -141,7 +161,7 @@ function showHint() {
     hint.replaceChildren(
       el("span", {}, "Track again to update the other frames. Accepted frames stay as they are."),
       action("Track forward", () => track("forward"), "button.button.primary.small"),
-      action("Later", () => set({ fixed: false })),
+      action("Later", history.settleFixes),
     );
   } else {
     hint.hidden = true;
@@ -159,7 +179,7 @@ function readyMask(action) {
   return [action("Use a ready mask", take)];
 }
 
-$("project-name").addEventListener("click", rename);
+$("project-name").addEventListener("click", () => renameProject(store.project.id, store.project.name));
 $("size").addEventListener("input", ({ target }) => set({ size: Number(target.value) }));
 $("opacity").addEventListener("input", ({ target }) => set({ opacity: Number(target.value) / 100 }));
 $("fit").addEventListener("click", view.fit);
@@ -170,4 +190,4 @@ on("size", () => {
 });
 on("opacity", () => ($("opacity").value = 100 * store.opacity));
 on("reload", () => refresh({ everything: true }));
-on("frame frames fixed job tool pointing ambiguous preparing", showHint);
+on("frame frames fixed job look tool pointing ambiguous preparing", showHint);

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { openProject } from "./editor.js";
-import { set, store } from "./store.js";
+import { on, set, store } from "./store.js";
 import { $, attempt } from "./ui.js";
 import { showWelcome } from "./welcome.js";
 
@@ -35,6 +35,9 @@ async function start() {
     }
   }
 }
+
+/** In a project messages stand above the hint, where they cover neither it nor a control. */
+on("project", () => $("notices").prepend($("toasts")));
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 chooseTheme(localStorage.getItem(THEME) ?? (dark.matches ? "dark" : "light"));

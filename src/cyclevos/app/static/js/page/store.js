@@ -12,10 +12,13 @@ export const store = {
   tool: "brush",
   size: 24,
   opacity: 0.45,
+  tab: "review", // what the right side shows below the objects: the review list, or an edit
   rows: "quality",
   view: "filled", // how masks are shown: a name in canvas/colouring.js
   before: false, // show the mask as it was before its correction
-  absent: null, // why the frame is not on screen: "late" or "failed"
+  absent: null, // why the frame is not on screen: "late", "failed" or "unreadable"
+  look: null, // the version that is looked at: {id, title, time, frames, difference, list}
+  side: "now", // of that version: masks as they were "then", the "difference", or "now"
   heat: null, // {frame, object, bitmap} while a heat map is shown
   follow: false, // go where tracking is
   fixed: false, // something was painted since tracking: what follows from it may be tracked again
@@ -65,10 +68,20 @@ export function objectInfo(id) {
 /** What to call an object, even one that is not in the list any more. */
 export const objectName = (id) => objectInfo(id)?.name ?? `object ${id}`;
 
+/** What is known of a frame as the page shows it, {result, mark, tracked}: now, or in the version that is looked at. */
+export function seen(index) {
+  const { project, look, side } = store;
+  const then = side === "then" ? look.frames[index] : null;
+  return then ?? { result: project.results[index], mark: project.marks[index], tracked: project.trackedSet.has(index) };
+}
+
+/** Why a frame cannot be read, in words that follow "cannot be read: "; undefined if it can, as far as is known. */
+export const whyUnreadable = (index) => store.project?.unreadable[index];
+
 export function statusOf(index) {
-  const mark = store.project.marks[index];
+  const { mark, tracked } = seen(index);
   if (mark) return mark.accepted ? "accepted" : "marked";
-  return store.project.trackedSet.has(index) ? "tracked" : "empty";
+  return tracked ? "tracked" : "empty";
 }
 
 /** Make what the server sent fast to ask. */

@@ -18,6 +18,7 @@ export function el(kind, attributes = {}, ...children) {
 
 const PATHS = {
   home: "M4 11l8-7 8 7v8a1 1 0 0 1-1 1h-4v-6H9v6H5a1 1 0 0 1-1-1z",
+  history: "M4.500 7.500V4M4.500 7.500H8M4.600 7.500a8.500 8.500 0 1 1-1 5.500M12 7.500V12l3.500 2",
   help: "M9.2 9a3 3 0 1 1 4.3 2.7c-1 .5-1.5 1.100-1.500 2.300M12 17.500v.1M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18z",
   preferences: "M4 7h9M17 7h3M15 5v4M4 17h3M11 17h9M9 15v4",
   theme: "M20 14.500A8 8 0 1 1 9.500 4a6.500 6.500 0 0 0 10.500 10.500z",
@@ -42,11 +43,14 @@ const PATHS = {
   unlocked: "M6 11h12v9H6zM8.500 11V8a3.500 3.500 0 0 1 6.800-1.200",
   delete: "M5 7h14M10 7V4.500h4V7M7 7l.8 13h8.400L17 7M10.500 11v5M13.500 11v5",
   folder: "M3.500 6.500a1 1 0 0 1 1-1H9l2 2.500h8.500a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1h-15a1 1 0 0 1-1-1z",
+  more: "M6 12h.01M12 12h.01M18 12h.01",
   video: "M4 5.500h16v13H4zM10 9.500v5l4.500-2.500z",
 };
 
+const english = new Intl.NumberFormat("en");
+
 /** A number of things in words: counted(2, "frame") is "2 frames". */
-export const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+export const counted = (count, noun) => `${english.format(count)} ${noun}${count === 1 ? "" : "s"}`;
 
 export function icon(name) {
   const space = "http://www.w3.org/2000/svg";
@@ -59,17 +63,43 @@ export function icon(name) {
   return svg;
 }
 
-/** Show a message for 5 s; an error with its remedy for 12 s. */
-export function toast(message) {
+const MOST_TOASTS = 3;
+const SHOWN = { usual: 5000, action: 10_000, error: 12_000 }; // milliseconds
+
+/**
+ * Show a message for a while, with its remedy if it is an error, and a button if something can be done about it, {label, act}.
+ * It stays as long as the pointer or the focus is on it. Returns what closes it.
+ */
+export function toast(message, action = null) {
   const isError = message instanceof Error;
   const words = [el("p", {}, isError ? message.message : message)];
   if (isError && message.remedy) words.push(el("p", {}, message.remedy));
-  const close = el("button.button.small", { type: "button", onclick: () => box.remove() }, "Dismiss");
-  const box = el(isError ? "div.toast.error" : "div.toast", {}, el("div.grow", {}, ...words), close);
-  const shown = $("toasts");
-  while (shown.children.length > 2) shown.firstChild.remove();
-  shown.append(box);
-  setTimeout(() => box.remove(), isError ? 12_000 : 5000);
+  const close = () => {
+    const hadFocus = box.contains(document.activeElement);
+    box.remove();
+    if (hadFocus) $("canvas").focus({ preventScroll: true });
+  };
+  const button = (label, act) => el("button.button.small", { type: "button", onclick: () => act(close()) }, label);
+  const buttons = [...(action ? [button(action.label, action.act)] : []), button("Dismiss", () => {})];
+  const box = el(isError ? "div.toast.error" : "div.toast", {}, el("div.grow", {}, ...words), ...buttons);
+  for (const same of $("toasts").querySelectorAll(".toast")) if (same.textContent === box.textContent) same.remove();
+  const shown = $("toasts").querySelectorAll(".toast");
+  if (shown.length >= MOST_TOASTS) shown[0].remove();
+  $("toasts").querySelector(isError ? "[role=alert]" : "[role=status]").append(box);
+  fade(box, close, isError ? SHOWN.error : action ? SHOWN.action : SHOWN.usual);
+  return close;
+}
+
+/** Close a message after a time that begins anew when the pointer or the focus leaves it. */
+function fade(box, close, milliseconds) {
+  let timer = setTimeout(close, milliseconds);
+  const stay = () => clearTimeout(timer);
+  const go = () => {
+    stay();
+    if (!box.matches(":hover, :focus-within")) timer = setTimeout(close, milliseconds);
+  };
+  for (const event of ["pointerenter", "focusin"]) box.addEventListener(event, stay);
+  for (const event of ["pointerleave", "focusout"]) box.addEventListener(event, go);
 }
 
 /** Run something that may be refused; show the refusal. */
@@ -96,7 +126,10 @@ export function dialog(title, content, actions, { wide } = {}) {
         },
       }, label));
     box.replaceChildren(el("h2", { id: "dialog-title" }, title), ...content, el("div.actions", {}, ...buttons));
-    box.onclose = () => resolve(answer);
+    box.onclose = () => {
+      if (document.activeElement === document.body) $("canvas").focus({ preventScroll: true }); // what opened it is gone
+      resolve(answer);
+    };
     box.classList.toggle("wide", Boolean(wide));
     box.showModal();
     (buttons.find((button) => button.classList.contains("primary")) ?? buttons[0]).focus({ preventScroll: true });
@@ -111,10 +144,14 @@ export function pressed(button, value) {
   button.setAttribute("aria-pressed", String(Boolean(value)));
 }
 
-/** Colour of a quality in 0..1: red, amber, green as seen on light and dark, and apart in brightness too. */
-export function qualityColour(value) {
-  if (value >= 0.85) return "#2f9e63";
-  if (value >= 0.7) return "#8fb339";
-  if (value >= 0.5) return "#e0a21b";
-  return "#d64541";
-}
+// The least of each quality and its colour, from green to red: as seen on light and dark, and apart in brightness too.
+const QUALITIES = [[0.85, "#2f9e63"], [0.7, "#8fb339"], [0.5, "#e0a21b"], [0, "#d64541"]];
+
+/** The colours of qualities, the best first. */
+export const qualityColours = QUALITIES.map(([, colour]) => colour);
+
+/** Colour of a quality in 0..1. */
+export const qualityColour = (value) => (QUALITIES.find(([least]) => value >= least) ?? QUALITIES.at(-1))[1];
+
+/** A colour of the page's style, such as "--ink". */
+export const styleColour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);

@@ -1,8 +1,10 @@
-// The start page: open a video by path, upload or drop, take a demo clip, or go on with a project.
+// The start page: open a video by path, upload or drop, take a demo clip, or go on with a project of the list.
 
 import * as api from "./api.js";
+import { showBatch } from "./batch.js";
+import { showProjects } from "./projects.js";
 import { store } from "./store.js";
-import { $, attempt, closeDialog, dialog, el, icon, toast } from "./ui.js";
+import { $, attempt, closeDialog, counted, dialog, el, icon, toast } from "./ui.js";
 
 const titleOf = (name) => name.charAt(0).toUpperCase() + name.slice(1).replaceAll("-", " ");
 
@@ -23,42 +25,58 @@ export async function showWelcome() {
   $("demos").replaceChildren(...demos.map((name) =>
     el("button.button.demo-button", { type: "button", onclick: () => open({ demo: name, name: titleOf(name) }) },
       icon("video"), titleOf(name))));
-  const projects = await attempt(() => api.get("/projects"));
-  showProjects(projects ?? []);
+  await Promise.all([showProjects(), showBatch()]);
 }
 
-function showProjects(projects) {
-  if (!projects.length) {
-    $("projects").replaceChildren(el("li.empty", {}, "None yet. Projects are kept: close the page at any time and continue later."));
-    return;
-  }
-  $("projects").replaceChildren(...projects.map(({ id, name, problem, remedy, frames, width, height, objects, changed }) => {
-    const words = problem ? `${problem} ${remedy}` : [
-      frames ? `${frames} frames` : "", `${width}×${height}`, objects === 1 ? "1 object" : `${objects} objects`,
-      new Date(1000 * changed).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }),
-    ].filter(Boolean).join(" · ");
-    return el("li", {}, el("a", { href: `/?project=${id}` }, el("strong", {}, name), el("span.quiet", {}, words)));
-  }));
-}
+const SAFE = $("upload-note").textContent; // where the files go
+let sending = false;
 
-async function upload(file) {
+/** Why a file is not sent at all; null if it is. */
+function refusal(file) {
   const { max_upload: most, suffixes } = store.server;
   const suffix = file.name.slice(file.name.lastIndexOf(".")).toLowerCase();
   if (!suffixes.includes(suffix)) {
-    toast(new api.Refusal(`${file.name} is not a video that this app can read.`, `Choose one of ${suffixes.join(", ")}.`));
-    return;
+    return new api.Refusal("It is not a video that this app can read.", `Choose one of ${suffixes.join(", ")}.`);
   }
   if (file.size > most) {
-    toast(new api.Refusal(`${file.name} is larger than ${Math.floor(most / 2 ** 20)} MB.`, "Open it by its path instead."));
+    return new api.Refusal(`It is larger than ${Math.floor(most / 2 ** 20)} MB.`, "Open it by its path instead.");
+  }
+  return null;
+}
+
+/** Make a project of each file; a single one is opened. */
+async function uploadAll(files) {
+  if (sending) {
+    toast(new api.Refusal("Videos are still being copied.", "Add more when they are done."));
     return;
   }
+  sending = true;
+  const made = [];
+  const failed = [];
+  $("upload-failed").hidden = true;
+  for (const [at, file] of files.entries()) {
+    $("upload-note").textContent = `Copying ${files.length > 1 ? `${at + 1} of ${files.length}: ` : ""}${file.name}`;
+    try {
+      made.push(await upload(file));
+    } catch (error) {
+      failed.push(el("li", {}, el("strong", {}, file.name), ` ${error.message} ${error.remedy ?? ""}`));
+    }
+  }
+  sending = false;
+  $("upload-progress").hidden = true;
+  $("upload-note").textContent = made.length && files.length > 1 ? `Made ${counted(made.length, "project")}. ${SAFE}` : SAFE;
+  $("upload-failed").hidden = !failed.length;
+  $("upload-failed").replaceChildren(...failed);
+  if (files.length === 1 && made.length) enter(made[0]);
+  else await showProjects();
+}
+
+async function upload(file) {
+  const refused = refusal(file);
+  if (refused) throw refused;
   const bar = $("upload-progress");
   bar.hidden = false;
-  $("upload-note").textContent = `Copying ${file.name}`;
-  const project = await attempt(() => api.upload(file, (part) => (bar.firstElementChild.style.width = `${100 * part}%`)));
-  bar.hidden = true;
-  $("upload-note").textContent = "The file is copied into the project on this computer and sent nowhere else.";
-  if (project) enter(project);
+  return api.upload(file, (part) => (bar.firstElementChild.style.width = `${100 * part}%`));
 }
 
 async function browse() {
@@ -96,14 +114,15 @@ function acceptDrops() {
   addEventListener("drop", (event) => {
     event.preventDefault();
     zone.classList.remove("over");
-    const file = event.dataTransfer.files[0];
-    if (file && !$("welcome").hidden) upload(file);
+    const files = [...event.dataTransfer.files];
+    if (files.length && !$("welcome").hidden) uploadAll(files);
   });
 }
 
 $("upload").addEventListener("change", ({ target }) => {
-  if (target.files.length) upload(target.files[0]);
+  const files = [...target.files];
   target.value = "";
+  if (files.length) uploadAll(files);
 });
 $("open-path").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -111,4 +130,7 @@ $("open-path").addEventListener("submit", (event) => {
   if (path) open({ path });
 });
 $("browse").addEventListener("click", browse);
+addEventListener("beforeunload", (event) => {
+  if (sending) event.preventDefault();
+});
 acceptDrops();

@@ -3,6 +3,8 @@
 import * as history from "./history.js";
 import { paste, union } from "../canvas/raster.js";
 import { emit, objectInfo, objectName, on, set, statusOf, store } from "../page/store.js";
+import { refused } from "../time/look.js";
+import { unreadableWords } from "../time/unreadable.js";
 import { toast } from "../page/ui.js";
 import { show, shown } from "../canvas/view.js";
 
@@ -13,8 +15,13 @@ let open = null; // {frame, owner, before, rect, count, kept, blocked, value}
 
 /** Whether the frame on screen can be changed for the chosen object; if not, explain why, unless this is a mere question. */
 export function allowed({ quiet = false } = {}) {
-  if (open || !store.project) return false;
-  if (shown?.frame !== store.frame) {
+  if (open || !store.project || (store.look && (quiet || refused()))) return false;
+  const unreadable = unreadableWords(store.frame);
+  if (unreadable) {
+    if (!quiet) toast(`${unreadable}. Paint in another frame.`);
+    return false;
+  }
+  if (shown?.frame !== store.frame || shown.owner?.isThen) {
     if (!quiet) toast(`Frame ${store.frame} is being fetched. Paint once it is here.`);
     return false;
   }
@@ -81,9 +88,10 @@ export function put(rect, piece) {
       }
     }
   }
+  if (!count) return;
   open.count += count;
   open.rect = union(open.rect, rect);
-  if (count) emit("painted", rect);
+  emit("painted", rect);
 }
 
 /**
@@ -97,7 +105,6 @@ export function end({ pointing = null, amend = false, title = titleOf(open) } = 
   if (blocked && (kept[blocked] === HIDDEN || (!count && !pointing))) sayKept(blocked, kept[blocked]);
   if (!count && (!pointing || amend)) return;
   history.record(frame, rect ?? { x: 0, y: 0, w: 0, h: 0 }, before, { title, pointing, amend });
-  if (count) set({ fixed: store.project.trackedSet.size > 0 });
 }
 
 /** Take the change back as if it had not been. */

@@ -4,13 +4,16 @@ import * as api from "../page/api.js";
 import * as masks from "./masks.js";
 import * as saving from "./saving.js";
 import { cut, paste, union } from "../canvas/raster.js";
-import { emit, goTo, on, store } from "../page/store.js";
+import { emit, goTo, on, set, store } from "../page/store.js";
+import { leave } from "../time/look.js";
 import { toast } from "../page/ui.js";
 
 const KEPT = 300; // strokes of this page that the tool Point may still ask for
 let next = { undo: null, redo: null, order: 0 }; // what the server would undo and redo
 let strokes = [];
 let turn = Promise.resolve(); // one step after the other, however fast the keys come
+let fixes = []; // what was painted since tracking began, {step, undone} each: a stroke, or a step of the server
+let newest = 0; // of all steps that the server has told of
 let asked = 0; // steps that the server has undone since a stroke was taken back here
 
 /**
@@ -28,9 +31,38 @@ export function record(frame, rect, before, { title, pointing = null, amend = fa
   const after = cut(masks.peek(frame).ids, rect, width);
   const stroke = { frame, rect, before: cut(before, rect, width), after, title, pointing, amends, step: null, undone: false };
   strokes = [...strokes.slice(-KEPT), stroke];
+  if (rect.w) fixes = [...fixes.filter((each) => each !== amends && (each.step !== null || !each.undone)), stroke];
   asked = 0;
   saving.push(stroke);
   emit("history");
+  showFixed();
+}
+
+/** A step of the server, the last one that it tells of, has changed a mask as a stroke does. */
+export function noteFix(told) {
+  hear(told);
+  fixes.push({ step: told.undo.id, undone: false });
+  showFixed();
+}
+
+/** Tracking takes up what was painted, or is put off: only what is redone from now on is news. */
+export function settleFixes() {
+  fixes = fixes.filter(({ undone }) => undone);
+  showFixed();
+}
+
+/** Whether something was painted since tracking began and is not undone: what follows from it may be tracked again. */
+function showFixed() {
+  set({ fixed: store.project.trackedSet.size > 0 && fixes.some(({ undone }) => !undone) });
+}
+
+/** See which fixes are undone now, in this tab or another. A new step drops them: they cannot be redone any more. */
+function followFixes({ undo, redo }) {
+  const last = undo?.id ?? 0;
+  if (last > newest) fixes = fixes.filter(({ step, undone }) => step === null || step === last || !undone);
+  newest = Math.max(newest, last, redo?.id ?? 0);
+  for (const each of fixes) if (each.step !== null) each.undone = each.step > last;
+  showFixed();
 }
 
 /** What Point said about the last step. */
@@ -69,11 +101,14 @@ export const listing = () => Promise.all(["history", "versions"].map((name) => a
 
 /** Bring back the masks that a tracking run replaced. */
 export const bringBack = (version) => inTurn(async () => {
+  const { title } = (await listing())[1].find(({ id }) => id === version) ?? {};
   hear(await masks.during(() => api.call("POST", `/projects/${store.project.id}/versions/${version}`)));
   emit("reload");
+  toast(`The masks from before "${title}" are back. Undo takes them away again.`);
 });
 
 function inTurn(act) {
+  leave(); // what changes is to be seen
   const result = saving.pending(turn.then(act));
   turn = result.catch(() => {});
   return result;
@@ -99,6 +134,7 @@ async function stepped(stroke, frame, back) {
   }
   emit("stepped", { entry: stroke ?? { frame: frame ?? store.frame }, back });
   emit("history");
+  showFixed();
 }
 
 /** Take over what the server would undo and redo; where that is new, there was a step. */
@@ -111,6 +147,7 @@ export function hear(told) {
 function take(told) {
   if (told.order < next.order) return;
   next = told;
+  followFixes(told);
   emit("history");
 }
 

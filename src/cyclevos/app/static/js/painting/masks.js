@@ -4,6 +4,7 @@ import * as api from "../page/api.js";
 import * as history from "./history.js";
 import * as saving from "./saving.js";
 import { emit, on, store } from "../page/store.js";
+import { refusal } from "../time/look.js";
 import { toast } from "../page/ui.js";
 
 export { report, untilSaved } from "./saving.js";
@@ -54,9 +55,14 @@ export function during(work) {
   return result;
 }
 
+function checkNow() {
+  if (store.look) throw refusal();
+}
+
 /** Let the server change a frame's mask or mark. Resolves once the mask is here again. */
 export function act(index, method, path, { json, samePixels = false } = {}) {
   return during(async () => {
+    checkNow();
     const mask = await load(index);
     const news = await api.call(method, `/projects/${store.project.id}${path}`, json);
     note(index, news, samePixels ? mask : null);
@@ -76,6 +82,7 @@ export const accept = (index, accepted) =>
 /** Take a picture's objects as the frame's mask; return what the user should know about how it was read. */
 export function importFile(index, file, fit) {
   return during(async () => {
+    checkNow();
     const news = await api.importMask(store.project.id, index, file, fit);
     note(index, news);
     history.hear(news.history);
@@ -149,8 +156,10 @@ export async function hear(news) {
 
 const isOld = (index, { order }) => order < latest.get(index);
 
+/** Forget the loaded masks that are saved: many have changed. */
 export function dropAll() {
   for (const index of held.keys()) if (!isBusy(index)) held.delete(index);
+  emit("dropped");
 }
 
 /** Keep what is known about frames that changed after the server sent the project's state. */

@@ -10,7 +10,7 @@ import * as masks from "./masks.js";
 import { drawPrompts, previewOf } from "./pointing_view.js";
 import { boxAround, isInside, lastBox, request, spread } from "./prompts.js";
 import { cut, extentOf, paste, union } from "../canvas/raster.js";
-import { on, set, store } from "../page/store.js";
+import { on, set, store, whyUnreadable } from "../page/store.js";
 import { attempt, toast } from "../page/ui.js";
 import * as view from "../canvas/view.js";
 
@@ -231,7 +231,7 @@ function changed() {
 
 /** Have the prompter loaded and the frame decoded before the first click. */
 function prepare() {
-  if (store.tool !== "point" || !store.project || store.playing) return Promise.resolve();
+  if (store.tool !== "point" || !store.project || store.playing || whyUnreadable(store.frame)) return Promise.resolve();
   const prepared = api.prepare(store.project.id, store.frame);
   if (loaded) return prepared;
   set({ preparing: true }); // the weights take seconds

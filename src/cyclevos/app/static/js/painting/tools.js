@@ -91,7 +91,8 @@ export function chooseTool(name) {
 
 export const toolKeys = Object.fromEntries(Object.entries(TOOLS).map(([name, { key }]) => [key.toLowerCase(), name]));
 toolKeys.x = "point"; // where a box used to be
-export const toolTitles = Object.entries(TOOLS).map(([name, { key, title }]) => [key, title.split(/[:;]/)[0]]);
+export const toolTitles = Object.entries(TOOLS).map(([name, { title }]) => [
+  Object.keys(toolKeys).filter((key) => toolKeys[key] === name).map((key) => key.toUpperCase()), title.split(/[:;]/)[0]]);
 
 /** Where a pointer is in the image, and how much of the brush's size it has. */
 const pointOf = (event) => ({ ...view.imagePoint(event), pressure: touch.pressureOf(event) });
@@ -262,5 +263,6 @@ canvas.addEventListener("pointerleave", () => {
 on("tool", showTool);
 on("moved", () => ($("size").max = Math.max(largestBrush(), store.size)));
 on("frame", () => grabbed && giveUp());
+on("look", giveUp);
 view.decorate(drawPointer);
 build();

@@ -13,7 +13,6 @@ export const WAYS = [
   ["fill", "Fill holes", null, 0, 0, 0], ["small", "Drop small pieces", "below", 1, 200, 5000],
   ["away", "Drop pieces away from the largest", "farther than", 0, 0, 400], ["snap", "Snap to the picture's edges", "within", 1, 4, 20],
 ];
-export const TABS = { objects: "Over time", edges: "Edges", islands: "Islands" };
 
 /** The last frame's index. */
 export const last = () => store.project.frames - 1;

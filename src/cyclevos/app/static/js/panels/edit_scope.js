@@ -5,7 +5,7 @@ import { el } from "../page/ui.js";
 import { isRange, range } from "../time/range.js";
 import { last, options, row } from "./edit_choices.js";
 
-const START = { objects: "on", edges: "one", islands: "all" }; // by tab, where no range is set
+const START = { surgery: "on", edges: "one", islands: "all" }; // by tab, where no range is set
 
 /** The rows of a tab, whose controls become fields of the panel; changed is called when one of them is. */
 export function scopeRows(fields, tab, changed) {

@@ -1,53 +1,55 @@
 // The panel of edits: objects over time, finished edges, pieces that come up. What an edit does is shown before it is applied.
 
 import * as api from "../page/api.js";
-import { SURGERY, TABS, WAYS, acceptedFrames, freeNumbers, last, names, options, row } from "./edit_choices.js";
+import { SURGERY, WAYS, acceptedFrames, freeNumbers, last, names, options, row } from "./edit_choices.js";
 import { run, told } from "./edit_jobs.js";
 import { drawDifference, showDifference } from "./edit_preview.js";
 import { scopeOf, scopeRows } from "./edit_scope.js";
 import { goTo, objectInfo, on, set, statusOf, store } from "../page/store.js";
 import { Islands } from "./islands_tab.js";
 import { pickPieces } from "./piece_click.js";
-import { $, attempt, counted, el, pressed, toast } from "../page/ui.js";
+import { tellWithUndo } from "./undo_offer.js";
+import { $, attempt, counted, el, toast } from "../page/ui.js";
+import * as history from "../painting/history.js";
 import { untilSaved } from "../painting/masks.js";
+import { refused } from "../time/look.js";
 import * as view from "../canvas/view.js";
 
 const DELAY = 120; // milliseconds after the last change before a preview is asked for
-const panel = el("section.edits", { id: "edits", "aria-label": "Edit masks", hidden: true });
+const panel = $("edits");
 const fields = {}; // the controls of the tab that is shown, by name
-let tab = "objects";
 let pointed = null; // {frame, x, y} of the piece that is to be split off
 let listed = ""; // the objects that the panel offers
 let waiting = 0;
 let asked = 0; // counts previews: only the last one is shown
 
-/** Open the panel at a tab, or close it if it shows that one. */
-export function toggleEdits(name = "objects") {
-  if (!panel.hidden && tab === name) closeEdits();
-  else open(name);
+/** Go to the tab of an edit, or back to the review list if it is shown. */
+export function toggleEdits(name) {
+  if (store.tab === name) closeEdits();
+  else set({ tab: name });
 }
 
-/** Close the panel; false where it is closed. */
+/** Go back to the review list; false where it is shown. */
 export function closeEdits() {
-  if (panel.hidden) return false;
-  panel.hidden = true;
-  pointed = null;
-  clear();
+  if (store.tab === "review") return false;
+  set({ tab: "review" });
   view.canvas.focus({ preventScroll: true });
   return true;
 }
 
-function open(name) {
-  if (!store.project) return;
-  if (!store.project.objects.length) {
-    toast("There is no object yet. Point at one or paint it first.");
+/** Whether there is an edit to speak of: its tab is shown, and there are objects. */
+const isOpen = () => Boolean(fields.scope);
+
+/** Begin the edit of the tab that was chosen, or give up the one before. */
+function open() {
+  if (store.tab !== "review" && refused()) {
+    set({ tab: "review" });
     return;
   }
-  tab = name;
   pointed = null;
-  panel.hidden = false;
+  clear();
   build();
-  (fields.how ?? fields.op ?? fields.object).focus();
+  if (store.tab !== "review") panel.focus({ preventScroll: true }); // keys are shortcuts still, and Tab goes to the first control
 }
 
 function clear() {
@@ -63,26 +65,23 @@ function select(name, entries, chosen, act = changed) {
 function build() {
   listed = names().join();
   for (const name of Object.keys(fields)) delete fields[name];
-  const tabs = Object.entries(TABS).map(([name, words]) => {
-    const button = el("button", { type: "button", onclick: () => open(name) }, words);
-    pressed(button, name === tab);
-    return button;
-  });
-  const head = el("div.edits-head", {},
-    el("div.segmented.small", { role: "group", "aria-label": "What is edited" }, ...tabs),
-    el("button.button.small", { type: "button", onclick: closeEdits, title: "Close (Esc)" }, "Close"));
-  const body = { objects: objectsTab, edges: edgesTab, islands: islandsTab }[tab]();
-  panel.replaceChildren(head, ...body, ...scopeRows(fields, tab, changed), ...foot());
+  if (store.tab === "review") return;
+  if (!listed) {
+    panel.replaceChildren(el("p.empty-note", {}, "There is no object yet. Point at one or paint it first."));
+    return;
+  }
+  const body = { surgery: surgeryTab, edges: edgesTab, islands: islandsTab }[store.tab]();
+  panel.replaceChildren(...body, ...scopeRows(fields, store.tab, changed), foot());
   changed();
 }
 
-function objectsTab() {
+function surgeryTab() {
   fields.target = el("select", { onchange: changed });
   fields.targetRow = row("Object 2", fields.target);
   fields.pick = el("p.quiet", {}, "");
   return [
     row("Object", select("object", names(), String(store.object))),
-    row("Do", select("op", SURGERY, "swap")),
+    row("Do", select("op", SURGERY, names().length > 1 ? "swap" : "split")),
     fields.targetRow,
     fields.pick,
   ];
@@ -118,10 +117,10 @@ function islandsTab() {
 
 function foot() {
   fields.words = el("p.quiet", { role: "status" });
-  fields.apply = el("button.button.primary", { type: "button", onclick: apply }, tab === "islands" ? "Remove the pieces" : "Apply");
-  const cancel = el("button.button", { type: "button", onclick: closeEdits }, "Cancel");
-  fields.count = el("button.button", { type: "button", onclick: tellCount }, "Count");
-  return [fields.words, el("div.edit-actions", {}, fields.count, cancel, fields.apply)];
+  fields.apply = el("button.button.small.primary", { type: "button", onclick: apply }, store.tab === "islands" ? "Remove the pieces" : "Apply");
+  const cancel = el("button.button.small", { type: "button", onclick: closeEdits }, "Cancel");
+  fields.count = el("button.button.small", { type: "button", onclick: tellCount }, "Count");
+  return el("div.edit-foot", {}, fields.words, el("div.edit-actions", {}, fields.count, cancel, fields.apply));
 }
 
 /** The edit as a request says it; null while something is missing. */
@@ -129,8 +128,8 @@ function edit() {
   const [first, until] = scopeOf(fields);
   const object = fields.object.value === "all" ? null : Number(fields.object.value);
   const common = { object, first, last: until, accepted: fields.accepted.checked };
-  if (tab === "edges") return { op: "finish", how: fields.how.value, amount: Number(fields.amount.value), ...common };
-  if (tab === "islands") return { op: "islands", ...common };
+  if (store.tab === "edges") return { op: "finish", how: fields.how.value, amount: Number(fields.amount.value), ...common };
+  if (store.tab === "islands") return { op: "islands", ...common };
   const op = fields.op.value;
   const target = op === "delete" || fields.target.value === "new" ? null : Number(fields.target.value);
   if (op === "split") return pointed ? { op, target, ...common, ...pointed } : null;
@@ -139,9 +138,9 @@ function edit() {
 
 /** Show what belongs to the choices made, then what they would do. */
 function changed(event) {
-  if (panel.hidden || !store.project) return;
-  if (tab === "objects") showTargets(event);
-  if (tab === "edges") {
+  if (!isOpen()) return;
+  if (store.tab === "surgery") showTargets(event);
+  if (store.tab === "edges") {
     const [, , unit] = WAYS.find(([way]) => way === fields.how.value);
     fields.output.textContent = `${unit ?? ""} ${Number(fields.amount.value).toLocaleString("en")} px`;
   }
@@ -179,9 +178,9 @@ function showTargets(event) {
 
 /** Show in the frame on screen what an edit would change there. */
 async function look() {
-  const wish = panel.hidden || tab === "islands" ? null : edit();
+  const wish = !isOpen() || store.tab === "islands" ? null : edit();
   const mine = (asked += 1);
-  if (!panel.hidden && tab === "islands") Islands.show();
+  if (isOpen() && store.tab === "islands") Islands.show();
   const outside = wish && (store.frame < wish.first || store.frame > wish.last);
   const stays = wish && !outside && !wish.accepted && statusOf(store.frame) === "accepted";
   if (outside) fields.words.textContent = "This frame is not in the range.";
@@ -194,7 +193,7 @@ async function look() {
   await untilSaved();
   try {
     const after = await api.previewEdit(project.id, frame, wish);
-    if (mine !== asked || panel.hidden || view.shown?.frame !== frame) return;
+    if (mine !== asked || view.shown?.frame !== frame) return;
     const pixels = showDifference({ before: view.shown.ids, after });
     fields.words.textContent = pixels ? `${pixels.toLocaleString("en")} px of this frame change.` : "Nothing changes in this frame.";
   } catch (error) {
@@ -209,18 +208,19 @@ async function apply() {
   if (!wish) return;
   await untilSaved();
   const { project, frame } = store;
-  const one = wish.first === wish.last && wish.first === frame && tab !== "islands";
+  const one = wish.first === wish.last && wish.first === frame && store.tab !== "islands";
   fields.apply.disabled = true;
   const result = await attempt(() => one
     ? api.call("POST", `/projects/${project.id}/frames/${frame}/edit`, wish)
     : run(`/projects/${project.id}/edits`, wish));
-  if (!panel.hidden) fields.apply.disabled = false;
+  if (isOpen()) fields.apply.disabled = false;
   if (!result) return;
-  toast(told(result, "Changed"));
+  if (result.frames) tellWithUndo(told(result, "Changed"));
+  else toast(told(result, "Changed"));
   pointed = null;
   clear();
-  if (one) set({ fixed: project.trackedSet.size > 0 });
-  if (!panel.hidden) setTimeout(changed, DELAY);
+  if (one && result.pixels) history.noteFix(result.history);
+  setTimeout(changed, DELAY);
 }
 
 async function tellCount() {
@@ -228,7 +228,7 @@ async function tellCount() {
   if (!wish) return;
   await untilSaved();
   const result = await attempt(() => run(`/projects/${store.project.id}/edits?dry=true`, wish));
-  if (!result || panel.hidden) return;
+  if (!result || !isOpen()) return;
   fields.words.replaceChildren(told(result, "This would change"));
   if (result.changed.length) {
     const [first] = result.changed;
@@ -250,7 +250,7 @@ function rebuild() {
   changed();
 }
 
-pickPieces(() => !panel.hidden && tab === "objects" && fields.op.value === "split", (piece, id) => {
+pickPieces(() => fields.op?.value === "split", (piece, id) => {
   fields.object.value = String(id);
   pointed = piece;
   changed();
@@ -261,8 +261,6 @@ panel.addEventListener("keydown", (event) => {
   closeEdits();
 });
 
-$("canvas-box").append(panel);
-for (const name of Object.keys(TABS)) $(`open-${name}`).addEventListener("click", () => toggleEdits(name));
 view.decorate(drawDifference);
 
 on("frame", () => {
@@ -270,14 +268,15 @@ on("frame", () => {
   changed();
 });
 on("frames mask", (index) => {
-  if (panel.hidden) return;
+  if (!isOpen()) return;
   if (index === store.frame) changed();
-  else if (tab === "islands") Islands.soon();
+  else if (store.tab === "islands") Islands.soon();
 });
-on("objects", () => !panel.hidden && names().join() !== listed && rebuild());
+on("objects", () => store.tab !== "review" && names().join() !== listed && rebuild());
 on("object", () => {
-  if (panel.hidden || pointed || !objectInfo(store.object) || fields.object.value === "all") return;
+  if (!isOpen() || pointed || !objectInfo(store.object) || fields.object.value === "all") return;
   fields.object.value = String(store.object);
   changed();
 });
-on("project", () => (panel.hidden = true));
+on("tab", open);
+on("look", closeEdits);

@@ -1,6 +1,9 @@
-// The history: what was done, the last step first; a click on a step undoes or redoes everything up to it.
+// The history: what was done, the last step first; a click on a step undoes or redoes everything up to it. Below, what the
+// last tracking runs replaced, which can be looked at and brought back.
 
 import * as history from "../painting/history.js";
+import { look } from "../time/look.js";
+import { canvas } from "../canvas/view.js";
 import { attempt, closeDialog, dialog, el } from "../page/ui.js";
 
 export async function openHistory() {
@@ -10,20 +13,22 @@ export async function openHistory() {
   const list = rows.map((step) => el("li", {}, row(step, current)));
   const words = el("p.quiet", {}, "Click a step to go back, or forth again, to what the project was right after it.");
   const content = [words, el("ol.history.listing", {}, ...list)];
-  if (versions.length) content.push(el("h3", {}, "Tracking runs"), el("ul.listing", {}, ...versions.reverse().map(runRow)));
+  if (versions.length) content.push(el("h3", {}, "Masks before each tracking run"), el("ul.listing", {}, ...versions.reverse().map(runRow)));
   await dialog("History", content, [{ label: "Close" }]);
 }
 
 function runRow({ id, title, time }) {
-  const bringBack = () => {
-    closeDialog();
-    attempt(() => history.bringBack(id));
-  };
-  const button = el("button.button.small", {
-    type: "button", onclick: bringBack, "aria-label": `Bring back what was before: ${title}`,
-    title: "Bring back the tracked masks that this run replaced. Painted and accepted frames stay. Undo takes it back",
-  }, "Bring back what was before");
-  return el("li.row.pad", {}, el("span.grow", {}, title), el("span.quiet", {}, clock(time)), button);
+  const button = (label, act, says) => el("button.button.small", {
+    type: "button", "aria-label": `${label} what was before: ${title}`, title: says,
+    onclick: () => {
+      closeDialog();
+      attempt(() => act(id));
+      canvas.focus({ preventScroll: true }); // keys are shortcuts again
+    },
+  }, label);
+  return el("li.row.pad", {}, el("span.grow", {}, title), el("span.quiet", {}, clock(time)),
+    button("Look at", look, "Show these masks and compare them with those of now; nothing is changed"),
+    button("Bring back", history.bringBack, "Make these the tracked masks again. Painted and accepted frames stay. Undo takes it back"));
 }
 
 function row({ id, title, frame, time, undone }, current) {
@@ -38,7 +43,7 @@ function row({ id, title, frame, time, undone }, current) {
 }
 
 /** The time of today, or the day. */
-function clock(seconds) {
+export function clock(seconds) {
   const time = new Date(1000 * seconds);
   const isToday = time.toDateString() === new Date().toDateString();
   return isToday ? time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }) : time.toLocaleDateString();

@@ -18,7 +18,7 @@ export const Islands = {
   rows: () => [
     words,
     el("div", {}, next),
-    el("p.quiet", {}, "Removes the pieces that come up: those that no overlap from frame to frame leads to from a mask that you made. Count says how many first."),
+    el("p.quiet", {}, "Removes pieces that appear during tracking: those that cannot be followed, by overlap from frame to frame, from a mask that you made. Count says how many first."),
   ],
 
   /** The same as show, once, however many frames change. */
@@ -33,7 +33,7 @@ export const Islands = {
     const count = framesWithIslands().length;
     next.disabled = !count;
     words.textContent = count
-      ? `${count} ${count === 1 ? "frame has" : "frames have"} a piece away from the rest of its object.`
-      : "No frame has a piece away from the rest of its object.";
+      ? `${count} ${count === 1 ? "tracked frame has" : "tracked frames have"} a piece away from the rest of its object.`
+      : "No tracked frame has a piece away from the rest of its object.";
   },
 };

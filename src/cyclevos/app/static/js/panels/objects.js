@@ -4,6 +4,7 @@ import * as api from "../page/api.js";
 import * as masks from "../painting/masks.js";
 import { emit, objectInfo, on, set, store } from "../page/store.js";
 import { $, attempt, dialog, el, icon, toast } from "../page/ui.js";
+import { tellWithUndo } from "./undo_offer.js";
 
 const FEW = 9; // objects that a digit chooses and a list without a search shows
 const PAUSE = 500; // milliseconds within which a second digit belongs to the first
@@ -48,6 +49,7 @@ async function remove(info) {
   const gone = await attempt(() => api.call("DELETE", path(info.id)));
   if (gone === undefined) return;
   emit("reload");
+  tellWithUndo(`Deleted ${info.name} from every frame.`);
 }
 
 function rename(info, button) {
@@ -127,7 +129,7 @@ function searchKey({ key }) {
 async function importFile(file) {
   const { frame } = store;
   try {
-    tell(await masks.importFile(frame, file, false));
+    tell(frame, await masks.importFile(frame, file, false));
   } catch (error) {
     if (error.kind !== "MaskSizeError") {
       toast(error);
@@ -136,13 +138,11 @@ async function importFile(file) {
     const actions = [{ label: "Cancel", value: false }, { label: "Resize it", value: true, primary: true }];
     const words = [el("p", {}, error.message), el("p.quiet", {}, "Resizing gives each pixel the object of the nearest pixel.")];
     if (!(await dialog("The mask has another size", words, actions))) return;
-    await attempt(async () => tell(await masks.importFile(frame, file, true)));
+    await attempt(async () => tell(frame, await masks.importFile(frame, file, true)));
   }
 }
 
-const tell = (notes) => {
-  if (notes.length) toast(notes.join(" "));
-};
+const tell = (frame, notes) => tellWithUndo([`Imported the mask of frame ${frame}.`, ...notes].join(" "));
 
 $("object-search").addEventListener("input", showList);
 $("object-search").addEventListener("keydown", searchKey);
@@ -159,5 +159,6 @@ $("forget").addEventListener("click", () => attempt(async () => {
   }
   await masks.forget(frame);
   emit("conflict", frame);
+  tellWithUndo(`Cleared frame ${frame}.`);
 }));
 on("objects object project", showList);

@@ -1,20 +1,19 @@
 // Somebody else's result: masks of all frames as tracked masks, and the reliability of the masks that are there.
 
 import * as api from "../page/api.js";
+import * as jobs from "../page/jobs.js";
 import { emit, on, store } from "../page/store.js";
 import { $, attempt, counted, dialog, el, toast } from "../page/ui.js";
 import { zip } from "../page/zip.js";
 import { untilSaved } from "../painting/masks.js";
 
 const MOST_FILES = 65_000; // in an archive of this kind
-const early = new Map(); // jobs that ended before the request for them was answered
-let sending = false;
 let sent = null; // what the page imports now: its job, and how to send it again
 
 const base = () => `/projects/${store.project.id}`;
 
 /** Ask for the masks of all frames, and import them. */
-export async function openImport() {
+async function openImport() {
   const files = el("input", { type: "file", id: "result-files", multiple: true, "aria-describedby": "result-note" });
   const path = el("input", { type: "text", id: "result-path", autocomplete: "off", spellcheck: "false",
     placeholder: store.server.folders[0] ? `for example ${store.server.folders[0]}/masks` : "" });
@@ -45,12 +44,8 @@ async function sender({ files, path }) {
 
 async function begin(send, fit = false) {
   await untilSaved();
-  sending = true;
-  const job = await attempt(() => send(fit));
-  sending = false;
+  const job = await attempt(() => jobs.begin(() => send(fit)));
   if (job) sent = { id: job.id, send };
-  for (const ended of early.values()) finish(ended);
-  early.clear();
 }
 
 async function offerToFit({ problem }, send) {
@@ -59,23 +54,17 @@ async function offerToFit({ problem }, send) {
   if (await dialog("The masks have another size", words, actions)) await begin(send, true);
 }
 
-function hear(job) {
-  if (job.kind !== "import" && job.kind !== "review") return;
-  if (!["done", "failed", "cancelled"].includes(job.status)) return;
-  if (sending) early.set(job.id, job);
-  else finish(job);
-}
-
 function finish(job) {
+  if (job.kind !== "import" && job.kind !== "review") return;
   const { send } = sent?.id === job.id ? sent : {};
   if (send) sent = null;
   emit("reload");
   if (job.status === "failed" && send && job.error.kind === "ResultSizeError") {
     offerToFit(job.error, send);
   } else if (job.status === "done") {
-    const { frames, notes = [] } = job.result;
+    const { frames, passed = "", notes = [] } = job.result;
     const said = job.kind === "import" ? `Imported the masks of ${counted(frames, "frame")}.` : "";
-    toast([said, "N goes to the least reliable frame.", ...notes].filter(Boolean).join(" "));
+    toast([said, "N goes to the least reliable frame.", passed, ...notes].filter(Boolean).join(" "));
   } else if (job.status === "cancelled") {
     toast("Stopped. Review computes the reliability of the masks again.");
   }
@@ -83,4 +72,4 @@ function finish(job) {
 
 $("import-result").addEventListener("click", openImport);
 $("review-masks").addEventListener("click", () => attempt(() => api.call("POST", `${base()}/review`)));
-on("job", hear);
+on("ended", finish);

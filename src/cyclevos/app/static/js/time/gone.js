@@ -4,10 +4,11 @@ import * as api from "../page/api.js";
 import { emit, objectInfo, on, store } from "../page/store.js";
 import { attempt, toast } from "../page/ui.js";
 import { ask } from "./asking.js";
+import { refused } from "./look.js";
 import { isRange, range } from "./range.js";
 
 /** Whether an object is said to be gone in a frame. */
-export const isGone = (object, index) =>
+const isGone = (object, index) =>
   store.project.absences.some((each) => each.object === object && each.first <= index && index <= each.last);
 
 async function say(info, first, last, gone) {
@@ -24,6 +25,7 @@ const place = (first, last) => (first === last ? `in frame ${first}` : `in frame
 
 /** Say that the chosen object is gone here; where it is gone already, that it is there again. */
 export async function toggleGone() {
+  if (refused()) return;
   const info = objectInfo(store.object);
   if (!info) {
     toast("Choose the object that is gone.");

@@ -1,11 +1,11 @@
 // Islands: pieces of a mask that lie away from its largest one, as the server counts them in each frame.
 
-import { objectName, statusOf, store } from "../page/store.js";
+import { objectName, seen, store } from "../page/store.js";
 
 /** Whether an object has an island in a frame that no person vouches for. */
 export function hasIsland(index, id) {
-  if (!store.project.results[index]?.[3]?.[id]) return false;
-  return statusOf(index) !== "accepted" && !store.project.marks[index]?.objects.includes(id);
+  const { result, mark } = seen(index);
+  return Boolean(result?.[3]?.[id]) && !mark?.accepted && !mark?.objects.includes(id);
 }
 
 /** The frames with islands, in order; of one object, or of any that is not hidden. */
@@ -17,7 +17,7 @@ export function framesWithIslands(id = null) {
 
 /** What a frame's islands are, in words; empty where there are none. */
 export function islandWords(index) {
-  const found = Object.keys(store.project.results[index]?.[3] ?? {}).map(Number).filter((id) => hasIsland(index, id));
+  const found = Object.keys(seen(index).result?.[3] ?? {}).map(Number).filter((id) => hasIsland(index, id));
   const names = found.map(objectName);
   return names.length ? `Frame ${index}: a piece of ${names.join(", ")} lies away from the rest` : "";
 }

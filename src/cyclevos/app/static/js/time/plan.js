@@ -78,23 +78,18 @@ function fill() {
   $("plan").replaceChildren(
     el("fieldset", {}, el("legend", {}, "Frames"),
       choice("all", all), choice("here", `From here on, frame ${store.frame}`),
-      choice("doubtful", "Only where it is doubtful"),
+      choice("doubtful", "Only where masks are doubtful"),
       el("p.quiet", {}, "I and O set a range on the strip.")),
     el("fieldset", {}, el("legend", {}, "Objects"), box("plan-only", "only", `Only the chosen object, ${name()}`),
       el("p.quiet", {}, "The others keep every pixel they have.")),
     el("fieldset", {}, el("legend", {}, "Doubt"),
-      box("plan-stops", "stops", "Stop and ask when it is doubtful"),
+      box("plan-stops", "stops", "Stop and ask when masks are doubtful"),
       el("div.numbers", {}, "Below", number("plan-threshold", "threshold", 100, "Doubtful below, percent"), "%, for",
         number("plan-patience", "patience", 1000, "Frames in a row"), "frames in a row")),
   );
 }
 
-$("plan").addEventListener("beforetoggle", ({ newState }) => {
-  if (newState !== "open") return;
-  fill();
-  const button = $("plan-open").getBoundingClientRect();
-  Object.assign($("plan").style, { right: `${innerWidth - button.right}px`, top: `${button.bottom + 6}px` });
-});
+$("plan").addEventListener("beforetoggle", ({ newState }) => newState === "open" && fill());
 on("frame object range", () => {
   const open = $("plan").matches(":popover-open");
   if (open && !$("plan").contains(document.activeElement)) fill();

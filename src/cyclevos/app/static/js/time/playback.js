@@ -2,8 +2,8 @@
 // and its own mask.
 
 import * as frames from "../canvas/frames.js";
-import * as masks from "../painting/masks.js";
-import { goTo, on, set, store } from "../page/store.js";
+import * as look from "./look.js";
+import { goTo, on, set, store, whyUnreadable } from "../page/store.js";
 import { $, pressed } from "../page/ui.js";
 import { range } from "./range.js";
 
@@ -95,7 +95,7 @@ async function fetchFrame(index) {
   run.asked = index;
   pending.add(index);
   try {
-    await Promise.all([frames.picture(index), masks.load(index)]);
+    await Promise.all([whyUnreadable(index) ? null : frames.picture(index), look.load(index)]);
     ready.add(index);
     mine.failures = 0;
     mine.cost += 0.3 * (performance.now() - began - mine.cost);

@@ -2,14 +2,24 @@
 
 import * as api from "../page/api.js";
 import { emit, goTo, objectInfo, objectName, on, set, store } from "../page/store.js";
+import { refused } from "./look.js";
 import { isTracking } from "./track.js";
 import { $, attempt, el, pressed, qualityColour, toast } from "../page/ui.js";
 
-/** The frames left to review: those that a person marked or accepted are not. */
-const waiting = () => store.project.review.filter(({ frame }) => !store.project.marks[frame]);
+/**
+ * The frames left to review: those that a person marked or accepted are not. While a version is looked at, the frames that
+ * differ most from now.
+ */
+function waiting() {
+  const { look: version, project } = store;
+  if (version) return version.list;
+  return project.review.filter(({ frame }) => !project.marks[frame]).map((entry) => ({ ...entry, value: entry.reliability }));
+}
 
-const PAUSE = 300; // milliseconds after a step
-let renewal = 0;
+const PAUSE = 300; // milliseconds after a step until the list is fetched again
+const STEADY = 1000; // milliseconds after news of a frame, which tracking sends many times a second
+let renewal = { timer: 0, due: Infinity };
+let states = 0; // lists that the page has got, each newer than those asked for before it
 let trail = []; // frames of the list that were looked at, in that order
 let place = -1; // in the trail
 
@@ -17,13 +27,16 @@ let place = -1; // in the trail
 export function nextReview() {
   const list = waiting();
   if (!list.length) {
-    toast(store.project.trackedSet.size ? "No frame is left to review." : "Track first. Unreliable frames are listed then.");
+    toast(store.look ? "No frame differs from now."
+      : store.project.trackedSet.size ? "No frame is left to review." : "Track first. Unreliable frames are listed then.");
     return;
   }
   const ahead = trail.slice(place + 1).map((frame) => list.find((entry) => entry.frame === frame)).find(Boolean);
   const unseen = list.find(({ frame }) => !trail.includes(frame));
   if (!ahead && !unseen) [trail, place] = [[], -1];
-  look(ahead ?? unseen ?? list[0]);
+  const next = ahead ?? unseen ?? list[0];
+  if (list.length === 1 && next.frame === store.frame) toast("This is the only frame of the list.");
+  look(next);
 }
 
 /** Go back to the frame of the list that was looked at before. */
@@ -32,7 +45,7 @@ export function previousReview() {
   const before = trail.slice(0, Math.max(0, place)).reverse();
   const entry = before.map((frame) => list.find((each) => each.frame === frame)).find(Boolean);
   if (entry) look(entry);
-  else toast("There is no earlier frame of the review list.");
+  else toast("There is no earlier frame of the list.");
 }
 
 function look({ frame, object }) {
@@ -46,44 +59,53 @@ function showList() {
   if (!store.project) return;
   const list = waiting();
   $("next-review").disabled = !list.length;
+  $("tab-review").textContent = store.look ? "Differs most" : "Review list";
+  $("review-masks").hidden = Boolean(store.look);
   if (!list.length) {
-    const done = store.project.trackedSet.size > 0 && !isTracking();
-    const words = done
-      ? "No frame is left to review."
-      : "After tracking, unreliable frames are listed here, least reliable first.";
-    $("review").replaceChildren(el("li.empty-note", {}, words));
+    $("review").replaceChildren(el("li.empty-note", {}, emptyWords()));
     return;
   }
   $("review").replaceChildren(...list.map((entry) => {
     const stripe = el("i");
-    stripe.style.background = qualityColour(entry.reliability);
+    stripe.style.background = qualityColour(entry.value);
     const name = objectName(entry.object);
-    const percent = `${Math.round(100 * entry.reliability)} %`;
-    const prediction = entry.calibrated ? "predicted J" : "predicted J, uncalibrated";
+    const percent = `${store.look ? Math.floor(100 * entry.value) : Math.round(100 * entry.value)} %`; // what differs is not 100 %
+    const meaning = store.look ? "Overlap of then and now (J)" : `Reliability (${entry.calibrated ? "predicted J" : "predicted J, uncalibrated"})`;
     return el("li", {}, el("button", {
-      type: "button", title: `Reliability (${prediction}): ${percent}`, onclick: () => look(entry),
+      type: "button", title: `${meaning}: ${percent}`, onclick: () => look(entry),
       "aria-current": entry.frame === store.frame ? "true" : null,
     }, stripe, el("strong", {}, String(entry.frame)), el("span", {}, name), el("span.value", {}, percent)));
   }));
 }
 
-/** Fetch the list again once no step has followed for a moment: marks, edits and undoing change what it names. */
-function renewSoon() {
-  clearTimeout(renewal);
-  renewal = setTimeout(renew, PAUSE);
+function emptyWords() {
+  if (store.look) return store.look.whole ? "No frame differs from now." : "The frames that differ most from now are listed here.";
+  const done = store.project.trackedSet.size > 0 && !isTracking();
+  return done ? "No frame is left to review." : "After tracking, unreliable frames are listed here, least reliable first.";
+}
+
+/** Fetch the list again in a moment: marks, edits, undoing, tracking and reviews change what it names. */
+function renewIn(pause) {
+  const due = performance.now() + pause;
+  if (renewal.due <= due) return;
+  clearTimeout(renewal.timer);
+  renewal = { timer: setTimeout(renew, pause), due };
 }
 
 async function renew() {
+  renewal = { timer: 0, due: Infinity };
   const { project } = store;
   if (!project) return;
+  const asked = (states += 1);
   const list = await api.get(`/projects/${project.id}/review`).catch(() => null); // a server that is back tells everything
-  if (!list || store.project !== project) return;
+  if (!list || store.project !== project || asked !== states) return;
   project.review = list;
   emit("review");
 }
 
 /** Show the frame's mask before its correction, or the current one. */
-export function toggleBefore() {
+function toggleBefore() {
+  if (refused()) return;
   if (!store.project.correctedSet.has(store.frame)) {
     toast("This frame's mask was not changed by a correction.");
     return;
@@ -99,6 +121,7 @@ export async function toggleHeat() {
     set({ heat: null });
     return;
   }
+  if (refused()) return;
   if (!objectInfo(store.object)) {
     toast("Choose an object first. The heat map shows what the network relies on for it.");
     return;
@@ -121,7 +144,7 @@ async function showHeat(job) {
 function showState() {
   const { project, frame, before, heat } = store;
   if (!project) return;
-  $("before").hidden = !project.correctedSet.has(frame);
+  $("before").hidden = store.look || !project.correctedSet.has(frame);
   pressed($("before"), before);
   pressed($("heat"), heat);
   const badge = $("badge");
@@ -136,15 +159,17 @@ function showState() {
 $("next-review").addEventListener("click", nextReview);
 $("before").addEventListener("click", toggleBefore);
 $("heat").addEventListener("click", toggleHeat);
-on("step", renewSoon);
+on("step", () => renewIn(PAUSE));
 on("job", showHeat);
 on("job", ({ kind, status }) => {
   if (kind === "track" && status === "done") [trail, place] = [[], -1]; // the list is another one
 });
-on("project", () => ([trail, place] = [[], -1]));
-on("frame before heat project refreshed", showState);
-on("project review frame objects", showList);
+on("project look", () => ([trail, place] = [[], -1]));
+on("refreshed", () => (states += 1)); // with a list of its own
+on("frame before heat look project refreshed", showState);
+on("project review frame objects look compared", showList);
 on("frames", (index) => {
   if (index === store.frame) showState();
   if (store.project.review.some(({ frame }) => frame === index)) emit("review");
+  renewIn(STEADY);
 });

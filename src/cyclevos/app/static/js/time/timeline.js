@@ -2,8 +2,10 @@
 
 import * as api from "../page/api.js";
 import { hasIsland, islandWords } from "./islands.js";
-import { goTo, on, set, statusOf, store } from "../page/store.js";
-import { $, el, pressed, qualityColour } from "../page/ui.js";
+import { similarity } from "./look.js";
+import { goTo, on, seen, set, statusOf, store } from "../page/store.js";
+import { drawUnreadable, readableNear, unreadableSample, unreadableWords } from "./unreadable.js";
+import { $, el, pressed, qualityColour, qualityColours, styleColour } from "../page/ui.js";
 
 const canvas = $("strip-canvas");
 const strip = $("strip");
@@ -16,7 +18,6 @@ const playhead = el("div.playhead", { "aria-hidden": "true" });
 let pictures = new Map(); // index -> ImageBitmap
 let asked = 0;
 
-const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
 
 function redrawStrip() {
   asked ||= requestAnimationFrame(draw);
@@ -39,10 +40,11 @@ function draw() {
   Object.assign(canvas, { width, height: Math.round(height * ratio) });
   canvas.style.height = `${height}px`;
   context.scale(1, ratio); // columns are device pixels, rows CSS pixels
-  context.fillStyle = css("--sunken");
+  context.fillStyle = styleColour("--sunken");
   context.fillRect(0, 0, width, height);
   drawThumbnails(width, ratio);
   drawStatus(width, ratio);
+  drawUnreadable(context, width, THUMBNAILS + STATUS, ratio);
   project.objects.forEach((info, k) => drawRow(info, THUMBNAILS + STATUS + 2 + k * ROW, width));
   movePlayhead();
 }
@@ -55,9 +57,10 @@ function drawThumbnails(width, ratio) {
   for (let x = 0; x < width; x += each) {
     const wanted = ((x + each / 2) / width) * project.frames;
     const place = Math.min(indices.length - 1, Math.max(0, Math.round(wanted / (indices[1] - indices[0] || 1))));
-    const bitmap = pictures.get(indices[place]);
+    const index = readableNear(indices, place);
+    const bitmap = pictures.get(index);
     if (bitmap) context.drawImage(bitmap, x, 0, each, THUMBNAILS);
-    else fetchThumbnail(indices[place]);
+    else fetchThumbnail(index);
   }
 }
 
@@ -71,23 +74,25 @@ async function fetchThumbnail(index) {
 }
 
 function drawStatus(width, ratio) {
-  const colours = { accepted: css("--good"), marked: css("--accent"), tracked: css("--ink-quiet") };
+  const colours = { accepted: styleColour("--good"), marked: styleColour("--accent"), tracked: styleColour("--ink-quiet") };
   const { project } = store;
   for (let x = 0; x < width; x++) {
     const [a] = framesAt(x, width);
-    if (!project.trackedSet.has(a)) continue;
+    if (!seen(a).tracked) continue;
     context.fillStyle = colours.tracked;
     context.fillRect(x, THUMBNAILS + STATUS / 2, 1, 1.5);
   }
   const one = Math.max(5 * ratio, width / project.frames);
-  for (const index of Object.keys(project.marks)) {
+  const { look, side } = store;
+  for (const index of Object.keys({ ...project.marks, ...(side === "then" ? look.frames : null) })) {
+    if (!seen(index).mark) continue;
     const middle = ((Number(index) + 0.5) / project.frames) * width;
     context.fillStyle = colours[statusOf(Number(index))];
     context.fillRect(middle - one / 2, THUMBNAILS + 2, one, STATUS - 2);
   }
-  context.fillStyle = css("--danger");
-  for (const { frame } of project.review) {
-    if (project.marks[frame]) continue;
+  context.fillStyle = styleColour("--danger");
+  for (const { frame } of look?.list ?? project.review) {
+    if (!look && project.marks[frame]) continue;
     const middle = ((frame + 0.5) / project.frames) * width;
     context.beginPath();
     context.moveTo(middle - 4 * ratio, THUMBNAILS + STATUS);
@@ -99,7 +104,8 @@ function drawStatus(width, ratio) {
 
 /** One object over time; a column of many frames shows the worst of them. */
 function drawRow({ id, hidden }, y, width) {
-  const { project } = store;
+  const { project, side } = store;
+  const compares = side === "difference";
   const largest = Math.max(1, ...Object.values(project.results).map(([, areas]) => areas[id] ?? 0));
   const own = project.palette[id];
   context.globalAlpha = hidden ? 0.35 : 1;
@@ -110,24 +116,26 @@ function drawRow({ id, hidden }, y, width) {
     let byHand = false;
     let island = false;
     for (let index = a; index < b; index++) {
-      const result = project.results[index];
+      const { result, mark } = seen(index);
+      if (compares) worst = Math.min(worst, similarity(index, id) ?? Infinity);
       if (!result) continue;
       area = Math.max(area, result[1][id] ?? 0);
+      if (compares) continue;
       island ||= hasIsland(index, id);
-      if (project.marks[index]) byHand ||= statusOf(index) === "accepted" || project.marks[index].objects.includes(id);
+      if (mark) byHand ||= mark.accepted || mark.objects.includes(id);
       else if (result[0][id] !== undefined) worst = Math.min(worst, result[0][id]);
     }
-    if (store.rows === "presence") {
+    if (store.rows === "presence" && !compares) {
       if (!area) continue;
       const tall = 2 + (ROW - 5) * Math.sqrt(area / largest);
       context.fillStyle = own;
       context.fillRect(x, y + ROW - 1 - tall, 1, tall);
     } else if (worst !== Infinity || byHand || area) {
-      context.fillStyle = worst !== Infinity ? qualityColour(worst) : byHand ? css("--accent") : css("--line");
+      context.fillStyle = worst !== Infinity ? qualityColour(worst) : byHand ? styleColour("--accent") : styleColour("--line");
       context.fillRect(x, y + 1, 1, ROW - 3);
     }
     if (island) {
-      context.fillStyle = css("--ink");
+      context.fillStyle = styleColour("--ink");
       context.fillRect(x, y + 1, 1, ISLAND);
     }
   }
@@ -141,9 +149,9 @@ function drawGone(id, y, width) {
   for (const { object, first, last } of absences) {
     if (object !== id) continue;
     const [a, b] = [first, last + 1].map((index) => (index / frames) * width);
-    context.fillStyle = css("--sunken");
+    context.fillStyle = styleColour("--sunken");
     context.fillRect(a, y, b - a, ROW - 1);
-    context.fillStyle = css("--ink");
+    context.fillStyle = styleColour("--ink");
     const dash = 4 * devicePixelRatio;
     for (let x = a; x < b; x += 2 * dash) context.fillRect(x, y + ROW / 2 - 1.5, Math.min(dash, b - x), 1.5);
   }
@@ -167,10 +175,14 @@ function showLegend() {
     box.style.background = colour;
     return el("span", {}, box, text);
   };
-  const quality = [["#2f9e63", "good"], ["#8fb339", "fair"], ["#e0a21b", "doubtful"], ["#d64541", "poor"]];
-  const entries = store.rows === "quality"
-    ? [...quality.map(([colour, text]) => sample(colour, text)), sample(css("--accent"), "by hand"), sample(css("--ink"), "piece apart")]
-    : [el("span", {}, "taller = larger")];
+  const qualities = (...words) => words.map((text, k) => [qualityColours[k], text]);
+  const quality = qualities("good", "fair", "doubtful", "poor");
+  const compared = qualities("as now", "close", "apart", "far apart");
+  const samples = (entries) => entries.map(([colour, text]) => sample(colour, text));
+  let entries = [el("span", {}, "taller = larger")];
+  if (store.side === "difference") entries = [el("span", {}, "Overlap of then and now:"), ...samples(compared)];
+  else if (store.rows === "quality") entries = samples([...quality, [styleColour("--accent"), "by hand"], [styleColour("--ink"), "piece apart"]]);
+  entries.push(...unreadableSample());
   if (store.project.absences.length) entries.push(el("span.gone-sample", {}, "┄ gone"));
   if (store.rows === "quality" && Object.values(store.project.results).some(isUncalibrated)) {
     const title = "No predictor was fitted to this network: the order of the frames is informative, the values less so.";
@@ -189,12 +201,19 @@ function movePlayhead() {
   playhead.style.transform = `translateX(${Math.min(strip.clientWidth - 2, frame * one)}px)`;
   strip.setAttribute("aria-valuemax", project.frames - 1);
   strip.setAttribute("aria-valuenow", frame);
-  strip.setAttribute("aria-valuetext", `frame ${frame} of ${project.frames}, ${statusOf(frame)}`);
+  const status = unreadableWords(frame) ? "cannot be read" : statusOf(frame);
+  strip.setAttribute("aria-valuetext", `frame ${frame} of ${project.frames}, ${status}`);
 }
 
-function frameAt(event) {
+function frameAt({ clientX }) {
   const { left, width } = strip.getBoundingClientRect();
-  return Math.min(store.project.frames - 1, Math.floor(((event.clientX - left) / width) * store.project.frames));
+  return Math.max(0, Math.min(store.project.frames - 1, Math.floor(((clientX - left) / width) * store.project.frames)));
+}
+
+/** What is to be said of the frames under the pointer. */
+function tooltip({ clientX }) {
+  const [first, last] = [-2, 2].map((near) => frameAt({ clientX: clientX + near }));
+  return unreadableWords(first, last) || islandWords(frameAt({ clientX }));
 }
 
 function press(event) {
@@ -209,7 +228,7 @@ function press(event) {
 strip.append(playhead);
 strip.addEventListener("pointerdown", press);
 strip.addEventListener("pointermove", (event) => strip.hasPointerCapture(event.pointerId) && goTo(frameAt(event)));
-strip.addEventListener("pointermove", (event) => store.project && (strip.title = islandWords(frameAt(event))));
+strip.addEventListener("pointermove", (event) => store.project && (strip.title = tooltip(event)));
 strip.addEventListener("wheel", (event) => {
   if (!store.project) return;
   // Over the rows the wheel scrolls, where they do not all fit; over the pictures it goes through the frames.
@@ -223,8 +242,8 @@ for (const rows of ["quality", "presence"]) $(`rows-${rows}`).addEventListener("
 new ResizeObserver(redrawStrip).observe(strip);
 
 on("frame", movePlayhead);
-on("frames objects rows theme review absences refreshed", redrawStrip);
-on("rows theme refreshed absences", () => store.project && showLegend());
+on("frames objects rows theme review absences refreshed side compared", redrawStrip);
+on("rows theme refreshed absences side", () => store.project && showLegend());
 on("frames", (index) => {
   const result = store.project.results[index];
   if (result && isUncalibrated(result) && !$("legend").querySelector(".uncalibrated")) showLegend();

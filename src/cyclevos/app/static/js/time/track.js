@@ -1,10 +1,13 @@
 // Tracking: direction, settings, progress, and stopping it.
 
 import * as api from "../page/api.js";
+import { isActive } from "../page/jobs.js";
 import { goTo, objectName, on, set, store } from "../page/store.js";
 import { $, attempt, counted, pressed, toast } from "../page/ui.js";
 import { ask, dismiss } from "./asking.js";
+import { leave } from "./look.js";
 import { wanted } from "./plan.js";
+import { settleFixes } from "../painting/history.js";
 
 const jobs = new Map(); // of this project, that wait or work
 const latest = new Map(); // id -> the order of the last that was heard of it: answers, news and states overtake each other
@@ -19,7 +22,9 @@ let begun = null; // what the last run was asked for
 export async function track(direction, plan = wanted(direction)) {
   const { project } = store;
   dismiss();
-  set({ follow: follows, fixed: false, before: false, heat: null });
+  leave(); // what is tracked is to be seen
+  settleFixes();
+  set({ follow: follows, before: false, heat: null });
   begun = plan;
   const job = await attempt(() => api.call("POST", `/projects/${project.id}/track`, plan));
   if (job) hear(job);
@@ -32,7 +37,6 @@ export async function stop() {
   if (job) await attempt(() => api.call("DELETE", `/jobs/${job.id}`));
 }
 
-const isActive = ({ status }) => status === "queued" || status === "running";
 const current = () => [...jobs.values()].find(({ status }) => status === "running") ?? [...jobs.values()][0];
 export const isTracking = () => [...jobs.values()].some(({ kind }) => kind === "track");
 
@@ -50,7 +54,7 @@ function hear(job) {
   if (job.kind !== "track") return;
   set({ follow: false });
   if (job.status === "done" && job.result.stopped) askAbout(job.result.stopped);
-  else if (job.status === "done") toast(tracked(job.result.frames));
+  else if (job.status === "done") toast([tracked(job.result.frames), job.result.passed].filter(Boolean).join(" "));
   if (job.status === "cancelled") toast("Stopped. Track again to continue from here.");
 }
 

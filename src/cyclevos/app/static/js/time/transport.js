@@ -1,7 +1,7 @@
 // Moving through time: buttons, the frame's number, and what is known of the frame.
 
 import * as masks from "../painting/masks.js";
-import { goTo, on, statusOf, store } from "../page/store.js";
+import { goTo, on, statusOf, store, whyUnreadable } from "../page/store.js";
 import { $, attempt, icon, pressed } from "../page/ui.js";
 
 const WORDS = { empty: "No mask", tracked: "Tracked", marked: "Painted", accepted: "Accepted" };
@@ -29,8 +29,10 @@ function showStatus() {
   if (!store.project) return;
   const status = statusOf(store.frame);
   const pill = $("status");
-  pill.textContent = WORDS[status];
-  pill.dataset.status = status;
+  const unreadable = whyUnreadable(store.frame) !== undefined;
+  pill.textContent = unreadable ? "Unreadable" : WORDS[status];
+  pill.dataset.status = unreadable ? "unreadable" : status;
+  $("accept").disabled = unreadable && status !== "accepted";
   pressed($("accept"), status === "accepted");
   $("accept").textContent = status === "accepted" ? "Accepted" : "Accept frame";
 }
@@ -52,9 +54,10 @@ $("frame").addEventListener("change", ({ target }) => {
   if (target.value !== "") goTo(Number(target.value));
   target.value = store.frame;
 });
+$("frame").addEventListener("keydown", ({ key }) => key === "Enter" && $("canvas").focus({ preventScroll: true })); // keys are shortcuts again
 on("playing", () => {
   $("play").replaceChildren(icon(store.playing ? "pause" : "play"));
   $("play").setAttribute("aria-label", store.playing ? "Pause" : "Play");
 });
-on("frame project refreshed", showFrame);
+on("frame project refreshed side", showFrame);
 on("frames", (index) => index === store.frame && showStatus());

@@ -1,0 +1,126 @@
+"""Times playing and seeking in the app: frames shown in Chromium, and the first frame after a restart of the server.
+
+Usage:
+    python benchmarks/app_playback.py [--only playing|seeking] [--seconds 5]
+
+``playing``   the bundled clip at 480p, 1080p and 4K with a mask on each frame: frames shown per second of the video's
+              24, and how far the frame on screen is behind the clock on average, and at most
+``seeking``   a video of 2,100 frames at 480p, a keyframe every 250: the time from the request for frame 1990, the first
+              one to a server that was started again, to the last byte of its answer
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import shutil
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+import httpx
+import numpy as np
+from clips import write_clip
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+from serving import serving
+
+_RATE = 24
+_LONG, _WANTED = 2100, 1990
+
+_WATCH = """(canvas) => {
+    window.shown = [];
+    new MutationObserver(() => {
+        const frame = Number(canvas.dataset.frame);
+        if (shown.at(-1)?.[0] !== frame) shown.push([frame, performance.now()]);
+    }).observe(canvas, { attributeFilter: ['data-frame'] });
+}"""
+
+
+def main() -> None:
+    """Read the arguments and run the chosen parts."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=["playing", "seeking"])
+    parser.add_argument("--seconds", type=int, default=5)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        if arguments.only != "seeking":
+            for height in (480, 1080, 2160):
+                playing(Path(name), height, arguments.seconds)
+        if arguments.only != "playing":
+            seeking(Path(name))
+
+
+def playing(folder: Path, height: int, seconds: int) -> None:
+    """Play a clip and print how many frames were shown, and how late."""
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        raise SystemExit("chromium is not installed")
+    clip, ids = write_clip(folder / f"{height}.mp4", height, _RATE * seconds)
+    with serving(clip, folder) as (_, address, project), sync_playwright() as driver:
+        wait_until_read(address, project)
+        import_masks(address, project, ids, _RATE * seconds)
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1280, "height": 720})
+        page.goto(f"{address}/?project={project}")
+        page.locator("#canvas[data-frame='0']").wait_for()
+        page.locator("#reading").wait_for(state="hidden")
+        print(f"{height}p: {played(page, _RATE * seconds)}", flush=True)
+        browser.close()
+
+
+def played(page: Page, frames: int) -> str:
+    """Play to the end and return what was seen."""
+    page.locator("#canvas").evaluate(_WATCH)
+    page.keyboard.press("Space")
+    page.locator(f"#canvas[data-frame='{frames - 1}']").wait_for(timeout=120_000)
+    shown = np.array(page.evaluate("window.shown"))
+    seconds = (shown[:, 1] - shown[0, 1]) / 1000
+    late = seconds - (shown[:, 0] - shown[0, 0]) / _RATE
+    return (
+        f"{(len(shown) - 1) / seconds[-1]:.1f} frames/s shown of {_RATE}; {seconds[-1]:.1f} s for "
+        f"{(shown[-1, 0] - shown[0, 0]) / _RATE:.1f} s of video; behind by {1000 * np.mean(late):.0f} ms, at most "
+        f"{1000 * np.max(late):.0f} ms"
+    )
+
+
+def import_masks(address: str, project: str, ids: np.ndarray, frames: int) -> None:
+    """Give every frame a mask."""
+    picture, archive = io.BytesIO(), io.BytesIO()
+    Image.fromarray(ids).save(picture, format="PNG")
+    with zipfile.ZipFile(archive, "w") as packed:
+        for index in range(frames):
+            packed.writestr(f"{index:05d}.png", picture.getvalue())
+    path = f"{address}/api/projects/{project}"
+    httpx.post(f"{path}/results?name=masks.zip", content=archive.getvalue(), timeout=120).raise_for_status()
+    while len(httpx.get(path, timeout=120).json()["tracked"]) < frames:
+        time.sleep(0.2)
+    for job in httpx.get(path, timeout=120).json()["jobs"]:  # the review is not what is measured
+        httpx.delete(f"{address}/api/jobs/{job['id']}", timeout=120)
+    while httpx.get(path, timeout=120).json()["jobs"]:
+        time.sleep(0.2)
+
+
+def seeking(folder: Path) -> None:
+    """Print how long the first seek takes after a restart."""
+    clip, _ = write_clip(folder / "long.mp4", 480, _LONG)
+    with serving(clip, folder) as (_, address, project):
+        wait_until_read(address, project)
+    times = []
+    for _ in range(3):
+        with serving(clip, folder) as (_, address, project):
+            begun = time.monotonic()
+            httpx.get(f"{address}/api/projects/{project}/frames/{_WANTED}", timeout=120).raise_for_status()
+            times.append(time.monotonic() - begun)
+    print(f"frame {_WANTED} of {_LONG} after a restart: {np.median(times):.2f} s, the slowest of 3 {max(times):.2f} s")
+
+
+def wait_until_read(address: str, project: str) -> None:
+    """Wait until the video is indexed."""
+    while httpx.get(f"{address}/api/projects/{project}", timeout=120).json()["reading"] is not None:
+        time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+// The bar over the frame while a version of the masks is looked at: which, then or now, bringing it back, going back to now.
+
+import * as history from "../painting/history.js";
+import { covers, leave } from "../time/look.js";
+import { clock } from "./history.js";
+import { on, set, store } from "../page/store.js";
+import { $, attempt, counted, el, pressed } from "../page/ui.js";
+import { canvas } from "../canvas/view.js";
+
+const SIDES = {
+  then: ["Then", "The masks as they were before the run; hold W for those of now"],
+  difference: ["Difference", "What is shown now and was not then, and the other way round"],
+  now: ["Now", "The masks as they are now; hold W for those of then"],
+};
+const bar = el("div.look", { id: "look", role: "region", "aria-label": "Version", hidden: true });
+const words = el("strong");
+const note = el("span.quiet");
+const buttons = Object.fromEntries(Object.entries(SIDES).map(([side, [label, title]]) => [side, el("button", {
+  type: "button", title,
+  onclick: ({ detail }) => {
+    set({ side });
+    if (detail) canvas.focus({ preventScroll: true }); // after a click, keys are shortcuts again
+  },
+}, label)]));
+
+function bringBack() {
+  const { id } = store.look;
+  attempt(() => history.bringBack(id));
+}
+
+function goBack() {
+  leave();
+  canvas.focus({ preventScroll: true });
+}
+
+bar.append(
+  el("div.look-words", { role: "status" }, words, note),
+  el("div.segmented.small", { role: "group", "aria-label": "Which masks" }, ...Object.values(buttons)),
+  el("button.button.small", {
+    id: "look-bring-back", type: "button", onclick: bringBack,
+    title: "Make these the tracked masks again. Painted and accepted frames stay. Undo takes it back",
+  }, "Bring back"),
+  el("button.button.primary.small", { id: "look-leave", type: "button", onclick: goBack, title: "Go on with the masks as they are now (Esc)" }, "Back to now"),
+);
+
+function show() {
+  const { look } = store;
+  bar.hidden = !look;
+  bar.parentElement.classList.toggle("looking", Boolean(look));
+  if (!look) return;
+  const which = `"${look.title}", ${clock(look.time)}`;
+  words.replaceChildren(el("span.wide", {}, "You are looking at the masks before "), el("span.narrow", {}, "Before "), which);
+  words.title = `You are looking at the masks before ${which}`;
+  for (const [side, button] of Object.entries(buttons)) pressed(button, store.side === side);
+  showNote();
+}
+
+function showNote() {
+  if (!store.look) return;
+  note.textContent = comparison();
+  note.title = note.textContent;
+}
+
+/** How the frame that is shown differs from now, in words. */
+function comparison() {
+  const { look, frame, project } = store;
+  if (!covers(frame)) return "The run left this frame alone: it is shown as it is now.";
+  const compared = look.difference[frame];
+  if (!compared) return "Comparing…";
+  const words = compared.pixels ? `Differs from now by ${counted(compared.pixels, "pixel")}.` : "As now in this frame.";
+  return project.marks[frame] ? `${words} Bring back leaves what you painted or accepted here.` : words;
+}
+
+document.querySelector(".stage-bar").prepend(bar);
+on("look side", show);
+on("frame frames compared", showNote);

@@ -1,0 +1,28 @@
+// A message of what was done, with a button that undoes it as long as nothing else was done since.
+
+import * as api from "../page/api.js";
+import { on, store } from "../page/store.js";
+import { attempt, toast } from "../page/ui.js";
+import * as history from "../painting/history.js";
+import { untilSaved } from "../painting/masks.js";
+
+let withdraw = () => {};
+
+/** The number of the last step that is not undone. */
+async function lastStep() {
+  await untilSaved();
+  const steps = await api.get(`/projects/${store.project.id}/history`);
+  return steps.findLast(({ undone }) => !undone)?.id;
+}
+
+/** Tell what was done, and offer to undo it. */
+export async function tellWithUndo(message) {
+  const step = await attempt(lastStep);
+  const undo = async () => {
+    if ((await lastStep()) === step) await history.undo();
+    else toast("Something else was done since. The history (H) goes back to any step.");
+  };
+  withdraw = toast(message, { label: "Undo", act: () => attempt(undo) });
+}
+
+on("stepped", () => withdraw()); // undone or redone by other ways: there is nothing left to offer
