@@ -34,9 +34,14 @@ def names(page) -> list[str]:
 
 def pick(page, name: str, action: str) -> None:
     """Choose what to do with a project, by keys alone."""
-    page.get_by_role("button", name=f"More for {name}", exact=True).focus()
-    page.keyboard.press("Enter")
-    page.get_by_role("button", name=action, exact=True).focus()
+    wanted = page.get_by_role("button", name=action, exact=True)
+    for _ in range(3):  # a list that is shown again meanwhile closes the menu
+        page.get_by_role("button", name=f"More for {name}", exact=True).focus()
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(300)
+        if wanted.is_visible():
+            break
+    wanted.focus()
     page.keyboard.press("Enter")
 
 
