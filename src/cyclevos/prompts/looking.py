@@ -66,7 +66,7 @@ class LookingPrompter:
         self.network, self.name = network, name
         parameter = next(network.parameters())
         self._device, self._dtype = parameter.device, parameter.dtype
-        self._features: OrderedDict[bytes, LookFeatures] = OrderedDict()  # by a look's own pixels, the latest last
+        self._features: OrderedDict[tuple[Look, bool], LookFeatures] = OrderedDict()  # of the latest image; if mirrored
         self._answers: OrderedDict[tuple[Prompts, bytes | None], Answer] = OrderedDict()  # of the latest image
         self._latest: UInt8Array | None = None
 
@@ -98,6 +98,7 @@ class LookingPrompter:
         if self._latest is None or not np.array_equal(self._latest, question.image):
             self._latest = question.image.copy()  # the caller may draw on the image
             self._answers.clear()
+            self._features.clear()
         answer = self._answer(question)
         probabilities = answer.look.probabilities(answer.logits, question.size)
         if question.mask is not None:
@@ -169,12 +170,11 @@ class LookingPrompter:
         size = self.network.spec.size
         box = None if prompts.box is None else look.box(prompts.box, size)
         maps = prompt_maps(size, look.clicks(prompts.clicks, size), box, earlier)
-        crop = look.crop(pixels, size)
         if mirrored:
-            maps, crop = np.ascontiguousarray(maps[..., ::-1]), np.ascontiguousarray(crop[:, ::-1])
+            maps = np.ascontiguousarray(maps[..., ::-1])
         with torch.no_grad():
-            asked_of = torch.from_numpy(maps)[None].to(self._device, self._dtype)
-            said = self.network.segment(self._encode(crop), asked_of)
+            features = self._encode(pixels, look, mirrored)
+            said = self.network.segment(features, torch.from_numpy(maps)[None].to(self._device, self._dtype))
         logits: NDArray[np.float32] = said[0, 0].float().cpu().numpy()
         if mirrored:
             logits = logits[:, ::-1]
@@ -184,11 +184,14 @@ class LookingPrompter:
             )
         return logits
 
-    def _encode(self, crop: UInt8Array) -> LookFeatures:
-        """Return the features of a look (S,S,3); at once for one of the latest: clicks often look there again."""
-        key = hashlib.blake2b(crop.tobytes()).digest()
+    def _encode(self, pixels: UInt8Array, look: Look, mirrored: bool) -> LookFeatures:
+        """Return the features of a look at the latest image; at once for one of the last: clicks often look again."""
+        key = look, mirrored
         features = self._features.pop(key, None)
         if features is None:
+            crop = look.crop(pixels, self.network.spec.size)
+            if mirrored:
+                crop = np.ascontiguousarray(crop[:, ::-1])
             images = torch.from_numpy(crop).permute(2, 0, 1)[None].float() / 255  # (1,3,S,S)
             features = self.network.encode(images.to(self._device, self._dtype))
         _remember(self._features, key, features, _LOOKS)
