@@ -12,7 +12,6 @@ the clip is tracked.
 from __future__ import annotations
 
 import argparse
-import shutil
 import socket
 import tempfile
 import threading
@@ -25,6 +24,7 @@ import numpy as np
 import uvicorn
 from clips import write_clip
 from playwright.sync_api import Page, sync_playwright
+from serving import chromium
 
 from cyclevos.app.projects.project import Project
 from cyclevos.app.server.server import AppOptions, create_app
@@ -81,9 +81,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=24)
     arguments = parser.parse_args()
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if chromium is None:
-        raise SystemExit("chromium is not installed")
     with tempfile.TemporaryDirectory() as name, sync_playwright() as driver:
         folder = Path(name)
         clips = {height: write_clip(folder / f"{height}.mp4", height, arguments.frames) for height in (480, 1080, 2160)}
@@ -93,7 +90,7 @@ def main() -> None:
         server = uvicorn.Server(uvicorn.Config(guard, log_config=None, access_log=False, timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        browser = driver.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
         try:
             for height, (clip, ids) in clips.items():
                 project = guard.services.workspace.create(clip)

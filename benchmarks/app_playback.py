@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import shutil
 import tempfile
 import time
 import zipfile
@@ -24,7 +23,7 @@ import numpy as np
 from clips import write_clip
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
-from serving import serving
+from serving import chromium, serving
 
 _RATE = 24
 _LONG, _WANTED = 2100, 1990
@@ -54,14 +53,11 @@ def main() -> None:
 
 def playing(folder: Path, height: int, seconds: int) -> None:
     """Play a clip and print how many frames were shown, and how late."""
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if chromium is None:
-        raise SystemExit("chromium is not installed")
     clip, ids = write_clip(folder / f"{height}.mp4", height, _RATE * seconds)
     with serving(clip, folder) as (_, address, project), sync_playwright() as driver:
         wait_until_read(address, project)
         import_masks(address, project, ids, _RATE * seconds)
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        browser = driver.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1280, "height": 720})
         page.goto(f"{address}/?project={project}")
         page.locator("#canvas[data-frame='0']").wait_for()

@@ -1,7 +1,8 @@
-"""A server of the app as a process of its own, for the benchmarks that measure it from outside."""
+"""What the benchmarks of the app run: its server as a process of its own, and a browser."""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,14 @@ class Served(NamedTuple):
     process: subprocess.Popen[str]
     address: str
     project: str
+
+
+def chromium() -> str:
+    """Return the program of the browser; without one, end."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        raise SystemExit("chromium is not installed")
+    return path
 
 
 @contextmanager

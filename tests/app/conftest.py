@@ -21,6 +21,7 @@ from starlette.testclient import TestClient
 
 import cyclevos
 from cyclevos.app.projects.project import Project
+from cyclevos.app.projects.result_log import FrameResult
 from cyclevos.app.server.server import AppOptions, create_app
 from cyclevos.app.work.jobs import Job
 from cyclevos.errors import PromptError
@@ -130,6 +131,20 @@ def serve(options) -> Iterator[Callable[..., Client]]:
 @pytest.fixture
 def client(serve) -> Client:
     return serve()
+
+
+@pytest.fixture
+def tracked_project(client, clip, square) -> Callable[[int], Project]:
+    """Open the clip's project; its frame 0 is painted, and as many as are asked for after it are tracked."""
+
+    def make(tracked: int) -> Project:
+        made = client.http.app.services.workspace.get(client.open(clip))
+        made.paint(0, square, made.mask(0).tag)
+        for index in range(1, tracked + 1):
+            made.track_frame(index, np.roll(square, index, axis=1), FrameResult({1: 0.1 * index}), None)
+        return made
+
+    return make
 
 
 @pytest.fixture

@@ -21,13 +21,9 @@ from cyclevos.app.projects.steps import Steps
 
 
 @pytest.fixture
-def opened(client, clip, square) -> Project:
+def opened(tracked_project) -> Project:
     """A project of ten frames whose frame 0 is painted and whose others are tracked."""
-    project = client.http.app.services.workspace.get(client.open(clip))
-    project.paint(0, square, project.mask(0).tag)
-    for index in range(1, 10):
-        project.track_frame(index, np.roll(square, index, axis=1), FrameResult({1: 0.1 * index}), None)
-    return project
+    return tracked_project(9)
 
 
 @pytest.fixture

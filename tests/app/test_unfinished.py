@@ -18,13 +18,9 @@ from cyclevos.app.projects.steps import Steps
 
 
 @pytest.fixture
-def opened(client, clip, square) -> Project:
+def opened(tracked_project) -> Project:
     """A project whose frame 0 is painted and whose frames 1 to 5 are tracked."""
-    project = client.http.app.services.workspace.get(client.open(clip))
-    project.paint(0, square, project.mask(0).tag)
-    for index in range(1, 6):
-        project.track_frame(index, np.roll(square, index, axis=1), FrameResult({1: 0.1 * index}), None)
-    return project
+    return tracked_project(5)
 
 
 def everything(project: Project) -> tuple:

@@ -33,9 +33,8 @@ def queue_tracking(queue: JobQueue, network: NetworkHolder, project: Project, pl
 
 def _track(project: Project, network: NetworkHolder, plan: TrackPlan, job: Job) -> dict[str, Any]:
     job.progress(0, None, "getting ready")
-    from cyclevos.app.work.tracking import (
-        track,
-    )  # torch takes seconds to load, which opening the page does not wait for
+    # Imported when it is needed: torch takes seconds to load, and opening the page should not wait.
+    from cyclevos.app.work.tracking import track
 
     with project.steps.versions.run(plan.title):
         return track(project, network, plan, job)

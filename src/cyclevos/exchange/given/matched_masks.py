@@ -104,9 +104,7 @@ def _from_track(track: MaskTrack, frames: FrameNames, path: Path, *, alone: bool
         matched = frames.match_positions(places, path)
     else:
         matched = frames.match({name: name for name in shown}, path, alone=alone)
-    masks = PackedMasks()
-    for index, name in matched.names.items():
-        masks[index] = read[shown[name]]
+    masks = read.at({index: shown[name] for index, name in matched.names.items()})
     return MatchedMasks(
         masks,
         dict.fromkeys(masks, path),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import replace
 
 import numpy as np
@@ -38,6 +38,16 @@ class PackedMasks(MutableMapping[int, MaskImage]):
         """Hold the mask of a frame."""
         data = zlib.compress(np.ascontiguousarray(mask.ids).tobytes(), 1)
         self._held[index] = replace(mask, ids=_NOTHING), mask.size, data
+
+    def at(self, places: Mapping[int, int]) -> PackedMasks:
+        """Return some of these masks at other indices, without unpacking them.
+
+        Args:
+            places: the index here by the new one.
+        """
+        moved = PackedMasks()
+        moved._held = {index: self._held[place] for index, place in places.items()}
+        return moved
 
     def __delitem__(self, index: int) -> None:
         """Let go of a frame's mask."""

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { isActive } from "./jobs.js";
 import { chosenProjects, showProjects, unchoose } from "./projects.js";
-import { $, attempt, counted, el } from "./ui.js";
+import { $, attempt, counted, el, setItems } from "./ui.js";
 
 const OFTEN = 1000; // milliseconds between two looks while something is tracked
 const SELDOM = 5000; // otherwise: another page may start something
@@ -32,9 +32,7 @@ function show(entries) {
   $("batch-stop").textContent = active ? "Stop all" : "Dismiss";
   const ids = entries.map(({ project }) => project);
   for (const id of [...rows.keys()]) if (!ids.includes(id)) rows.delete(id);
-  const list = $("batch-list");
-  const items = entries.map((entry) => update(entry).item);
-  if (items.length !== list.children.length || items.some((item, at) => item !== list.children[at])) list.replaceChildren(...items);
+  setItems($("batch-list"), entries.map((entry) => update(entry).item));
   if (wasActive && !active) showProjects();
   wasActive = active;
 }

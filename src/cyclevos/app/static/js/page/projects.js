@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { restore, showDeleted } from "./deleted.js";
 import { cardOf } from "./project_card.js";
 import { renameProject } from "./renaming.js";
-import { $, attempt, counted, el, toast } from "./ui.js";
+import { $, attempt, counted, el, setItems, toast } from "./ui.js";
 
 const ORDER = "cyclevos-project-order";
 const MANY = 8; // projects from which a search and an order help
@@ -49,7 +49,7 @@ function show() {
   const list = $("projects");
   const focused = list.contains(document.activeElement) ? document.activeElement : null;
   const shown = found();
-  list.replaceChildren(...(shown.length ? shown.map(card) : [el("li.empty", {}, emptyText())]));
+  setItems(list, shown.length ? shown.map(card) : [el("li.empty", {}, emptyText())]);
   for (const id of [...cards.keys()]) if (!projects.some((each) => each.id === id)) cards.delete(id);
   if (focused && list.contains(focused)) focused.focus();
   showChosen();

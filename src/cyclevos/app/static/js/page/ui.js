@@ -102,6 +102,11 @@ function fade(box, close, milliseconds) {
   for (const event of ["pointerleave", "focusout"]) box.addEventListener(event, go);
 }
 
+/** Give a list its items; where it has just these, none is taken out, so that what is open or has the focus stays. */
+export function setItems(list, items) {
+  if (items.length !== list.children.length || items.some((item, at) => item !== list.children[at])) list.replaceChildren(...items);
+}
+
 /** Run something that may be refused; show the refusal. */
 export async function attempt(work) {
   try {
