@@ -80,7 +80,7 @@ _WATCH_CLICKS = """(canvas) => {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=24)
-    arguments = parser.parse_args()
+    arguments, program = parser.parse_args(), chromium()
     with tempfile.TemporaryDirectory() as name, sync_playwright() as driver:
         folder = Path(name)
         clips = {height: write_clip(folder / f"{height}.mp4", height, arguments.frames) for height in (480, 1080, 2160)}
@@ -90,7 +90,7 @@ def main() -> None:
         server = uvicorn.Server(uvicorn.Config(guard, log_config=None, access_log=False, timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
-        browser = driver.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
+        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         try:
             for height, (clip, ids) in clips.items():
                 project = guard.services.workspace.create(clip)

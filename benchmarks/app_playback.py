@@ -53,11 +53,12 @@ def main() -> None:
 
 def playing(folder: Path, height: int, seconds: int) -> None:
     """Play a clip and print how many frames were shown, and how late."""
+    program = chromium()
     clip, ids = write_clip(folder / f"{height}.mp4", height, _RATE * seconds)
     with serving(clip, folder) as (_, address, project), sync_playwright() as driver:
         wait_until_read(address, project)
         import_masks(address, project, ids, _RATE * seconds)
-        browser = driver.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
+        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1280, "height": 720})
         page.goto(f"{address}/?project={project}")
         page.locator("#canvas[data-frame='0']").wait_for()
