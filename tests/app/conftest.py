@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import subprocess
 import sys
@@ -184,6 +185,25 @@ def cancelled_at(monkeypatch):
             yield
 
     return stopping
+
+
+@pytest.fixture
+def news_of(monkeypatch):
+    """Return a function that gives a list, which fills with a project's news as pages hear them: (kind, data) each."""
+
+    def listen(project: Project) -> list[tuple[str, dict[str, Any]]]:
+        news: list[tuple[str, dict[str, Any]]] = []
+        publish = project.hub.publish
+
+        def record(kind: str, data) -> None:
+            known = data() if callable(data) else data
+            news.append((kind, json.loads(json.dumps(known))))
+            publish(kind, known)
+
+        monkeypatch.setattr(project.hub, "publish", record)
+        return news
+
+    return listen
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import zlib
 
 import numpy as np
@@ -73,13 +72,10 @@ def test_silence_is_broken_by_a_heartbeat(monkeypatch):
     assert asyncio.run(story()).startswith(":")
 
 
-def test_tracking_sends_each_mask_and_the_progress(client, clip, square, monkeypatch):
+def test_tracking_sends_each_mask_and_the_progress(client, clip, square, news_of):
     project = client.open(clip)
     client.paint(project, 0, square)
-    opened = client.http.app.services.workspace.get(project)
-    news = []
-    monkeypatch.setattr(type(opened.hub), "heard", True)
-    monkeypatch.setattr(opened.hub, "publish", lambda kind, data: news.append((kind, json.loads(json.dumps(data)))))
+    news = news_of(client.http.app.services.workspace.get(project))
     client.track(project)
     masks = [data for kind, data in news if kind == "mask"]
     assert [data["frame"] for data in masks] == list(range(10))

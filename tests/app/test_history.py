@@ -234,19 +234,17 @@ def test_what_a_tracking_run_replaced_is_brought_back_and_that_is_undone(client,
 
 
 def test_undoing_answers_with_all_that_the_event_of_the_same_change_says(
-    client, project, opened, move, square, monkeypatch
+    client, project, opened, move, square, news_of
 ):
     square[18:22, 34:38] = 1  # a piece apart
     client.paint(project, 0, square)
     client.paint(project, 0, np.zeros_like(square))
-    told = []
-    monkeypatch.setattr(type(opened.hub), "heard", True)
-    monkeypatch.setattr(opened.hub, "publish", lambda kind, data: told.append(data) if kind == "mask" else None)
+    news = news_of(opened)
     [answer] = move("undo")["frames"]
     assert answer["islands"] == {"1": 16}
     assert answer["corrected"] is False
     changing = {"mask", "order"}
-    event = {**told[-1], "islands": {"1": 16}, "areas": answer["areas"]}  # ids are texts on the wire
+    event = [data for kind, data in news if kind == "mask"][-1]
     assert {k: v for k, v in answer.items() if k not in changing} == {
         k: v for k, v in event.items() if k not in changing
     }

@@ -213,31 +213,35 @@ def test_an_import_that_is_cancelled_changes_nothing(client, opened, theirs, can
     assert {path.name for path in kept.iterdir()} <= held
 
 
-def test_a_mask_that_could_not_be_stored_is_taken_back_on_the_pages(opened, square, monkeypatch):
-    told = []
-    monkeypatch.setattr(type(opened.hub), "heard", True)
-    monkeypatch.setattr(opened.hub, "publish", lambda kind, news: told.append(news))
+def test_a_mask_that_could_not_be_stored_is_taken_back_on_the_pages(opened, square, news_of, monkeypatch):
+    told = news_of(opened)
     monkeypatch.setattr("cyclevos.app.projects.mask_store.write_durably", _full)
     shown = opened.mask(4).tag
     with pytest.raises(UnsavedError):
         opened.track_frame(4, np.roll(square, 9, axis=1), FrameResult(), None)
-    assert [news["tag"] == shown for news in told] == [False, True]
-    assert told[0]["order"] < told[1]["order"]
+    assert [news["tag"] == shown for _, news in told] == [False, True]
+    (_, first), (_, second) = told
+    assert first["order"] < second["order"]
 
 
 def _full(*_, **__) -> None:
     raise UnsavedError("The disk is full.", "Free some space.")
 
 
-def test_a_state_that_is_read_while_a_mask_is_stored_does_not_count_as_newer(client, opened, square, monkeypatch):
-    told = []
-    monkeypatch.setattr(type(opened.hub), "heard", True)
-    monkeypatch.setattr(opened.hub, "publish", lambda kind, news: told.append(news["order"]))
+def test_a_state_that_is_read_while_a_mask_is_stored_does_not_count_as_newer(
+    client, opened, square, news_of, monkeypatch
+):
+    told = news_of(opened)
     disk = Slow(monkeypatch, MaskStore, "write_tracked")
     tracking = threading.Thread(target=opened.track_frame, args=(4, np.roll(square, 9, axis=1), FrameResult(), None))
     tracking.start()
     assert disk.reached.wait(20)
-    assert client.json("GET", f"/projects/{opened.id}")["order"] < told[-1]
+    [(_, news)] = told
+    state = client.json("GET", f"/projects/{opened.id}")
+    assert state["order"] < news["order"]
+    assert state["told"] < opened.hub.told  # a page that begins to listen now has missed it
     disk.go_on.set()
     tracking.join()
-    assert client.json("GET", f"/projects/{opened.id}")["order"] > told[-1]
+    state = client.json("GET", f"/projects/{opened.id}")
+    assert state["order"] > news["order"]
+    assert state["told"] == opened.hub.told

@@ -36,6 +36,7 @@ def test_a_restart_shows_everything(serve, clip, square):
     assert client.json("GET", "/projects")[0]["name"] == "clip"
     after = client.json("GET", f"/projects/{name}")
     assert after.pop("order") > before.pop("order")
+    assert after.pop("told") > before.pop("told")
     assert after == before
     for index, (ids, tag) in enumerate(masks):
         now, now_tag = client.mask(name, index)

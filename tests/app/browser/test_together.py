@@ -43,10 +43,27 @@ def test_two_tabs_show_the_same_and_neither_overwrites_the_other(server, editor,
     assert editor.project.mask(0).ids[3, 36] == 1
 
 
+def test_what_changes_before_the_page_listens_is_not_missed(server, clip, new_page, square):
+    project = server.guard.services.workspace.create(clip)
+    person, held = new_page(), []
+    person.page.route("**/events", lambda route: held.append(route))
+    person.page.goto(f"{server.address}/?project={project.id}")
+    person.frame(0)
+    person.until(lambda: len(held) == 1)
+    project.paint(0, square, project.mask(0).tag)
+    held[0].continue_()
+    person.page.locator("#objects .pick").wait_for()
+    person.page.locator("#status", has_text="Painted").wait_for()
+
+
 def test_news_that_is_overtaken_takes_nothing_back(editor, monkeypatch):
     project, late = editor.project, []
     publish = project.hub.publish
-    monkeypatch.setattr(project.hub, "publish", lambda kind, data: late.append((kind, data)))
+
+    def keep(kind, data) -> None:
+        late.append((kind, data() if callable(data) else data))
+
+    monkeypatch.setattr(project.hub, "publish", keep)
     editor.brush(5)
     editor.drag((10, 10), (14, 10))
     editor.press("a")

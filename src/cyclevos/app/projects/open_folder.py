@@ -92,10 +92,15 @@ class OpenFolder:
         """Return the next event's number; take it after the change that is told is made."""
         return next(self._orders)
 
-    def state_order(self) -> int:
-        """Return the number of a state; take it before reading it, so that what is told meanwhile counts as newer."""
+    def state_numbers(self) -> dict[str, int]:
+        """Return the order of a state and how many news had been told, by name.
+
+        Take them before reading the state, so that what is told meanwhile counts as newer.
+        """
         with self._ordering:
-            return self.next_order() if self._ahead is None else self._ahead - 1
+            if self._ahead is None:
+                return {"order": self.next_order(), "told": self.hub.told}
+            return {"order": self._ahead - 1, "told": self.hub.told - 1}
 
     @contextmanager
     def telling_ahead(self, index: int) -> Iterator[int]:
@@ -198,12 +203,7 @@ class OpenFolder:
             self.hub.publish("changed", {"everything": True})
             return
         for index in indices:
-            self._tell(partial(self.news_of, index))
-
-    def _tell(self, news: Callable[[], dict[str, Any]]) -> None:
-        """Tell the pages, if there are any: to hash and compress a mask takes a while."""
-        if self.hub.heard:
-            self.hub.publish("mask", news())
+            self.hub.publish("mask", partial(self.news_of, index))
 
     def _unlocked(self, read: Callable[[int], T], index: int) -> T:
         try:

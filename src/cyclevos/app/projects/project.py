@@ -93,7 +93,7 @@ class Project(OpenFolder):
             row = present(self, index, known)
             with self.telling_ahead(index) as order:
                 told = replace(shown, order=order)
-                self._tell(partial(frame_news, index, told, row, corrected=corrected, with_mask=True))
+                self.hub.publish("mask", partial(frame_news, index, told, row, corrected=corrected, with_mask=True))
                 self.masks.write_tracked(index, ids, before if corrected else None, shown)
                 self.results.add(index, known)
 
@@ -147,5 +147,5 @@ class Project(OpenFolder):
         self.results.add(index, known)
         shown = replace(shown, order=self.next_order())
         corrected = index in self.masks.corrected
-        self._tell(lambda: frame_news(index, shown, present(self, index, known), corrected=corrected))
+        self.hub.publish("mask", lambda: frame_news(index, shown, present(self, index, known), corrected=corrected))
         return shown

@@ -12,11 +12,11 @@ from cyclevos.app.projects.unreadable import unreadable_frames
 
 def project_state(project: Project) -> dict[str, Any]:
     """Return all that a page needs to show a project, as JSON values."""
-    order = project.state_order()
+    numbers = project.state_numbers()
     file, masks, index = project.file, project.masks, project.index
     return {
         "id": project.id,
-        "order": order,
+        **numbers,
         **file.model_dump(exclude={"source", "format", "version", "deinterlace"}),
         "frames": project.frames,
         "video": project.source.path.name,

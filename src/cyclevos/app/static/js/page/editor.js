@@ -47,11 +47,11 @@ function listen() {
   news?.close();
   news = new EventSource(`/api/projects/${store.project.id}/events`);
   const data = (act) => (event) => attempt(() => act(JSON.parse(event.data)));
-  news.addEventListener("hello", () => {
+  news.addEventListener("hello", data(({ told }) => {
     masks.report();
-    if (connected) refresh({ everything: true });
+    if (connected || told !== store.project.told) refresh({ everything: true });
     connected = true;
-  });
+  }));
   news.addEventListener("changed", data(({ everything }) => refresh({ everything })));
   news.addEventListener("history", data(history.hear));
   news.addEventListener("reading", data(({ done, total }) => {
