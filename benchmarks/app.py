@@ -25,16 +25,10 @@ import uvicorn
 from clips import write_clip
 from playwright.sync_api import Page, sync_playwright
 from serving import chromium
+from shown_frames import shown_frames, watch
 
 from cyclevos.app.projects.project import Project
 from cyclevos.app.server.server import AppOptions, create_app
-
-_WATCH = """(canvas) => {
-    window.arrivals = {};
-    new MutationObserver(() => {
-        arrivals[canvas.dataset.frame] ??= performance.timeOrigin + performance.now();
-    }).observe(canvas, { attributeFilter: ['data-frame'] });
-}"""
 
 _STROKE = """async (canvas, count) => {
     const box = canvas.getBoundingClientRect();
@@ -169,13 +163,13 @@ def track(page: Page, project: Project, ids: np.ndarray[Any, Any], height: int) 
         computed[index] = 1000 * time.time()
         store(self, index, *rest)
 
-    page.locator("#canvas").evaluate(_WATCH)
+    watch(page)
     with patch.object(Project, "track_frame", timed):
         page.keyboard.press("t")
         page.locator("#follow").click()
         page.locator(".toast", has_text="Tracked").wait_for(timeout=300_000)
-    arrivals = page.evaluate("window.arrivals")
-    delays = [arrivals[str(index)] - at for index, at in computed.items() if index and str(index) in arrivals]
+    arrivals = dict(reversed(shown_frames(page)))  # of each frame, when it was shown first
+    delays = [arrivals[index] - at for index, at in computed.items() if index and index in arrivals]
     median, late = np.percentile(delays, [50, 95])
     seen = f"{len(delays)} of {len(computed) - 1} frames seen"
     print(f"{height}p: overlay shown {median:.0f} ms after it is computed, 95 % within {late:.0f} ms ({seen})")

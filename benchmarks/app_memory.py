@@ -1,11 +1,12 @@
 """Memory of the app's server over a long session: its RSS against rounds of work, over HTTP, as a page sends them.
 
 Usage:
-    python benchmarks/app_memory.py [--minutes 20] [--height 480] [--frames 240] [--light]
+    python benchmarks/app_memory.py [--minutes 20] [--height 480] [--frames 240] [--projects 1] [--light]
 
 The server is a process of its own, with a page that listens to its events. Each round goes to a frame at random,
 fetches its picture and its mask, clicks on it with the tool Point and paints a stroke. Every 7th round undoes the
 stroke, every 10th tracks five frames, every 40th exports the masks, and every 120th imports them again, as one step.
+With several projects, each has a page, and they take turns of 17 rounds.
 The caches of pictures are bounded, so the RSS must stop growing once they are full.
 """
 
@@ -15,9 +16,11 @@ import argparse
 import gzip
 import os
 import random
+import shutil
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,8 @@ import psutil
 from clips import write_clip
 from serving import serving
 
+_TURN = 17  # rounds; no divisor of the rounds between exports, so that each project exports and imports
+
 
 def main() -> None:
     """Read the arguments, start the server and drive it."""
@@ -34,19 +39,30 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--height", type=int, default=480)
     parser.add_argument("--frames", type=int, default=240)
+    parser.add_argument("--projects", type=int, default=1)
     parser.add_argument("--light", action="store_true", help="without the networks: no tracking, no clicks")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clip, ids = write_clip(folder / "clip.mp4", arguments.height, arguments.frames)
-        with serving(clip, folder) as (server, address, project):
+        with serving(clip, folder) as (server, address, project), ExitStack() as stack:
+            projects = [project, *(opened(address, clip, number) for number in range(1, arguments.projects))]
             try:
-                with Page(address, project, ids, light=arguments.light) as page:
-                    drive(page, psutil.Process(server.pid), 60 * arguments.minutes)
+                pages = [stack.enter_context(Page(address, each, ids, light=arguments.light)) for each in projects]
+                drive(pages, psutil.Process(server.pid), 60 * arguments.minutes)
             except httpx.TransportError as error:
                 status = server.poll()
                 ended = "the server goes on" if status is None else f"the server ended with {status}"
-                raise SystemExit(f"no answer ({error!r}); {ended}") from None
+                asked = f"{error.request.method} {error.request.url.path}"
+                raise SystemExit(f"no answer to {asked} ({error!r}); {ended}") from None
+
+
+def opened(address: str, clip: Path, number: int) -> str:
+    """Make a project of a copy of a clip and return its id."""
+    copy = clip.with_name(f"{clip.stem}-{number}{clip.suffix}")
+    shutil.copy(clip, copy)
+    answer = httpx.post(f"{address}/api/projects", json={"path": str(copy)}, timeout=300).raise_for_status()
+    return answer.json()["id"]
 
 
 class Page:
@@ -54,7 +70,9 @@ class Page:
 
     def __init__(self, address: str, project: str, ids: np.ndarray[Any, Any], *, light: bool) -> None:
         self.light = light
-        self.http = httpx.Client(base_url=f"{address}/api", timeout=300)
+        self.slowest = (0.0, "")
+        hooks = {"request": [self._asked], "response": [self._answered]}
+        self.http = httpx.Client(base_url=f"{address}/api", timeout=300, event_hooks=hooks)
         self.path, self.ids, self.random = f"/projects/{project}", ids, random.Random(0)
         self._listening = threading.Thread(target=self._listen, daemon=True)
 
@@ -135,24 +153,32 @@ class Page:
             raise SystemExit(f"a job failed: {job['error']}")
         return job
 
+    def _asked(self, request: httpx.Request) -> None:
+        request.extensions["asked"] = time.monotonic()
+
+    def _answered(self, response: httpx.Response) -> None:
+        seconds = time.monotonic() - response.request.extensions["asked"]
+        self.slowest = max(self.slowest, (seconds, f"{response.request.method} {response.request.url.path}"))
+
     def _listen(self) -> None:
         with self.http.stream("GET", f"{self.path}/events", timeout=None) as events:
             for _ in events.iter_bytes():
                 pass
 
 
-def drive(page: Page, process: psutil.Process, seconds: float) -> None:
+def drive(pages: list[Page], process: psutil.Process, seconds: float) -> None:
     """Do rounds until the time is up and print the RSS after every twentieth, and how it grew over each quarter."""
     begun, seen = time.monotonic(), []
     number = 0
     while time.monotonic() - begun < seconds:
+        pages[number // _TURN % len(pages)].round(number + 1)
         number += 1
-        page.round(number)
         seen.append(process.memory_info().rss / 1e6)
         if number % 20 == 0:
             print(f"{number} rounds, {time.monotonic() - begun:.0f} s: RSS {seen[-1]:.0f} MB", flush=True)
     quarters = np.array_split(np.array(seen), 4)
     print("mean RSS of each quarter: " + ", ".join(f"{each.mean():.0f} MB" for each in quarters), flush=True)
+    print("the slowest request: {:.1f} s, {}".format(*max(page.slowest for page in pages)), flush=True)
 
 
 if __name__ == "__main__":

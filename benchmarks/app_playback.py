@@ -24,17 +24,10 @@ from clips import write_clip
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 from serving import chromium, serving
+from shown_frames import shown_frames, watch
 
 _RATE = 24
 _LONG, _WANTED = 2100, 1990
-
-_WATCH = """(canvas) => {
-    window.shown = [];
-    new MutationObserver(() => {
-        const frame = Number(canvas.dataset.frame);
-        if (shown.at(-1)?.[0] !== frame) shown.push([frame, performance.now()]);
-    }).observe(canvas, { attributeFilter: ['data-frame'] });
-}"""
 
 
 def main() -> None:
@@ -69,10 +62,10 @@ def playing(folder: Path, height: int, seconds: int) -> None:
 
 def played(page: Page, frames: int) -> str:
     """Play to the end and return what was seen."""
-    page.locator("#canvas").evaluate(_WATCH)
+    watch(page)
     page.keyboard.press("Space")
     page.locator(f"#canvas[data-frame='{frames - 1}']").wait_for(timeout=120_000)
-    shown = np.array(page.evaluate("window.shown"))
+    shown = np.array(shown_frames(page))
     seconds = (shown[:, 1] - shown[0, 1]) / 1000
     late = seconds - (shown[:, 0] - shown[0, 0]) / _RATE
     return (

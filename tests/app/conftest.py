@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
+from waiting import wait
 
 import cyclevos
 from cyclevos.app.projects.project import Project
@@ -77,12 +77,7 @@ class Client:
         assert job["status"] == "done", job
         return job
 
-    @staticmethod
-    def wait(condition: Callable[[], bool], seconds: float = 30) -> None:
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end, "waited too long"
-            time.sleep(0.01)
+    wait = staticmethod(wait)
 
 
 @pytest.fixture(autouse=True)

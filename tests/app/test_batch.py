@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import signal
 import threading
 
+import httpx
 import pytest
+from waiting import wait
 
 from cyclevos.app.work.batch import TrackBatch
 
@@ -75,6 +79,14 @@ def test_one_is_tracked_at_a_time_and_one_or_all_can_be_stopped(client, projects
     assert client.json("DELETE", "/batch") == []
 
 
+def test_the_list_calls_a_project_what_it_is_called_now_or_was_called_last(client, projects):
+    client.json("POST", "/batch", 202, json={"projects": projects[:2]})
+    client.wait(lambda: ended(client))
+    client.json("PATCH", f"/projects/{projects[0]}", json={"name": "Zweite Fassung"})
+    client.json("DELETE", f"/projects/{projects[1]}")
+    assert [entry["name"] for entry in client.json("GET", "/batch")] == ["Zweite Fassung", "Take 1"]
+
+
 def test_a_project_that_waits_is_not_added_again(client, projects, go_on):
     client.json("POST", "/batch", 202, json={"projects": [projects[0], projects[2]]})
     client.json("POST", "/batch", 202, json={"projects": [projects[2], projects[1], projects[2]]})
@@ -101,23 +113,64 @@ def test_a_video_that_is_gone_and_a_project_that_is_none_are_said_by_name(serve,
     assert told[1]["error"]["kind"] == "NotFoundError"
 
 
-def test_what_a_server_did_not_come_to_is_said_after_a_restart(serve, clip, square, go_on):
+@pytest.fixture
+def stopped_in_the_middle(serve, clip, square, go_on) -> list[str]:
+    """Three projects: a person stopped the first, and the server ended while it tracked the second."""
     client = serve()
     made = [client.open(clip) for _ in range(3)]
     for project in made:
         client.paint(project, 0, square)
     client.json("POST", "/batch", 202, json={"projects": made})
-    client.wait(lambda: statuses(client)[0] == "running" and client.json("GET", "/batch")[0].get("done", 0) >= 4)
+    client.json("DELETE", f"/batch/{made[0]}")
+    client.wait(lambda: statuses(client)[1] == "running" and client.json("GET", "/batch")[1].get("done", 0) >= 4)
     threading.Timer(0.2, go_on.set).start()
+    serve.stop()
+    return made
+
+
+def test_a_server_that_is_started_again_goes_on_with_the_list(serve, stopped_in_the_middle, go_on):
+    go_on.set()
     client = serve()
-    told = client.json("GET", "/batch")
-    assert [(each["project"], each["status"]) for each in told] == [(project, "failed") for project in made]
-    assert "stopped before" in told[1]["error"]["problem"]
-    client.json("POST", "/batch", 202, json={"projects": made})
     client.wait(lambda: ended(client))
-    assert statuses(client) == ["done"] * 3
+    told = client.json("GET", "/batch")
+    assert [each["project"] for each in told] == stopped_in_the_middle
+    assert [each["status"] for each in told] == ["cancelled", "done", "done"], "what a person stopped stays so"
+    assert told[1]["result"]["frames"] < 10, "it goes on where it stopped"
+    for project in stopped_in_the_middle[1:]:
+        assert client.json("GET", f"/projects/{project}")["tracked"] == [*range(10)]
     client = serve()
     assert client.json("GET", "/batch") == [], "a list that came to its end is not kept"
+
+
+def test_a_project_during_which_the_server_is_killed_every_time_is_left_out(serve, stopped_in_the_middle, options):
+    kept = options.projects / ".batch.json"
+    records = json.loads(kept.read_bytes())
+    assert [(each["status"], each["begun"]) for each in records[1:]] == [("queued", 0)] * 2, "being stopped is no kill"
+    records[1] |= {"status": "running", "begun": 3}
+    kept.write_text(json.dumps(records))
+    client = serve()
+    client.wait(lambda: ended(client))
+    told = client.json("GET", "/batch")
+    assert [each["status"] for each in told] == ["cancelled", "failed", "done"]
+    assert "killed 3 times" in told[1]["error"]["problem"]
+
+
+def test_a_list_outlives_a_kill_and_is_finished_by_the_next_server(process, clip, square):
+    server, address, first = process()
+    with httpx.Client(timeout=30, base_url=f"{address}/api") as http:
+        second = http.post("/projects", json={"path": str(clip)}).json()["id"]
+        for project in (first, second):
+            tag = http.get(f"/projects/{project}/masks/0").headers["etag"]
+            painted = http.put(f"/projects/{project}/masks/0", content=square.tobytes(), headers={"If-Match": tag})
+            assert painted.status_code == 200, painted.text
+        http.post("/batch", json={"projects": [first, second]})
+        wait(lambda: http.get("/batch").json()[0]["status"] != "queued", 60)
+    server.send_signal(signal.SIGKILL)
+    server.wait()
+    _, address, _ = process()
+    with httpx.Client(timeout=30, base_url=f"{address}/api") as http:
+        # The list is forgotten if the server was killed after its end.
+        wait(lambda: all(len(http.get(f"/projects/{each}").json()["tracked"]) == 10 for each in (first, second)), 60)
 
 
 def test_a_second_server_of_the_folder_does_not_take_the_list_for_cut_off(client, projects, go_on):

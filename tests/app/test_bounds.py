@@ -73,18 +73,6 @@ def test_another_project_s_jobs_do_not_count(clip, tmp_path, client):
     queue.close()
 
 
-def test_frames_of_a_project_that_nobody_looks_at_are_given_back(client, clip):
-    workspace = client.http.app.services.workspace
-    first = client.open(clip)
-    seen = client.http.get(f"/api/projects/{first}/frames/3").content
-    reader = workspace.get(first).reader
-    assert reader._cache
-    client.open(clip)
-    assert not reader._cache
-    assert not reader._exact
-    assert client.http.get(f"/api/projects/{first}/frames/3").content == seen
-
-
 @pytest.fixture
 def video(options):
     """A video of sixty frames with a keyframe every ten."""

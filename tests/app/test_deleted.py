@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 
 import numpy as np
 import pytest
+from slow_places import Slow
 
-from cyclevos.app.projects import trash
+from cyclevos.app.errors import GoneError
+from cyclevos.app.projects import restoring, trash
 from cyclevos.app.projects.folder_lock import FolderLock
+from cyclevos.app.projects.kept_contents import KeptContents
 
 
 @pytest.fixture
@@ -150,4 +154,36 @@ def test_deleted_projects_survive_a_restart(serve, clip, square):
     deleted = client.json("DELETE", f"/projects/{project}")["deleted"]
     client = serve()
     client.json("POST", f"/deleted/{deleted}")
+    np.testing.assert_array_equal(client.mask(project, 3)[0], square)
+
+
+@pytest.mark.parametrize("kind", ["stroke", "name", "undo"])
+def test_what_was_under_way_when_it_was_deleted_does_not_reach_the_restored_one(
+    client, project, square, monkeypatch, kind
+):
+    monkeypatch.setattr(restoring, "_MOST_LOCKED", 0)  # undoing is prepared while others go on
+    other = np.roll(square, 9, axis=1)
+    before, path = client.http.app.services.workspace.get(project), f"/projects/{project}"
+    client.paint(project, 3, other)
+    tag = client.mask(project, 3)[1].strip('"')
+    slow = Slow(monkeypatch, KeptContents, "lay")
+    answers = []
+    going = threading.Thread(target=lambda: answers.append(client.http.post(f"/api{path}/undo")))
+    if kind == "undo":
+        going.start()
+        assert slow.reached.wait(20)
+    client.json("POST", f"/deleted/{client.json('DELETE', path)['deleted']}")
+    np.testing.assert_array_equal(client.mask(project, 3)[0], other)
+    slow.go_on.set()
+    if kind == "undo":
+        going.join()
+        assert answers[0].status_code == 410, answers[0].text
+    elif kind == "stroke":
+        with pytest.raises(GoneError):
+            before.paint(3, square, tag)
+    else:
+        with pytest.raises(GoneError):
+            before.change(lambda file: setattr(file, "name", "another"))
+    np.testing.assert_array_equal(client.mask(project, 3)[0], other)
+    client.json("POST", f"{path}/undo")
     np.testing.assert_array_equal(client.mask(project, 3)[0], square)

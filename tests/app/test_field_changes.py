@@ -84,7 +84,7 @@ def test_steps_of_an_earlier_version_which_hold_whole_lists_are_undone(client, o
     log.write_text(log.read_text().replace(json.dumps(last), json.dumps({**last, "fields": fields})))
     again = Project(opened.folder)
     assert again.file.object(1).name == "car"
-    again.steps.undo()
+    again.undo()
     assert again.file.object(1).name == "object 1"
     assert again.file.palette[1] != "#123456"
     np.testing.assert_array_equal(again.mask(0).ids, square)

@@ -86,6 +86,15 @@ def test_undo_survives_a_restart_and_a_line_that_was_cut_off(serve, clip, square
     assert np.array_equal(client.mask(name, 0)[0], np.roll(square, 4, axis=1))
 
 
+@pytest.mark.parametrize(("direction", "title"), [("forward", "Track forward"), ("both", "Track in both directions")])
+def test_a_run_says_as_many_frames_as_the_history_says_of_it(client, project, square, direction, title):
+    client.paint(project, 4, square)
+    frames = {"forward": 6, "both": 10}[direction]
+    assert client.track(project, direction)["result"]["frames"] == frames
+    (version,) = client.json("GET", f"/projects/{project}/versions")
+    assert version["title"] == f"{title}, {frames} frames"
+
+
 def test_a_new_step_drops_what_was_undone(client, project, move, square):
     client.paint(project, 0, square)
     client.paint(project, 0, np.roll(square, 2, axis=1))
@@ -93,6 +102,19 @@ def test_a_new_step_drops_what_was_undone(client, project, move, square):
     client.paint(project, 3, square)
     assert move("redo")["step"] is None
     assert [step["undone"] for step in client.json("GET", f"/projects/{project}/history")] == [False, False]
+
+
+def test_the_next_steps_are_told_without_the_whole_history(client, project, move, square):
+    def told() -> tuple[int | None, int | None]:
+        answer = client.json("GET", f"/projects/{project}/undo")
+        return tuple(None if answer[way] is None else answer[way]["id"] for way in ("undo", "redo"))
+
+    assert told() == (None, None)
+    client.paint(project, 0, square)
+    client.paint(project, 1, square)
+    assert told() == (2, None)
+    move("undo")
+    assert told() == (1, 2)
 
 
 def test_the_history_goes_to_any_of_its_steps(client, project, square):

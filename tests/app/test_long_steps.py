@@ -10,6 +10,7 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
+from slow_places import Slow
 
 from cyclevos.app.errors import UnsavedError
 from cyclevos.app.projects import draft as draft_module
@@ -36,23 +37,6 @@ def theirs(square) -> bytes:
             Image.fromarray(3 * np.roll(square, 2 * index, axis=1)).save(picture, format="PNG")
             archive.writestr(f"shot_{index:03d}.png", picture.getvalue())
     return data.getvalue()
-
-
-class Slow:
-    """A place in the program that stands still until it may go on."""
-
-    def __init__(self, monkeypatch, target, name: str, at: int = 1) -> None:
-        self.reached, self.go_on, self.calls = threading.Event(), threading.Event(), 0
-        real = getattr(target, name)
-
-        def waiting(*given, **options):
-            self.calls += 1
-            if self.calls == at:
-                self.reached.set()
-                assert self.go_on.wait(60)
-            return real(*given, **options)
-
-        monkeypatch.setattr(target, name, waiting)
 
 
 def everything(project: Project) -> tuple:

@@ -111,7 +111,7 @@ def test_no_upload_breaks_the_server_or_stays(server, name, head, rest):
     projects = Path(server.app.services.workspace.projects)
     told(server.post("/api/uploads", params={"name": name}, content=head + rest))
     assert [path.name for path in projects.iterdir() if not path.name.startswith(".")] == ["clip"]
-    assert [*projects.glob(".upload-*")] == []
+    assert [*projects.glob(".making-*")] == []
 
 
 @QUICK

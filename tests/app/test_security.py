@@ -7,7 +7,6 @@ import io
 import itertools
 import json
 import logging
-import os
 from dataclasses import replace
 
 import pytest
@@ -15,6 +14,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from cyclevos.app.projects.demos import DEMO
+from cyclevos.app.projects.making import making
 from cyclevos.app.server import uploads
 from cyclevos.app.server.security import is_loopback
 from cyclevos.app.server.server import create_app
@@ -197,14 +197,19 @@ def test_an_upload_that_breaks_off_leaves_nothing(options, tmp_path):
     assert list((tmp_path / "projects").iterdir()) == []
 
 
-def test_uploads_that_a_killed_server_left_are_removed_once_they_are_old(options, tmp_path):
-    (tmp_path / "projects").mkdir()
-    old, new = (tmp_path / "projects" / f".upload-{name}.mp4" for name in ("old", "new"))
-    for path in (old, new):
-        path.touch()
-    os.utime(old, (0, 0))
-    create_app(options).services.close()
-    assert (old.exists(), new.exists()) == (False, True)
+def test_an_upload_that_a_killed_server_left_is_removed_but_not_that_of_another_server(options, tmp_path):
+    projects = tmp_path / "projects"
+    projects.mkdir()
+    with making(projects) as theirs:
+        left = projects / ".making-left"
+        left.mkdir()
+        left.with_name(".making-left.lock").touch()
+        (left / "video.mp4").touch()
+        (theirs / "video.mp4").touch()
+        create_app(options).services.close()
+        assert {path.name for path in projects.iterdir()} == {theirs.name, f"{theirs.name}.lock"}
+        assert (theirs / "video.mp4").exists()
+    assert list(projects.iterdir()) == []
 
 
 def test_other_bodies_are_bounded_too(client, options, monkeypatch):

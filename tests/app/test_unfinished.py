@@ -12,6 +12,7 @@ from cyclevos.app.errors import UnsavedError
 from cyclevos.app.projects import durable_files
 from cyclevos.app.projects import history as history_module
 from cyclevos.app.projects.history import History
+from cyclevos.app.projects.mask_store import MaskStore
 from cyclevos.app.projects.project import Project
 from cyclevos.app.projects.result_log import FrameResult
 from cyclevos.app.projects.steps import Steps
@@ -74,10 +75,10 @@ def test_a_kill_while_undoing_takes_that_back_and_it_can_be_undone_again(opened,
     before = everything(opened)
     with killed(monkeypatch) as patch:
         patch.setattr(History, "note_undone", lambda self, *, back: _raise())
-        opened.steps.undo()
+        opened.undo()
     again = reopen(opened)
     assert everything(again) == before
-    again.steps.undo()
+    again.undo()
     assert everything(again)[:3] == first[:3]
     again.close()
 
@@ -119,7 +120,7 @@ def test_a_disk_that_is_full_while_a_step_is_taken_back_loses_nothing(opened, sq
         opened.paint(9, square, opened.mask(9).tag)
     full.clear()
     opened.paint(9, square, opened.mask(9).tag)
-    opened.steps.undo()
+    opened.undo()
     assert everything(opened)[:3] == before[:3]
 
 
@@ -144,7 +145,7 @@ def test_a_line_that_says_nothing_is_passed_over(opened, log, line):
     again = reopen(opened)
     assert everything(again) == before
     assert again.steps.versions.listing() == versions
-    assert again.steps.undo()[0].title == "Paint"
+    assert again.undo()[0].title == "Paint"
     again.close()
 
 
@@ -152,10 +153,37 @@ def test_a_damaged_content_is_refused_and_not_put_back(client, opened, square):
     opened.paint(0, np.roll(square, 3, axis=1), opened.mask(0).tag)
     before = everything(opened)
     for path in (opened.folder / "history" / "files").iterdir():
-        path.write_bytes(path.read_bytes()[:40])
+        data = path.read_bytes()
+        path.unlink()  # which shares its data with the mask
+        path.write_bytes(data[:40])
     answer = client.json("POST", f"/projects/{opened.id}/undo", 409)
     assert "gone or damaged" in answer["problem"]
     assert everything(opened) == before
+
+
+def test_tracking_first_takes_back_a_step_that_failed_so_that_no_later_step_takes_back_what_it_made(
+    opened, square, monkeypatch
+):
+    def fails() -> None:
+        with opened.step("Half a step"):
+            opened.track_frame(3, 2 * square, FrameResult(), None)
+            opened.track_frame(4, 2 * square, FrameResult(), None)
+            raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MaskStore, "put_back", _full)
+        with pytest.raises(ZeroDivisionError):
+            fails()
+    assert opened.steps.unfinished.is_pending
+    with opened.steps.versions.run("Track"):
+        opened.track_frame(4, 3 * square, FrameResult(), None)
+    opened.paint(9, square, opened.mask(9).tag)
+    assert np.array_equal(opened.mask(3).ids, np.roll(square, 3, axis=1))
+    assert np.array_equal(opened.mask(4).ids, 3 * square)
+
+
+def _full(*_, **__) -> None:
+    raise UnsavedError("The disk is full.", "Free some space.")
 
 
 def test_what_old_runs_replaced_is_removed_with_them(opened, square):
@@ -166,7 +194,7 @@ def test_what_old_runs_replaced_is_removed_with_them(opened, square):
     steps = {name for step in opened.steps.history.steps for pair in step.files.values() for name in pair if name}
     assert len(kept - steps) == 10
     for version in opened.steps.versions.listing():
-        opened.steps.versions.bring_back(version["id"])
+        opened.bring_back(version["id"])
 
 
 def test_what_a_run_replaces_outlives_steps_that_go_meanwhile(opened, square, monkeypatch):
@@ -177,7 +205,7 @@ def test_what_a_run_replaces_outlives_steps_that_go_meanwhile(opened, square, mo
         opened.track_frame(3, 2 * square, FrameResult(), None)
         for shift in range(8):
             opened.paint(9, np.roll(square, shift, axis=1), opened.mask(9).tag)
-    opened.steps.versions.bring_back(1)
+    opened.bring_back(1)
     assert np.array_equal(opened.mask(3).ids, before)
 
 
@@ -201,9 +229,9 @@ def test_tracking_after_an_import_was_undone_and_redone_begins_anew(client, open
         opened.drop_snapshots()
         for index in range(10):
             opened.track_frame(index, 3 * square, FrameResult(), None)
-    opened.steps.undo()
+    opened.undo()
     client.track(opened.id)
-    opened.steps.redo()
+    opened.redo()
     assert [opened.mask(index).tag for index in range(1, 10)] != tracked[1:]
     client.track(opened.id)
     assert [opened.mask(index).tag for index in range(10)] == tracked

@@ -85,13 +85,7 @@ class PassingVideo(VideoFile):
     def _from_beginning(self, start: int) -> Iterator[Frame]:
         """Decode the whole file, learning where its frames are and which cannot be read."""
         timeline = Timeline()
-        pictures = decode_every(self._place)
-        while True:
-            try:
-                picture = next(pictures)
-            except StopIteration as end:
-                self.cut_short = end.value
-                break
+        for picture in self._every_picture():
             index = len(timeline.stamps)
             timeline.add(picture)
             frame = self._seen(index, picture) if index >= start or isinstance(picture, Gap) else None
@@ -102,6 +96,9 @@ class PassingVideo(VideoFile):
             timeline = Timeline(array("q", bytes(8 * good)), ordered=False)
         timeline.complete = True
         self._timeline = timeline
+
+    def _every_picture(self) -> Iterator[VideoFrame | Gap]:
+        self.cut_short = yield from decode_every(self._place)
 
     def _until_damage(self, start: int) -> Iterator[Frame]:
         try:

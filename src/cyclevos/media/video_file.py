@@ -147,18 +147,15 @@ class VideoFile(FrameSource):
     def _all_pictures(self, timeline: Timeline) -> Generator[VideoFrame, None, None]:
         """Decode the file from its beginning and fill in a timeline, which is kept once it is complete."""
         self._begun = timeline
-        pictures = decode(self._place)
-        with closing(pictures):
-            while True:
-                try:
-                    picture = next(pictures)
-                except StopIteration as end:
-                    timeline.lost = end.value
-                    break
+        with closing(self._decoded(timeline)) as pictures:
+            for picture in pictures:
                 timeline.add(picture)
                 yield picture
         timeline.complete = True
         self._timeline = timeline
+
+    def _decoded(self, timeline: Timeline) -> Generator[VideoFrame, None, None]:
+        timeline.lost = yield from decode(self._place)
 
     def _sought(self, timeline: Timeline, start: int) -> Iterator[VideoFrame] | None:
         """Seek to a keyframe before `start` and return the pictures from there on; None if the seek lands elsewhere."""

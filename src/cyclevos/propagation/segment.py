@@ -177,10 +177,10 @@ def one_pass(
     _check_reached(opened, masks)
     _announce(propagator, opened, masks)
     if direction == "backward":
-        ahead = {i: m for i, m in masks.items() if last is None or i <= last}
-        return _with_masks(iterate(opened, reverse=True, start=last), ahead)
-    ahead = {i: m for i, m in masks.items() if i >= start}
-    return _with_masks(iterate(opened, start=start), ahead)
+        ahead = {i for i in masks if last is None or i <= last}
+        return _with_masks(iterate(opened, reverse=True, start=last), masks, ahead)
+    ahead = {i for i in masks if i >= start}
+    return _with_masks(iterate(opened, start=start), masks, ahead)
 
 
 def _announce(propagator: Propagator, frames: OpenFrames, masks: Masks) -> None:
@@ -200,16 +200,18 @@ def _steps(
         yield frame, propagator.advance(frame.index, frame.image, mask)
 
 
-def _with_masks(frames: Iterator[Frame], masks: Masks) -> Iterator[tuple[Frame, NDArray[np.uint8] | None]]:
-    """Pair each frame with its annotation, in the order in which the frames come."""
-    missing = set(masks)
+def _with_masks(
+    frames: Iterator[Frame], masks: Masks, ahead: Collection[int]
+) -> Iterator[tuple[Frame, NDArray[np.uint8] | None]]:
+    """Pair each frame with its annotation, in the order in which the frames come; `ahead` are annotated."""
+    missing = set(ahead)
     last = 0
     for number, frame in enumerate(frames):
         if number == 0:  # now, and not when the mask's frame is reached, which may be hours later
-            _check_sizes(masks, frame.size)
+            _check_sizes(masks, ahead, frame.size)
         missing.discard(frame.index)
         last = max(last, frame.index)
-        yield frame, masks.get(frame.index)
+        yield frame, masks[frame.index] if frame.index in ahead else None
     if missing:
         raise _unreached(missing, last)
 
@@ -228,11 +230,12 @@ def _unreached(indices: Collection[int], last: int) -> MaskError:
     )
 
 
-def _check_sizes(masks: Masks, size: tuple[int, int]) -> None:
-    for index, mask in masks.items():
-        if mask.shape != size:
+def _check_sizes(masks: Masks, ahead: Collection[int], size: tuple[int, int]) -> None:
+    for index in sorted(ahead):
+        height, width = masks[index].shape
+        if (height, width) != size:
             raise MaskError(
-                f"The mask of frame {index} is {size_text((mask.shape[0], mask.shape[1]))} but the frames are "
+                f"The mask of frame {index} is {size_text((height, width))} but the frames are "
                 f"{size_text(size)} (width x height).",
                 "Give the mask in the frames' size; the commands resize it with --fit-mask.",
             )

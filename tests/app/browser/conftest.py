@@ -99,7 +99,7 @@ class Page:
         """Where on the screen a point of the frame is while the whole frame is shown."""
         box = self.page.locator("#canvas").bounding_box()
         height, width = self.size
-        scale = min((box["width"] - 32) / width, (box["height"] - 32) / height)
+        scale = min((box["width"] - 16) / width, (box["height"] - 16) / height)
         left = box["x"] + (box["width"] - width * scale) / 2
         return left + x * scale, box["y"] + (box["height"] - height * scale) / 2 + y * scale
 
@@ -153,8 +153,12 @@ class Page:
     def tracked(self) -> None:
         self.page.locator(".toast", has_text="racked").last.wait_for()
         self.page.locator("#job").wait_for(state="hidden")
-        while self.page.locator(".toast").count():
-            self.page.locator(".toast").first.get_by_role("button", name="Dismiss").click()
+        self.dismiss()
+
+    def dismiss(self) -> None:
+        """Close all messages."""
+        while self.page.locator(".toast:visible").count():
+            self.page.locator(".toast:visible").get_by_role("button", name="Dismiss").click()
 
 
 @pytest.fixture

@@ -84,6 +84,30 @@ def test_objects_are_swapped_from_a_frame_on_and_accepted_frames_are_asked_about
     panel(tracked).wait_for(state="hidden")
 
 
+def test_one_click_applies_what_was_typed_and_undo_stays_at_a_frame_that_changes(tracked):
+    page = tracked.page
+    tracked.project.accept(6, True)
+    tracked.go(5)
+    tracked.press("s")
+    choose(tracked, "Do", "Delete its pixels")
+    choose(tracked, "Where", "a range")
+    for label, number in (("First frame", "3"), ("Last frame", "6")):
+        panel(tracked).get_by_label(label).click()
+        tracked.press("Control+a", number)
+    page.locator("#edits [role=status]", has_text="px of this frame change").wait_for()
+    button = panel(tracked).get_by_role("button", name="Apply")
+    there = button.bounding_box()
+    page.mouse.move(there["x"] + 10, there["y"] + 10)
+    page.mouse.down()  # the field is left: what this brings must not move the button away
+    assert button.bounding_box() == there
+    page.mouse.up()
+    page.locator(".toast", has_text="in 3 frames. 1 accepted frame left as it is.").wait_for()
+    tracked.press("Escape", "Control+z")
+    tracked.until(lambda: (ids(tracked, 3) == 1).any())
+    page.wait_for_function("() => document.querySelector('#redo')?.disabled === false")
+    tracked.frame(5)
+
+
 def test_edges_are_previewed_on_the_canvas_then_applied_or_cancelled(tracked, two):
     tracked.go(3)
     before = colour(tracked, 11.5, 6.5)
@@ -139,7 +163,7 @@ def test_the_strip_marks_islands_and_those_that_come_up_are_removed(tracked, two
     page.mouse.move(strip["x"] + 0.05 * strip["width"], strip["y"] + 20)
     tracked.until(lambda: page.locator("#strip").get_attribute("title") == "")
     page.keyboard.press("Shift+K")
-    panel(tracked).get_by_text("9 tracked frames have a piece away").wait_for()
+    panel(tracked).get_by_text("In 9 tracked frames, a piece lies away").wait_for()
     panel(tracked).get_by_role("button", name="Next such frame").click()
     tracked.frame(1)
     panel(tracked).get_by_role("button", name="Count").click()
@@ -151,4 +175,4 @@ def test_the_strip_marks_islands_and_those_that_come_up_are_removed(tracked, two
         assert not ids(tracked, index)[:, 30:].any()
         assert (ids(tracked, index)[2:10, 2:10] == 1).all()
     tracked.press("Control+z")
-    panel(tracked).get_by_text("9 tracked frames have a piece away").wait_for()
+    panel(tracked).get_by_text("In 9 tracked frames, a piece lies away").wait_for()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import zipfile
 
+import pytest
+
 from cyclevos.exchange.formats import APP, offered
 
 
@@ -32,3 +34,21 @@ def test_the_dialog_lists_the_formats_of_the_server_and_reports_losses(server, c
     with zipfile.ZipFile(download.value.path()) as archive:
         assert archive.namelist() == ["mots.txt"]
     page.get_by_text("MOTS text has no place for the names of the objects").wait_for()
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (853, 480)])
+def test_its_buttons_stay_in_sight_and_it_shows_no_markup(editor, size):
+    page, dialog = editor.page, editor.page.locator("#dialog")
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    editor.press("Control+e")
+    for heading in dialog.locator("summary").all():
+        heading.click()
+    assert dialog.evaluate("(box) => box.scrollHeight > 2 * box.clientHeight")
+    button = dialog.get_by_role("button", name="Export")
+    for place in ("0", "box.scrollHeight"):
+        dialog.evaluate(f"(box) => box.scrollTo(0, {place})")
+        box = button.bounding_box()
+        at = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
+        assert page.evaluate("([x, y]) => document.elementFromPoint(x, y).textContent", at) == "Export"
+    assert dialog.locator("code", has_text="data.yaml").count() == 1
+    assert "`" not in dialog.inner_text()

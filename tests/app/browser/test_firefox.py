@@ -7,7 +7,6 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from waiting import wait
 
 import cyclevos
 from cyclevos.app.projects.project_state import review_list
@@ -89,10 +89,7 @@ class Firefox:
 
     @staticmethod
     def until(check: Callable[[], bool]) -> None:
-        end = time.monotonic() + _PATIENCE
-        while not check():
-            assert time.monotonic() < end, "waited too long"
-            time.sleep(0.02)
+        wait(check, _PATIENCE)
 
     def go(self, address: str) -> None:
         self.ask("WebDriver:Navigate", url=address)
@@ -151,7 +148,7 @@ def firefox(tmp_path) -> Iterator[Firefox]:
 def _on_frame(firefox: Firefox, x: float, y: float) -> tuple[float, float]:
     """Where in the window a point of the frame of 40 x 24 pixels is."""
     left, top, width, height = firefox.box("#canvas")
-    scale = min((width - 32) / 40, (height - 32) / 24)
+    scale = min((width - 16) / 40, (height - 16) / 24)
     return left + width / 2 + (x - 20) * scale, top + height / 2 + (y - 12) * scale
 
 

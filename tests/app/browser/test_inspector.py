@@ -72,6 +72,16 @@ def test_lists_have_room_and_a_folded_section_gives_up_its_own(crowd):
     page.locator("#objects .pick").first.wait_for()
 
 
+def test_the_entry_of_the_frame_on_screen_is_in_view(crowd):
+    numbers = [int(text) for text in crowd.page.locator("#review strong").all_inner_texts()]
+    assert len(numbers) > _in_view(crowd.page, "review")
+    current = crowd.page.locator("#review button[aria-current]")
+    for frame in (numbers[-1], numbers[0]):
+        crowd.go(frame)
+        current.get_by_text(str(frame), exact=True).wait_for()
+        assert current.evaluate(f"(button) => ({_IN_VIEW})([button])") == 1
+
+
 def test_a_window_of_another_size_keeps_the_middle_of_the_picture(editor):
     page = editor.page
     middle = """async () => {

@@ -1,4 +1,4 @@
-"""Messages: where they stand, how many there are, who hears them, and the undoing that they offer."""
+"""Messages: where they stand, one at a time, who hears them, and the undoing that they offer."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ _SAY = """async ([texts, isError]) => {
 }"""
 
 
-def _overlap(a: dict[str, float], b: dict[str, float]) -> bool:
-    across = min(a["x"] + a["width"], b["x"] + b["width"]) - max(a["x"], b["x"])
-    down = min(a["y"] + a["height"], b["y"] + b["height"]) - max(a["y"], b["y"])
-    return across > 0 and down > 0
+_OVER = """(canvas) => {
+    const { left, top, width, height } = canvas.getBoundingClientRect();
+    const steps = [...Array(41).keys()].map((k) => k / 40);
+    const at = (x, y) => document.elementFromPoint(left + 1 + x * (width - 2), top + 1 + y * (height - 2));
+    return steps.flatMap((x) => steps.map((y) => at(x, y)))
+        .filter((element) => element !== canvas).map((element) => element.outerHTML);
+}"""
 
 
 @pytest.fixture
@@ -25,38 +28,63 @@ def lone(editor, square):
     return editor
 
 
-@pytest.mark.parametrize("size", [(1280, 720), (853, 480)])
-def test_messages_cover_neither_hint_nor_question_nor_controls(lone, size):
+@pytest.mark.parametrize("size", [(1280, 720), (1024, 768), (853, 480)])
+def test_nothing_lies_over_the_picture_and_it_stays_where_it_is(lone, size):
     page = lone.page
     page.set_viewport_size({"width": size[0], "height": size[1]})
+    hint, asked, canvas = page.locator("#hint"), page.locator("#asked"), page.locator("#canvas")
+    before = canvas.bounding_box()
+
+    def check() -> None:
+        assert canvas.evaluate(_OVER) == []
+        assert canvas.bounding_box() == before
+
+    assert hint.is_visible()
+    check()
     lone.press("ArrowRight")
     lone.frame(1)
     lone.press("g")
-    page.locator("#asked", has_text="is gone").wait_for()
-    page.evaluate(_SAY, [["one", "two"], False])
-    page.evaluate(_SAY, [["three"], True])
-    toasts = [each.bounding_box() for each in page.locator(".toast").all()]
-    assert len(toasts) == 3
-    stage = page.locator("#canvas-box").bounding_box()
-    for box in toasts:
-        assert box["y"] >= stage["y"]
-        assert box["x"] >= stage["x"]
-        assert box["x"] + box["width"] <= stage["x"] + stage["width"]
-    others = [page.locator(name).bounding_box() for name in ("#hint", "#asked")]
-    everything = [*toasts, *others]
-    for k, one in enumerate(everything):
-        assert not any(_overlap(one, other) for other in everything[k + 1 :])
+    asked.get_by_text("is gone").wait_for()
+    assert hint.is_hidden()  # the question is more urgent
+    check()
+    page.evaluate(_SAY, [["a message that is longer than its line has room for: " + 40 * "more of it, "], True])
+    message = page.locator(".toast")
+    line = page.locator("#notices").bounding_box()
+    box = message.bounding_box()
+    assert line["y"] <= box["y"]
+    assert box["y"] + box["height"] <= line["y"] + line["height"]
+    assert message.evaluate("(box) => box.scrollWidth <= box.clientWidth")  # what is too long goes on below
+    check()
+    message.get_by_role("button", name="Dismiss").click()
+    asked.get_by_text("is gone").wait_for()
+    check()
 
 
-def test_a_message_said_again_stays_one_and_the_stack_is_bounded(lone):
-    page = lone.page
+def test_the_lowest_row_is_painted_while_a_hint_is_shown(lone):
+    project = lone.project
+    assert lone.page.locator("#hint").is_visible()
+    lone.brush(1)
+    lone.drag((1, 23.5), (20, 23.5), (39, 23.5))
+    lone.until(lambda: (project.mask(0).ids[23] == 1).sum() >= 38)
+
+
+def test_messages_come_one_at_a_time_and_those_that_wait_lose_no_time(lone):
+    page, shown = lone.page, lone.page.locator(".toast:visible p")
     page.evaluate(_SAY, [["the same", "the same"], False])
     assert page.locator(".toast", has_text="the same").count() == 1
     page.evaluate(_SAY, [[f"message {k}" for k in range(8)], False])
-    assert page.locator(".toast p").all_inner_texts() == ["message 5", "message 6", "message 7"]
+    assert page.locator(".toast p").all_text_contents() == ["message 5", "message 6", "message 7"]
+    assert shown.all_inner_texts() == ["message 7"]
+    assert "message 7" in page.locator("#toasts").get_by_role("status").inner_text()
     page.evaluate(_SAY, [["it failed"], True])
     assert "it failed" in page.get_by_role("alert").filter(has=page.locator(".toast")).inner_text()
-    assert "message 7" in page.locator("#toasts").get_by_role("status").inner_text()
+    assert shown.all_inner_texts() == ["it failed", "Do this."]
+    page.clock.install()
+    page.locator(".toast:visible").get_by_role("button", name="Dismiss").click()
+    assert shown.all_inner_texts() == ["message 7"]
+    page.mouse.move(5, 5)
+    page.clock.run_for(5500)
+    assert shown.all_inner_texts() == ["message 6"]
 
 
 def test_a_message_with_the_focus_stays_and_gives_the_focus_back(lone):
@@ -110,15 +138,3 @@ def test_an_offer_to_undo_goes_when_the_step_was_undone_by_its_key(lone, square)
     lone.press("Control+z")
     page.locator(".toast", has_text="Cleared frame 0.").wait_for(state="detached")
     assert np.array_equal(project.mask(0).ids, square)
-
-
-def test_the_words_of_a_hint_let_strokes_through_and_its_buttons_do_not(lone):
-    page, project = lone.page, lone.project
-    before = project.mask(0).ids.copy()
-    words, button = (page.locator(f"#hint {part}").first.bounding_box() for part in ("span", "button"))
-    page.mouse.click(words["x"] + words["width"] / 2, words["y"] + words["height"] / 2)
-    lone.until(lambda: not np.array_equal(project.mask(0).ids, before))
-    painted = project.mask(0).ids.copy()
-    page.mouse.click(button["x"] + button["width"] / 2, button["y"] + button["height"] / 2)
-    lone.tracked()
-    assert np.array_equal(project.mask(0).ids, painted)

@@ -6,16 +6,10 @@ import itertools
 import time
 
 import pytest
+from shown_frames import shown_frames, watch
 
 from cyclevos.app.projects.frame_reader import FrameReader
 
-_WATCH = """(canvas) => {
-    window.shown = [];
-    new MutationObserver(() => {
-        const frame = Number(canvas.dataset.frame);
-        if (shown.at(-1)?.[0] !== frame) shown.push([frame, performance.now()]);
-    }).observe(canvas, { attributeFilter: ['data-frame'] });
-}"""
 _RANGE = "async () => { (await import('/js/page/store.js')).store.project.range = { first: 2, last: 4 }; }"
 
 
@@ -35,11 +29,11 @@ def test_playing_keeps_the_pace_of_the_video_by_passing_frames_over(slow_frames,
     page = editor.page
     page.wait_for_timeout(2500)  # the frames fetched ahead of time
     page.locator("#speed").select_option("0.25")
-    page.locator("#canvas").evaluate(_WATCH)
+    watch(page)
     editor.press("Space")
     editor.frame(9)
     page.get_by_role("button", name="Play", exact=True).wait_for()  # it stopped
-    shown = page.evaluate("window.shown")
+    shown = shown_frames(page)
     frames = [frame for frame, _ in shown]
     assert frames == sorted(frames)
     assert 3 <= len(frames) < 9, shown
@@ -49,16 +43,16 @@ def test_playing_keeps_the_pace_of_the_video_by_passing_frames_over(slow_frames,
 def test_playing_loops_within_the_range_until_it_is_stopped(editor):
     page = editor.page
     page.evaluate(_RANGE)
-    page.locator("#canvas").evaluate(_WATCH)
+    watch(page)
     editor.press("l", "Space")
 
     def rounds() -> int:
-        frames = [frame for frame, _ in page.evaluate("window.shown")]
+        frames = [frame for frame, _ in shown_frames(page)]
         return sum(later < sooner for sooner, later in itertools.pairwise(frames))
 
     editor.until(lambda: rounds() >= 2)
     editor.press("Space")
-    assert {frame for frame, _ in page.evaluate("window.shown")} <= {0, 2, 3, 4}
+    assert {frame for frame, _ in shown_frames(page)} <= {0, 2, 3, 4}
     page.get_by_role("button", name="Play", exact=True).wait_for()
     page.reload()
     page.locator("#loop[aria-pressed='true']").wait_for()

@@ -102,12 +102,12 @@ def test_dragging_draws_a_box_which_replaces_what_was_there(pointing, shows):
     pointing.press("Control+z", "Control+z")
     shows(of(SIZE, (30, 18, True)))
     x, y = pointing.at(0, 0)
-    pointing.page.mouse.move(x - 12, y - 12)  # from outside of the picture
+    pointing.page.mouse.move(x - 6, y - 6)  # from outside of the picture
     pointing.page.mouse.down()
     pointing.page.mouse.move(*pointing.at(10.02, 9.02), steps=3)
     pointing.page.mouse.up()
     shows(of(SIZE, box=(0, 0, 10, 9)))
-    pointing.page.mouse.click(x - 12, y - 12)
+    pointing.page.mouse.click(x - 6, y - 6)
     pointing.page.wait_for_timeout(100)
     assert points_of(pointing) == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 
 from cyclevos.app.projects.result_log import FrameResult
 from cyclevos.app.work import reviewing
+from cyclevos.app.work.tracked_frames import TrackedFrames
 
 
 def listed(page) -> list[str]:
@@ -120,7 +122,7 @@ def test_undoing_an_import_stops_its_review_and_says_so(editor, theirs, monkeypa
     def interrupted(*given):
         for frame, prediction in review_frames(*given):
             if frame.index == 4:
-                project.steps.undo()
+                project.undo()
             yield frame, prediction
 
     monkeypatch.setattr(reviewing, "review_frames", interrupted)
@@ -143,3 +145,71 @@ def test_the_only_frame_of_the_list_is_said_to_be_the_only_one(editor, square):
     assert editor.page.locator(".toast").count() == 0
     editor.press("n")
     editor.page.locator(".toast", has_text="This is the only frame of the list.").wait_for()
+
+
+@pytest.fixture
+def known(monkeypatch):
+    """Tracking with reliability that is known: frame 6 is the worst, then 3; the others are good."""
+    store, values = TrackedFrames.store, {3: 0.6, 6: 0.3}
+    told = lambda p: replace(p, reliability={1: values.get(p.index, 0.95)})  # noqa: E731
+    monkeypatch.setattr(TrackedFrames, "store", lambda self, frame, p: store(self, frame, told(p)))
+
+
+def test_the_end_of_a_run_says_how_many_frames_are_doubtful_and_goes_to_the_worst(editor, known):
+    editor.go(4)
+    editor.brush(8)
+    editor.drag((6, 10), (10, 10))
+    editor.press("Shift+T")
+    message = editor.page.locator(".toast", has_text="Tracked 10 frames. 2 frames are doubtful (below 85 %).")
+    message.get_by_role("button", name="Go to the worst (N)").click()
+    editor.frame(6)
+    editor.press("n")
+    editor.frame(3)
+    editor.press("h")
+    editor.page.get_by_text("Track in both directions, 10 frames").wait_for()
+
+
+def test_a_frame_below_the_limit_is_not_shown_as_the_limit_and_the_list_says_what_it_leaves_out(editor, square):
+    for index in range(4):
+        editor.project.track_frame(index, square, FrameResult({1: [0.9, 0.849, 0.848, 0.9][index]}), None)
+    editor.project.hub.publish("changed", {"everything": True})
+    review = editor.page.locator("#review")
+    review.get_by_text("84 %").wait_for()
+    editor.until(lambda: listed(editor.page) == ["2"])
+    review.get_by_text("1 more frame is doubtful: next to these, or less so.").wait_for()
+    editor.go(2)
+    editor.press("a")
+    editor.until(lambda: listed(editor.page) == ["1"])
+    assert "more" not in review.inner_text()
+
+
+def test_a_run_without_doubt_says_so_and_so_does_the_list(editor, monkeypatch):
+    store = TrackedFrames.store
+    good = lambda p: replace(p, reliability={1: 0.95 - p.index / 1000})  # noqa: E731
+    monkeypatch.setattr(TrackedFrames, "store", lambda self, frame, p: store(self, frame, good(p)))
+    editor.brush(8)
+    editor.drag((6, 10), (10, 10))
+    editor.press("t")
+    editor.page.locator(".toast", has_text="No frame is doubtful (below 85 %).").wait_for()
+    editor.until(lambda: listed(editor.page) == ["9"])
+    editor.page.locator("#review", has_text="No frame is below 85 %. This is the least reliable one.").wait_for()
+
+
+def test_what_was_painted_last_is_saved_before_tracking_begins(editor):
+    held = editor.hold("/masks/0?*")
+    asked = []
+    editor.page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/track") else None)
+    editor.brush(8)
+    editor.page.mouse.move(*editor.at(6, 10))
+    editor.page.mouse.down()
+    editor.page.mouse.move(*editor.at(10, 10))
+    editor.page.mouse.up()
+    editor.press("t")
+    editor.until(lambda: held)
+    editor.page.wait_for_timeout(200)
+    assert not asked
+    for route, answer in held:
+        route.fulfill(response=answer)
+    editor.tracked()
+    assert asked
+    assert editor.project.masks.tracked == frozenset(range(10))

@@ -215,7 +215,7 @@ def test_what_is_hidden_is_not_painted_over_and_that_is_said(editor):
         editor.drag((15, 2), (15, 20))
         editor.page.locator(".toast", has_text="object 1 is hidden and keeps its pixels").wait_for()
         assert np.array_equal(editor.project.mask(0).ids == 1, before == 1)
-        editor.page.locator(".toast button").first.click()
+        editor.dismiss()
     editor.press("1", "p")
     editor.click((3, 3))
     editor.page.locator(".toast", has_text="This object is hidden").wait_for()

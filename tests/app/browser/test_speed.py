@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from shown_frames import shown_frames, watch
 
 from cyclevos.app.projects.project import Project
 
@@ -57,13 +58,6 @@ def test_all_pointer_events_that_come_at_once_are_painted_on_a_large_frame(large
     assert ids[540 - 100, 960] == 0
 
 
-_WATCH = """(canvas) => {
-    window.shown = [];
-    new MutationObserver(() => shown.push(Number(canvas.dataset.frame)))
-        .observe(canvas, { attributeFilter: ['data-frame'] });
-}"""
-
-
 def test_tracked_frames_are_shown_one_after_the_other(editor, monkeypatch):
     store = Project.track_frame
 
@@ -74,10 +68,10 @@ def test_tracked_frames_are_shown_one_after_the_other(editor, monkeypatch):
     monkeypatch.setattr(Project, "track_frame", slower)
     editor.brush(8)
     editor.drag((6, 10), (10, 10))
-    editor.page.locator("#canvas").evaluate(_WATCH)
+    watch(editor.page)
     editor.press("t")
     editor.page.locator("#follow").click()
     editor.tracked()
-    shown = editor.page.evaluate("window.shown")
+    shown = [frame for frame, _ in shown_frames(editor.page)]
     assert shown == sorted(shown)
     assert len(set(shown)) >= 5

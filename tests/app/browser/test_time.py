@@ -118,7 +118,7 @@ def test_gone_here_then_to_the_end_then_painted_again(tracked, square):
     tracked.go(8)
     tracked.brush(6)
     tracked.drag((30, 10), (34, 10))
-    assert project.mask(8).ids[10, 32] == 1
+    tracked.until(lambda: project.mask(8).ids[10, 32] == 1)
     assert [(each.first, each.last) for each in project.file.absences] == [(5, 7), (9, 9)]
     tracked.go(6)
     tracked.press("g")
@@ -169,3 +169,30 @@ def test_after_a_frame_number_and_enter_keys_are_shortcuts_again(editor):
     editor.frame(4)
     editor.press("ArrowRight")
     editor.frame(5)
+
+
+def test_the_legend_explains_the_signs_that_are_on_the_strip(tracked):
+    legend = tracked.page.locator("#legend")
+    legend.get_by_text("to review").wait_for()
+    for words in ("good", "weak", "by hand", "tracked"):
+        legend.get_by_text(words, exact=True).wait_for()
+    assert not legend.get_by_text("gone").count()
+    tracked.go(5)
+    tracked.press("g")
+    legend.get_by_text("gone").wait_for()
+    tracked.press("a")
+    legend.get_by_text("accepted").wait_for()
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (853, 480)])
+def test_the_button_legend_explains_every_sign_in_any_window(tracked, size):
+    page = tracked.page
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.get_by_role("button", name="Legend").click()
+    signs = page.get_by_role("dialog", name="What the strip shows")
+    for words in ("worth checking", "cannot be read", "accepted", "painted", "below 50 %", "away from the rest", "G)"):
+        signs.get_by_text(words).first.wait_for()
+    place = signs.bounding_box()
+    assert place["y"] >= 0
+    tracked.press("Escape")
+    signs.wait_for(state="hidden")

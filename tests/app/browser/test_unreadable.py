@@ -35,7 +35,7 @@ def broken(clip):
 
 @pytest.fixture
 def person(broken, editor):
-    editor.page.locator("#legend", has_text="cannot be read").wait_for()
+    editor.page.locator("#legend", has_text="unreadable").wait_for()
     return editor
 
 
@@ -106,3 +106,32 @@ def test_tracking_passes_them_over_and_says_so(person):
     person.press("t")
     page.locator(".toast", has_text="Tracked 8 frames. 2 frames cannot be read and were passed over.").wait_for()
     assert person.project.masks.tracked == {0, 1, 2, 5, 6, 7, 8, 9}
+
+
+def test_the_words_say_what_can_be_done_and_lead_to_the_next_frame(person):
+    page, words = person.page, person.page.locator("#absent")
+    visit(person, 3)
+    words.get_by_text("tracking passes over it").wait_for()
+    assert words.locator("code").inner_text() == "ffmpeg -i damaged.mp4 repaired.mp4"
+    assert page.locator("#hint").is_hidden()
+    words.get_by_role("button", name="Go to frame 5").click()
+    person.frame(5)
+    words.wait_for(state="hidden")
+
+
+def test_the_legend_names_them_only_where_there_are_some(person):
+    person.page.locator("#legend", has_text="unreadable").wait_for()
+    assert "island" not in person.page.locator("#legend").inner_text()
+
+
+def test_an_import_tells_its_masks_from_those_that_it_could_judge(person, square, tmp_path):
+    page, folder = person.page, tmp_path / "theirs"
+    folder.mkdir()
+    for index in range(10):
+        Image.fromarray(square).save(folder / f"shot_{index:03d}.png")
+    page.locator("#import-result").click()
+    page.locator("#result-files").set_input_files(sorted(folder.iterdir()))
+    page.locator("#dialog .primary", has_text="Import").click()
+    said = "Imported the masks of 10 frames. Computed the reliability of 8 frames. 2 frames cannot be read"
+    page.locator(".toast", has_text=said).wait_for()
+    assert np.array_equal(person.project.mask(3).ids, square)

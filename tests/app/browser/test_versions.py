@@ -68,12 +68,12 @@ def test_a_version_is_seen_compared_and_brought_back(twice, shows, square):
     page, project = twice.page, twice.project
     shows({_INSIDE_THEN: _BLACK, _INSIDE_NOW: _WHITE})
     look(twice)
-    bar = page.locator("#look")
-    assert 'You are looking at the masks before "Track forward, 6 frames"' in bar.inner_text()
+    bar, words = page.locator("#look"), page.locator("#look-words")
+    assert 'You are looking at the masks before "Track forward, 6 frames"' in words.inner_text()
     shows({_INSIDE_THEN: _WHITE, _INSIDE_NOW: _BLACK})
-    bar.get_by_text("Differs from now by 160 pixels.").wait_for()
+    words.get_by_text("Differs from now by 160 pixels.").wait_for()
     twice.go(1)
-    bar.get_by_text("The run left this frame alone").wait_for()
+    words.get_by_text("The run left this frame alone").wait_for()
     twice.go(3)
 
     page.keyboard.down("w")
@@ -93,8 +93,8 @@ def test_a_version_is_seen_compared_and_brought_back(twice, shows, square):
     shows({_INSIDE_THEN: _WHITE, _INSIDE_NOW: _BLACK})
     assert all(np.array_equal(project.mask(index).ids, square) for index in range(8))
     twice.press("Control+z")
-    twice.frame(2)  # the first that changes
-    twice.go(3)
+    twice.until(lambda: not twice.page.locator("#redo").is_disabled())
+    twice.frame(3)  # changes too: no other frame comes in its place
     shows({_INSIDE_THEN: _BLACK, _INSIDE_NOW: _WHITE})
 
 
@@ -146,8 +146,7 @@ def test_nothing_is_changed_by_accident_while_a_version_is_looked_at(twice, show
     def refused(act) -> None:
         act()
         page.locator(".toast", has_text="You are looking at masks as they were").wait_for()
-        while page.locator(".toast").count():
-            page.locator(".toast button").first.click()
+        twice.dismiss()
 
     x, y = twice.at(30, 20)
     refused(lambda: page.mouse.click(x, y))
@@ -164,10 +163,10 @@ def test_nothing_is_changed_by_accident_while_a_version_is_looked_at(twice, show
 
 def test_what_changes_elsewhere_is_compared_again_and_seen(twice, square, shows):
     look(twice)
-    note = twice.page.locator("#look").get_by_text("Differs from now by 160 pixels.")
+    note = twice.page.locator("#look-words").get_by_text("Differs from now by 160 pixels.")
     note.wait_for()
     twice.project.paint(3, square, twice.project.mask(3).tag)
-    twice.page.locator("#look", has_text="As now in this frame. Bring back leaves what you painted").wait_for()
+    twice.page.locator("#look-words", has_text="As now in this frame. Bring back leaves what you painted").wait_for()
     shows({_INSIDE_THEN: _WHITE})
     twice.press("w")
     twice.press("Control+z")  # which is seen, so it ends the look
@@ -188,19 +187,67 @@ def test_a_version_that_goes_meanwhile_ends_the_look_in_words(twice, run, square
     shows({(4, 10): _BLACK, (22, 10): _WHITE})
 
 
+def test_what_ends_elsewhere_is_said_without_an_offer_that_would_lead_to_other_frames(server, twice):
+    look(twice)
+    twice.page.request.post(f"{server.address}/api/projects/{twice.project.id}/review")
+    toast = twice.page.locator(".toast", has_text="Computed the reliability of 10 frames.")
+    toast.wait_for()
+    assert toast.get_by_role("button").all_inner_texts() == [""], "it can be dismissed"
+    twice.dismiss()
+    twice.page.locator("#look-words").get_by_text("Differs from now").wait_for()
+
+
 def test_looking_ends_when_tracking_starts(twice):
     look(twice)
     twice.press("t")
     twice.page.locator("#look").wait_for(state="hidden")
 
 
+def test_a_run_that_is_refused_leaves_the_look_and_the_hint_as_they_are(twice):
+    page = twice.page
+    twice.brush(4)
+    twice.drag((30, 5), (34, 5))
+    hint = page.locator("#hint", has_text="Track again")
+    hint.wait_for()
+    look(twice)
+    refusal = {"problem": "The project is being tracked already.", "remedy": "Wait for it.", "kind": "ConflictError"}
+    page.route("**/track", lambda route: route.fulfill(status=409, json=refusal))
+    twice.press("t")
+    page.locator(".toast", has_text="being tracked already").wait_for()
+    assert page.locator("#look").is_visible()
+    twice.dismiss()
+    twice.press("Escape")
+    hint.wait_for()
+
+
+@pytest.mark.parametrize("size", [(853, 480), (1024, 768), (1280, 720)])
+def test_no_word_of_the_look_is_cut(twice, size):
+    page = twice.page
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    look(twice)
+    words = page.locator("#look-words")
+    words.get_by_text("Differs from now by 160 pixels.").wait_for()
+    fits = "(box) => box.scrollWidth <= box.clientWidth && box.scrollHeight <= box.clientHeight"
+    assert words.evaluate(fits)
+    page.locator("#look").get_by_role("button", name="Difference").click()
+    page.locator("#view-legend", has_text="then only").wait_for()
+    assert words.evaluate(fits)
+    bar = page.locator(".stage-bar")
+    assert bar.evaluate(fits)
+    end = bar.bounding_box()["x"] + bar.bounding_box()["width"]
+    for button in bar.get_by_role("button").all():
+        if button.is_visible():
+            assert button.evaluate(fits)
+            assert button.bounding_box()["x"] + button.bounding_box()["width"] <= end
+
+
 def test_many_frames_that_change_at_once_are_compared_again(twice, square):
     look(twice)
-    twice.page.locator("#look").get_by_text("Differs from now by 160 pixels.").wait_for()
+    twice.page.locator("#look-words").get_by_text("Differs from now by 160 pixels.").wait_for()
     project = twice.project
     with project.lock:
         for index in range(2, 8):
             project.masks.write_tracked(index, square, None, project.masks.with_tracked(index, square))
     project.tell_frames(range(40))  # so many that the page fetches everything
-    twice.page.locator("#look").get_by_text("As now in this frame.").wait_for()
+    twice.page.locator("#look-words").get_by_text("As now in this frame.").wait_for()
     twice.page.locator("#review", has_text="No frame differs from now.").wait_for()

@@ -23,24 +23,19 @@ def copy_project(folder: Path, file: ProjectFile, target: Path) -> None:
     Args:
         folder: of the project.
         file: its file, as the copy gets it.
-        target: folder of the copy, which is made.
+        target: folder of the copy, which is empty.
 
     Raises:
-        UnsavedError: it cannot be written; what was written is removed.
+        UnsavedError: it cannot be written.
     """
-    try:
-        with saving(target.parent):
-            target.mkdir()
-            for name in (each for each in _FOLDERS if (folder / each).is_dir()):
-                _copy(folder / name, target / name, shutil.copy2)
-            for name in (each for each in _FILES if (folder / each).is_file()):
-                shutil.copy2(folder / name, target / name)
-            if (folder / "source").is_dir():
-                _copy(folder / "source", target / "source", _link)
-        file.save(target)
-    except BaseException:
-        shutil.rmtree(target, ignore_errors=True)
-        raise
+    with saving(target.parent):
+        for name in (each for each in _FOLDERS if (folder / each).is_dir()):
+            _copy(folder / name, target / name, shutil.copy2)
+        for name in (each for each in _FILES if (folder / each).is_file()):
+            shutil.copy2(folder / name, target / name)
+        if (folder / "source").is_dir():
+            _copy(folder / "source", target / "source", _link)
+    file.save(target)
 
 
 def copy_name(name: str, taken: Collection[str]) -> str:

@@ -18,9 +18,10 @@ from cyclevos.app.projects.absences import gone_at, without_objects
 from cyclevos.app.projects.durable_files import check_there, saving, write_durably
 from cyclevos.app.projects.frame_mask import FrameMask
 from cyclevos.app.projects.history import History
-from cyclevos.app.projects.kept_contents import content_of
+from cyclevos.app.projects.kept_contents import has_one_name, linked
 from cyclevos.app.projects.layers import Layers, write_layers
-from cyclevos.app.projects.mask_names import KINDS, Kind, mask_name
+from cyclevos.app.projects.mask_names import KINDS, Kind, index_of, kind_of, mask_name
+from cyclevos.app.projects.mask_pngs import read_mark
 from cyclevos.app.projects.mask_store import MaskStore
 from cyclevos.app.projects.object_pixels import areas
 from cyclevos.app.projects.open_folder import READY, OpenFolder
@@ -30,7 +31,7 @@ from cyclevos.errors import CycleVOSError, MaskError
 from cyclevos.files.atomic import sync_file, sync_folder
 from cyclevos.pictures.arrays import UInt8Array
 
-_NEVER = -1  # no count of changes is that
+_NEVER = (-1, None)  # no frame has changed so often
 
 
 class Draft:
@@ -45,7 +46,7 @@ class Draft:
     def __init__(self, project: OpenFolder, make: Callable[[int], None]) -> None:
         self._project, self._make = project, make
         self._ends = ExitStack()
-        self._made: dict[int, int] = {}
+        self._made: dict[int, tuple[int, FrameResult | None]] = {}  # each frame as it was when it was worked out
         self._rows: dict[int, FrameResult] = {}
         self._back: dict[int, frozenset[int]] = {}  # objects that are gone in a frame and are shown there
 
@@ -70,13 +71,18 @@ class Draft:
         steps = self._project.steps
         if error is not None:
             with self._project.lock, suppress(CycleVOSError):  # what went wrong is worth more
-                if not steps.unfinished.is_pending:  # which needs what was there before
+                if not (self._project.is_closed or steps.unfinished.is_pending):  # which needs what was there before
                     steps.history.sweep()
 
     @property
     def frames(self) -> list[int]:
         """Indices of the frames that change."""
-        return sorted(self.masks.frames)
+        return sorted(self.masks.frames | self._rows.keys())
+
+    @property
+    def objects(self) -> set[int]:
+        """Ids of the objects that these frames will show."""
+        return {object_id for row in self._rows.values() for object_id in row.areas}
 
     def add(self, index: int) -> None:
         """Work out a frame.
@@ -84,15 +90,15 @@ class Draft:
         Raises:
             UnsavedError: the disk takes no more.
         """
-        masks = self._project.masks
-        self._made[index] = changes = masks.changes(index)
+        self._made[index] = seen = self._as_it_is(index)
         try:
             self._anew(index)
         except MaskError:
-            if masks.changes(index) == changes:
-                raise  # the file is broken; otherwise it was replaced, and `put` works the frame out again
+            with self._project.lock:  # a change that is being made is counted when it is whole
+                if self._as_it_is(index) == seen:
+                    raise  # the file is broken; otherwise it was replaced, and `put` works the frame out again
         else:
-            if index not in self.masks.frames:
+            if index not in self.masks.frames and index not in self._rows:
                 del self._made[index]
 
     def work_out_later(self, index: int) -> None:
@@ -113,6 +119,18 @@ class Draft:
         write_layers(self.masks, index, layers)
         self._note(index, self.masks.read(index), result)
 
+    def lay(self, name: str, kept: str | None) -> None:
+        """Give a frame one of its files back, by the digest of what it held; None = there was no file.
+
+        Raises:
+            ConflictError: what is kept of it is damaged.
+        """
+        self.masks.lay(kind_of(name), index_of(name), kept)
+
+    def know(self, index: int, result: FrameResult) -> None:
+        """Make this what is known of a frame."""
+        self._rows[index] = result
+
     def remove_object(self, index: int, object_id: int) -> None:
         """Remove an object from a frame's masks; what is known of the others stays."""
         if self.masks.remove_object(index, object_id):
@@ -120,8 +138,12 @@ class Draft:
             self._note(index, self.masks.read(index), known)
 
     @contextmanager
-    def step(self, title: str) -> Iterator[None]:
+    def step(self, title: str, then: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Keep the draft as one step of the project, which the changes made inside belong to as well.
+
+        Args:
+            title: of the step.
+            then: called when the draft is in place; what it changes belongs to the step too.
 
         Raises:
             UnsavedError: the disk takes no more; nothing is changed then.
@@ -130,12 +152,14 @@ class Draft:
         with self._project.step(title):
             yield
             self.put()
+            then()
+            self._project.tell_frames(self.frames)
 
     def put(self) -> None:
         """Put everything in place; the caller has begun a step, and waited for the disk."""
         project = self._project
         anew = project.file.absences != self._absences
-        changed = [i for i, changes in self._made.items() if anew or project.masks.changes(i) != changes]
+        changed = [index for index, seen in self._made.items() if anew or self._as_it_is(index) != seen]
         for index in changed:
             self._anew(index)
         if changed:
@@ -144,7 +168,10 @@ class Draft:
             project.change(self._end_absences)
         project.masks.take(self.masks.files)
         project.results.add_all(self._rows)
-        project.tell_frames(self.frames)
+
+    def _as_it_is(self, index: int) -> tuple[int, FrameResult]:
+        """Return what tells whether a frame has changed since."""
+        return self._project.masks.changes(index), self._project.results[index]
 
     def _anew(self, index: int) -> None:
         self.masks.forget(index, self._project.masks)
@@ -176,6 +203,7 @@ class _ReadyMasks(MaskStore):
         super().__init__(store.folder, store.size, gone=gone, held=store.held)
         self._ready, self._history, self._pins = ready, history, pins
         self.files: dict[Path, Path | None] = {}
+        self._laid: set[Path] = set()
         self.frames: set[int] = set()
 
     def forget(self, index: int, store: MaskStore) -> None:
@@ -192,23 +220,44 @@ class _ReadyMasks(MaskStore):
         Raises:
             UnsavedError: it cannot take them.
         """
-        self._history.flush(self._pins)
+        self._history.flush()
         with saving(self._ready):
-            for ready in self.files.values():
-                if ready is not None:
+            for ready in filter(None, self.files.values()):
+                if ready not in self._laid:  # which the disk has already
                     sync_file(ready)
             sync_folder(self._ready)
 
+    def lay(self, kind: Kind, index: int, kept: str | None) -> None:
+        """Make a file what it was, by the digest of that; None = there was no file."""
+        place = self._ready_place(kind, index)
+        if kept is not None:
+            self._pins.add(kept)
+            self._history.lay(kept, place)
+            self._laid.add(place)
+        self._note_ready(kind, index, None if kept is None else place)
+
     def _put(self, kind: Kind, index: int, data: bytes | None) -> None:
-        path = self.folder / mask_name(kind, index)
-        self.files[path] = None
-        self.frames.add(index)
-        for content in (content_of(path), data):  # kept here, where nobody waits: what was there, and what will be
-            self._history.keep(content, flush=False, pins=self._pins)
+        place = self._ready_place(kind, index)
         if data is not None:
-            ready = self.files[path] = self._ready / f"{kind}-{path.name}"
-            write_durably(ready, data, flush=False)
-        self._know(kind, index, data)
+            write_durably(place, data, flush=False)
+            self._laid.discard(place)
+        self._note_ready(kind, index, None if data is None else place)
+
+    def _ready_place(self, kind: Kind, index: int) -> Path:
+        return self._ready / mask_name(kind, index).replace("/", "-")
+
+    def _note_ready(self, kind: Kind, index: int, place: Path | None) -> None:
+        """Take note of what a file becomes, and keep it and what it is where nobody waits."""
+        path = self.folder / mask_name(kind, index)
+        self.files[path] = place
+        self.frames.add(index)
+        for each in filter(None, (path, place)):
+            self._history.keep(each, flush=False, pins=self._pins)
+        # To remove a file's last name takes the disk long; with one more, to replace it under the lock is quick.
+        if has_one_name(path):
+            linked(path, self._ready / f"old-{kind}-{path.name}")
+        mark = read_mark(place) if place is not None and kind == "marks" else None
+        self._know(kind, index, mark, there=place is not None)
 
     def _place(self, kind: Kind, index: int) -> Path:
         path = super()._place(kind, index)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from base64 import b64encode
 from dataclasses import asdict
 from typing import Any
 
 from cyclevos.app.projects.frame_mask import FrameMask, describe_mask
 from cyclevos.app.projects.result_log import FrameResult
+from cyclevos.pictures.packing import packed
 
 
 def frame_news(
@@ -24,4 +24,4 @@ def frame_news(
         with_mask: add the pixels: base64 of zlib, one byte per pixel, row by row.
     """
     news = {"frame": index, **asdict(known), **describe_mask(shown), "corrected": corrected}
-    return {**news, "mask": b64encode(zlib.compress(shown.ids.tobytes(), 1)).decode()} if with_mask else news
+    return {**news, "mask": b64encode(packed(shown.ids)).decode()} if with_mask else news

@@ -9,8 +9,10 @@ Lines are appended and flushed; one that was cut short is ignored. The contents 
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,8 +20,9 @@ from cyclevos.app.projects.durable_files import saving
 from cyclevos.app.projects.field_changes import Pair, can_join, joined
 from cyclevos.app.projects.kept_contents import KeptContents
 from cyclevos.app.projects.mask_names import is_mask_name, kind_of
+from cyclevos.app.projects.packed_rows import PackedRows
 from cyclevos.errors import CycleVOSError
-from cyclevos.files.records import append_record, read_records, write_records
+from cyclevos.files.records import append_record, parse_record, whole_lines, write_records
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +50,7 @@ class Step:
     time: float
     frame: int | None = None
     files: Mapping[str, Pair] = field(default_factory=dict)
-    rows: Mapping[int, Pair] = field(default_factory=dict)
+    rows: Mapping[int, Pair] | PackedRows = field(default_factory=dict)
     fields: Mapping[str, Pair] = field(default_factory=dict)
 
     @property
@@ -56,7 +59,7 @@ class Step:
         return any(kind_of(name) != "marks" for name in self.files)
 
 
-class _Past(NamedTuple):
+class Past(NamedTuple):
     """The steps that are kept, and how many of them are not undone; replaced, never changed: readers take no lock."""
 
     steps: tuple[Step, ...] = ()
@@ -74,16 +77,20 @@ class History(KeptContents):
         super().__init__(folder / "history")
         self._log = self._folder / "steps.jsonl"
         self.pinned: Callable[[], set[str]] = set  # contents that others need
-        self._past = _Past()
-        records, _ = read_records(self._log)
-        for record in records:
-            self._replay(record)
+        self._past = Past()
+        for _, line in whole_lines(self._log):
+            self._replay(parse_record(line) or {})
         self._last = max((step.id for step in self._past.steps), default=0)
 
     @property
     def steps(self) -> list[Step]:
         """All steps that are kept, in order; those that are undone come last."""
         return list(self._past.steps)
+
+    @property
+    def past(self) -> Past:
+        """The same steps, and how many of them are not undone."""
+        return self._past
 
     @property
     def next_undo(self) -> Step | None:
@@ -144,8 +151,8 @@ class History(KeptContents):
 
     def _take(self, step: Step) -> None:
         done = self._past.steps[: self._past.done]
-        steps = (*(done[:-1] if done and done[-1].id == step.id else done), step)
-        self._past = _Past(steps, len(steps))
+        steps = (*(done[:-1] if done and done[-1].id == step.id else done), _packed(step))
+        self._past = Past(steps, len(steps))
 
     def _move(self, by: int) -> None:
         self._past = self._past._replace(done=self._past.done + by)
@@ -170,11 +177,11 @@ class History(KeptContents):
             drop += 1
         if not drop:
             return
-        self._past = _Past(steps[drop:], done - drop)
+        self._past = Past(steps[drop:], done - drop)
         undone = [{"undone": step.id} for step in reversed(self._past.steps[self._past.done :])]
         try:
             with saving(self._folder):
-                write_records(self._log, [*map(_record, self._past.steps), *undone])
+                write_records(self._log, chain(map(_record, self._past.steps), undone))
             self.sweep()
         except CycleVOSError as error:  # the step itself is kept: the next one tries again
             logger.warning("Old steps of the history could not be removed: %s", error)
@@ -193,8 +200,9 @@ def _step_of(record: Mapping[str, Any]) -> Step | None:
         step = Step(**{**record, **pairs, "rows": rows})
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
-    whole = all(len(pair) == 2 for kept in (step.files, step.rows, step.fields) for pair in kept.values())
-    return step if whole and isinstance(step.id, int) and all(map(is_mask_name, step.files)) else None
+    whole = all(len(pair) == 2 for kept in (step.files, rows, step.fields) for pair in kept.values())
+    digests = all(isinstance(name, str | None) for pair in step.files.values() for name in pair)
+    return step if whole and digests and isinstance(step.id, int) and all(map(is_mask_name, step.files)) else None
 
 
 def _names(steps: Iterable[Step]) -> set[str]:
@@ -204,13 +212,13 @@ def _names(steps: Iterable[Step]) -> set[str]:
 def _joined(first: Step, second: Step) -> Step:
     """Return two steps as one, which has the id and title of the first."""
 
-    def both(name: str) -> dict[Any, Pair]:
-        earlier, later = getattr(first, name), getattr(second, name)
+    def both(earlier: dict[Any, Pair], later: dict[Any, Pair]) -> dict[Any, Pair]:
         return {**earlier, **{key: (earlier.get(key, pair)[0], pair[1]) for key, pair in later.items()}}
 
+    files, rows = both({**first.files}, {**second.files}), both(dict(first.rows.items()), dict(second.rows.items()))
     fields = {**first.fields, **second.fields}
     fields |= {name: joined(first.fields[name], second.fields[name]) for name in first.fields.keys() & second.fields}
-    return Step(first.id, first.title, second.time, first.frame, both("files"), both("rows"), fields)
+    return Step(first.id, first.title, second.time, first.frame, files, rows, fields)
 
 
 def _can_join(first: Step, second: Step) -> bool:
@@ -218,4 +226,16 @@ def _can_join(first: Step, second: Step) -> bool:
 
 
 def _record(step: Step) -> dict[str, Any]:
-    return asdict(step)
+    return {**{each.name: getattr(step, each.name) for each in fields(step)}, "rows": dict(step.rows.items())}
+
+
+def _packed(step: Step) -> Step:
+    """Return a step that takes little memory: one over a long video holds thousands of frames."""
+    files = {sys.intern(name): _interned(pair) for name, pair in step.files.items()}
+    return replace(step, files=files, rows=PackedRows(dict(step.rows.items())))
+
+
+def _interned(pair: Pair) -> Pair:
+    """Return digests that share memory with equal ones: the content after a step is that before the next."""
+    before, after = (None if name is None else sys.intern(name) for name in pair)
+    return before, after

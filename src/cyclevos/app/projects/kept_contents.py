@@ -1,16 +1,24 @@
-"""What files held, kept by the digests of their contents, so that the same content is kept once."""
+"""What files held, kept by the digests of their contents, so that the same content is kept once.
+
+A file that is kept gets a second name here, and one that is brought back gets its first name again. This takes neither
+time nor space, so it works on a full disk too. It is safe because files of the project are replaced, never written to.
+Data is copied where the disk has no links, and where a file of the project has it already: two of them never share it.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import secrets
+import shutil
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from cyclevos.app.errors import ConflictError
-from cyclevos.app.projects.durable_files import saving, write_durably
-from cyclevos.files.atomic import sync_file, sync_folder
+from cyclevos.app.projects.durable_files import saving
+from cyclevos.files.atomic import remove_leftovers, sync_file, sync_folder, temporary_path
 
 
 class KeptContents:
@@ -22,9 +30,10 @@ class KeptContents:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._files = folder, folder / "files"
+        remove_leftovers(self._files)
         self._sizes = {path.name: path.stat().st_size for path in self._files.glob("*")}
-        self._keeping = threading.Condition()
-        self._writing: set[str] = set()
+        self._keeping = threading.Lock()
+        self._unnamed: set[str] = set()  # those whose names the disk may not have yet
         self._pins: list[set[str]] = []  # contents of steps that are being prepared
 
     @contextmanager
@@ -39,50 +48,67 @@ class KeptContents:
             with self._keeping:
                 self._pins = [each for each in self._pins if each is not pins]
 
-    def keep(self, data: bytes | None, *, flush: bool = True, pins: set[str] | None = None) -> str | None:
-        """Keep the content of a file and return its digest; None for a file that is not there.
+    def keep(self, path: Path, *, flush: bool = True, pins: set[str] | None = None) -> str | None:
+        """Keep what a file holds, which the disk has, and return its digest; None where there is no file.
 
         Args:
-            data: the content.
-            flush: wait until the disk has it.
-            pins: of a step that is being prepared (`pin`), to which its name is added.
+            path: the file, which is on the same disk.
+            flush: wait until the disk has its name here as well.
+            pins: of a step that is being prepared (`pin`), to which the digest is added.
 
         Raises:
-            UnsavedError: it cannot be written.
+            UnsavedError: it cannot be kept.
         """
-        if data is None:
-            return None
-        name = digest(data)
-        with self._keeping:
-            if pins is not None:
-                pins.add(name)
-            self._keeping.wait_for(lambda: name not in self._writing)
-            if name in self._sizes:
-                return name
-            self._writing.add(name)
-        try:
-            with saving(self._folder):
-                self._folder.mkdir(exist_ok=True)
-            write_durably(self._files / name, data, flush=flush)
-            with self._keeping:
-                self._sizes[name] = len(data)
-        finally:
-            with self._keeping:
-                self._writing.discard(name)
-                self._keeping.notify_all()
+        with saving(self._folder):
+            self._folder.mkdir(exist_ok=True)
+            self._files.mkdir(exist_ok=True)
+            # A name of our own: the file may be replaced while it is read.
+            temporary = temporary_path(self._files / secrets.token_hex(8))
+            try:
+                if not _give_name(path, temporary):
+                    return None
+                data = temporary.read_bytes()
+                name = digest(data)
+                with self._keeping:
+                    if pins is not None:
+                        pins.add(name)
+                    if self._sizes.get(name) != len(data):  # not kept yet, or cut short by a power cut
+                        temporary.replace(self._files / name)
+                        self._sizes[name] = len(data)
+                        self._unnamed.add(name)
+            finally:
+                temporary.unlink(missing_ok=True)
+        if flush and name in self._unnamed:
+            self.flush()
         return name
 
-    def flush(self, names: Iterable[str]) -> None:
-        """Wait until the disk has contents that were kept without.
+    def flush(self) -> None:
+        """Wait until the disk has the names of all that was kept without.
 
         Raises:
             UnsavedError: it cannot take them.
         """
+        named = {*self._unnamed}
         with saving(self._folder):
-            for name in names:
-                sync_file(self._files / name)
-            if self._files.exists():
+            if named:
                 sync_folder(self._files)
+        with self._keeping:
+            self._unnamed -= named
+
+    def lay(self, name: str, path: Path) -> None:
+        """Put what was kept at a path on the same disk, in the place of whatever is there; the disk has its data then.
+
+        Raises:
+            ConflictError: the file is gone or damaged.
+            UnsavedError: it cannot be written.
+        """
+        kept = self._files / name
+        data = self.content(name)
+        with saving(path.parent):
+            path.unlink(missing_ok=True)  # written to, it would change the files that share its data
+            if data is not None and not (has_one_name(kept) and linked(kept, path)):
+                path.write_bytes(data)
+                sync_file(path)
 
     def content(self, name: str | None) -> bytes | None:
         """Return what was kept.
@@ -111,6 +137,35 @@ class KeptContents:
                 with saving(self._files):
                     (self._files / name).unlink(missing_ok=True)
                 del self._sizes[name]
+
+
+def _give_name(path: Path, name: Path) -> bool:
+    """Give a file a second name, or copy it where that cannot be; return whether there is a file."""
+    if linked(path, name):
+        return True
+    try:
+        shutil.copyfile(path, name)
+    except FileNotFoundError:
+        return False
+    sync_file(name)
+    return True
+
+
+def linked(path: Path, name: Path) -> bool:
+    """Give a file a second name; return whether that could be done."""
+    try:
+        os.link(path, name)
+    except OSError:  # no file, no links on this disk, or no more of them
+        return False
+    return True
+
+
+def has_one_name(path: Path) -> bool:
+    """Return whether there is a file that shares its data with no other."""
+    try:
+        return path.stat().st_nlink == 1
+    except OSError:
+        return False
 
 
 def content_of(path: Path) -> bytes | None:

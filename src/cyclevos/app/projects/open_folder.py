@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from cyclevos.app.errors import NotFoundError
+from cyclevos.app.errors import GoneError, NotFoundError
 from cyclevos.app.projects.absences import gone_at
 from cyclevos.app.projects.absent_objects import present
 from cyclevos.app.projects.events import Hub
@@ -23,12 +23,15 @@ from cyclevos.app.projects.frame_mask import FrameMask
 from cyclevos.app.projects.frame_news import frame_news
 from cyclevos.app.projects.frame_reader import FrameReader
 from cyclevos.app.projects.indexing import PUT_BACK, index_project
+from cyclevos.app.projects.kept_pictures import KeptPictures
+from cyclevos.app.projects.mask_names import KINDS
 from cyclevos.app.projects.mask_store import MaskStore
 from cyclevos.app.projects.project_file import ObjectInfo, ProjectFile, load_project_file
 from cyclevos.app.projects.result_log import ResultLog
 from cyclevos.app.projects.steps import MOST_TOLD, Steps
 from cyclevos.app.projects.video_index import known_index
 from cyclevos.errors import CycleVOSError, MaskError
+from cyclevos.files.atomic import remove_leftovers
 from cyclevos.media.open_source import open_source
 from cyclevos.naming import size_text
 from cyclevos.pictures.arrays import UInt8Array
@@ -44,16 +47,18 @@ class OpenFolder:
 
     Args:
         folder: holds project.json; its last part is the project's id.
+        pictures: keeps those of all projects of the server; None = of this one alone.
 
     Raises:
         CycleVOSError: the folder is not a project, is open in another server, or its video is missing.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, pictures: KeptPictures | None = None) -> None:
         self.folder, self.id = folder, folder.name
         self.file = load_project_file(folder)
         self._owned = FolderLock(folder)
         self.lock, self.hub = threading.RLock(), Hub()
+        self.closing, self.is_closed = threading.Event(), False
         try:
             self.source = open_source(self.file.video(folder), deinterlace=self.file.deinterlace, pass_over=True)
             self._check_size()
@@ -74,11 +79,12 @@ class OpenFolder:
         self.steps.unfinished.recover()
         self.steps.versions.recover()
         shutil.rmtree(folder / READY, ignore_errors=True)
-        self.reader = FrameReader(self.source)
+        for each in (folder, folder / "history", *(folder / kind for kind in KINDS)):
+            remove_leftovers(each)
+        self.reader = FrameReader(self.source, pictures)
         self.index = known_index(folder, self.source, self.file.frames)
         self.read = 0
         self.problem: CycleVOSError | None = None
-        self.closing = threading.Event()
         self._indexing = threading.Thread(target=index_project, args=(self,), name="cyclevos-index", daemon=True)
         self._indexing.start()
 
@@ -86,7 +92,22 @@ class OpenFolder:
         """Stop reading the video and let others open the folder."""
         self.closing.set()
         self._indexing.join()
+        with self.lock:
+            self.is_closed = True
+        self.reader.forget()
         self._owned.release()
+
+    def check_open(self) -> None:
+        """Refuse changes once the folder may be open elsewhere: one that was deleted and restored is.
+
+        Raises:
+            GoneError: the project was closed.
+        """
+        if self.is_closed:
+            raise GoneError(
+                f"The project {self.id} was deleted or closed meanwhile.",
+                "If it was restored since, try again; otherwise restore it under Deleted on the start page.",
+            )
 
     def next_order(self) -> int:
         """Return the next event's number; take it after the change that is told is made."""
@@ -155,6 +176,7 @@ class OpenFolder:
     def change(self, edit: Callable[[ProjectFile], None]) -> None:
         """Edit project.json, save it, and tell the pages."""
         with self.lock:
+            self.check_open()
             changed = self.file.model_copy(deep=True)
             edit(changed)
             self.steps.note_fields(self.file, changed)

@@ -17,6 +17,7 @@ from cyclevos.app.projects.mask_pngs import Mark
 from cyclevos.app.projects.object_pixels import areas, painted_objects
 from cyclevos.app.projects.open_folder import OpenFolder
 from cyclevos.app.projects.project_file import ProjectFile
+from cyclevos.app.projects.restoring import Check, Moved, bring_back, move
 from cyclevos.app.projects.result_log import FrameResult
 from cyclevos.errors import MaskError
 from cyclevos.pictures.arrays import UInt8Array
@@ -84,6 +85,7 @@ class Project(OpenFolder):
     def track_frame(self, index: int, ids: UInt8Array, result: FrameResult, before: UInt8Array | None) -> None:
         """Store the tracked mask of a frame, and show it unless the frame is accepted."""
         with self.lock:
+            self.check_open()
             shown = self.masks.with_tracked(index, ids)
             self.list_objects(shown.areas)  # an object may have been taken out of the list while tracking was at work
             reliability = {} if shown.mark is not None else result.reliability
@@ -100,6 +102,7 @@ class Project(OpenFolder):
     def judge_frame(self, index: int, reliability: Mapping[int, float], *, tag: str, calibrated: bool) -> None:
         """Store the reliability of the mask with this tag, unless another one is shown now; a mark has none."""
         with self.lock:
+            self.check_open()
             shown = self.masks.read(index)
             if shown.tag == tag:
                 self._announce(index, shown, FrameResult({} if shown.mark else reliability, {}, calibrated))
@@ -122,12 +125,23 @@ class Project(OpenFolder):
         with Draft(self, lambda index: draft.remove_object(index, object_id)) as draft:
             for index in sorted(held.tracked | held.before | held.marks.keys()):
                 draft.add(index)
-            with draft.step(f"Delete {name}"):
+            with draft.step(f"Delete {name}", lambda: self.results.remove_object(object_id)):
                 check()
                 for index in (i for i, changes in seen.items() if masks.changes(i) != changes):
                     draft.work_out_later(index)  # the object may be in a frame in which it was not
-                self.results.remove_object(object_id)
                 self.change(without)
+
+    def undo(self, check: Check = lambda step: None) -> Moved | None:
+        """Undo the last step; None where there is none. See `restoring.move`."""
+        return move(self, back=True, check=check)
+
+    def redo(self, check: Check = lambda step: None) -> Moved | None:
+        """Redo the step that was undone last; None where there is none. See `restoring.move`."""
+        return move(self, back=False, check=check)
+
+    def bring_back(self, version_id: int, check: Callable[[], None] = lambda: None) -> None:
+        """Bring back what a tracking run replaced. See `restoring.bring_back`."""
+        bring_back(self, version_id, check)
 
     def _unchanged(self, index: int, tag: str) -> FrameMask:
         mask = self.masks.read(index)

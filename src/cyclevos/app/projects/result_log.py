@@ -126,6 +126,12 @@ def parse_result(record: Mapping[str, Any]) -> tuple[int, FrameResult] | None:
         return None
 
 
+def result_of(record: Mapping[str, Any]) -> FrameResult:
+    """Read what is known of a frame; nothing where a record is not one of a frame's results."""
+    row = parse_result(record)
+    return FrameResult() if row is None else row[1]
+
+
 def doubtful_frames(results: Sequence[tuple[int, FrameResult]]) -> list[dict[str, Any]]:
     """Return the review list: no two neighbours, least reliable first; the worst frame alone where all are good."""
     rows = [

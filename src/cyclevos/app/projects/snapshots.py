@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
@@ -51,7 +50,7 @@ class Snapshots:
     Args:
         folder: of their files.
         base: what the whole run follows from, as text: weights, dtype, settings, direction.
-        given: annotations by frame index.
+        given: digests of the annotations by frame index.
         backward: the pass goes to earlier frames.
         absences: where objects are gone.
     """
@@ -60,14 +59,13 @@ class Snapshots:
         self,
         folder: Path,
         base: str,
-        given: Mapping[int, NDArray[np.uint8]],
+        given: Mapping[int, str],
         *,
         backward: bool,
         absences: Iterable[Absence] = (),
     ) -> None:
         self._folder, self._backward = folder, backward
-        digests = {index: digest(mask) for index, mask in given.items()}
-        self._inputs = _Inputs(base, digests, tuple(absences), backward)
+        self._inputs = _Inputs(base, given, tuple(absences), backward)
         self._since = 0
 
     def latest(self, limit: int | None = None) -> tuple[int, dict[str, Tensor]] | None:
@@ -145,8 +143,3 @@ class Snapshots:
 
 def _place(file: Path) -> int:
     return int(file.stem.partition("-")[0])
-
-
-def digest(mask: NDArray[np.uint8]) -> str:
-    """Return a digest of a mask's pixels."""
-    return hashlib.blake2b(mask.tobytes(), digest_size=12).hexdigest()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyclevos.app.projects.durable_files import check_there, saving
 from cyclevos.app.projects.history import History
-from cyclevos.app.projects.mask_names import is_mask_name
+from cyclevos.app.projects.mask_names import indices_of, is_mask_name
 from cyclevos.app.projects.project_file import set_values
 from cyclevos.app.projects.result_log import FrameResult, parse_result, record_of
 from cyclevos.errors import CycleVOSError
@@ -51,7 +51,7 @@ class Unfinished:
         Raises:
             CycleVOSError: that cannot be done now either.
         """
-        self._take_back()
+        self.take_back()
         self._waiting, self._files = [{"last": self._last()}], 0
 
     def end(self) -> None:
@@ -85,9 +85,22 @@ class Unfinished:
     def recover(self) -> None:
         """Take back what a kill left of a step when the project is opened; if the disk is full, the next step does."""
         try:
-            self._take_back()
+            self.take_back()
         except CycleVOSError as error:
             logger.warning("A step that was cut off could not be taken back yet: %s", error)
+
+    def take_back(self) -> None:
+        """Take back a step that was cut off, or could not be taken back when it failed; there may be none.
+
+        Raises:
+            CycleVOSError: that cannot be done now either.
+        """
+        if not self._path.exists():
+            return
+        records, _ = read_records(self._path)
+        if records and records[0].get("last") == self._last():
+            self._put_back(records[1:])
+        self.end()
 
     def _note(self, records: list[dict[str, Any]], *, flush: bool = False) -> None:
         self._waiting += records
@@ -99,24 +112,15 @@ class Unfinished:
             append_lines(self._path, "".join(lines), flush=flush)
         self._waiting = []
 
-    def _take_back(self) -> None:
-        if not self._path.exists():
-            return
-        records, _ = read_records(self._path)
-        if records and records[0].get("last") == self._last():
-            self._put_back(records[1:])
-        self.end()
-
     def _put_back(self, records: list[dict[str, Any]]) -> None:
-        project, frames = self._project, set[int]()
-        for record in records:
-            if is_mask_name(name := record.get("file")):
-                data = self._history.content(record.get("was"))
-                frames.add(project.masks.put_back(project.folder / name, data))
-        for row in (parse_result(record["was"]) for record in records if "row" in record):
-            if row is not None:
-                project.results.add(*row)
-                frames.add(row[0])
+        project = self._project
+        files = {name: record.get("was") for record in records if is_mask_name(name := record.get("file"))}
+        project.masks.put_back({project.folder / name: was for name, was in files.items()}, self._history.lay)
+        frames = indices_of(files)
+        known = (parse_result(record["was"]) for record in records if "row" in record)
+        rows = dict(row for row in known if row is not None)
+        project.results.add_all(rows)
+        frames |= rows.keys()
         values = {record["field"]: record["was"] for record in records if "field" in record}
         if values:
             project.change(lambda file: set_values(file, values))

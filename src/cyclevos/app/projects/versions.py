@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +19,10 @@ from cyclevos.app.projects.absent_objects import present
 from cyclevos.app.projects.durable_files import check_there, saving
 from cyclevos.app.projects.frame_mask import FrameMask, status_of
 from cyclevos.app.projects.history import History
-from cyclevos.app.projects.kept_contents import content_of, digest_of
+from cyclevos.app.projects.kept_contents import digest_of
 from cyclevos.app.projects.mask_names import index_of, indices_of, is_mask_name, kind_of, mask_name
 from cyclevos.app.projects.mask_pngs import read_mark
-from cyclevos.app.projects.result_log import FrameResult, listed, parse_result, record_of
+from cyclevos.app.projects.result_log import FrameResult, listed, record_of, result_of
 from cyclevos.app.projects.run_in_progress import RunInProgress, left_run
 from cyclevos.errors import CycleVOSError
 from cyclevos.files.records import read_records, write_records
@@ -99,15 +99,18 @@ class Versions:
     def run(self, title: str) -> Iterator[None]:
         """Keep what tracking replaces inside as a version, however it ends."""
         with self._project.lock:
+            self._project.check_open()
+            self._project.steps.unfinished.take_back()  # later, it would take back what the run made
             self.recover()
             self._running = running = RunInProgress(self._running_log, title)
         try:
             yield
         finally:
             with self._project.lock:
-                self._end(running)
                 self._running = None
-                self._sweep()
+                if not self._project.is_closed:
+                    self._end(running)
+                    self._sweep()
 
     def recover(self) -> None:
         """Keep what a run replaced that a kill cut off; the project is open as a whole by then."""
@@ -161,27 +164,6 @@ class Versions:
             tracked = self._history.content(version.files.get(name))
         return masks.as_shown(index, tracked, mark)
 
-    def bring_back(self, version_id: int) -> None:
-        """Bring back what a tracking run replaced, as a step that can be undone.
-
-        Raises:
-            NotFoundError: the version is not kept.
-            UnsavedError: the project cannot be written to.
-        """
-        project, version = self._project, self.find(version_id)
-        with project.step(f"Bring back what was before: {version.title}"):
-            for name, old in version.files.items():
-                project.masks.put_back(project.folder / name, self._history.content(old))
-            for index in version.frames:
-                project.masks.retrack(index)
-                row = parse_result(version.rows.get(str(index), {}))
-                known, shown = project.results[index] if row is None else row[1], project.masks.read(index)
-                project.results.add(index, replace(known, areas=shown.areas, islands=shown.islands))
-            # Some may have been deleted since.
-            project.list_objects(i for index in version.frames for i in project.results[index].areas)
-            project.steps.note_restored()
-        project.tell_frames(version.frames)
-
     def _end(self, run: RunInProgress) -> None:
         try:
             self._add(run)
@@ -204,7 +186,8 @@ class Versions:
             return
         marks = {name: mark for name, mark in run.marks.items() if index_of(name) in frames}
         number = 1 + max((each.id for each in self._kept), default=0)
-        title = f"{run.title}, {counted(len(frames), 'frame')}"
+        stored = indices_of(run.files) | run.rows.keys()  # as many as the run says that it tracked
+        title = f"{run.title}, {counted(len(stored), 'frame')}"
         self._kept = [*self._kept, Version(number, title, time.time(), files, told, marks)][-MOST_VERSIONS:]
         check_there(self._project.folder)
         with saving(self._log.parent):
@@ -214,9 +197,9 @@ class Versions:
         """Return what was known of a frame, as JSON values."""
         content = self._history.content(version.marks.get(mask_name("marks", index)))
         mark = None if content is None else read_mark(io.BytesIO(content))
-        name, row = mask_name("masks", index), parse_result(version.rows.get(str(index), {}))
+        name = mask_name("masks", index)
         tracked = version.files[name] is not None if name in version.files else index in self._project.masks.tracked
-        known = present(self._project, index, FrameResult() if row is None else row[1])
+        known = present(self._project, index, result_of(version.rows.get(str(index), {})))
         objects = [] if mark is None else sorted(mark.objects)
         status = status_of(mark, tracked=tracked)
         return {"status": status, "tracked": tracked, "objects": objects, "result": listed(known)}
@@ -233,7 +216,7 @@ class Versions:
             logger.warning("Contents of old tracking runs could not be removed: %s", error)
 
     def _keep(self, name: str) -> str | None:
-        return self._history.keep(content_of(self._project.folder / name), flush=False)
+        return self._history.keep(self._project.folder / name, flush=False)
 
 
 def _version_of(record: Mapping[str, Any]) -> Version | None:

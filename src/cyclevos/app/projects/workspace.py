@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import re
-import secrets
 import shutil
 import threading
-import time
 from collections.abc import Callable, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from cyclevos.app.errors import ConflictError, GoneError, NewerProjectError, NotFoundError
+from cyclevos.app.errors import GoneError, NewerProjectError, NotFoundError
 from cyclevos.app.projects.copying import copy_name, copy_project
 from cyclevos.app.projects.durable_files import check_there
 from cyclevos.app.projects.folder_lock import FolderLock
 from cyclevos.app.projects.folders import Folders
+from cyclevos.app.projects.kept_pictures import KeptPictures
 from cyclevos.app.projects.listing import summary
+from cyclevos.app.projects.making import give_place, making, remove_half_made
 from cyclevos.app.projects.project import Project
 from cyclevos.app.projects.project_file import PROJECT_FILE, ProjectFile, load_project_file, stored_text
-from cyclevos.app.projects.project_ids import is_id, places
+from cyclevos.app.projects.project_ids import is_id
 from cyclevos.app.projects.trash import Trash
 from cyclevos.errors import CycleVOSError
-from cyclevos.files.atomic import output_errors, put_in_place
-from cyclevos.files.names import safe_name
+from cyclevos.files.atomic import output_errors
 from cyclevos.media.open_source import open_source
-
-UPLOADING, _COPYING = ".upload-", ".copy-"
-_MOST_OF_A_NAME = 10_000  # projects
-_STALE = 24 * 3600  # seconds after which an upload or a copy has been given up
 
 
 class Workspace:
@@ -49,10 +42,10 @@ class Workspace:
         self.trash = Trash(self.projects / ".deleted")
         with output_errors(self.projects):
             self.projects.mkdir(parents=True, exist_ok=True)
-            for left in (path for kind in (UPLOADING, _COPYING) for path in self.projects.glob(f"{kind}*")):
-                if time.time() - left.stat().st_mtime > _STALE:
-                    _remove(left)
+            remove_half_made(self.projects)
+        self.trash.remove_old()
         self._open: dict[str, Project] = {}
+        self._pictures = KeptPictures()
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -102,10 +95,7 @@ class Workspace:
         with self._lock:
             folder = self.folder(project_id)
             if project_id not in self._open:
-                for other in self._open.values():
-                    if not other.hub.heard:  # nobody looks at it
-                        other.reader.forget()
-                self._open[project_id] = Project(folder)
+                self._open[project_id] = Project(folder, self._pictures)
             return self._open[project_id]
 
     def create(self, video: Path, name: str | None = None, *, deinterlace: bool = False) -> Project:
@@ -184,12 +174,10 @@ class Workspace:
         """
         project = self.get(project_id)
         name = copy_name(project.file.name, {entry["name"] for entry in self.listing()})
-        copying = self.projects / f"{_COPYING}{secrets.token_hex(8)}"
-        with project.lock:
-            copy_project(project.folder, project.file.model_copy(update={"name": name}), copying)
-        folder = self._new_folder(name)
-        put_in_place(copying, folder)
-        return summary(folder)
+        with making(self.projects) as copy:
+            with project.lock:
+                copy_project(project.folder, project.file.model_copy(update={"name": name}), copy)
+            return summary(self._placed(copy, name))
 
     def delete(self, project_id: str) -> str:
         """Close a project and move it into the trash; return its name there. No job may be working on it.
@@ -225,48 +213,26 @@ class Workspace:
     def _make(self, video: Path, name: str | None, *, move: bool, deinterlace: bool) -> Path:
         source = open_source(video, deinterlace=deinterlace, pass_over=True)
         title = (name or source.name).strip()[:80].strip() or "video"
-        folder = self._new_folder(title)
         place = str(video.resolve())
         height, width = source.size
-        try:
-            with output_errors(folder):
+        with making(self.projects) as made:
+            with output_errors(made):
                 if move:
-                    (folder / "source").mkdir()
-                    target = folder / "source" / f"video{video.suffix.lower()}"
+                    (made / "source").mkdir()
+                    target = made / "source" / f"video{video.suffix.lower()}"
                     place = f"source/{target.name}"
                     shutil.move(video, target)
             file = ProjectFile(name=title, source=place, height=height, width=width, deinterlace=deinterlace)
-            file.save(folder)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        return folder
+            file.save(made)
+            return self._placed(made, title)
 
-    def _new_folder(self, title: str) -> Path:
-        # An id has no underscore, by which a reserved name such as "con" is changed.
-        base = safe_name(re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60], "video").replace("_", "-x")
+    def _placed(self, made: Path, title: str) -> Path:
         deleted = self.trash.ids()  # pages that still show one of these would save their strokes here
-        with output_errors(self.projects):
-            for folder in islice(places(self.projects, base), _MOST_OF_A_NAME):
-                if folder.name in deleted:
-                    continue
-                try:
-                    folder.mkdir()
-                except FileExistsError:
-                    continue
-                return folder
-        raise ConflictError(f"There are too many projects called {base}.", "Choose another name.")
+        return give_place(made, title, deleted)
 
 
 def _unknown(project_id: str) -> NotFoundError:
     return NotFoundError(f"There is no project {project_id!r}.", "Choose one from the start page.")
-
-
-def _remove(left: Path) -> None:
-    if left.is_dir():
-        shutil.rmtree(left)
-    else:
-        left.unlink(missing_ok=True)
 
 
 def _is_project(folder: Path) -> bool:

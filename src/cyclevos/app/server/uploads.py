@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from cyclevos.app.errors import AppError, TooLargeError
-from cyclevos.app.projects.workspace import UPLOADING
 from cyclevos.files.atomic import output_errors
 from cyclevos.naming import WHOLE_VIDEO_SUFFIXES
 
@@ -44,7 +42,7 @@ async def receive_video(name: str, body: AsyncIterator[bytes], folder: Path, mos
     Args:
         name: the sender's file name; only its ending is used.
         body: the bytes.
-        folder: to write to; created if missing.
+        folder: to write to; the caller removes it if the video is refused.
         most: largest size allowed, in bytes.
 
     Returns:
@@ -52,7 +50,7 @@ async def receive_video(name: str, body: AsyncIterator[bytes], folder: Path, mos
 
     Raises:
         UnsupportedError: its ending or its first bytes are not those of a video.
-        TooLargeError: it is larger than allowed; what was written is removed.
+        TooLargeError: it is larger than allowed.
         OutputError: the file cannot be written.
     """
     suffix = Path(name.replace("\0", "")).suffix.lower()
@@ -60,27 +58,21 @@ async def receive_video(name: str, body: AsyncIterator[bytes], folder: Path, mos
         raise UnsupportedError(
             f"{name!r} does not have the ending of a video.", f"Send one of {', '.join(sorted(WHOLE_VIDEO_SUFFIXES))}."
         )
-    path = folder / f"{UPLOADING}{secrets.token_hex(8)}{suffix}"
+    path = folder / f"video{suffix}"
     size, head = 0, b""
-    try:
-        with output_errors(path):
-            folder.mkdir(parents=True, exist_ok=True)
-            with path.open("wb") as file:
-                async for chunk in body:
-                    size += len(chunk)
-                    if size > most:
-                        raise TooLargeError(
-                            f"The video is larger than {most // 2**20} MB.",
-                            "Put it into one of the app's folders and open it from there, or start the app with a "
-                            "larger --max-upload.",
-                        )
-                    head = (head + chunk)[:_HEAD] if len(head) < _HEAD else head
-                    file.write(chunk)
-        if not any(magic.match(head) for magic in _MAGIC):
-            raise UnsupportedError(
-                f"{name!r} does not begin like a video.", "Send the video file itself, not a playlist or an archive."
-            )
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    with output_errors(path), path.open("wb") as file:
+        async for chunk in body:
+            size += len(chunk)
+            if size > most:
+                raise TooLargeError(
+                    f"The video is larger than {most // 2**20} MB.",
+                    "Put it into one of the app's folders and open it from there, or start the app with a larger "
+                    "--max-upload.",
+                )
+            head = (head + chunk)[:_HEAD] if len(head) < _HEAD else head
+            file.write(chunk)
+    if not any(magic.match(head) for magic in _MAGIC):
+        raise UnsupportedError(
+            f"{name!r} does not begin like a video.", "Send the video file itself, not a playlist or an archive."
+        )
     return path

@@ -1,8 +1,10 @@
 """Several projects tracked one after another: each is a job of the queue, added when the one before it has ended.
 
-    .batch.json   in the projects' folder: the list as it is, so that a restarted server says what was not tracked
+    .batch.json   in the projects' folder: the list as it is, with which a restarted server goes on
 
-A page need not be open. If one of them fails, the next one is tracked all the same.
+A page need not be open. If one of them fails, the next one is tracked all the same. A list often runs overnight, when
+nobody is there to start it again, so a server that was stopped or killed goes on with it at its next start. It leaves
+out a project that it was killed during several times: otherwise that project might kill every server that is started.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cyclevos.app.errors import NotFoundError, describe, explain
+from cyclevos.app.errors import AppError, NotFoundError, describe, explain
 from cyclevos.app.projects.durable_files import write_durably
 from cyclevos.app.projects.project import Project
 from cyclevos.app.projects.project_file import stored_text
@@ -32,11 +34,11 @@ logger = logging.getLogger(__name__)
 
 _FILE = ".batch.json"
 _READING = 0.1  # seconds between two looks at a video that is still being read
-_CUT_OFF = {
-    "problem": "The app was stopped before this project was tracked to its end.",
-    "remedy": "Track it again: it goes on where it stopped.",
-    "kind": "CancelledError",
-}
+_MOST_KILLS = 3
+_KILLED = AppError(
+    f"The app was killed {_MOST_KILLS} times while it tracked this project; it may have run out of memory.",
+    "Track it alone, at a smaller size or with fewer objects. Tracking goes on where it stopped.",
+)
 
 
 @dataclass
@@ -48,6 +50,7 @@ class Entry:
         name: what it is called.
         direction: to track.
         status: as of a job.
+        begun: how often a server began to track it; one that is stopped in order, not killed, sets it back to 0.
         error: problem, remedy and kind of what stopped it.
         job: that tracks it; None until its turn.
         stopped: set when a person stops it.
@@ -57,6 +60,7 @@ class Entry:
     name: str
     direction: Direction = "forward"
     status: JobStatus = "queued"
+    begun: int = 0
     error: dict[str, str] | None = None
     job: Job | None = None
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -68,7 +72,8 @@ class Entry:
 
     def record(self) -> dict[str, Any]:
         """Return what is kept of it, as JSON values."""
-        return {name: getattr(self, name) for name in ("project", "name", "direction", "status", "error")}
+        kept = ("project", "name", "direction", "status", "begun", "error")
+        return {name: getattr(self, name) for name in kept}
 
     def state(self) -> dict[str, Any]:
         """Return it with its progress, as JSON values."""
@@ -105,7 +110,7 @@ class TrackBatch:
             new = [each for each in dict.fromkeys(project_ids) if each not in active]
             # Those of an earlier list are forgotten, once that one has ended as a whole.
             kept = [entry for entry in self._entries if active and entry.project not in new]
-            self._entries = [*kept, *(Entry(each, self._name(each), direction) for each in new)]
+            self._entries = [*kept, *(Entry(each, self._name(each, each), direction) for each in new)]
             self._keep()
             self._lock.notify_all()
 
@@ -133,10 +138,11 @@ class TrackBatch:
     def state(self) -> list[dict[str, Any]]:
         """Return the entries in their order, as JSON values."""
         with self._lock:
-            return [entry.state() for entry in self._entries]
+            states = [entry.state() for entry in self._entries]
+        return [{**state, "name": self._name(state["project"], state["name"])} for state in states]  # may be renamed
 
     def close(self) -> None:
-        """Stop tracking and wait for the thread; what is left is said by the next server."""
+        """Stop tracking and wait for the thread; the next server goes on with what is left."""
         with self._lock:
             self._closing.set()
             jobs = [entry.job for entry in self._entries if entry.is_active and entry.job is not None]
@@ -144,14 +150,21 @@ class TrackBatch:
         for job in jobs:
             self._queue.cancel(job.id)
         self._thread.join()
+        with self._lock:
+            cut_off = [entry for entry in self._entries if entry.status == "running"]
+            for entry in cut_off:
+                entry.status, entry.begun = ("cancelled" if entry.stopped.is_set() else "queued"), 0
+            if cut_off:
+                self._keep()
         if self._owned is not None:
             self._owned.release()
 
-    def _name(self, project_id: str) -> str:
+    def _name(self, project_id: str, otherwise: str) -> str:
+        """Return what a project is called now; it may be gone."""
         try:
-            return stored_text(self._workspace.folder(project_id), "name") or project_id
+            return stored_text(self._workspace.folder(project_id), "name") or otherwise
         except CycleVOSError:
-            return project_id
+            return otherwise
 
     def _stop(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
@@ -171,11 +184,12 @@ class TrackBatch:
                     self._lock.wait()
                     continue
                 entry = waiting[0]
-                entry.status = "running"
+                entry.status, entry.begun = "running", entry.begun + 1
+                self._keep()
             status, error = self._track(entry)
             with self._lock:
-                if self._closing.is_set():
-                    return  # the file says that it was being tracked
+                if self._closing.is_set() and status == "cancelled":
+                    return  # cancelled by the closing: `close` has the next server go on with it
                 entry.status, entry.error = status, error
                 self._keep()
 
@@ -215,13 +229,13 @@ class TrackBatch:
         return True
 
     def _keep(self) -> None:
-        """Write the list, so that a server that is started later knows what was not done."""
+        """Write the list, so that a server that is started later goes on with it."""
         if not self._owns():
             return
         records = [entry.record() for entry in self._entries]
         try:
-            write_durably(self._path, json.dumps(records).encode(), flush=False)
-        except CycleVOSError as error:  # tracking is worth more than what would be said of it after a kill
+            write_durably(self._path, json.dumps(records).encode())
+        except CycleVOSError as error:  # tracking is worth more than going on with the list after a kill
             logger.warning("The list of projects to track is not kept: %s", error)
 
 
@@ -230,8 +244,10 @@ def _left(path: Path) -> list[Entry]:
     try:
         entries = [Entry(**record) for record in json.loads(path.read_bytes())]
         cut_off = [entry for entry in entries if entry.is_active]
+        for entry in cut_off:
+            entry.status = "queued"
+            if entry.begun >= _MOST_KILLS:
+                entry.status, entry.error = "failed", describe(_KILLED)
     except (OSError, ValueError, TypeError):
         return []
-    for entry in cut_off:
-        entry.status, entry.error = "failed", _CUT_OFF
     return entries if cut_off else []

@@ -40,7 +40,7 @@ def draw_heat(project: Project, holder: NetworkHolder, index: int, object_id: in
     with project.lock:
         given, settings = project.masks.given(), project.file.settings
     bad = unreadable_frames(project)
-    shown = [i for i, mask in given.items() if i != index and i not in bad and (mask == object_id).any()]
+    shown = [i for i, objects in given.objects.items() if i != index and i not in bad and object_id in objects]
     if not shown:
         raise AppError(
             f"Object {object_id} is marked in no other frame.",

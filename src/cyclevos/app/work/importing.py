@@ -99,7 +99,7 @@ def _check_frames(given: GivenMasks, shown: list[int], frames: int, name: str) -
     if len(shown) < min(2, frames):
         raise MaskError(
             f"{name} shows an object in {counted(len(shown), 'frame')}; a result has masks of all frames.",
-            "To import the mask of one frame, go to that frame and use Import PNG.",
+            'To import the mask of one frame, go to that frame and choose "this frame" beside "Import".',
         )
 
 

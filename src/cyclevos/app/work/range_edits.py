@@ -90,11 +90,9 @@ def edit_range(project: Project, wanted: WantedEdit, job: Job, *, dry: bool = Fa
         with Draft(project, lambda index: plan.put(draft, index)) as draft:
             plan.go_through(draft.add, job)
             if draft.frames:
-                with project.step(title):
-                    with draft.step(title):
-                        project.drop_snapshots()
-                        plan.list_objects()
-                    plan.carry_absences()
+                with draft.step(title, plan.carry_absences):
+                    project.drop_snapshots()
+                    plan.list_objects()
     counts = {"frames": len(plan.numbers), "pixels": plan.pixels, "accepted": plan.skipped}
     return {**counts, "changed": plan.numbers[:_LISTED], "title": title, "dry": dry}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,6 @@ from torch import Tensor
 
 from cyclevos.app.projects.project import Project
 from cyclevos.app.projects.snapshots import Snapshots
-from cyclevos.app.projects.unreadable import unreadable_frames
 from cyclevos.app.work.jobs import CancelledError, Job
 from cyclevos.media.frames import Frame
 from cyclevos.propagation.frame_access import image_at
@@ -59,14 +58,15 @@ class Passes:
         project: whose frames are segmented.
         fresh: a propagator without memory.
         job: takes the progress and says whether the run was cancelled.
+        bad: frames that cannot be read.
 
     Attributes:
         stopped: set by whoever takes the frames, to end the pass after the present one.
         passed: frames that cannot be read and were passed over; the memory goes on behind them.
     """
 
-    def __init__(self, project: Project, fresh: Propagator, job: Job) -> None:
-        self._project, self._fresh, self._job = project, fresh, job
+    def __init__(self, project: Project, fresh: Propagator, job: Job, bad: Collection[int]) -> None:
+        self._project, self._fresh, self._job, self._bad = project, fresh, job, bad
         self.stopped = False
         self.passed: set[int] = set()
 
@@ -86,11 +86,10 @@ class Passes:
         if held is not None:
             propagator.restore(held[1])
             begin = held[0] + step
-        bad = unreadable_frames(self._project)
         ahead = range(begin, way.end + step, step)
-        left = [index for index in ahead if index not in bad]
+        left = [index for index in ahead if index not in self._bad]
         total = len(left)
-        self.passed |= {index for index in ahead if index in bad and not way.is_early(index)}
+        self.passed |= {index for index in ahead if index in self._bad and not way.is_early(index)}
         if not left:
             return
         self._job.progress(0, total, way.note)

@@ -24,12 +24,12 @@ class TrackedFrames:
         only: the one object that is stored; the others keep every pixel they have. None = all.
 
     Attributes:
-        stored: number of frames stored.
+        stored: indices of the frames stored; a pass that goes over a frame again does not count it again.
     """
 
     def __init__(self, project: Project, only: int | None = None) -> None:
         self._project, self._only = project, only
-        self.stored = 0
+        self.stored: set[int] = set()
 
     def store(self, frame: Frame, p: Prediction) -> None:
         """Store the prediction of a frame."""
@@ -46,7 +46,7 @@ class TrackedFrames:
             if self._only is not None:
                 ids, before, result = self._merged(p.index, ids, before, result, self._only)
             project.track_frame(p.index, ids, result, before)
-        self.stored += 1
+        self.stored.add(p.index)
 
     def _merged(
         self, index: int, ids: UInt8Array, before: UInt8Array | None, result: FrameResult, only: int

@@ -13,17 +13,17 @@ from typing import Any
 from cyclevos import __version__
 from cyclevos.app.errors import AppError
 from cyclevos.app.projects.absences import Absence, gone_at
+from cyclevos.app.projects.annotations import Annotations
 from cyclevos.app.projects.durable_files import saving
 from cyclevos.app.projects.project import Project
 from cyclevos.app.projects.project_file import Settings
-from cyclevos.app.projects.snapshots import Snapshots, digest
+from cyclevos.app.projects.snapshots import Snapshots
 from cyclevos.app.projects.unreadable import passed_over, unreadable_frames
 from cyclevos.app.work.jobs import Job
 from cyclevos.app.work.network_holder import NetworkHolder
-from cyclevos.app.work.track_pass import Given, Pass, Passes, State
+from cyclevos.app.work.track_pass import Pass, Passes, State
 from cyclevos.app.work.track_plan import Doubt, DoubtWatch, TrackPlan, seeds, stretches
 from cyclevos.app.work.tracked_frames import TrackedFrames, in_doubt
-from cyclevos.exchange.given.python_masks import check_masks
 from cyclevos.media.frames import Frame
 from cyclevos.propagation.prediction import Prediction
 from cyclevos.propagation.propagator import Propagator
@@ -50,10 +50,10 @@ def track(project: Project, holder: NetworkHolder, plan: TrackPlan, job: Job) ->
     """
     with project.lock:
         given, settings, absences = project.masks.given(), project.file.settings, tuple(project.file.absences)
-    if not any(mask.any() for mask in given.values()):
+    if not any(given.objects.values()):
         raise AppError("No frame is marked yet.", "Paint an object on any frame first, then track.")
     bad = unreadable_frames(project)
-    given = {index: mask for index, mask in check_masks(given).items() if mask.any() and index not in bad}
+    given = given.only(index for index, objects in given.objects.items() if objects and index not in bad)
     if not given:
         raise AppError("No marked frame can be read.", "Paint an object on a frame that can, then track.")
     job.progress(0, None, "loading the network")
@@ -61,7 +61,7 @@ def track(project: Project, holder: NetworkHolder, plan: TrackPlan, job: Job) ->
     fresh = make_propagator(network, settings.segmentation(plan.direction))
     fresh.absent = lambda index: gone_at(absences, index)
     base = _base(holder, fresh, settings, plan.direction, bad)
-    run = _Run(project, fresh, given, absences, plan, base, job)
+    run = _Run(project, fresh, given, absences, plan, base, job, bad)
     frames = run.work()
     stopped = {} if run.stopped is None else {"stopped": run.stopped._asdict()}
     return {"frames": frames, **stopped, **passed_over(project, run.passes.passed)}
@@ -72,18 +72,19 @@ class _Run:
         self,
         project: Project,
         fresh: Propagator,
-        given: Given,
+        given: Annotations,
         absences: tuple[Absence, ...],
         plan: TrackPlan,
         base: str,
         job: Job,
+        bad: Collection[int],
     ) -> None:
         self.project, self.fresh, self.given, self.absences = project, fresh, given, absences
         self.plan, self.base, self.job = plan, base, job
-        self.bad = unreadable_frames(project)
+        self.bad = bad
         self.folder = project.state_folder
         self.frames, self.watch = TrackedFrames(project, plan.object), DoubtWatch(plan)
-        self.passes = Passes(project, fresh, job)
+        self.passes = Passes(project, fresh, job, bad)
         self.stopped: Doubt | None = None
 
     def work(self) -> int:
@@ -99,7 +100,7 @@ class _Run:
                 self.from_both_sides(first, last, self.given, (0, 1))
         else:
             self.both()
-        return self.frames.stored
+        return len(self.frames.stored)
 
     def one_way(self, *, backward: bool) -> None:
         """Run from the first annotated frame to the end, or from the last one to the beginning, or over the range.
@@ -156,7 +157,7 @@ class _Run:
         for folder in (kept, way_back):
             shutil.rmtree(folder, ignore_errors=True)
 
-    def from_both_sides(self, first: int, last: int, given: Given, part: tuple[int, int]) -> None:
+    def from_both_sides(self, first: int, last: int, given: Annotations, part: tuple[int, int]) -> None:
         """Run backward and forward over some frames, merged; the memory begins with what is given on either side.
 
         Args:
@@ -187,13 +188,13 @@ class _Run:
         first, last = self.plan.frames(self.project.frames)
         parts = stretches(index for index in doubted if first <= index <= last and index not in self.bad)
         for number, (start, end) in enumerate(parts):
-            given = dict(self.given)
+            beside = {}
             for index in (start - 1, end + 1):
                 with self.project.lock:
                     mask = self.project.masks.read(index) if 0 <= index < self.project.frames else None
                 if mask is not None and mask.ids.any() and index not in doubted and index not in self.bad:
-                    given[index] = mask.ids
-            self.from_both_sides(start, end, given, (number, len(parts)))
+                    beside[index] = mask.ids
+            self.from_both_sides(start, end, self.given.beside(beside), (number, len(parts)))
             if self.stopped is not None:
                 return
 
@@ -213,22 +214,22 @@ class _Run:
             index += step
         return index
 
-    def _shown_in(self, given: Given) -> list[int]:
+    def _shown_in(self, given: Annotations) -> list[int]:
         """Return the frames whose masks show what is tracked."""
         asked = self.plan.object
-        return [index for index, mask in given.items() if asked is None or (mask == asked).any()]
+        return [index for index, objects in given.objects.items() if asked in (None, *objects)]
 
     def _everything(self) -> str:
         """Return what a run in both directions follows from: all annotations, as a frame knows those behind it too."""
         gone = [each.model_dump() for each in self.absences]
-        return f"{self.base} {sorted((index, digest(mask)) for index, mask in self.given.items())} {gone}"
+        return f"{self.base} {sorted(self.given.digests.items())} {gone}"
 
     def _merged(self) -> Snapshots:
         """Return the snapshots of the pass that merges both directions."""
         return self._snapshots("forward", self._everything(), backward=False)
 
     def _snapshots(self, name: str, base: str, backward: bool) -> Snapshots:
-        return Snapshots(self.folder / name, base, self.given, backward=backward, absences=self.absences)
+        return Snapshots(self.folder / name, base, self.given.digests, backward=backward, absences=self.absences)
 
     def _store(self, frame: Frame, p: Prediction) -> None:
         self.frames.store(frame, p)

@@ -9,8 +9,10 @@ from fastapi import Path as InPath
 from fastapi.responses import Response
 
 from cyclevos.app.errors import ConflictError, NotFoundError
+from cyclevos.app.projects.history import Step
 from cyclevos.app.projects.project import Project
-from cyclevos.app.projects.steps import MOST_TOLD, Moved
+from cyclevos.app.projects.restoring import Moved, overtaken
+from cyclevos.app.projects.steps import MOST_TOLD
 from cyclevos.app.projects.version_difference import difference
 from cyclevos.app.server.bodies import StepBody
 from cyclevos.app.server.routes.frames import Index
@@ -26,26 +28,30 @@ def history_routes(services: Services) -> APIRouter:
     routes = APIRouter(prefix="/projects/{project_id}")
     workspace, queue = services.workspace, services.queue
 
-    def move(project: Project, back: bool) -> Moved | None:
-        step = project.steps.history.next_undo if back else project.steps.history.next_redo
-        if step is not None and step.tracked and queue.of(project, "track"):
-            word = "undone" if back else "redone"
-            raise ConflictError(f'"{step.title}" cannot be {word} during tracking.', "Wait for it or stop it.")
-        return project.steps.undo() if back else project.steps.redo()
+    def move(project: Project, *, back: bool, expected: int | None = None) -> list[Moved]:
+        def check(step: Step) -> None:
+            if expected not in (None, step.id):
+                raise overtaken()
+            if step.tracked and queue.of(project, "track"):
+                word = "undone" if back else "redone"
+                raise ConflictError(f'"{step.title}" cannot be {word} during tracking.', "Wait for it or stop it.")
 
-    def moved(project_id: str, back: bool) -> dict[str, Any]:
-        project = workspace.get(project_id)
-        with project.lock:
-            done = move(project, back)
-            return _answer(project, [] if done is None else [done])
+        moved = project.undo(check) if back else project.redo(check)
+        return [] if moved is None else [moved]
+
+    @routes.get("/undo")
+    def next_steps(project_id: str) -> dict[str, Any]:
+        return _next_steps(workspace.get(project_id))
 
     @routes.post("/undo")
     def undo(project_id: str) -> dict[str, Any]:
-        return moved(project_id, back=True)
+        project = workspace.get(project_id)
+        return _answer(project, move(project, back=True))
 
     @routes.post("/redo")
     def redo(project_id: str) -> dict[str, Any]:
-        return moved(project_id, back=False)
+        project = workspace.get(project_id)
+        return _answer(project, move(project, back=False))
 
     @routes.get("/history")
     def steps(project_id: str) -> list[dict[str, Any]]:
@@ -54,16 +60,14 @@ def history_routes(services: Services) -> APIRouter:
     @routes.post("/history")
     def go_to(project_id: str, body: StepBody) -> dict[str, Any]:
         project = workspace.get(project_id)
-        with project.lock:
-            history = project.steps.history
-            if body.step and all(step.id != body.step for step in history.steps):
-                raise NotFoundError("This step is not in the history any more.", "Choose another one.")
-            done: list[Moved] = []
-            while (step := history.next_undo) is not None and step.id > body.step:
-                done += filter(None, [move(project, back=True)])
-            while (step := history.next_redo) is not None and step.id <= body.step:
-                done += filter(None, [move(project, back=False)])
-            return _answer(project, done)
+        steps, count = project.steps.history.past
+        if body.step and all(step.id != body.step for step in steps):
+            raise NotFoundError("This step is not in the history any more.", "Choose another one.")
+        done = [step.id for step in steps[:count] if step.id > body.step]
+        undone = [step.id for step in steps[count:] if step.id <= body.step]
+        moved = [each for step in reversed(done) for each in move(project, back=True, expected=step)]
+        moved += [each for step in undone for each in move(project, back=False, expected=step)]
+        return _answer(project, moved)
 
     @routes.get("/versions")
     def versions(project_id: str) -> list[dict[str, Any]]:
@@ -87,17 +91,20 @@ def history_routes(services: Services) -> APIRouter:
     @routes.post("/versions/{version_id}")
     def bring_back(project_id: str, version_id: VersionId) -> dict[str, Any]:
         project = workspace.get(project_id)
-        with project.lock:
+
+        def check() -> None:
             if queue.of(project, "track"):
                 raise ConflictError("The project is being tracked.", "Wait for it or stop it, then bring it back.")
-            project.steps.versions.bring_back(version_id)
-            return {"order": project.next_order(), **project.steps.summary()}
+
+        check()
+        project.bring_back(version_id, check)
+        return _next_steps(project)
 
     return routes
 
 
 def _answer(project: Project, done: list[Moved]) -> dict[str, Any]:
-    """Return the last of the steps that were undone or redone, and the frames that changed, if they are few."""
+    """Return the last of the steps undone or redone, the frames that changed, and their news if they are few."""
     last = done[-1].step if done else None
     frames = sorted({index for moved in done for index in moved.frames})
     told = [] if len(frames) > MOST_TOLD else [project.news_of(index, with_mask=len(frames) == 1) for index in frames]
@@ -105,8 +112,14 @@ def _answer(project: Project, done: list[Moved]) -> dict[str, Any]:
         "step": None if last is None else last.id,
         "title": "" if last is None else last.title,
         "frame": None if last is None else last.frame,
+        "changed": frames,
         "frames": told,
         "everything": len(frames) > MOST_TOLD,
         "passed": [moved.step.title for moved in done if moved.passed],
-        "history": {"order": project.next_order(), **project.steps.summary()},
+        "history": _next_steps(project),
     }
+
+
+def _next_steps(project: Project) -> dict[str, Any]:
+    """Return what would be undone and redone, and when that was so."""
+    return {"order": project.next_order(), **project.steps.summary()}

@@ -12,6 +12,7 @@ from cyclevos import __version__
 from cyclevos.app.errors import AppError
 from cyclevos.app.projects.covers import cover
 from cyclevos.app.projects.demos import demo_clip, demo_names
+from cyclevos.app.projects.making import making
 from cyclevos.app.projects.project_file import ProjectFile
 from cyclevos.app.projects.project_state import project_state
 from cyclevos.app.server.bodies import ChangeBody, OpenBody
@@ -61,15 +62,14 @@ def project_routes(services: Services) -> APIRouter:
 
     @routes.post("/uploads", status_code=201)
     async def upload(request: Request, name: Annotated[str, Query(min_length=1, max_length=255)]) -> dict[str, Any]:
-        video = await receive_video(name, request.stream(), workspace.projects, services.max_upload)
-        try:
-            title = name.rpartition("/")[2].rpartition(".")[0]
-            return await run_in_threadpool(workspace.add, video, title, move=True)
-        except VideoError as error:
-            problem, remedy = (text.replace(str(video), repr(name)) for text in (error.problem, error.remedy))
-            raise VideoError(problem, remedy) from error
-        finally:
-            video.unlink(missing_ok=True)
+        with making(workspace.projects) as folder:
+            video = await receive_video(name, request.stream(), folder, services.max_upload)
+            try:
+                title = name.rpartition("/")[2].rpartition(".")[0]
+                return await run_in_threadpool(workspace.add, video, title, move=True)
+            except VideoError as error:
+                problem, remedy = (text.replace(str(video), repr(name)) for text in (error.problem, error.remedy))
+                raise VideoError(problem, remedy) from error
 
     @routes.get("/projects/{project_id}")
     def project(project_id: str) -> dict[str, Any]:

@@ -44,21 +44,21 @@ def result_routes(services: Services) -> APIRouter:
         name: Annotated[str, Query(min_length=1, max_length=255)],
         fit: Annotated[bool, Query()] = False,
     ) -> dict[str, Any]:
-        body = await request.body()
+        folder = Path(tempfile.mkdtemp(prefix="cyclevos-"))
+        path = folder / safe_name(name, "masks")
 
         def start() -> dict[str, Any]:
             project = workspace.get(project_id)
-            folder = Path(tempfile.mkdtemp(prefix="cyclevos-"))
-            try:
-                path = folder / safe_name(name, "masks")
-                with output_errors(path):
-                    path.write_bytes(body)
-                return add(project, "import", partial(_import, project, network, path, name, fit, folder))
-            except BaseException:
-                shutil.rmtree(folder, ignore_errors=True)
-                raise
+            return add(project, "import", partial(_import, project, network, path, name, fit, folder))
 
-        return await run_in_threadpool(start)
+        try:
+            with output_errors(path), path.open("wb") as file:  # it may be larger than what memory has to spare
+                async for chunk in request.stream():
+                    file.write(chunk)
+            return await run_in_threadpool(start)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     @routes.post("/results/open", status_code=202)
     def import_there(project_id: str, body: ResultBody) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 // Words stand in the place of a frame that is not here yet or cannot be read, never the picture of another frame.
 
-import { on, set, store, whyUnreadable } from "../page/store.js";
-import { unreadableWords } from "../time/unreadable.js";
-import { $ } from "../page/ui.js";
+import { goTo, on, set, store, whyUnreadable } from "../page/store.js";
+import { nextReadable, unreadableWords } from "../time/unreadable.js";
+import { $, el, prose } from "../page/ui.js";
 import * as view from "./view.js";
 
 const PATIENCE = 250; // milliseconds: shorter waits would flicker
@@ -27,16 +27,28 @@ function arrive() {
 
 function showWords() {
   const { absent, frame } = store;
-  const words = {
-    late: `Frame ${frame} is being fetched`,
-    failed: `Frame ${frame} could not be fetched. Go to another frame, then back to try again.`,
-    unreadable: `${unreadableWords(frame)}.`,
-  };
   $("absent").hidden = !absent;
   $("absent").classList.toggle("unreadable", absent === "unreadable");
-  $("absent").textContent = absent ? words[absent] : "";
+  const words = {
+    late: () => [`Frame ${frame} is being fetched`],
+    failed: () => [`Frame ${frame} could not be fetched. Go to another frame, then back to try again.`],
+    unreadable: () => [el("strong", {}, `${unreadableWords(frame)}.`), ...(store.playing ? [] : remedies(frame))],
+  };
+  $("absent").replaceChildren(...(absent ? words[absent]() : []));
+}
+
+/** What a person can do about a frame that cannot be read. */
+function remedies(frame) {
+  const next = nextReadable(frame);
+  const skip = next === null ? [] : [el("button.button.small", { type: "button", onclick: () => goTo(next) }, `Go to frame ${next}`)];
+  return [
+    el("p", {}, "Skip it: tracking passes over it and makes no mask for it. G says that the chosen object is not in it."),
+    el("p", {}, ...prose("Repair it: replace the picture and open the project again, or re-encode the video with "
+      + "`ffmpeg -i damaged.mp4 repaired.mp4` and open the result.")),
+    ...skip,
+  ];
 }
 
 on("frame project refreshed", wait);
 on("shown", arrive);
-on("absent", showWords);
+on("absent playing", showWords);

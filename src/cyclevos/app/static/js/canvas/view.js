@@ -165,7 +165,7 @@ function draw() {
 /** Show the whole frame. */
 export function fit() {
   const { width, height } = store.project;
-  const margin = 16;
+  const margin = 8;
   const across = (box.clientWidth - 2 * margin) / width;
   const down = (box.clientHeight - 2 * margin) / height;
   const size = Math.min(MOST, Math.max(LEAST, Math.min(across, down)));

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { isActive } from "./jobs.js";
 import { chosenProjects, showProjects, unchoose } from "./projects.js";
-import { $, attempt, counted, el, setItems } from "./ui.js";
+import { $, attempt, counted, el, explained, prose, setItems } from "./ui.js";
 
 const OFTEN = 1000; // milliseconds between two looks while something is tracked
 const SELDOM = 5000; // otherwise: another page may start something
@@ -18,7 +18,7 @@ export async function showBatch() {
   try {
     entries = await api.get("/batch");
   } catch (error) {
-    if (!$("batch").hidden) $("batch-says").textContent = `${error.message} ${error.remedy ?? ""}`;
+    if (!$("batch").hidden) $("batch-says").replaceChildren(...explained(error));
   }
   if (entries) show(entries);
   if (!$("welcome").hidden) timer = setTimeout(showBatch, wasActive ? OFTEN : SELDOM);
@@ -50,7 +50,8 @@ function update(entry) {
   if (!rows.has(project)) rows.set(project, rowOf(project));
   const row = rows.get(project);
   const words = wordsOf(entry);
-  if (row.words.textContent !== words) row.words.textContent = words;
+  if (row.said !== words) row.words.replaceChildren(...prose(words));
+  row.said = words;
   row.words.className = status === "failed" ? "problem" : "quiet";
   row.name.textContent = name;
   row.stop.setAttribute("aria-label", `Stop ${name}`);

@@ -4,10 +4,10 @@ import * as api from "./api.js";
 import * as history from "../painting/history.js";
 import * as masks from "../painting/masks.js";
 import { isActive } from "./jobs.js";
-import { adopt, emit, goTo, on, set, store } from "./store.js";
+import { adopt, emit, goTo, on, set, store, whyUnreadable } from "./store.js";
 import { isTracking, track } from "../time/track.js";
 import { renameProject } from "./renaming.js";
-import { $, attempt, counted, el } from "./ui.js";
+import { $, attempt, counted, el, explained, prose } from "./ui.js";
 import "../panels/inspector.js";
 import "../panels/edits.js";
 import "../panels/exporting.js";
@@ -86,7 +86,7 @@ async function sayWhy() {
     masks.report(isGone);
     if (isGone) return;
     $("reading").hidden = false;
-    $("reading").textContent = `${error.message} ${error.remedy}`;
+    $("reading").replaceChildren(...explained(error));
   }
 }
 
@@ -123,7 +123,7 @@ function showName() {
   if (project.reading !== null && !project.problem) return; // how far it is read stands there
   const said = faultOf(project);
   $("reading").hidden = !said;
-  $("reading").textContent = said;
+  $("reading").replaceChildren(...prose(said));
 }
 
 /** What is wrong with the video, in words; empty if nothing is. */
@@ -139,8 +139,8 @@ function showHint() {
   if (!project) return;
   const action = (label, act, kind = "button.button.small") => el(kind, { type: "button", onclick: act }, label);
   const hint = $("hint");
-  hint.hidden = Boolean(store.look);
-  if (store.look) return;
+  hint.hidden = Boolean(store.look || whyUnreadable(store.frame));
+  if (hint.hidden) return;
   if (store.tool === "point" && store.preparing && !project.trackedSet.size) {
     hint.replaceChildren(el("span", {}, "Getting ready to point. You can click now; the mask will follow."));
   } else if (!Object.keys(project.marks).length) {
@@ -161,7 +161,7 @@ function showHint() {
     hint.replaceChildren(
       el("span", {}, "Track again to update the other frames. Accepted frames stay as they are."),
       action("Track forward", () => track("forward"), "button.button.primary.small"),
-      action("Later", history.settleFixes),
+      action("Later", () => history.settleFixes(history.openFixes())),
     );
   } else {
     hint.hidden = true;

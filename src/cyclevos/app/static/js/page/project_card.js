@@ -1,7 +1,7 @@
 // One project of the list: its picture, its name, what is in it, and a box to tick it for tracking.
 
 import * as api from "./api.js";
-import { counted, el, icon } from "./ui.js";
+import { counted, el, explained, icon } from "./ui.js";
 
 const clock = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "short" }); // making one takes milliseconds
 const when = (seconds) => clock.format(1000 * seconds);
@@ -24,7 +24,7 @@ function facts({ frames, width, height, objects, marked, changed }) {
 }
 
 /** What stands in place of a picture that cannot be had: why, and what to do. */
-const reason = ({ problem, remedy }) => el("span.project-cover.problem", {}, `${problem} ${remedy}`);
+const reason = (error) => el("span.project-cover.problem", {}, ...explained(error));
 
 /** The picture of a project; if there is none, the server says why, and so does the card. */
 function coverOf({ id, cover }) {
@@ -35,8 +35,8 @@ function coverOf({ id, cover }) {
   picture.addEventListener("error", async () => {
     try {
       await api.get(path);
-    } catch ({ message, remedy = "" }) {
-      box.replaceWith(reason({ problem: message, remedy }));
+    } catch (error) {
+      box.replaceWith(reason(error));
     }
   });
   nearing.observe(box);

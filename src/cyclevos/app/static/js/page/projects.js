@@ -81,7 +81,7 @@ function showChosen() {
   $("chosen").hidden = markable.length < 2;
   $("chosen-says").textContent = chosen.size
     ? `${counted(chosen.size, "project")} ticked`
-    : "Tick the projects to track";
+    : markable.length < projects.length ? "Tick projects to track (those with a marked frame)" : "Tick the projects to track";
   $("batch-start").disabled = $("choose-none").disabled = !chosen.size;
 }
 

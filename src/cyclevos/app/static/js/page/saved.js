@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { on } from "./store.js";
-import { $, el } from "./ui.js";
+import { $, el, prose } from "./ui.js";
 import { retry } from "../painting/saving.js";
 
 function show({ strokes, isSaved, unreachable, failure }) {
@@ -25,7 +25,7 @@ function showBar(failure, count) {
   if (bar.dataset.said === said) return;
   bar.dataset.said = said;
   bar.replaceChildren(
-    el("strong", {}, "Not saved"), el("span.grow", {}, said),
+    el("strong", {}, "Not saved"), el("span.grow", {}, ...prose(said)),
     el("button.button.small", { type: "button", onclick: retry }, "Try now"),
   );
 }

@@ -43,9 +43,16 @@ const PATHS = {
   unlocked: "M6 11h12v9H6zM8.500 11V8a3.500 3.500 0 0 1 6.800-1.200",
   delete: "M5 7h14M10 7V4.500h4V7M7 7l.8 13h8.400L17 7M10.500 11v5M13.500 11v5",
   folder: "M3.500 6.500a1 1 0 0 1 1-1H9l2 2.500h8.500a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1h-15a1 1 0 0 1-1-1z",
+  close: "M6 6l12 12M18 6L6 18",
   more: "M6 12h.01M12 12h.01M18 12h.01",
   video: "M4 5.500h16v13H4zM10 9.500v5l4.500-2.500z",
 };
+
+/** Text with what stands between backticks, such as a command, as code. */
+export const prose = (text) => text.split("`").map((part, k) => (k % 2 ? el("code", {}, part) : part));
+
+/** What went wrong and what to do about it: of an error, or of a problem as the server tells it. */
+export const explained = ({ message, problem = message, remedy = "" }) => prose(`${problem} ${remedy}`);
 
 const english = new Intl.NumberFormat("en");
 
@@ -65,6 +72,7 @@ export function icon(name) {
 
 const MOST_TOASTS = 3;
 const SHOWN = { usual: 5000, action: 10_000, error: 12_000 }; // milliseconds
+let messages = []; // {box, count, hold} each, in the order in which they came
 
 /**
  * Show a message for a while, with its remedy if it is an error, and a button if something can be done about it, {label, act}.
@@ -72,34 +80,58 @@ const SHOWN = { usual: 5000, action: 10_000, error: 12_000 }; // milliseconds
  */
 export function toast(message, action = null) {
   const isError = message instanceof Error;
-  const words = [el("p", {}, isError ? message.message : message)];
-  if (isError && message.remedy) words.push(el("p", {}, message.remedy));
+  const words = [el("p", {}, ...prose(isError ? message.message : message))];
+  if (isError && message.remedy) words.push(el("p", {}, ...prose(message.remedy)));
   const close = () => {
     const hadFocus = box.contains(document.activeElement);
     box.remove();
+    showOne();
     if (hadFocus) $("canvas").focus({ preventScroll: true });
   };
-  const button = (label, act) => el("button.button.small", { type: "button", onclick: () => act(close()) }, label);
-  const buttons = [...(action ? [button(action.label, action.act)] : []), button("Dismiss", () => {})];
-  const box = el(isError ? "div.toast.error" : "div.toast", {}, el("div.grow", {}, ...words), ...buttons);
-  for (const same of $("toasts").querySelectorAll(".toast")) if (same.textContent === box.textContent) same.remove();
-  const shown = $("toasts").querySelectorAll(".toast");
-  if (shown.length >= MOST_TOASTS) shown[0].remove();
+  const acting = action ? [el("button.button.small", { type: "button", onclick: () => action.act(close()) }, action.label)] : [];
+  const dismiss = el("button.icon-button", { type: "button", "aria-label": "Dismiss", title: "Dismiss", onclick: close }, icon("close"));
+  const box = el(isError ? "div.toast.error" : "div.toast", {}, el("div.grow", {}, ...words), ...acting, dismiss);
+  for (const same of messages) if (same.box.textContent === box.textContent) same.box.remove();
+  messages = messages.filter(isOpen);
+  if (messages.length >= MOST_TOASTS) messages[0].box.remove();
   $("toasts").querySelector(isError ? "[role=alert]" : "[role=status]").append(box);
-  fade(box, close, isError ? SHOWN.error : action ? SHOWN.action : SHOWN.usual);
+  messages.push({ box, ...fading(box, close, isError ? SHOWN.error : action ? SHOWN.action : SHOWN.usual) });
+  showOne();
   return close;
 }
 
-/** Close a message after a time that begins anew when the pointer or the focus leaves it. */
-function fade(box, close, milliseconds) {
-  let timer = setTimeout(close, milliseconds);
-  const stay = () => clearTimeout(timer);
-  const go = () => {
-    stay();
-    if (!box.matches(":hover, :focus-within")) timer = setTimeout(close, milliseconds);
+/** Show the message that the pointer or the focus is on, or else the last one; those that wait lose no time. */
+function showOne() {
+  messages = messages.filter(isOpen);
+  const shown = messages.find(isHeld) ?? messages.at(-1);
+  for (const each of messages) {
+    each.box.hidden = each !== shown;
+    if (each === shown && messages.length > 1) each.box.dataset.waiting = messages.length - 1;
+    else delete each.box.dataset.waiting;
+    if (each !== shown || isHeld(each)) each.hold();
+    else each.count();
+  }
+}
+
+const isOpen = ({ box }) => box.isConnected;
+
+/** Whether a person went to the message: a pointer that only happens to lie where it came up does not count. */
+const isHeld = ({ box }) => box.matches(".visited:hover, :focus-within");
+
+/** The time after which a message closes: it is counted from the moment on at which it is shown, or let go. */
+function fading(box, close, milliseconds) {
+  let timer = 0;
+  const hold = () => {
+    clearTimeout(timer);
+    timer = 0;
   };
-  for (const event of ["pointerenter", "focusin"]) box.addEventListener(event, stay);
-  for (const event of ["pointerleave", "focusout"]) box.addEventListener(event, go);
+  box.addEventListener("pointermove", () => {
+    box.classList.add("visited");
+    hold();
+  });
+  box.addEventListener("focusin", hold);
+  for (const event of ["pointerleave", "focusout"]) box.addEventListener(event, () => setTimeout(showOne)); // the focus has moved by then
+  return { hold, count: () => (timer ||= setTimeout(close, milliseconds)) };
 }
 
 /** Give a list its items; where it has just these, none is taken out, so that what is open or has the focus stays. */
@@ -152,8 +184,15 @@ export function pressed(button, value) {
 // The least of each quality and its colour, from green to red: as seen on light and dark, and apart in brightness too.
 const QUALITIES = [[0.85, "#2f9e63"], [0.7, "#8fb339"], [0.5, "#e0a21b"], [0, "#d64541"]];
 
-/** The colours of qualities, the best first. */
+/** The quality from which a mask is good: below it, a frame is in doubt. */
+export const GOOD = QUALITIES[0][0];
+
+/** A quality as a whole number of percent: rounded down, so that what is below a limit is never shown as the limit itself. */
+export const wholePercent = (value) => Math.floor(100 * value + 1e-9);
+
+/** The colours of qualities, and the least quality of each, the best first. */
 export const qualityColours = QUALITIES.map(([, colour]) => colour);
+export const qualityLeast = QUALITIES.map(([least]) => least);
 
 /** Colour of a quality in 0..1. */
 export const qualityColour = (value) => (QUALITIES.find(([least]) => value >= least) ?? QUALITIES.at(-1))[1];

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { showBatch } from "./batch.js";
 import { showProjects } from "./projects.js";
 import { store } from "./store.js";
-import { $, attempt, closeDialog, counted, dialog, el, icon, toast } from "./ui.js";
+import { $, attempt, closeDialog, counted, dialog, el, explained, icon, toast } from "./ui.js";
 
 const titleOf = (name) => name.charAt(0).toUpperCase() + name.slice(1).replaceAll("-", " ");
 
@@ -59,7 +59,7 @@ async function uploadAll(files) {
     try {
       made.push(await upload(file));
     } catch (error) {
-      failed.push(el("li", {}, el("strong", {}, file.name), ` ${error.message} ${error.remedy ?? ""}`));
+      failed.push(el("li", {}, el("strong", {}, file.name), " ", ...explained(error)));
     }
   }
   sending = false;

@@ -45,15 +45,18 @@ export function noteFix(told) {
   showFixed();
 }
 
-/** Tracking takes up what was painted, or is put off: only what is redone from now on is news. */
-export function settleFixes() {
-  fixes = fixes.filter(({ undone }) => undone);
+/** What was painted since tracking began and is not undone. */
+export const openFixes = () => fixes.filter(({ undone }) => !undone);
+
+/** Forget what was painted, since it is being tracked or that was put off; what is undone now is news once it is redone. */
+export function settleFixes(settled) {
+  fixes = fixes.filter((each) => !settled.includes(each));
   showFixed();
 }
 
 /** Whether something was painted since tracking began and is not undone: what follows from it may be tracked again. */
 function showFixed() {
-  set({ fixed: store.project.trackedSet.size > 0 && fixes.some(({ undone }) => !undone) });
+  set({ fixed: store.project.trackedSet.size > 0 && openFixes().length > 0 });
 }
 
 /** See which fixes are undone now, in this tab or another. A new step drops them: they cannot be redone any more. */
@@ -93,6 +96,13 @@ export function redo() {
   });
 }
 
+/** The last step that is not undone, as the server knows it; undefined if there is none. */
+export async function lastStep() {
+  const told = await api.get(`/projects/${store.project.id}/undo`);
+  hear(told);
+  return told.undo?.id;
+}
+
 /** Undo or redo up to a step, 0 = all of them. */
 export const goToStep = (step, { back }) => inTurn(() => ask("/history", back, { step }));
 
@@ -122,7 +132,9 @@ async function ask(path, back, json) {
   });
   hear(answer.history);
   for (const title of answer.passed) toast(`"${title}" was passed over: tracking has replaced its masks since.`);
-  if (answer.step !== null) await stepped(strokes.find(({ step }) => step === answer.step), answer.frame, back);
+  const isHere = answer.changed.includes(store.frame); // who looks at a frame that changes sees it change
+  const frame = isHere ? store.frame : answer.frame;
+  if (answer.step !== null) await stepped(strokes.find(({ step }) => step === answer.step), frame, back);
   return answer;
 }
 

@@ -48,7 +48,7 @@ const isBusy = (index) => held.get(index)?.editing || saving.isWaiting(index);
 /** Do something of our own once all strokes are saved; the news of it is not taken for somebody else's. */
 export function during(work) {
   const result = saving.pending(acting.then(async () => {
-    await saving.finished();
+    await saving.strokesSaved();
     return saving.hold(work());
   }));
   acting = result.catch(() => {});

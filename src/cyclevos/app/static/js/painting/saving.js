@@ -77,7 +77,7 @@ export const lastTaken = () => taken.at(-1);
 export const isEmpty = () => queue.length === 0;
 const isSaved = () => queue.length === 0 && !actions;
 
-/** Resolves once the server has everything. */
+/** Resolves once the server has everything, however long that takes. */
 export async function untilSaved() {
   while (!isSaved()) await new Promise((resolve) => setTimeout(resolve, 50));
 }
@@ -88,8 +88,8 @@ export const answered = (frame) => (queue[0]?.sending && queue[0].frame === fram
 /** Resolves when the stroke that is on its way has been answered. */
 export const moved = () => flight;
 
-/** Wait until everything is saved, which what comes next builds on. */
-export async function finished() {
+/** Wait until all strokes are saved, since what comes next builds on them; refused if they cannot be. */
+export async function strokesSaved() {
   while (queue.length) {
     if (failure) throw new api.Refusal("Your last strokes are not saved yet.", "Try again when they are, or undo them.");
     await flight;

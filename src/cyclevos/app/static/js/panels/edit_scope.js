@@ -14,7 +14,7 @@ export function scopeRows(fields, tab, changed) {
     ...(tab === "islands" ? [] : [["one", "this frame"]]), ["on", "from this frame on"], ["to", "up to this frame"],
     ["range", "a range"], ["all", "all frames"],
   ];
-  const number = (value, label) => el("input", { type: "number", min: 0, max: last(), value, "aria-label": label, onchange: changed });
+  const number = (value, label) => el("input", { type: "number", min: 0, max: last(), value, "aria-label": label, oninput: changed });
   fields.scope = el("select", { onchange: changed }, ...options(entries, isRange() ? "range" : START[tab]));
   fields.first = number(bounds.first, "First frame");
   fields.last = number(bounds.last, "Last frame");

@@ -9,7 +9,7 @@ import { goTo, objectInfo, on, set, statusOf, store } from "../page/store.js";
 import { Islands } from "./islands_tab.js";
 import { pickPieces } from "./piece_click.js";
 import { tellWithUndo } from "./undo_offer.js";
-import { $, attempt, counted, el, toast } from "../page/ui.js";
+import { $, attempt, counted, el, explained, toast } from "../page/ui.js";
 import * as history from "../painting/history.js";
 import { untilSaved } from "../painting/masks.js";
 import { refused } from "../time/look.js";
@@ -88,7 +88,7 @@ function surgeryTab() {
 }
 
 function edgesTab() {
-  const all = [["all", "all, but locked and hidden"], ...names()];
+  const all = [["all", "all editable"], ...names()];
   fields.amount = el("input", { type: "range", oninput: changed, "aria-label": "Pixels" });
   fields.output = el("output", {});
   fields.amountRow = el("div.edit-row", {}, fields.output, fields.amount);
@@ -111,7 +111,7 @@ function setSlider() {
 }
 
 function islandsTab() {
-  const all = [["all", "all, but locked and hidden"], ...names()];
+  const all = [["all", "all editable"], ...names()];
   return [row("Object", select("object", all, "all")), ...Islands.rows()];
 }
 
@@ -119,7 +119,7 @@ function foot() {
   fields.words = el("p.quiet", { role: "status" });
   fields.apply = el("button.button.small.primary", { type: "button", onclick: apply }, store.tab === "islands" ? "Remove the pieces" : "Apply");
   const cancel = el("button.button.small", { type: "button", onclick: closeEdits }, "Cancel");
-  fields.count = el("button.button.small", { type: "button", onclick: tellCount }, "Count");
+  fields.count = el("button.button.small", { type: "button", title: "Say how many frames and pixels would change", onclick: tellCount }, "Count");
   return el("div.edit-foot", {}, fields.words, el("div.edit-actions", {}, fields.count, cancel, fields.apply));
 }
 
@@ -199,7 +199,7 @@ async function look() {
   } catch (error) {
     if (mine !== asked) return;
     showDifference(null);
-    fields.words.textContent = `${error.message} ${error.remedy ?? ""}`;
+    fields.words.replaceChildren(...explained(error));
   }
 }
 

@@ -2,7 +2,7 @@
 
 import * as api from "../page/api.js";
 import { on, store } from "../page/store.js";
-import { $, attempt, dialog, el, toast } from "../page/ui.js";
+import { $, attempt, dialog, el, prose, toast } from "../page/ui.js";
 import { untilSaved } from "../painting/masks.js";
 
 const ended = new Map(); // a short export may end before the request for it is answered
@@ -13,7 +13,7 @@ const MORE = [["annotation", "For annotation tools and training"], ["editing", "
 function choice({ name, label, summary, preselected }) {
   const box = el("input", { type: "checkbox", value: name, checked: preselected });
   const words = `${summary[0].toUpperCase()}${summary.slice(1)}.`;
-  return el("label", {}, box, el("span", {}, label), el("span.quiet", {}, words));
+  return el("label", {}, box, el("span", {}, label), el("span.quiet", {}, ...prose(words)));
 }
 
 /** The formats for one purpose: all at once, or under a heading that opens. */

@@ -1,7 +1,7 @@
 // The tab of the panel of edits that says which frames have islands, and goes through them.
 
 import { goTo, store } from "../page/store.js";
-import { el } from "../page/ui.js";
+import { counted, el } from "../page/ui.js";
 import { framesWithIslands } from "../time/islands.js";
 
 let asked = 0;
@@ -18,7 +18,7 @@ export const Islands = {
   rows: () => [
     words,
     el("div", {}, next),
-    el("p.quiet", {}, "Removes pieces that appear during tracking: those that cannot be followed, by overlap from frame to frame, from a mask that you made. Count says how many first."),
+    el("p.quiet", {}, "Removes pieces that appear during tracking. Those that overlap, frame by frame, back to a mask of yours stay: fix that mask first."),
   ],
 
   /** The same as show, once, however many frames change. */
@@ -33,7 +33,7 @@ export const Islands = {
     const count = framesWithIslands().length;
     next.disabled = !count;
     words.textContent = count
-      ? `${count} ${count === 1 ? "tracked frame has" : "tracked frames have"} a piece away from the rest of its object.`
+      ? `In ${counted(count, "tracked frame")}, a piece lies away from the rest of its object.`
       : "No tracked frame has a piece away from the rest of its object.";
   },
 };

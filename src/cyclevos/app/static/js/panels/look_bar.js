@@ -1,4 +1,5 @@
-// The bar over the frame while a version of the masks is looked at: which, then or now, bringing it back, going back to now.
+// While a version of the masks is looked at: a bar over the frame, with then or now, bringing it back and going back to now;
+// which version it is and how it differs stands below the frame.
 
 import * as history from "../painting/history.js";
 import { covers, leave } from "../time/look.js";
@@ -13,8 +14,9 @@ const SIDES = {
   now: ["Now", "The masks as they are now; hold W for those of then"],
 };
 const bar = el("div.look", { id: "look", role: "region", "aria-label": "Version", hidden: true });
-const words = el("strong");
+const which = el("strong");
 const note = el("span.quiet");
+const words = el("div.hint", { id: "look-words", role: "status", hidden: true }, el("p", {}, which, " ", note));
 const buttons = Object.fromEntries(Object.entries(SIDES).map(([side, [label, title]]) => [side, el("button", {
   type: "button", title,
   onclick: ({ detail }) => {
@@ -34,7 +36,6 @@ function goBack() {
 }
 
 bar.append(
-  el("div.look-words", { role: "status" }, words, note),
   el("div.segmented.small", { role: "group", "aria-label": "Which masks" }, ...Object.values(buttons)),
   el("button.button.small", {
     id: "look-bring-back", type: "button", onclick: bringBack,
@@ -46,11 +47,10 @@ bar.append(
 function show() {
   const { look } = store;
   bar.hidden = !look;
+  words.hidden = !look;
   bar.parentElement.classList.toggle("looking", Boolean(look));
   if (!look) return;
-  const which = `"${look.title}", ${clock(look.time)}`;
-  words.replaceChildren(el("span.wide", {}, "You are looking at the masks before "), el("span.narrow", {}, "Before "), which);
-  words.title = `You are looking at the masks before ${which}`;
+  which.replaceChildren(el("span.wide", {}, "You are looking at the masks before "), el("span.narrow", {}, "Before "), `"${look.title}", ${clock(look.time)}.`);
   for (const [side, button] of Object.entries(buttons)) pressed(button, store.side === side);
   showNote();
 }
@@ -58,7 +58,6 @@ function show() {
 function showNote() {
   if (!store.look) return;
   note.textContent = comparison();
-  note.title = note.textContent;
 }
 
 /** How the frame that is shown differs from now, in words. */
@@ -72,5 +71,6 @@ function comparison() {
 }
 
 document.querySelector(".stage-bar").prepend(bar);
+$("notices").prepend(words);
 on("look side", show);
 on("frame frames compared", showNote);

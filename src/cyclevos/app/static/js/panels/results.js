@@ -26,7 +26,7 @@ async function openImport() {
       + "object. What you painted or accepted stays. Then their reliability is computed, and N goes to the worst."),
   ];
   const values = () => ({ files: [...files.files], path: path.value.trim() });
-  const chosen = await dialog("Import result", content, [{ label: "Cancel" }, { label: "Import", value: values, primary: true }]);
+  const chosen = await dialog("Import the masks of all frames", content, [{ label: "Cancel" }, { label: "Import", value: values, primary: true }]);
   if (!chosen) return;
   if (!chosen.files.length && !chosen.path) toast("Choose files, or give a path.");
   else if (chosen.files.length > MOST_FILES) toast("These are too many files. Pack them into a zip, or give their folder.");
@@ -58,16 +58,17 @@ function finish(job) {
   if (job.kind !== "import" && job.kind !== "review") return;
   const { send } = sent?.id === job.id ? sent : {};
   if (send) sent = null;
-  emit("reload");
   if (job.status === "failed" && send && job.error.kind === "ResultSizeError") {
     offerToFit(job.error, send);
   } else if (job.status === "done") {
-    const { frames, passed = "", notes = [] } = job.result;
-    const said = job.kind === "import" ? `Imported the masks of ${counted(frames, "frame")}.` : "";
-    toast([said, "N goes to the least reliable frame.", passed, ...notes].filter(Boolean).join(" "));
+    const { frames, reviewed = frames, passed = "", notes = [] } = job.result;
+    const isImport = job.kind === "import";
+    const review = `Computed the reliability of ${counted(reviewed, "frame")}.`;
+    emit("judged", [isImport && `Imported the masks of ${counted(frames, "frame")}.`, (!isImport || passed) && review, passed, ...notes]);
   } else if (job.status === "cancelled") {
-    toast("Stopped. Review computes the reliability of the masks again.");
+    toast("Stopped. Press \"Compute reliability\" to begin again.");
   }
+  emit("reload");
 }
 
 $("import-result").addEventListener("click", openImport);

@@ -1,18 +1,16 @@
 // A message of what was done, with a button that undoes it as long as nothing else was done since.
 
-import * as api from "../page/api.js";
-import { on, store } from "../page/store.js";
+import { on } from "../page/store.js";
 import { attempt, toast } from "../page/ui.js";
 import * as history from "../painting/history.js";
 import { untilSaved } from "../painting/masks.js";
 
 let withdraw = () => {};
 
-/** The number of the last step that is not undone. */
+/** The number of the last step that is not undone, once everything is saved. */
 async function lastStep() {
   await untilSaved();
-  const steps = await api.get(`/projects/${store.project.id}/history`);
-  return steps.findLast(({ undone }) => !undone)?.id;
+  return history.lastStep();
 }
 
 /** Tell what was done, and offer to undo it. */

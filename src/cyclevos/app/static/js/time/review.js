@@ -1,10 +1,10 @@
 // The review list, the mask before its correction, and the heat map of what the network relies on.
 
 import * as api from "../page/api.js";
-import { emit, goTo, objectInfo, objectName, on, set, store } from "../page/store.js";
+import { emit, goTo, objectInfo, objectName, on, set, store, whyUnreadable } from "../page/store.js";
 import { refused } from "./look.js";
 import { isTracking } from "./track.js";
-import { $, attempt, el, pressed, qualityColour, toast } from "../page/ui.js";
+import { $, attempt, counted, el, GOOD, pressed, qualityColour, toast, wholePercent } from "../page/ui.js";
 
 /**
  * The frames left to review: those that a person marked or accepted are not. While a version is looked at, the frames that
@@ -25,6 +25,7 @@ let place = -1; // in the trail
 
 /** Go to the least reliable frame that was not looked at yet, starting over when all were. */
 export function nextReview() {
+  withdraw();
   const list = waiting();
   if (!list.length) {
     toast(store.look ? "No frame differs from now."
@@ -48,6 +49,39 @@ export function previousReview() {
   else toast("There is no earlier frame of the list.");
 }
 
+let ended = null; // what a run that has just ended did, in sentences
+let withdraw = () => {}; // takes back the offer to go to the worst frame
+
+/** How many frames are in doubt that no person marked. */
+function doubtfulCount() {
+  const { marks, results, trackedSet } = store.project;
+  const isDoubtful = ([index, [reliability]]) =>
+    trackedSet.has(Number(index)) && !marks[index] && !whyUnreadable(index) && Math.min(...Object.values(reliability)) < GOOD;
+  return Object.entries(results).filter(isDoubtful).length;
+}
+
+/** What a person may wonder about the list: why it has a good frame, or fewer than are in doubt. */
+function remark(list) {
+  if (store.look) return "";
+  const count = doubtfulCount();
+  if (!count) return list.length === 1 && list[0].value >= GOOD ? `No frame is below ${100 * GOOD} %. This is the least reliable one.` : "";
+  const more = count - list.filter(({ value }) => value < GOOD).length;
+  if (more <= 0) return "";
+  return `${counted(more, "more frame")} ${more > 1 ? "are" : "is"} doubtful: next to these, or less so.`;
+}
+
+/** Tell what a run did, and how many frames are in doubt now: what is known of them is here by then. */
+function tellDoubt() {
+  if (!ended) return;
+  const said = ended.filter(Boolean);
+  ended = null;
+  const count = doubtfulCount();
+  const words = `${count ? counted(count, "frame") : "No frame"} ${count > 1 ? "are" : "is"} doubtful (below ${100 * GOOD} %).`;
+  if (count || waiting().length) said.push(words);
+  const leads = count && !store.look; // where a version is looked at, N goes to the frames that differ
+  withdraw = toast(said.join(" "), leads ? { label: "Go to the worst (N)", act: nextReview } : null);
+}
+
 function look({ frame, object }) {
   if (!trail.includes(frame)) trail.push(frame);
   place = trail.indexOf(frame);
@@ -69,13 +103,23 @@ function showList() {
     const stripe = el("i");
     stripe.style.background = qualityColour(entry.value);
     const name = objectName(entry.object);
-    const percent = `${store.look ? Math.floor(100 * entry.value) : Math.round(100 * entry.value)} %`; // what differs is not 100 %
+    const percent = `${wholePercent(entry.value)} %`;
     const meaning = store.look ? "Overlap of then and now (J)" : `Reliability (${entry.calibrated ? "predicted J" : "predicted J, uncalibrated"})`;
     return el("li", {}, el("button", {
       type: "button", title: `${meaning}: ${percent}`, onclick: () => look(entry),
       "aria-current": entry.frame === store.frame ? "true" : null,
-    }, stripe, el("strong", {}, String(entry.frame)), el("span", {}, name), el("span.value", {}, percent)));
+    }, stripe, el("strong", {}, String(entry.frame)), el("span", {}, name), el("span.value", {}, store.look ? `overlap ${percent}` : percent)));
   }));
+  const words = remark(list);
+  if (words) $("review").append(el("li.empty-note", {}, words));
+}
+
+/** Have the entry of the frame on screen in view, without moving the side as a whole. */
+function scrollToCurrent() {
+  const list = $("review");
+  const [box, entry] = [list, list.querySelector("[aria-current]")].map((each) => each?.getBoundingClientRect());
+  if (!entry) return;
+  list.scrollTop += Math.max(0, entry.bottom - box.bottom) - Math.max(0, box.top - entry.top);
 }
 
 function emptyWords() {
@@ -165,9 +209,14 @@ on("job", ({ kind, status }) => {
   if (kind === "track" && status === "done") [trail, place] = [[], -1]; // the list is another one
 });
 on("project look", () => ([trail, place] = [[], -1]));
-on("refreshed", () => (states += 1)); // with a list of its own
+on("judged", (said) => (ended = said));
+on("refreshed", () => {
+  states += 1; // with a list of its own
+  tellDoubt();
+});
 on("frame before heat look project refreshed", showState);
 on("project review frame objects look compared", showList);
+on("frame", scrollToCurrent);
 on("frames", (index) => {
   if (index === store.frame) showState();
   if (store.project.review.some(({ frame }) => frame === index)) emit("review");

@@ -2,10 +2,11 @@
 
 import * as api from "../page/api.js";
 import { hasIsland, islandWords } from "./islands.js";
+import "./legend.js";
 import { similarity } from "./look.js";
 import { goTo, on, seen, set, statusOf, store } from "../page/store.js";
-import { drawUnreadable, readableNear, unreadableSample, unreadableWords } from "./unreadable.js";
-import { $, el, pressed, qualityColour, qualityColours, styleColour } from "../page/ui.js";
+import { drawUnreadable, readableNear, unreadableWords } from "./unreadable.js";
+import { $, el, qualityColour, styleColour } from "../page/ui.js";
 
 const canvas = $("strip-canvas");
 const strip = $("strip");
@@ -17,7 +18,6 @@ const ISLAND = 4; // of a row, above
 const playhead = el("div.playhead", { "aria-hidden": "true" });
 let pictures = new Map(); // index -> ImageBitmap
 let asked = 0;
-
 
 function redrawStrip() {
   asked ||= requestAnimationFrame(draw);
@@ -167,32 +167,6 @@ function showNames() {
   }));
 }
 
-const isUncalibrated = ([reliability, , calibrated]) => calibrated === false && Object.keys(reliability).length > 0;
-
-function showLegend() {
-  const sample = (colour, text) => {
-    const box = el("i");
-    box.style.background = colour;
-    return el("span", {}, box, text);
-  };
-  const qualities = (...words) => words.map((text, k) => [qualityColours[k], text]);
-  const quality = qualities("good", "fair", "doubtful", "poor");
-  const compared = qualities("as now", "close", "apart", "far apart");
-  const samples = (entries) => entries.map(([colour, text]) => sample(colour, text));
-  let entries = [el("span", {}, "taller = larger")];
-  if (store.side === "difference") entries = [el("span", {}, "Overlap of then and now:"), ...samples(compared)];
-  else if (store.rows === "quality") entries = samples([...quality, [styleColour("--accent"), "by hand"], [styleColour("--ink"), "piece apart"]]);
-  entries.push(...unreadableSample());
-  if (store.project.absences.length) entries.push(el("span.gone-sample", {}, "┄ gone"));
-  if (store.rows === "quality" && Object.values(store.project.results).some(isUncalibrated)) {
-    const title = "No predictor was fitted to this network: the order of the frames is informative, the values less so.";
-    entries.push(el("span.uncalibrated", { title }, "uncalibrated"));
-  }
-  $("legend").replaceChildren(...entries);
-  pressed($("rows-quality"), store.rows === "quality");
-  pressed($("rows-presence"), store.rows === "presence");
-}
-
 function movePlayhead() {
   const { project, frame } = store;
   if (!project) return;
@@ -238,21 +212,14 @@ strip.addEventListener("wheel", (event) => {
   event.preventDefault();
   goTo(store.frame + Math.sign(event.deltaY || event.deltaX));
 }, { passive: false });
-for (const rows of ["quality", "presence"]) $(`rows-${rows}`).addEventListener("click", () => set({ rows }));
 new ResizeObserver(redrawStrip).observe(strip);
 
 on("frame", movePlayhead);
 on("frames objects rows theme review absences refreshed side compared", redrawStrip);
-on("rows theme refreshed absences side", () => store.project && showLegend());
-on("frames", (index) => {
-  const result = store.project.results[index];
-  if (result && isUncalibrated(result) && !$("legend").querySelector(".uncalibrated")) showLegend();
-});
 on("objects object", () => store.project && showNames());
 on("project", () => {
   pictures = new Map();
   if (!store.project) return;
   showNames();
-  showLegend();
   redrawStrip();
 });

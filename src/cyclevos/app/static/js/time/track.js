@@ -2,12 +2,13 @@
 
 import * as api from "../page/api.js";
 import { isActive } from "../page/jobs.js";
-import { goTo, objectName, on, set, store } from "../page/store.js";
-import { $, attempt, counted, pressed, toast } from "../page/ui.js";
+import { emit, goTo, objectName, on, set, store } from "../page/store.js";
+import { $, attempt, counted, pressed, toast, wholePercent } from "../page/ui.js";
 import { ask, dismiss } from "./asking.js";
 import { leave } from "./look.js";
 import { wanted } from "./plan.js";
-import { settleFixes } from "../painting/history.js";
+import { openFixes, settleFixes } from "../painting/history.js";
+import { strokesSaved } from "../painting/saving.js";
 
 const jobs = new Map(); // of this project, that wait or work
 const latest = new Map(); // id -> the order of the last that was heard of it: answers, news and states overtake each other
@@ -21,14 +22,18 @@ let begun = null; // what the last run was asked for
 
 export async function track(direction, plan = wanted(direction)) {
   const { project } = store;
+  const fixes = openFixes();
+  const job = await attempt(async () => {
+    await strokesSaved(); // what was painted last is tracked as well
+    return api.call("POST", `/projects/${project.id}/track`, plan);
+  });
+  if (!job) return;
+  begun = plan;
   dismiss();
   leave(); // what is tracked is to be seen
-  settleFixes();
+  settleFixes(fixes);
   set({ follow: follows, before: false, heat: null });
-  begun = plan;
-  const job = await attempt(() => api.call("POST", `/projects/${project.id}/track`, plan));
-  if (job) hear(job);
-  else set({ follow: false });
+  hear(job);
 }
 
 /** Stop what works now, or what waits if nothing does. */
@@ -54,7 +59,7 @@ function hear(job) {
   if (job.kind !== "track") return;
   set({ follow: false });
   if (job.status === "done" && job.result.stopped) askAbout(job.result.stopped);
-  else if (job.status === "done") toast([tracked(job.result.frames), job.result.passed].filter(Boolean).join(" "));
+  else if (job.status === "done") emit("judged", [tracked(job.result.frames), job.result.passed]);
   if (job.status === "cancelled") toast("Stopped. Track again to continue from here.");
 }
 
@@ -70,7 +75,7 @@ function askAbout({ frame, object, reliability }) {
   const name = objectName(object);
   const plan = begun ?? wanted("forward");
   const again = { label: "Continue", act: () => track(plan.direction, { ...plan, continued: true }), primary: true };
-  const words = `Tracking stopped: ${name} is doubtful from frame ${frame} on (${Math.round(100 * reliability)} %). Fix it, or continue.`;
+  const words = `Tracking stopped: ${name} is doubtful from frame ${frame} on (${wholePercent(reliability)} %). Fix it, or continue.`;
   ask(words, [again, { label: "Fix it here" }], { lasts: true });
 }
 
@@ -90,14 +95,14 @@ function showJob() {
   $("job").classList.toggle("silent", gone);
   $("follow").hidden = job.kind !== "track";
   $("job-cancel").disabled = gone;
-  const names = { track: "Track", heat: "Heat map", export: "Export", import: "Import", review: "Review", edit: "Edit" };
+  const names = { track: "Track", heat: "Heat map", export: "Export", import: "Import", review: "Reliability", edit: "Edit" };
   const waits = job.status === "queued" ? "waiting for another job" : job.note;
   $("job-note").textContent = `${names[job.kind]}: ${gone ? "the app does not answer" : waits || "starting"}`;
   const unit = job.kind === "heat" ? "" : " frames/s";
   const parts = gone ? [] : [
     job.total ? `${job.done} of ${job.total}` : "",
-    job.speed && job.total ? `${job.speed.toFixed(1)}${unit}` : "",
     timeLeft(job),
+    job.speed && job.total ? `${job.speed.toFixed(1)}${unit}` : "",
   ];
   $("job-figures").textContent = parts.filter(Boolean).join(" · ");
   $("job-bar").parentElement.classList.toggle("unknown", !job.total);
@@ -112,6 +117,7 @@ async function checkServer() {
   const answer = await Promise.race([api.get(`/jobs/${job.id}`), late]).catch((error) => (error instanceof api.Unreachable ? "late" : null));
   if (answer === "late") silent = true;
   else if (answer) hear(answer);
+  if (answer && answer !== "late" && !isActive(answer)) emit("reload"); // its news were lost
   showJob();
 }
 

@@ -2,8 +2,10 @@
 
 import * as masks from "../painting/masks.js";
 import { goTo, on, statusOf, store, whyUnreadable } from "../page/store.js";
-import { $, attempt, icon, pressed } from "../page/ui.js";
+import { $, attempt, icon } from "../page/ui.js";
 
+const ACCEPT = ["Accept frame", "Accept this frame: tracking no longer changes it (A)"];
+const REOPEN = ["Reopen frame", "Open this frame again, to change it (A)"];
 const WORDS = { empty: "No mask", tracked: "Tracked", marked: "Painted", accepted: "Accepted" };
 
 const timeOf = (index) => store.project.times[index] ?? null;
@@ -33,8 +35,8 @@ function showStatus() {
   pill.textContent = unreadable ? "Unreadable" : WORDS[status];
   pill.dataset.status = unreadable ? "unreadable" : status;
   $("accept").disabled = unreadable && status !== "accepted";
-  pressed($("accept"), status === "accepted");
-  $("accept").textContent = status === "accepted" ? "Accepted" : "Accept frame";
+  const [words, title] = status === "accepted" ? REOPEN : ACCEPT;
+  Object.assign($("accept"), { textContent: words, title });
 }
 
 /** Finish the frame, or open it again. */

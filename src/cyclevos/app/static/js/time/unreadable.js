@@ -1,7 +1,7 @@
 // Frames that cannot be read, on the strip: hatched, and named in words.
 
 import { store, whyUnreadable } from "../page/store.js";
-import { el, styleColour } from "../page/ui.js";
+import { styleColour } from "../page/ui.js";
 
 const LEAST = 3; // CSS pixels: a frame of a long video is seen too
 const STEP = 4; // from line to line
@@ -49,6 +49,14 @@ export function readableNear(indices, place) {
   return indices[place];
 }
 
+/** The first frame after one that can be read, or else the last before it; null if there is none. */
+export function nextReadable(index) {
+  const { frames } = store.project;
+  for (let after = index + 1; after < frames; after++) if (!whyUnreadable(after)) return after;
+  for (let before = index - 1; before >= 0; before--) if (!whyUnreadable(before)) return before;
+  return null;
+}
+
 /** What is to be said of the first unreadable frame among some; empty where all can be read. */
 export function unreadableWords(first, last = first) {
   for (let index = first; index <= last; index++) {
@@ -56,9 +64,4 @@ export function unreadableWords(first, last = first) {
     if (why) return `Frame ${index} cannot be read: ${why}`;
   }
   return "";
-}
-
-/** The entry of the legend; none where all frames can be read. */
-export function unreadableSample() {
-  return stretches().length ? [el("span", {}, el("i.hatched"), "cannot be read")] : [];
 }
