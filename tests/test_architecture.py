@@ -37,6 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "cycle": BASE | {"network"},
     "prompts": MEDIA | {"network"},
     "propagation": MEDIA | {"network", "cycle", "prompts"},
+    "adaptation": MODEL,
     "datasets": MEDIA | {"prompts"},
     "training": MODEL | {"datasets"},
     "evaluation": MODEL | {"datasets"},
@@ -44,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     "analysis": MODEL | {"datasets", "training", "evaluation", "jobs"},
     "cluster": MODEL | {"datasets", "jobs"},
     "app": MODEL | {"datasets", "evaluation", "analysis", "jobs"},
-    "cli": MODEL | {"datasets", "training", "evaluation", "jobs", "analysis", "cluster", "app"},
+    "cli": MODEL | {"adaptation", "datasets", "training", "evaluation", "jobs", "analysis", "cluster", "app"},
 }
 WITHOUT_TORCH = (
     "files",
@@ -73,6 +74,7 @@ WITHOUT_TORCH = (
 )
 
 PUBLIC = {
+    "Adaptation",
     "ConfigError",
     "Correction",
     "CycleVOSError",
@@ -90,6 +92,7 @@ PUBLIC = {
     "WeightsError",
     "Writer",
     "__version__",
+    "adapt",
     "bgr_frames",
     "cycle_erf",
     "load_network",

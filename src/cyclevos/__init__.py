@@ -27,6 +27,8 @@ from cyclevos.errors import (
 )
 
 if TYPE_CHECKING:
+    from cyclevos.adaptation.adapting import adapt
+    from cyclevos.adaptation.settings import Adaptation
     from cyclevos.analysis.cycle_erf import cycle_erf
     from cyclevos.jobs.writer import Writer
     from cyclevos.media.given_frames import bgr_frames
@@ -42,11 +44,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LAZY = {
+    "Adaptation": "cyclevos.adaptation.settings",
     "Correction": "cyclevos.propagation.correction",
     "NetworkSpec": "cyclevos.network.stm.spec",
     "Prediction": "cyclevos.propagation.prediction",
     "Propagator": "cyclevos.propagation.propagator",
     "Writer": "cyclevos.jobs.writer",
+    "adapt": "cyclevos.adaptation.adapting",
     "bgr_frames": "cyclevos.media.given_frames",
     "cycle_erf": "cyclevos.analysis.cycle_erf",
     "load_network": "cyclevos.network.weights",
@@ -56,6 +60,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "Adaptation",
     "ConfigError",
     "Correction",
     "CycleVOSError",
@@ -73,6 +78,7 @@ __all__ = [
     "WeightsError",
     "Writer",
     "__version__",
+    "adapt",
     "bgr_frames",
     "cycle_erf",
     "load_network",

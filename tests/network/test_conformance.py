@@ -19,6 +19,8 @@ from torch.testing import assert_close
 
 import cyclevos
 from cyclevos import ConfigError, Correction, Propagator
+from cyclevos.adaptation.adapting import adapt
+from cyclevos.adaptation.settings import Adaptation
 from cyclevos.cycle import cycle_loss
 from cyclevos.masks import binary_iou, ids_to_probabilities
 from cyclevos.network import registry
@@ -615,3 +617,17 @@ def test_what_is_carried_has_a_row_for_each_object(network):
     propagator = Propagator(network)
     propagator.step(0, FRAMES[0], BOTH)
     assert all(len(rows) == 2 for rows in (propagator._state or {}).values())
+
+
+# Adaptation
+
+
+def test_it_adapts_to_a_video(network):
+    settings = Adaptation(steps=2, rate=1e-3, size=None, gap=4, least_area=1e-6)
+    losses = []
+    before = copy.deepcopy(network.state_dict())
+    adapted = adapt(network, FRAMES, {0: BOTH}, settings, progress=lambda done, loss: losses.append(loss))
+    assert len(losses) == 2
+    assert all(loss > 0 for loss in losses)
+    assert difference(run(adapted, {0: BOTH})[1], run(network, {0: BOTH})[1]) > 0
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())

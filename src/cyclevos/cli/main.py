@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from cyclevos import __version__
+from cyclevos.cli.adapt import adapt
 from cyclevos.cli.app import app as browser_app
 from cyclevos.cli.benchmark import benchmark
 from cyclevos.cli.calibrate import calibrate
@@ -54,6 +55,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("benchmark", benchmark, "Score results"),
     ("submission", submission, "Score results"),
     ("train", train, "Train and analyse networks"),
+    ("adapt", adapt, "Train and analyse networks"),
     ("calibrate", calibrate, "Train and analyse networks"),
     ("erf", erf, "Train and analyse networks"),
     ("compare", compare, "Train and analyse networks"),

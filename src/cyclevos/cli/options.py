@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-import yaml
 
+from cyclevos.cli.changed_values import parse_settings
 from cyclevos.cli.completion import complete_split, complete_weights
 from cyclevos.errors import ConfigError
 from cyclevos.exchange.formats import RUN, chosen, names, offered
@@ -266,31 +266,9 @@ def parse_correction(name: CorrectionName, settings: list[str] | None) -> Correc
                 "To correct masks, add --correction paper or --correction default.",
             )
         return None
-    values = {}
-    for setting in settings or []:
-        key, equals, text = setting.partition("=")
-        try:
-            values[key.strip()] = _setting(text)
-        except yaml.YAMLError:
-            equals = ""
-        if not equals:
-            raise ConfigError(f"--correction-set {setting!r} is not a setting.", "Give key=value, for example steps=5.")
     from cyclevos.propagation.correction import Correction
 
-    return Correction.preset(name.value, **values)
-
-
-def _setting(text: str) -> Any:
-    """Read a value as YAML, and also what YAML takes for text: none and 1e-3."""
-    value = yaml.safe_load(text)
-    if not isinstance(value, str):
-        return value
-    if value.lower() == "none":
-        return None
-    try:
-        return float(value)
-    except ValueError:
-        return value
+    return Correction.preset(name.value, **parse_settings(settings, "--correction-set"))
 
 
 def parse_names(text: str | None) -> tuple[str, ...] | None:

@@ -13,7 +13,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from cyclevos.errors import MissingExtraError
+from cyclevos.errors import ConfigError, MissingExtraError
 from cyclevos.network.named_weights import NamedWeights
 
 if TYPE_CHECKING:
@@ -91,10 +91,12 @@ class Family(WeightsFamily, Protocol):
 
     Attributes:
         channels_last: the network is faster with channels last.
+        writes: its networks can be written to a file.
     """
 
     networks: bool = True
     channels_last: bool = False
+    writes: bool = False
 
     def load(self, path: Path, name: str | None) -> MemoryNetwork:
         """Load a network on the CPU.
@@ -107,6 +109,27 @@ class Family(WeightsFamily, Protocol):
             WeightsError: it holds other weights, or its tensors do not match.
         """
         ...
+
+    def save(self, network: MemoryNetwork, path: Path) -> None:
+        """Write a network's weights to a file in half precision.
+
+        Raises:
+            ConfigError: the family does not write weights.
+            OutputError: the file cannot be written.
+        """
+        self.require_writing()
+
+    def require_writing(self) -> None:
+        """Check that the family writes weights.
+
+        Raises:
+            ConfigError: it only reads them.
+        """
+        if not self.writes:
+            raise ConfigError(
+                f"Weights of the family {self.name} are read, but not written.",
+                "Use default, or weights of cyclevos train.",
+            )
 
     def traits(self, path: Path | None, name: str | None) -> NetworkTraits:
         """Return what is known before the weights are loaded, without reading their tensors.

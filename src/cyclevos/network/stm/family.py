@@ -78,6 +78,7 @@ class StmFamily(Family):
     formats = "safetensors of cyclevos train, or a .pth file of the STM authors"
     weights = _WEIGHTS
     channels_last = True
+    writes = True
 
     def recognises(self, path: Path) -> bool:
         """Return whether a file records our specification or has the authors' tensor names."""
@@ -97,6 +98,12 @@ class StmFamily(Family):
         if not path.is_file():
             raise WeightsError(f"{path} is no file. Expected {self.formats}.", "Give the file within it.")
         return network_from_file(path, SPECS.get(name or ""))
+
+    def save(self, network: MemoryNetwork, path: Path) -> None:
+        """Write a network's weights with its specification."""
+        from cyclevos.network.stm.checkpoints import save_weights
+
+        save_weights(cast("SpaceTimeMemoryNetwork", network), path, half=True)
 
     def traits(self, path: Path | None, name: str | None) -> NetworkTraits:
         """Return the size that the file records, or that of the name."""

@@ -1,0 +1,199 @@
+"""Adapting a network to a video: steps of the cyclic loss on the video's own frames, with the labels that it has."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from cyclevos.adaptation.cyclic_loss import Clip, cyclic_loss
+from cyclevos.adaptation.draws import Draw, draw_frames
+from cyclevos.adaptation.settings import Adaptation, as_adaptation
+from cyclevos.errors import VideoError
+from cyclevos.exchange.given.python_masks import read_video_masks
+from cyclevos.media.given_frames import open_frames
+from cyclevos.media.sources import FrameSource
+from cyclevos.network.protocol import MemoryNetwork
+from cyclevos.network.weights import as_network, ordinary_tensors
+from cyclevos.propagation.autograd_mode import require_gradients
+from cyclevos.propagation.frame_access import OpenFrames, image_at, in_any_order, iterate, length_of
+from cyclevos.propagation.network_frame import NetworkFrame, fit_frame
+from cyclevos.propagation.references import Reference, shrink_ids
+from cyclevos.propagation.segment import Frames
+from cyclevos.propagation.settings import Direction
+
+logger = logging.getLogger(__name__)
+
+# Shapes: H W pixels of the video, H' W' of the network, T frames.
+
+_SPARSE = 30  # frames between two that are needed, from which on each is sought alone rather than all read
+
+Progress = Callable[[int, float], object]
+"""Called after each step with the number of steps taken, and the step's loss, NaN if it had none."""
+
+
+def adapt(
+    network: MemoryNetwork | str | Path,
+    frames: Frames,
+    masks: Any,
+    adaptation: Adaptation | str = "default",
+    *,
+    direction: Direction = "forward",
+    progress: Progress | None = None,
+) -> MemoryNetwork:
+    """Adapt a network to a video: masks are carried away from the annotated frames, which are then reconstructed.
+
+    Nothing but the given masks is needed, because a frame needs no label to come back from. It helps on some videos
+    and harms on others; see docs/adapt.md.
+
+    Args:
+        network: from :func:`cyclevos.load_network`, or what that function takes; it stays as it is.
+        frames: see :func:`cyclevos.segment`; frames that can be read in any order.
+        masks: annotations by frame index, see :func:`cyclevos.segment`.
+        adaptation: the settings, or the name of a preset.
+        direction: in which the masks will be carried.
+        progress: told of every step; what it raises ends the adaptation.
+
+    Returns:
+        An adapted copy, of the same kind, dtype and device. If a loss is not a finite number, a warning says so and the
+        copy is as the given network.
+
+    Raises:
+        VideoError: the frames cannot be read, or not in any order.
+        MaskError: the masks cannot be read.
+        ConfigError: the network was built in ``torch.inference_mode``, or an option is out of range.
+        WeightsError: the network that is named cannot be loaded.
+    """
+    settings = as_adaptation(adaptation)
+    opened = open_frames(frames)
+    source = opened if isinstance(opened, FrameSource) else None
+    given = read_video_masks(masks, source, direction=direction, frame_count=length_of(opened))
+    ids = {index: mask.ids for index, mask in given.items() if mask.ids.any()}
+    adapter = Adapter(as_network(network), settings)
+    draws = draw_frames(sorted(ids), _length(opened), direction, settings)
+    adapter.see(opened, draws, ids)
+    for number, draw in enumerate(draws, start=1):
+        loss = adapter.step(draw)
+        if loss is not None and not math.isfinite(loss):
+            logger.warning("The adaptation was taken back: the loss of step %d is not a finite number.", number)
+            return adapter.unchanged()
+        if progress is not None:
+            progress(number, math.nan if loss is None else loss)
+    return adapter.network()
+
+
+class Adapter:
+    """A copy of a network that is being adapted.
+
+    Args:
+        network: stays as it is.
+        adaptation: the settings.
+
+    Raises:
+        ConfigError: the network was built in ``torch.inference_mode``.
+    """
+
+    def __init__(self, network: MemoryNetwork, adaptation: Adaptation) -> None:
+        require_gradients(network)
+        self._given, self._settings = network, adaptation
+        parameter = next(iter(network.parameters()))
+        self._device, self._dtype = parameter.device, parameter.dtype
+        with ordinary_tensors():
+            self._copy = cast(nn.Module, deepcopy(network)).float().requires_grad_(True).eval()
+        self._optimiser = torch.optim.AdamW(self._copy.parameters(), lr=adaptation.rate, weight_decay=0.0)
+        self._frames: dict[int, NetworkFrame] = {}
+
+    def see(self, frames: OpenFrames, draws: Sequence[Draw], masks: Mapping[int, NDArray[np.uint8]]) -> None:
+        """Read the frames of draws, at the size of the steps, with the masks (H,W) of some of them."""
+        network = cast(MemoryNetwork, self._copy)
+        for index, image in _images(frames, sorted({i for draw in draws for i in (draw.reference, *draw.later)})):
+            self._frames[index] = fit_frame(index, image, masks.get(index), self._settings.size, network)
+
+    def step(self, draw: Draw) -> float | None:
+        """Take one step on the frames of a draw.
+
+        Returns:
+            The loss before the step; None if nothing can be reconstructed, and so nothing is changed. A loss that is
+            not finite changes nothing either.
+        """
+        seen = [self._frames[i] for i in (draw.reference, *draw.later) if i in self._frames]
+        if len(seen) < 2 or seen[0].annotation is None:
+            return None
+        half = self._dtype in (torch.bfloat16, torch.float16)
+        with ordinary_tensors(), torch.enable_grad():
+            with torch.autocast(self._device.type, torch.bfloat16) if half else nullcontext():
+                clip = _clip(seen)
+                settings = self._settings
+                loss = cyclic_loss(cast(MemoryNetwork, self._copy), clip, settings.least_area, settings.hard_fraction)
+            if loss is None:
+                return None
+            value = float(loss.detach())
+            if math.isfinite(value):
+                self._optimiser.zero_grad()
+                loss.backward()
+                self._optimiser.step()
+        return value
+
+    def network(self) -> MemoryNetwork:
+        """Return the network as it is now, of the given one's dtype, requiring no gradients."""
+        return _released(self._copy, self._dtype)
+
+    def unchanged(self) -> MemoryNetwork:
+        """Return a copy of the given network."""
+        return _released(cast(nn.Module, self._given), self._dtype)
+
+
+def _released(module: nn.Module, dtype: torch.dtype) -> MemoryNetwork:
+    with ordinary_tensors():
+        return cast(MemoryNetwork, deepcopy(module).requires_grad_(False).to(dtype).eval())
+
+
+def _clip(seen: Sequence[NetworkFrame]) -> Clip:
+    first = seen[0]
+    small = shrink_ids(cast(NDArray[np.uint8], first.annotation), first.size)
+    reference = Reference.of(first.index, cast(Any, None), first.pixels, small)
+    frames = torch.cat([each.pixels for each in seen]).contiguous(memory_format=torch.channels_last)
+    indices = tuple(each.index for each in seen)
+    return Clip(indices, frames, reference.labels(reference.objects), len(reference.objects))
+
+
+def _length(frames: OpenFrames) -> int:
+    """Return the number of frames.
+
+    Raises:
+        VideoError: they cannot be read in any order.
+    """
+    if not in_any_order(frames):
+        raise VideoError(
+            f"A network is adapted on frames in any order; got a {type(frames).__name__}, which is read once.",
+            "Give a path, a list or an array.",
+        )
+    known = length_of(frames)
+    return sum(1 for _ in iterate(frames)) if known is None else known
+
+
+def _images(frames: OpenFrames, wanted: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield some frames' images with their indices; those that cannot be read are left out."""
+    if not wanted:
+        return
+    through = wanted[-1] - wanted[0] <= _SPARSE * len(wanted)
+    if isinstance(frames, FrameSource) and through:
+        for frame in iterate(frames, start=wanted[0]):
+            if frame.index in wanted:
+                yield frame.index, frame.image
+            if frame.index >= wanted[-1]:
+                return
+        return
+    for index in wanted:
+        image = image_at(frames, index)
+        if image is not None:
+            yield index, image

@@ -1,0 +1,101 @@
+"""The settings of adaptation, and their presets."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from cyclevos.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """How a network is adapted to a video.
+
+    Attributes:
+        steps: of the optimiser; 0 leaves the network as it is.
+        rate: learning rate of AdamW.
+        size: shorter side of the frames inside the network while it is adapted, in pixels; None = their own.
+        gap: most frames between a reference frame and the first frame that it is carried to, and from there to the
+            second.
+        least_area: a mask that has shrunk below this share of the reference's area says nothing: it is left out.
+        hard_fraction: share of the hardest pixels in the loss's cross-entropy.
+        seed: of the draws.
+
+    Raises:
+        ConfigError: a value is out of range.
+    """
+
+    steps: int = 20
+    rate: float = 3e-5
+    size: int | None = 240
+    gap: int = 30
+    least_area: float = 0.1
+    hard_fraction: float = 0.4
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        for name, fits, allowed in (
+            ("steps", _whole(self.steps, 0), "a whole number from 0"),
+            ("rate", _within(self.rate, 1), "a number in (0, 1]"),
+            ("size", self.size is None or _whole(self.size, 32), "a number of pixels from 32, or none"),
+            ("gap", _whole(self.gap, 1), "a whole number from 1"),
+            ("least_area", _within(self.least_area, 1), "a number in (0, 1]"),
+            ("hard_fraction", _within(self.hard_fraction, 1), "a number in (0, 1]"),
+            ("seed", _whole(self.seed, 0), "a whole number from 0"),
+        ):
+            if not fits:
+                raise ConfigError(
+                    f"The adaptation's {name} is {getattr(self, name)!r}; expected {allowed}.",
+                    f"Set {name} to {allowed}.",
+                )
+
+    @classmethod
+    def preset(cls, name: str, **overrides: Any) -> Adaptation:
+        """Return a named adaptation with some values changed.
+
+        Raises:
+            ConfigError: the preset or the name of a value is unknown.
+        """
+        if name not in PRESETS:
+            raise ConfigError(
+                f"The adaptation preset {name!r} is unknown; expected one of {', '.join(PRESETS)}.",
+                f"Use {' or '.join(PRESETS)}.",
+            )
+        names = [field.name for field in fields(cls)]
+        unknown = [key for key in overrides if key not in names]
+        if unknown:
+            raise ConfigError(
+                f"An adaptation has no setting {unknown[0]!r}; expected any of {', '.join(names)}.",
+                "Check the spelling.",
+            )
+        return replace(PRESETS[name], **overrides)
+
+
+def as_adaptation(adaptation: Adaptation | str) -> Adaptation:
+    """Return an adaptation as it is, and the preset of a name.
+
+    Raises:
+        ConfigError: it is neither an adaptation nor the name of a preset.
+    """
+    if isinstance(adaptation, str):
+        return Adaptation.preset(adaptation)
+    if not isinstance(adaptation, Adaptation):
+        raise ConfigError(
+            f"The adaptation is {adaptation!r}; expected an Adaptation or the name of a preset.",
+            'Use cyclevos.Adaptation.preset("default").',
+        )
+    return adaptation
+
+
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _within(value: object, top: float) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and not isinstance(value, bool) and 0 < value <= top
+
+
+PRESETS: dict[str, Adaptation] = {"default": Adaptation()}

@@ -1,0 +1,135 @@
+"""A network adapts to a video: what changes, what stays, and what comes of videos that give it nothing to do."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import families
+import numpy as np
+import pytest
+import torch
+
+import cyclevos
+from cyclevos import ConfigError, VideoError
+from cyclevos.adaptation import adapting
+from cyclevos.adaptation.adapting import Adapter, adapt
+from cyclevos.adaptation.draws import Draw, draw_frames
+from cyclevos.adaptation.settings import Adaptation
+
+FEW = Adaptation(steps=3, rate=1e-3, size=None, gap=4, least_area=1e-6)  # masks of random weights are small
+DEMO = Path(cyclevos.__file__).parent / "demo"
+
+
+@pytest.fixture
+def network():
+    return families.build("stm-shared")
+
+
+def weights(network) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+
+def differ(first, second) -> bool:
+    return any(not torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_given_network_stays_and_the_adapted_one_is_like_it_but_for_its_weights(network, images, square):
+    before = weights(network)
+    adapted = adapt(network, images, {0: square}, FEW)
+    assert not differ(weights(network), before)
+    assert differ(weights(adapted), before)
+    assert not any(parameter.requires_grad for parameter in adapted.parameters())
+    assert adapted.traits == network.traits
+    masks = [p.ids for p in cyclevos.segment(adapted, images, {0: square}, size=None)]
+    assert len(masks) == len(images)
+
+
+def test_no_step_leaves_every_weight_as_it_is(network, images, square):
+    for given in (network, copy.deepcopy(network).bfloat16()):
+        adapted = adapt(given, images, {0: square}, replace(FEW, steps=0))
+        assert not differ(weights(adapted), weights(given))
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(network, images, square):
+    first, again, other = (weights(adapt(network, images, {0: square}, replace(FEW, seed=seed))) for seed in (1, 1, 2))
+    assert not differ(first, again)
+    assert differ(first, other)
+
+
+def test_what_objects_are_called_and_their_order_change_nothing(network, images, square, strip):
+    ids = np.where(square == 1, 1, strip).astype(np.uint8)
+    swapped = np.select([ids == 1, ids == 5], [9, 2]).astype(np.uint8)
+    first, second = (adapt(network, images, {0: mask}, replace(FEW, rate=1e-5)) for mask in (ids, swapped))
+    one, two = (
+        list(cyclevos.segment(adapted, images, {0: mask}, size=None))
+        for adapted, mask in ((first, ids), (second, swapped))
+    )
+    for p, q in zip(one, two, strict=True):
+        assert torch.allclose(p.probabilities, q.probabilities[[0, 2, 1]], atol=1e-3)
+
+
+def test_the_loss_falls_on_a_real_clip():
+    network = cyclevos.load_network("default", dtype="float32")
+    frames = cyclevos.media.open_source.open_source(DEMO / "car-shadow.mp4")
+    mask = cyclevos.pictures.mask_files.read_mask(DEMO / "car-shadow.png").ids
+    adapter = Adapter(network, Adaptation(size=96, rate=1e-4))
+    draw = Draw(0, (10, 20))
+    adapter.see(frames, [draw], {0: mask})
+    losses = [adapter.step(draw) for _ in range(4)]
+    assert losses == sorted(losses, reverse=True)
+
+
+@pytest.mark.parametrize(("count", "index", "direction"), [(1, 0, "forward"), (10, 9, "forward"), (10, 0, "backward")])
+def test_a_video_without_a_frame_to_go_to_leaves_the_network_as_it_is(network, images, square, count, index, direction):
+    adapted = adapt(network, images[:count], {index: square}, FEW, direction=direction)
+    assert not differ(weights(adapted), weights(network))
+
+
+def test_two_frames_are_enough(network, images, square):
+    told = []
+    adapt(network, images[:2], {0: square}, FEW, progress=lambda done, loss: told.append((done, loss)))
+    assert [done for done, _ in told] == [1, 2, 3]
+    assert all(loss > 0 for _, loss in told)
+
+
+def test_a_loss_that_is_no_number_takes_everything_back_by_name(network, images, square, monkeypatch, caplog):
+    losses = iter([0, 0, float("nan")])
+    real = adapting.cyclic_loss
+    monkeypatch.setattr(adapting, "cyclic_loss", lambda *arguments: real(*arguments) + next(losses))
+    adapted = adapt(network, images, {0: square}, FEW)
+    assert not differ(weights(adapted), weights(network))
+    assert "the loss of step 3 is not a finite number" in caplog.text
+
+
+def test_frames_that_come_only_once_are_refused(network, images, square):
+    with pytest.raises(VideoError, match="got a list_iterator, which is read once"):
+        adapt(network, iter(images), {0: square}, FEW)
+
+
+def test_draws_lie_in_the_video_and_go_the_ways_that_masks_will_be_carried():
+    settings = Adaptation(steps=200, gap=7)
+    forward = draw_frames([2, 8], 20, "forward", settings)
+    assert len(forward) == 200
+    assert {draw.reference for draw in forward} == {2, 8}
+    for draw in forward:
+        path = [draw.reference, *draw.later]
+        assert all(1 <= b - a <= 7 for a, b in itertools.pairwise(path))
+        assert path[-1] < 20
+    both = draw_frames([8], 20, "both", settings)
+    assert {np.sign(draw.later[0] - 8) for draw in both} == {-1, 1}
+
+
+@pytest.mark.parametrize(("name", "value"), [("steps", -1), ("rate", 0), ("size", 16), ("gap", 0), ("seed", "x")])
+def test_settings_out_of_range_are_refused_by_name(name, value):
+    with pytest.raises(ConfigError, match=f"The adaptation's {name} is {value!r}"):
+        Adaptation(**{name: value})
+
+
+def test_unknown_presets_and_settings_are_named():
+    with pytest.raises(ConfigError, match="preset 'best' is unknown"):
+        Adaptation.preset("best")
+    with pytest.raises(ConfigError, match="no setting 'speed'"):
+        Adaptation.preset("default", speed=2)
