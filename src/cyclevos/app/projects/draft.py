@@ -180,7 +180,7 @@ class Draft:
         self._make(index)
 
     def _note(self, index: int, shown: FrameMask, result: FrameResult) -> None:
-        self._rows[index] = FrameResult(result.reliability, shown.areas, result.calibrated, shown.islands)
+        self._rows[index] = result.counted(shown)
 
     def _gone(self, index: int) -> frozenset[int]:
         return gone_at(self._project.file.absences, index) - self._back.get(index, frozenset())

@@ -89,7 +89,7 @@ class Project(OpenFolder):
             shown = self.masks.with_tracked(index, ids)
             self.list_objects(shown.areas)  # an object may have been taken out of the list while tracking was at work
             reliability = {} if shown.mark is not None else result.reliability
-            known = replace(result, reliability=reliability, areas=shown.areas, islands=shown.islands)
+            known = replace(result, reliability=reliability).counted(shown)
             # Shown first: writing takes longer.
             corrected = before is not None and not np.array_equal(before, ids)
             row = present(self, index, known)
@@ -157,7 +157,7 @@ class Project(OpenFolder):
         return self._announce(index, self.masks.write_mark(index, ids, mark))
 
     def _announce(self, index: int, shown: FrameMask, result: FrameResult | None = None) -> FrameMask:
-        known = replace(self.results[index] if result is None else result, areas=shown.areas, islands=shown.islands)
+        known = (self.results[index] if result is None else result).counted(shown)
         self.results.add(index, known)
         shown = replace(shown, order=self.next_order())
         corrected = index in self.masks.corrected

@@ -16,7 +16,6 @@ from cyclevos.app.errors import ConflictError
 from cyclevos.app.projects.absences import gone_at
 from cyclevos.app.projects.draft import Draft
 from cyclevos.app.projects.field_changes import restored
-from cyclevos.app.projects.frame_mask import FrameMask
 from cyclevos.app.projects.history import History, Step
 from cyclevos.app.projects.kept_contents import digest_of
 from cyclevos.app.projects.mask_names import index_of, kind_of, mask_name
@@ -103,7 +102,8 @@ def bring_back(project: OpenFolder, version_id: int, check: Callable[[], None]) 
             draft.lay(name, version.files[name])
         draft.masks.retrack(index)
         row = parse_result(version.rows.get(str(index), {}))
-        draft.know(index, _counted(project.results[index] if row is None else row[1], draft.masks.read(index)))
+        known = project.results[index] if row is None else row[1]
+        draft.know(index, known.counted(draft.masks.read(index)))
 
     with Draft(project, make) as draft:
         for index in version.frames:
@@ -178,7 +178,7 @@ class _Side:
         known = after if is_same else held
         if (mark if index in masks.held.marks else tracked) in whole and not gone_at(project.file.absences, index):
             return replace(known, areas=after.areas, islands=after.islands)
-        return _counted(known, masks.read(index))
+        return known.counted(masks.read(index))
 
 
 def overtaken() -> ConflictError:
@@ -196,10 +196,6 @@ def _by_frame(names: Mapping[str, Any]) -> defaultdict[int, list[str]]:
     for name in names:
         found[index_of(name)].append(name)
     return found
-
-
-def _counted(known: FrameResult, shown: FrameMask) -> FrameResult:
-    return replace(known, areas=shown.areas, islands=shown.islands)
 
 
 def _kept(project: OpenFolder, file: ProjectFile, values: dict[str, Any]) -> dict[str, Any]:

@@ -6,11 +6,14 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cyclevos.app.projects.durable_files import check_there, saving
 from cyclevos.files.records import append_lines, read_records, write_records
 from cyclevos.media.review import spread_choice
+
+if TYPE_CHECKING:
+    from cyclevos.app.projects.frame_mask import FrameMask
 
 _REVIEWED = 10
 _GOOD = 0.85  # predicted J from which the page paints a frame green
@@ -31,6 +34,10 @@ class FrameResult:
     areas: Mapping[int, int] = field(default_factory=dict)
     calibrated: bool = True
     islands: Mapping[int, int] = field(default_factory=dict)
+
+    def counted(self, shown: FrameMask) -> FrameResult:
+        """Return the same with the areas and islands of the mask that is shown."""
+        return replace(self, areas=shown.areas, islands=shown.islands)
 
 
 class ResultLog:

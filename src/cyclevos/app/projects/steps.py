@@ -120,7 +120,11 @@ class Steps:
 
     def tell(self) -> None:
         """Tell the pages what would be undone and redone."""
-        self._project.hub.publish("history", {"order": self._project.next_order(), **self.summary()})
+        self._project.hub.publish("history", self.news())
+
+    def news(self) -> dict[str, Any]:
+        """Return what would be undone and redone now, with the number of that news."""
+        return {"order": self._project.next_order(), **self.summary()}
 
     def summary(self) -> dict[str, Any]:
         """Return what would be undone and redone, as JSON values."""

@@ -38,7 +38,7 @@ def edit_routes(services: Services) -> APIRouter:
 
         project = opened(project_id)
         done = edit_frame(project, _within(project, body, check_readable(project, index)), index)
-        return {**done, "history": {"order": project.next_order(), **project.steps.summary()}}
+        return {**done, "history": project.steps.news()}
 
     @routes.post("/edits", status_code=202)
     def start_edit(project_id: str, body: WantedEdit, dry: Annotated[bool, Query()] = False) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def frame_routes(services: Services) -> APIRouter:
 
 def answered(project: Project, shown: FrameMask) -> dict[str, Any]:
     """Return what a page is told of a frame that it has changed, and of what it may undo now."""
-    return {**describe_mask(shown), "history": {"order": project.next_order(), **project.steps.summary()}}
+    return {**describe_mask(shown), "history": project.steps.news()}
 
 
 def _tag(project: Project) -> str:

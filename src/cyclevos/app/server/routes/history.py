@@ -41,7 +41,7 @@ def history_routes(services: Services) -> APIRouter:
 
     @routes.get("/undo")
     def next_steps(project_id: str) -> dict[str, Any]:
-        return _next_steps(workspace.get(project_id))
+        return workspace.get(project_id).steps.news()
 
     @routes.post("/undo")
     def undo(project_id: str) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def history_routes(services: Services) -> APIRouter:
 
         check()
         project.bring_back(version_id, check)
-        return _next_steps(project)
+        return project.steps.news()
 
     return routes
 
@@ -116,10 +116,5 @@ def _answer(project: Project, done: list[Moved]) -> dict[str, Any]:
         "frames": told,
         "everything": len(frames) > MOST_TOLD,
         "passed": [moved.step.title for moved in done if moved.passed],
-        "history": _next_steps(project),
+        "history": project.steps.news(),
     }
-
-
-def _next_steps(project: Project) -> dict[str, Any]:
-    """Return what would be undone and redone, and when that was so."""
-    return {"order": project.next_order(), **project.steps.summary()}

@@ -107,11 +107,13 @@ export async function lastStep() {
 export const goToStep = (step, { back }) => inTurn(() => ask("/history", back, { step }));
 
 /** All steps, and the tracking runs whose replaced masks are kept. */
-export const listing = () => Promise.all(["history", "versions"].map((name) => api.get(`/projects/${store.project.id}/${name}`)));
+export const listing = () => Promise.all(["history", "versions"].map(fetchList));
+
+const fetchList = (name) => api.get(`/projects/${store.project.id}/${name}`);
 
 /** Bring back the masks that a tracking run replaced. */
 export const bringBack = (version) => inTurn(async () => {
-  const { title } = (await listing())[1].find(({ id }) => id === version) ?? {};
+  const { title } = (await fetchList("versions")).find(({ id }) => id === version) ?? {};
   hear(await masks.during(() => api.call("POST", `/projects/${store.project.id}/versions/${version}`)));
   emit("reload");
   toast(`The masks from before "${title}" are back. Undo takes them away again.`);

@@ -1,6 +1,7 @@
 // What the signs of the strip mean: those that are on it beside its switch, and all of them behind the button "Legend".
 
 import { hasIsland } from "./islands.js";
+import { waiting } from "./review.js";
 import { on, set, store } from "../page/store.js";
 import { $, el, pressed, qualityColours, qualityLeast } from "../page/ui.js";
 
@@ -16,7 +17,6 @@ function span(k) {
 
 const isUncalibrated = ([reliability, , calibrated]) => calibrated === false && Object.keys(reliability).length > 0;
 const results = () => Object.entries(store.project.results);
-const toReview = () => store.project.review.filter(({ frame }) => !store.project.marks[frame]);
 const marks = () => Object.values(store.project.marks);
 
 const hasIslands = () =>
@@ -25,7 +25,7 @@ const hasIslands = () =>
 // Signs above the rows, then in them: the class of the sample, in a word, in a sentence, and whether the strip has it now.
 const FRAMES = [
   {
-    kind: "review", word: () => (store.look ? "differs" : "to review"), isThere: () => (store.look?.list ?? toReview()).length > 0,
+    kind: "review", word: () => (store.look ? "differs" : "to review"), isThere: () => waiting().length > 0,
     means: "A frame worth checking; while you look at a version, one that differs most from now",
   },
   {

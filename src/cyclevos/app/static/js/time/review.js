@@ -10,7 +10,7 @@ import { $, attempt, counted, el, GOOD, pressed, qualityColour, toast, wholePerc
  * The frames left to review: those that a person marked or accepted are not. While a version is looked at, the frames that
  * differ most from now.
  */
-function waiting() {
+export function waiting() {
   const { look: version, project } = store;
   if (version) return version.list;
   return project.review.filter(({ frame }) => !project.marks[frame]).map((entry) => ({ ...entry, value: entry.reliability }));
