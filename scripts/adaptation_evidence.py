@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 import cyclevos
 from cyclevos.adaptation.settings import Adaptation
+from cyclevos.cli.changed_values import parse_settings
 from cyclevos.datasets.layouts import Sequence, open_dataset
 from cyclevos.evaluation.measures import region_similarity
 from cyclevos.network.protocol import MemoryNetwork
@@ -42,8 +42,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the adaptation")
     parser.add_argument("--output", type=Path, required=True, help="JSON lines, one for each sequence and seed")
     arguments = parser.parse_args()
-    changes = {name: yaml.safe_load(value) for name, _, value in (each.partition("=") for each in arguments.set)}
-    adaptation = Adaptation.preset("default", **changes)
+    adaptation = Adaptation.preset("default", **parse_settings(arguments.set, "--set"))
     network = cyclevos.load_network(arguments.weights)
     dataset = open_dataset(arguments.dataset, split=arguments.split).select(arguments.sequences)
     for sequence in dataset:

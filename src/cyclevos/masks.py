@@ -55,6 +55,20 @@ def ids_to_probabilities(ids: NDArray[np.uint8], objects: Sequence[int]) -> Tens
     return torch.cat([1 - foreground.sum(dim=0, keepdim=True), foreground])
 
 
+def one_hot(labels: Tensor, slots: int) -> Tensor:
+    """Convert annotations to probabilities; pixels of other labels, such as ``IGNORE``, belong to no channel.
+
+    Args:
+        labels: (B,H,W), slots 0..K.
+        slots: K.
+
+    Returns:
+        float32 (B,K+1,H,W).
+    """
+    numbers = torch.arange(slots + 1, device=labels.device).view(1, -1, 1, 1)
+    return (labels[:, None] == numbers).float()
+
+
 def probabilities_to_ids(probabilities: Tensor, objects: Sequence[int]) -> NDArray[np.uint8]:
     """Return the most probable object of each pixel.
 

@@ -13,21 +13,23 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from cyclevos.adaptation.cyclic_loss import Clip, cyclic_loss
 from cyclevos.adaptation.draws import Draw, draw_frames
 from cyclevos.adaptation.settings import Adaptation, as_adaptation
 from cyclevos.errors import VideoError
 from cyclevos.exchange.given.python_masks import read_video_masks
+from cyclevos.masks import object_ids
 from cyclevos.media.given_frames import open_frames
 from cyclevos.media.sources import FrameSource
 from cyclevos.network.protocol import MemoryNetwork
+from cyclevos.network.transfer import upload
 from cyclevos.network.weights import as_network, ordinary_tensors
-from cyclevos.propagation.autograd_mode import require_gradients
+from cyclevos.propagation.autograd_mode import require_gradients, without_gradients
 from cyclevos.propagation.frame_access import OpenFrames, image_at, in_any_order, iterate, length_of
 from cyclevos.propagation.network_frame import NetworkFrame, fit_frame
-from cyclevos.propagation.references import Reference, shrink_ids
+from cyclevos.propagation.references import shrink_ids, slot_labels
 from cyclevos.propagation.segment import Frames
 from cyclevos.propagation.settings import Direction
 
@@ -111,12 +113,18 @@ class Adapter:
             self._copy = cast(nn.Module, deepcopy(network)).float().requires_grad_(True).eval()
         self._optimiser = torch.optim.AdamW(self._copy.parameters(), lr=adaptation.rate, weight_decay=0.0)
         self._frames: dict[int, NetworkFrame] = {}
+        self._given_labels: dict[int, tuple[Tensor, int]] = {}  # of annotated frames, with the number of objects
 
+    @without_gradients
     def see(self, frames: OpenFrames, draws: Sequence[Draw], masks: Mapping[int, NDArray[np.uint8]]) -> None:
         """Read the frames of draws, at the size of the steps, with the masks (H,W) of some of them."""
         network = cast(MemoryNetwork, self._copy)
         for index, image in _images(frames, sorted({i for draw in draws for i in (draw.reference, *draw.later)})):
-            self._frames[index] = fit_frame(index, image, masks.get(index), self._settings.size, network)
+            frame = self._frames[index] = fit_frame(index, image, masks.get(index), self._settings.size, network)
+            if frame.annotation is not None:
+                small = shrink_ids(frame.annotation, frame.size)
+                objects = object_ids(small.numpy())
+                self._given_labels[index] = slot_labels(upload(small, self._device), objects), len(objects)
 
     def step(self, draw: Draw) -> float | None:
         """Take one step on the frames of a draw.
@@ -126,12 +134,14 @@ class Adapter:
             not finite changes nothing either.
         """
         seen = [self._frames[i] for i in (draw.reference, *draw.later) if i in self._frames]
-        if len(seen) < 2 or seen[0].annotation is None:
+        if len(seen) < 2 or seen[0].index not in self._given_labels:
             return None
+        labels, objects = self._given_labels[seen[0].index]
         half = self._dtype in (torch.bfloat16, torch.float16)
         with ordinary_tensors(), torch.enable_grad():
             with torch.autocast(self._device.type, torch.bfloat16) if half else nullcontext():
-                clip = _clip(seen)
+                frames = torch.cat([each.pixels for each in seen]).contiguous(memory_format=torch.channels_last)
+                clip = Clip(tuple(each.index for each in seen), frames, labels, objects)
                 settings = self._settings
                 loss = cyclic_loss(cast(MemoryNetwork, self._copy), clip, settings.least_area, settings.hard_fraction)
             if loss is None:
@@ -155,15 +165,6 @@ class Adapter:
 def _released(module: nn.Module, dtype: torch.dtype) -> MemoryNetwork:
     with ordinary_tensors():
         return cast(MemoryNetwork, deepcopy(module).requires_grad_(False).to(dtype).eval())
-
-
-def _clip(seen: Sequence[NetworkFrame]) -> Clip:
-    first = seen[0]
-    small = shrink_ids(cast(NDArray[np.uint8], first.annotation), first.size)
-    reference = Reference.of(first.index, cast(Any, None), first.pixels, small)
-    frames = torch.cat([each.pixels for each in seen]).contiguous(memory_format=torch.channels_last)
-    indices = tuple(each.index for each in seen)
-    return Clip(indices, frames, reference.labels(reference.objects), len(reference.objects))
 
 
 def _length(frames: OpenFrames) -> int:

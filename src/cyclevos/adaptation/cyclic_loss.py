@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from cyclevos.cycle import cycle_loss
+from cyclevos.masks import one_hot
 from cyclevos.network.protocol import MemoryNetwork, Slot
 from cyclevos.network.traits import Kind, MemoryPolicy
 
@@ -47,7 +48,7 @@ def cyclic_loss(network: MemoryNetwork, clip: Clip, least_area: float, hard_frac
     queries = [encoded.select(slice(t, t + 1)) for t in range(len(clip.indices))]
     prepared = [network.prepare_memory(clip.frames[t : t + 1], queries[t]) for t in range(len(clip.indices))]
     everyone = torch.ones(1, clip.objects, dtype=torch.bool)
-    given = _one_hot(clip.labels, clip.objects)
+    given = one_hot(clip.labels, clip.objects)
     areas = _areas(given)
     memories = [network.encode_memory(prepared[0], given, everyone)]
     losses = []
@@ -73,12 +74,6 @@ def _read(network: MemoryNetwork, memories: Sequence[Any], indices: Sequence[int
         memory.write(place, each)
         slots.append(Slot(index, Kind.REFERENCE if place == 0 else Kind.PREVIOUS, place, objects))
     return memory.read(slots, now)
-
-
-def _one_hot(labels: Tensor, objects: int) -> Tensor:
-    """Return (1,K+1,H,W) of labels (1,H,W); ignored pixels belong to no channel."""
-    numbers = torch.arange(objects + 1, device=labels.device).view(1, -1, 1, 1)
-    return (labels[:, None] == numbers).float()
 
 
 def _areas(probabilities: Tensor) -> Tensor:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any
 
 from cyclevos.errors import ConfigError
+from cyclevos.propagation.checked_settings import changed_preset, check_values, whole, within
 
 
 @dataclass(frozen=True)
@@ -37,20 +37,16 @@ class Adaptation:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        for name, fits, allowed in (
-            ("steps", _whole(self.steps, 0), "a whole number from 0"),
-            ("rate", _within(self.rate, 1), "a number in (0, 1]"),
-            ("size", self.size is None or _whole(self.size, 32), "a number of pixels from 32, or none"),
-            ("gap", _whole(self.gap, 1), "a whole number from 1"),
-            ("least_area", _within(self.least_area, 1), "a number in (0, 1]"),
-            ("hard_fraction", _within(self.hard_fraction, 1), "a number in (0, 1]"),
-            ("seed", _whole(self.seed, 0), "a whole number from 0"),
-        ):
-            if not fits:
-                raise ConfigError(
-                    f"The adaptation's {name} is {getattr(self, name)!r}; expected {allowed}.",
-                    f"Set {name} to {allowed}.",
-                )
+        checks = (
+            ("steps", whole(self.steps, 0), "a whole number from 0"),
+            ("rate", within(self.rate, 1), "a number in (0, 1]"),
+            ("size", self.size is None or whole(self.size, 32), "a number of pixels from 32, or none"),
+            ("gap", whole(self.gap, 1), "a whole number from 1"),
+            ("least_area", within(self.least_area, 1), "a number in (0, 1]"),
+            ("hard_fraction", within(self.hard_fraction, 1), "a number in (0, 1]"),
+            ("seed", whole(self.seed, 0), "a whole number from 0"),
+        )
+        check_values("adaptation", self, checks)
 
     @classmethod
     def preset(cls, name: str, **overrides: Any) -> Adaptation:
@@ -59,19 +55,7 @@ class Adaptation:
         Raises:
             ConfigError: the preset or the name of a value is unknown.
         """
-        if name not in PRESETS:
-            raise ConfigError(
-                f"The adaptation preset {name!r} is unknown; expected one of {', '.join(PRESETS)}.",
-                f"Use {' or '.join(PRESETS)}.",
-            )
-        names = [field.name for field in fields(cls)]
-        unknown = [key for key in overrides if key not in names]
-        if unknown:
-            raise ConfigError(
-                f"An adaptation has no setting {unknown[0]!r}; expected any of {', '.join(names)}.",
-                "Check the spelling.",
-            )
-        return replace(PRESETS[name], **overrides)
+        return changed_preset("an adaptation", PRESETS, name, overrides)
 
 
 def as_adaptation(adaptation: Adaptation | str) -> Adaptation:
@@ -88,14 +72,6 @@ def as_adaptation(adaptation: Adaptation | str) -> Adaptation:
             'Use cyclevos.Adaptation.preset("default").',
         )
     return adaptation
-
-
-def _whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _within(value: object, top: float) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value) and not isinstance(value, bool) and 0 < value <= top
 
 
 PRESETS: dict[str, Adaptation] = {"default": Adaptation()}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from cyclevos.errors import ConfigError
+from cyclevos.propagation.checked_settings import changed_preset, check_values, whole, within
 
 RateUnit = Literal["pixel", "mean"]
 ApplyTo = Literal["both", "output", "memory"]
@@ -56,24 +57,20 @@ class Correction:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        for name, fits, allowed in (
-            ("steps", _whole(self.steps, 0), "a whole number from 0"),
-            ("every", _whole(self.every, 1), "a whole number from 1"),
-            ("rate", _within(self.rate, math.inf) and math.isfinite(self.rate), "a positive number"),
+        checks = (
+            ("steps", whole(self.steps, 0), "a whole number from 0"),
+            ("every", whole(self.every, 1), "a whole number from 1"),
+            ("rate", within(self.rate, math.inf) and math.isfinite(self.rate), "a positive number"),
             ("project", isinstance(self.project, bool), "true or false"),
-            ("stop_at", self.stop_at is None or _within(self.stop_at, 1), "a number in (0, 1] or none"),
-            ("grow_from", self.grow_from is None or _within(self.grow_from, 1), "a number in (0, 1] or none"),
-            ("hard_fraction", _within(self.hard_fraction, 1), "a number in (0, 1]"),
+            ("stop_at", self.stop_at is None or within(self.stop_at, 1), "a number in (0, 1] or none"),
+            ("grow_from", self.grow_from is None or within(self.grow_from, 1), "a number in (0, 1] or none"),
+            ("hard_fraction", within(self.hard_fraction, 1), "a number in (0, 1]"),
             *(
                 (name, getattr(self, name) in get_args(kind), "one of " + ", ".join(get_args(kind)))
                 for name, kind in _CHOICES.items()
             ),
-        ):
-            if not fits:
-                raise ConfigError(
-                    f"The correction's {name} is {getattr(self, name)!r}; expected {allowed}.",
-                    f"Set {name} to {allowed}.",
-                )
+        )
+        check_values("correction", self, checks)
 
     @classmethod
     def preset(cls, name: str, **overrides: Any) -> Correction:
@@ -86,19 +83,7 @@ class Correction:
         Raises:
             ConfigError: the preset or the name of a value is unknown.
         """
-        if name not in PRESETS:
-            raise ConfigError(
-                f"The correction preset {name!r} is unknown; expected one of {', '.join(PRESETS)}.",
-                f"Use {' or '.join(PRESETS)}.",
-            )
-        names = [field.name for field in fields(cls)]
-        unknown = [key for key in overrides if key not in names]
-        if unknown:
-            raise ConfigError(
-                f"A correction has no setting {unknown[0]!r}; expected any of {', '.join(names)}.",
-                "Check the spelling.",
-            )
-        return replace(PRESETS[name], **overrides)
+        return changed_preset("a correction", PRESETS, name, overrides)
 
 
 def as_correction(correction: Correction | str | None) -> Correction | None:
@@ -118,14 +103,6 @@ def as_correction(correction: Correction | str | None) -> Correction | None:
 
 
 _CHOICES = {"rate_unit": RateUnit, "apply_to": ApplyTo, "reference": ReferenceChoice, "accept": Accept}
-
-
-def _whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _within(value: object, top: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= top
 
 
 PRESETS: dict[str, Correction] = {

@@ -49,10 +49,7 @@ class Reference(NamedTuple):
 
     def labels(self, objects: Sequence[int]) -> Tensor:
         """Return int64 (1,H,W): each pixel's slot among ``objects``, 0 for the background and for other ids."""
-        table = torch.zeros(256, dtype=torch.int64)
-        for slot, i in enumerate(objects, start=1):
-            table[i] = slot
-        return upload(table, self.ids.device)[self.ids.long()][None]
+        return slot_labels(self.ids, objects)
 
     def shows(self, objects: Sequence[int]) -> Tensor:
         """Return which objects the frame shows, bool (K,) on the host."""
@@ -78,6 +75,14 @@ def answering(references: Sequence[Reference], objects: Sequence[int]) -> list[t
         if bool(who.any()):
             found.append((reference, who))
     return found
+
+
+def slot_labels(ids: Tensor, objects: Sequence[int]) -> Tensor:
+    """Return int64 (1,H,W) of ids (H,W): each pixel's slot among ``objects``, 0 for the background and others."""
+    table = torch.zeros(256, dtype=torch.int64)
+    for slot, i in enumerate(objects, start=1):
+        table[i] = slot
+    return upload(table, ids.device)[ids.long()][None]
 
 
 def shrink_ids(ids: NDArray[np.uint8], size: Size) -> Tensor:

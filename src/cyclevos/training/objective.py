@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from cyclevos.cycle import cycle_loss
 from cyclevos.losses import mask_loss
+from cyclevos.masks import one_hot
 from cyclevos.network.stm.features import MemoryCells, MemoryFeatures
 from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
 
@@ -77,7 +78,7 @@ class CyclicObjective(nn.Module):
         first = labels[:, 0]
         remembered = network.prepare_memory(flat, encoded)
         prepared = [remembered.select(rows) for rows in clips]
-        memory: list[MemoryFeatures] = [network.encode_memory(prepared[0], _one_hot(first, slots), present)]
+        memory: list[MemoryFeatures] = [network.encode_memory(prepared[0], one_hot(first, slots), present)]
         parts: dict[str, list[Tensor]] = {name: [] for name in PARTS[:-1]}
         predicted: list[Tensor] = []
         for t in range(1, length):
@@ -117,9 +118,3 @@ def _visible(labels: Tensor, slots: int) -> Tensor:
     """Return which slots have pixels: (B,T,H,W) to bool (B,T,K)."""
     numbers = torch.arange(1, slots + 1, device=labels.device)
     return torch.stack([(labels == n).flatten(2).any(dim=2) for n in numbers], dim=2)
-
-
-def _one_hot(labels: Tensor, slots: int) -> Tensor:
-    """Convert annotations to probabilities; ignored pixels belong to no channel."""
-    numbers = torch.arange(0, slots + 1, device=labels.device).view(1, -1, 1, 1)
-    return (labels[:, None] == numbers).float()
