@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import random
 import shutil
 import socket
 import threading
@@ -37,8 +40,29 @@ def chromium():
         browser.close()
 
 
+class Delays:
+    """Holds back requests and answers for a while drawn at random, so that what depends on their order shows."""
+
+    def __init__(self, app, seed: int) -> None:
+        self.app = app
+        self.draws = random.Random(seed)
+
+    async def __call__(self, scope, receive, send) -> None:
+        async def later(message) -> None:
+            if message["type"] == "http.response.start":
+                await asyncio.sleep(self.draws.uniform(0, 0.2))
+            await send(message)
+
+        if scope["type"] == "http":
+            await asyncio.sleep(self.draws.uniform(0, 0.2))
+        await self.app(scope, receive, later)
+
+
 class Server:
-    """A server on a port of its own that can be stopped and started again."""
+    """A server on a port of its own that can be stopped and started again.
+
+    With ``CYCLEVOS_TEST_DELAYS=SEED`` in the environment its answers are delayed.
+    """
 
     def __init__(self, options: AppOptions) -> None:
         self.options = options
@@ -55,7 +79,9 @@ class Server:
         listening.bind(("127.0.0.1", self.port))
         self.port = listening.getsockname()[1]
         self.guard = create_app(self.options)
-        config = uvicorn.Config(self.guard, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+        delays = os.environ.get("CYCLEVOS_TEST_DELAYS")
+        app = Delays(self.guard, int(delays)) if delays else self.guard
+        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

@@ -76,7 +76,7 @@ def test_a_demo_clip_opens_with_its_ready_mask_and_is_found_again(server, new_pa
     page.get_by_role("button", name="Use a ready mask").click()
     page.locator("#objects .pick").wait_for()
     expected = read_mask(DEMO / "car-shadow.png").ids
-    assert np.array_equal(server.project("car-shadow").masks.read(0).ids, expected)
+    person.until(lambda: np.array_equal(server.project("car-shadow").masks.read(0).ids, expected))
     page.get_by_role("link", name="All projects").click()
     page.get_by_role("link", name="Car shadow").click()
     person.frame(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cyclevos.app.projects.absent_objects import set_gone
 from cyclevos.app.projects.result_log import FrameResult
 
 
@@ -54,6 +55,30 @@ def test_what_changes_before_the_page_listens_is_not_missed(server, clip, new_pa
     held[0].continue_()
     person.page.locator("#objects .pick").wait_for()
     person.page.locator("#status", has_text="Painted").wait_for()
+
+
+def test_a_stroke_made_while_all_masks_are_fetched_anew_is_kept(editor, square):
+    project = editor.project
+    project.paint(0, square, project.mask(0).tag)
+    editor.page.locator("#objects .pick").wait_for()
+    editor.brush(6)
+    bare = pixel(editor, 31, 20)
+    held = editor.hold("/masks/0")
+    set_gone(project, 1, 3, 5, gone=True)  # the masks of some frames are others now, and the page fetches all anew
+    editor.until(lambda: len(held) == 1)
+    mouse = editor.page.mouse
+    mouse.move(*editor.at(30, 20))
+    mouse.down()
+    mouse.move(*editor.at(33, 20))
+    route, answer = held.pop()
+    route.fulfill(response=answer)
+    editor.page.unroute("**/masks/0")
+    editor.page.wait_for_timeout(200)
+    mouse.move(*editor.at(36, 20))
+    mouse.up()
+    editor.saved()
+    editor.until(lambda: project.mask(0).ids[20, 31] == project.mask(0).ids[20, 35] == 1)
+    assert pixel(editor, 31, 20) != bare
 
 
 def test_news_that_is_overtaken_takes_nothing_back(editor, monkeypatch):

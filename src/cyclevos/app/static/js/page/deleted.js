@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { $, attempt, counted, dialog, el, toast } from "./ui.js";
 
 const calendar = new Intl.DateTimeFormat([], { dateStyle: "medium" });
-let changed = () => {}; // shows all lists again
+let changed = () => {}; // shows all lists again, with the focus on a project
 
 /** Fetch the deleted projects and show them; `again` is called when a person has changed them. */
 export async function showDeleted(again) {
@@ -28,14 +28,12 @@ function row({ id, name, deleted }) {
 /** Bring a deleted project back and show the lists again; resolves to the project, undefined if that is refused. */
 export async function restore(entry) {
   const project = await attempt(() => api.call("POST", `/deleted/${entry}`));
-  await changed();
+  await changed(project?.id);
   return project;
 }
 
 async function restoreHere(entry, name) {
-  if (!(await restore(entry))) return;
-  toast(`${name} is back in the list.`);
-  $("projects-title").focus();
+  if (await restore(entry)) toast(`${name} is back in the list.`);
 }
 
 async function removeForGood(path, what) {

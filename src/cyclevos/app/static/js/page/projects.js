@@ -11,6 +11,8 @@ const MANY = 8; // projects from which a search and an order help
 const cards = new Map(); // id: {told, card}, so that a list that is shown again keeps its pictures and the focus
 const chosen = new Set(); // ids of projects to track
 let projects = [];
+let asked = 0; // how often the list was asked for
+let answered = 0; // which of these answers is shown
 
 /** The ids of the projects that are ticked, in the order of the list. */
 export const chosenProjects = () => ordered().filter(({ id }) => chosen.has(id)).map(({ id }) => id);
@@ -21,12 +23,17 @@ export function unchoose() {
   show();
 }
 
-/** Fetch the list and show it. */
-export async function showProjects() {
+/**
+ * Fetch the list and show it, with the focus on a project (null: on the heading). An answer never takes the place of one
+ * that was asked for later.
+ */
+export async function showProjects(focused) {
+  const mine = (asked += 1);
   const told = await attempt(() => api.get("/projects"));
-  if (told) projects = told;
+  if (told && mine > answered) [projects, answered] = [told, mine];
   for (const id of [...chosen]) if (!projects.some((each) => each.id === id && each.marked)) chosen.delete(id);
   show();
+  if (focused !== undefined) focusOn(focused);
   await showDeleted(showProjects);
 }
 
@@ -101,31 +108,23 @@ function openMenu(project, button) {
 
 async function rename({ id, name }) {
   await renameProject(id, name);
-  await showProjects();
-  focusOn(id);
+  await showProjects(id);
 }
 
 async function duplicate({ id, name }) {
   toast(`Copying ${name}.`);
   const copy = await attempt(() => api.call("POST", `/projects/${id}/duplicate`));
-  await showProjects();
-  if (!copy) return;
-  toast(`Made ${copy.name}.`);
-  focusOn(copy.id);
+  await showProjects(copy?.id);
+  if (copy) toast(`Made ${copy.name}.`);
 }
 
 async function remove({ id, name }) {
-  const at = found().findIndex((each) => each.id === id);
+  const list = found();
+  const at = list.findIndex((each) => each.id === id);
+  const beside = list[at + 1] ?? list[at - 1];
   const answer = await attempt(() => api.call("DELETE", `/projects/${id}`));
-  await showProjects();
-  if (!answer) return;
-  focusOn(found()[Math.min(at, found().length - 1)]?.id);
-  toast(`Deleted ${name}.`, { label: "Undo", act: () => undoRemoval(answer.deleted) });
-}
-
-async function undoRemoval(entry) {
-  const project = await restore(entry);
-  if (project) focusOn(project.id);
+  await showProjects(answer && (beside?.id ?? null));
+  if (answer) toast(`Deleted ${name}.`, { label: "Undo", act: () => restore(answer.deleted) });
 }
 
 /** Focus a project, or the heading of the list where it is not shown. */

@@ -1,6 +1,7 @@
 // A change to the mask on screen: begun, applied shape by shape, ended as one step of undo. Locked objects stay.
 
 import * as history from "./history.js";
+import { peek } from "./masks.js";
 import { paste, union } from "../canvas/raster.js";
 import { emit, objectInfo, objectName, on, set, statusOf, store } from "../page/store.js";
 import { refused } from "../time/look.js";
@@ -21,7 +22,7 @@ export function allowed({ quiet = false } = {}) {
     if (!quiet) toast(`${unreadable}. Paint in another frame.`);
     return false;
   }
-  if (shown?.frame !== store.frame || shown.owner?.isThen) {
+  if (shown?.frame !== store.frame || (shown.owner && shown.owner !== peek(store.frame))) {
     if (!quiet) toast(`Frame ${store.frame} is being fetched. Paint once it is here.`);
     return false;
   }

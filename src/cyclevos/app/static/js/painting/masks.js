@@ -5,7 +5,7 @@ import * as history from "./history.js";
 import * as saving from "./saving.js";
 import { emit, on, store } from "../page/store.js";
 import { refusal } from "../time/look.js";
-import { toast } from "../page/ui.js";
+import { attempt, toast } from "../page/ui.js";
 
 export { report, untilSaved } from "./saving.js";
 
@@ -114,9 +114,13 @@ export async function takeOver({ frames, everything }) {
 
 /** Fetch a loaded mask again; what was painted since stays on top. */
 export async function refetch(index) {
-  const fetched = await api.fetchMask(store.project.id, index);
-  if (held.has(index)) replace(index, fetched);
-  return fetched;
+  for (;;) {
+    const tag = held.get(index)?.tag;
+    const fetched = await api.fetchMask(store.project.id, index);
+    if (held.get(index)?.tag !== tag) continue; // there was news meanwhile: what came may be older
+    if (held.has(index)) replace(index, fetched);
+    return fetched;
+  }
 }
 
 function replace(index, { ids, tag }) {
@@ -127,7 +131,7 @@ function replace(index, { ids, tag }) {
   saving.rebase(index, mask.ids);
   emit("rebased", { frame: index, old });
   const { width: w, height: h } = store.project;
-  if (index === store.frame) emit("painted", { x: 0, y: 0, w, h });
+  if (Math.abs(index - store.frame) <= 1) emit("painted", { x: 0, y: 0, w, h }); // some views show the frames beside, too
 }
 
 /** Take over what the server sends about a frame, including its mask if there is one. */
@@ -143,23 +147,21 @@ export async function hear(news) {
   if (isOld(news.frame, news)) return; // newer data is shown already, or will be
   const now = held.get(news.frame);
   if (now?.tag === theirs.tag) return;
-  if (now && isBusy(news.frame)) {
-    replace(news.frame, theirs);
-    toast(`Frame ${news.frame} was changed elsewhere while you painted. Your stroke lies on top.`);
-  } else {
-    held.delete(news.frame);
-    keep(news.frame, theirs);
-    emit("mask", news.frame);
-  }
+  if (now) replace(news.frame, theirs);
+  else keep(news.frame, theirs);
+  if (isBusy(news.frame)) toast(`Frame ${news.frame} was changed elsewhere while you painted. Your stroke lies on top.`);
+  else emit("mask", news.frame);
   emit("conflict", news.frame);
 }
 
 const isOld = (index, { order }) => order < latest.get(index);
 
-/** Forget the loaded masks that are saved: many have changed. */
+/** Forget the loaded masks that are saved: many have changed. The one on screen, which may be painted on, is renewed. */
 export function dropAll() {
-  for (const index of held.keys()) if (!isBusy(index)) held.delete(index);
+  const { frame } = store;
+  for (const index of held.keys()) if (!isBusy(index) && index !== frame) held.delete(index);
   emit("dropped");
+  if (held.has(frame) && !isBusy(frame)) attempt(() => refetch(frame));
 }
 
 /** Keep what is known about frames that changed after the server sent the project's state. */
