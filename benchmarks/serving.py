@@ -27,7 +27,10 @@ class Served(NamedTuple):
 
 def chromium() -> str:
     """Return the program of the browser; without one, end."""
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    path = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell"))),
+        None,
+    )
     if path is None:
         raise SystemExit("chromium is not installed")
     return path

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-_WHITE, _BLUE, _ORANGE = (254, 254, 254), (46, 154, 254), (254, 140, 26)
+_BLACK, _WHITE, _BLUE, _ORANGE = (0, 0, 0), (254, 254, 254), (46, 154, 254), (254, 140, 26)
 
 _LOADED = "async (index) => (await import('/js/painting/masks.js')).peek(index)?.tag"
 
@@ -32,7 +32,6 @@ def seen(editor):
     """The colour of a pixel of the frame as it is on the screen."""
 
     def colour(column: int, row: int) -> tuple[int, ...]:
-        editor.page.wait_for_timeout(120)
         shot = Image.open(io.BytesIO(editor.page.screenshot())).convert("RGB")
         red, green, blue = shot.getpixel(tuple(map(round, editor.at(column + 0.5, row + 0.5))))
         return red & ~1, green & ~1, blue & ~1  # the canvas rounds where it scales
@@ -40,11 +39,21 @@ def seen(editor):
     return colour
 
 
+@pytest.fixture
+def shows(editor, seen):
+    """Wait until pixels of the frame have their colours on the screen."""
+
+    def wait(colours: dict[tuple[int, int], tuple[int, ...]]) -> None:
+        editor.until(lambda: all(_near(seen(*at), wanted) for at, wanted in colours.items()))
+
+    return wait
+
+
 def _near(colour: tuple[int, ...], other: tuple[int, ...], by: int = 12) -> bool:
     return bool(np.abs(np.subtract(colour, other, dtype=int)).max() <= by)
 
 
-def test_every_view_shows_its_own_of_a_mask(editor, put, seen, square, images):
+def test_every_view_shows_its_own_of_a_mask(editor, put, seen, shows, square, images):
     editor.project.change(lambda file: file.palette.__setitem__(1, "#2040ff"))
     put(0, square)
     put(1, np.roll(square, 2, axis=1))
@@ -53,53 +62,52 @@ def test_every_view_shows_its_own_of_a_mask(editor, put, seen, square, images):
     inside, outside, border = (9, 10), (30, 20), (5, 10)
     picture = [tuple(images[1][row, column]) for column, row in (inside, outside)]
 
-    assert not _near(seen(*inside), picture[0])
-    assert _near(seen(*outside), picture[1])
+    shows({outside: picture[1]})
+    editor.until(lambda: not _near(seen(*inside), picture[0]))
     editor.press("v")  # outlines
     assert view.input_value() == "outlines"
-    assert _near(seen(*inside), picture[0])
-    assert _near(seen(*border), (0x20, 0x40, 0xFF))
+    shows({inside: picture[0], border: (0x20, 0x40, 0xFF)})
     view.select_option("cutout")
-    assert _near(seen(*inside), picture[0])
-    assert max(seen(*outside)) < 80
+    shows({inside: picture[0]})
+    editor.until(lambda: max(seen(*outside)) < 80)
     view.select_option("matte")
-    assert (seen(*inside), seen(*outside)) == (_WHITE, (0, 0, 0))
+    shows({inside: _WHITE, outside: _BLACK})
     view.select_option("difference")
-    assert (seen(13, 10), seen(3, 10)) == (_BLUE, _ORANGE)  # come and gone since frame 0
-    assert _near(seen(*inside), picture[0])
+    shows({(13, 10): _BLUE, (3, 10): _ORANGE, inside: picture[0]})  # come and gone since frame 0
     view.select_option("onion")
-    assert seen(3, 10) == _BLUE  # the outline of frame 0
+    shows({(3, 10): _BLUE})  # the outline of frame 0
     editor.press("v")
     assert view.input_value() == "filled"
 
 
-def test_the_view_stays_over_frames_and_reloads_and_painting_goes_on_in_it(editor, put, seen, square):
+def test_the_view_stays_over_frames_and_reloads_and_painting_goes_on_in_it(editor, put, shows, square):
     put(0, square)
     editor.page.locator("#view").select_option("matte")
     editor.go(1)
-    assert seen(9, 10) == (0, 0, 0)
+    shows({(9, 10): _BLACK})
     editor.page.reload()
     editor.frame(1)
     assert editor.page.locator("#view").input_value() == "matte"
     editor.go(0)
-    assert seen(9, 10) == _WHITE
+    shows({(9, 10): _WHITE})
     editor.brush(4)
     editor.drag((30, 5), (34, 5))
     assert editor.project.mask(0).ids[5, 32] == 1
-    assert seen(32, 5) == _WHITE
+    shows({(32, 5): _WHITE})
 
 
-def test_other_objects_are_dimmed(editor, put, seen, square):
+def test_other_objects_are_dimmed(editor, put, seen, shows, images, square):
     ids = square.copy()
     ids[6:16, 25:35] = 2
     put(0, ids)
     editor.page.locator("#objects .pick").nth(1).wait_for()
+    editor.until(lambda: not _near(seen(30, 10), images[0][10, 30]))
     filled = seen(30, 10)
     editor.page.locator("#view").select_option("dimmed")
     editor.press("2")
-    assert seen(30, 10) == filled
+    shows({(30, 10): filled})
     editor.press("1")
-    assert not _near(seen(30, 10), filled)
+    editor.until(lambda: not _near(seen(30, 10), filled))
 
 
 def test_z_zooms_to_the_chosen_object_and_back(editor, put, square):
@@ -115,20 +123,20 @@ def test_z_zooms_to_the_chosen_object_and_back(editor, put, square):
     editor.page.locator(".toast", has_text="no mask in this frame").wait_for()
 
 
-def test_the_mask_before_its_correction_shows_while_the_key_is_held(editor, seen, square):
+def test_the_mask_before_its_correction_shows_while_the_key_is_held(editor, shows, square):
     project = editor.project
     uncorrected = np.roll(square, 20, axis=1)
     project.track_frame(0, square, project.results[0], uncorrected)
     page = editor.page
     page.locator("#before").wait_for()
     page.locator("#view").select_option("matte")
-    assert seen(30, 10) == (0, 0, 0)
+    shows({(30, 10): _BLACK, (9, 10): _WHITE})
     page.keyboard.down("w")
-    assert (seen(30, 10), seen(9, 10)) == (_WHITE, (0, 0, 0))
+    shows({(30, 10): _WHITE, (9, 10): _BLACK})
     page.keyboard.up("w")
-    assert (seen(30, 10), seen(9, 10)) == ((0, 0, 0), _WHITE)
+    shows({(30, 10): _BLACK, (9, 10): _WHITE})
     page.locator("#view").select_option("correction")
-    assert (seen(9, 10), seen(30, 10)) == (_BLUE, _ORANGE)
+    shows({(9, 10): _BLUE, (30, 10): _ORANGE})
 
 
 def test_a_mask_is_copied_from_the_frame_before_or_after_as_one_stroke(editor, put, square):
