@@ -11,13 +11,16 @@ import families
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import cyclevos
 from cyclevos import ConfigError, VideoError
 from cyclevos.adaptation import adapting
 from cyclevos.adaptation.adapting import Adapter, adapt
+from cyclevos.adaptation.drawn_frames import images_at, reachable_frames
 from cyclevos.adaptation.draws import Draw, draw_frames
 from cyclevos.adaptation.settings import Adaptation
+from cyclevos.media.image_folder import ImageFiles
 
 FEW = Adaptation(steps=3, rate=1e-3, size=None, gap=4, least_area=1e-6)  # masks of random weights are small
 DEMO = Path(cyclevos.__file__).parent / "demo"
@@ -83,9 +86,27 @@ def test_the_loss_falls_on_a_real_clip():
 
 
 @pytest.mark.parametrize(("count", "index", "direction"), [(1, 0, "forward"), (10, 9, "forward"), (10, 0, "backward")])
-def test_a_video_without_a_frame_to_go_to_leaves_the_network_as_it_is(network, images, square, count, index, direction):
+def test_a_video_without_a_frame_to_go_to_leaves_the_network_as_it_is(
+    network, images, square, count, index, direction, caplog
+):
     adapted = adapt(network, images[:count], {index: square}, FEW, direction=direction)
     assert not differ(weights(adapted), weights(network))
+    assert "the network stays as it was: there is nothing to adapt on" in caplog.text
+
+
+def test_a_frame_without_an_object_is_nothing_to_come_back_to(network, images, square, caplog):
+    adapted = adapt(network, images, {0: np.zeros_like(square), 9: square}, FEW)
+    assert not differ(weights(adapted), weights(network))
+    assert "no other frame comes after an annotated one" in caplog.text
+
+
+def test_masks_that_nothing_can_be_reconstructed_from_leave_the_network_as_it_is(
+    network, images, square, monkeypatch, caplog
+):
+    monkeypatch.setattr(adapting, "cyclic_loss", lambda *arguments: None)
+    adapted = adapt(network, images, {0: square}, FEW)
+    assert not differ(weights(adapted), weights(network))
+    assert "no mask could be carried to another frame and back" in caplog.text
 
 
 def test_two_frames_are_enough(network, images, square):
@@ -102,6 +123,59 @@ def test_a_loss_that_is_no_number_takes_everything_back_by_name(network, images,
     adapted = adapt(network, images, {0: square}, FEW)
     assert not differ(weights(adapted), weights(network))
     assert "the loss of step 3 is not a finite number" in caplog.text
+
+
+def test_frames_are_in_memory_for_a_few_steps_and_the_weights_are_the_same(network, images, square, monkeypatch):
+    settings = replace(FEW, steps=4)
+    at_once = weights(adapt(network, images, {0: square}, settings))
+    held = []
+    see = Adapter.see
+    monkeypatch.setattr(Adapter, "see", lambda self, *given: (see(self, *given), held.append(len(self._frames))))
+    monkeypatch.setattr(adapting, "_IN_MEMORY", 2)
+    assert not differ(weights(adapt(network, images, {0: square}, settings)), at_once)
+    assert len(held) == 2
+    assert max(held) <= 6
+
+
+class Frames(ImageFiles):
+    """Files whose number is not known before they are read, and of which one cannot be read."""
+
+    len_hint = None
+    broken: int | None = None
+
+    def iterate(self, *, reverse=False, start=None):
+        self.read = []
+        for frame in super().iterate(reverse=reverse, start=start):
+            if frame.index == self.broken:
+                raise VideoError("Frame 6 is torn.", "Mend it.")
+            self.read.append(frame.index)
+            yield frame
+
+
+@pytest.fixture
+def files(images, tmp_path) -> list[Path]:
+    paths = [tmp_path / f"{index:05d}.png" for index in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
+    return paths
+
+
+def test_a_long_video_is_not_read_to_its_end_to_count_its_frames(files):
+    source = Frames(files)
+    assert reachable_frames(source, [1, 3], gap=2) == 8
+    assert source.read[0] == 3, "frames before the last annotated one need no counting"
+    assert reachable_frames(source, [1, 3], gap=20) == 10
+    known = draw_frames([3], 10, "forward", replace(FEW, gap=2))
+    assert draw_frames([3], 8, "forward", replace(FEW, gap=2)) == known
+
+
+def test_a_frame_that_cannot_be_read_is_left_out_with_a_warning(files, images, caplog):
+    source = Frames(files)
+    source.broken = 6
+    found = dict(images_at(source, [2, 5, 6, 8]))
+    assert list(found) == [2, 5, 8]
+    np.testing.assert_array_equal(found[8], images[8])
+    assert "leaves out 1 frame, which cannot be read: Frame 6 is torn." in caplog.text
 
 
 def test_frames_that_come_only_once_are_refused(network, images, square):

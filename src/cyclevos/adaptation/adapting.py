@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cyclevos.adaptation.cyclic_loss import Clip, cyclic_loss
+from cyclevos.adaptation.drawn_frames import images_at, reachable_frames
 from cyclevos.adaptation.draws import Draw, draw_frames
+from cyclevos.adaptation.outcome import AdaptationOutcome
 from cyclevos.adaptation.settings import Adaptation, as_adaptation
-from cyclevos.errors import VideoError
 from cyclevos.exchange.given.python_masks import read_video_masks
 from cyclevos.masks import object_ids
 from cyclevos.media.given_frames import open_frames
@@ -27,7 +28,7 @@ from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.network.transfer import upload
 from cyclevos.network.weights import as_network, ordinary_tensors
 from cyclevos.propagation.autograd_mode import require_gradients, without_gradients
-from cyclevos.propagation.frame_access import OpenFrames, image_at, in_any_order, iterate, length_of
+from cyclevos.propagation.frame_access import OpenFrames, length_of
 from cyclevos.propagation.network_frame import NetworkFrame, fit_frame
 from cyclevos.propagation.references import shrink_ids, slot_labels
 from cyclevos.propagation.segment import Frames
@@ -37,10 +38,22 @@ logger = logging.getLogger(__name__)
 
 # Shapes: H W pixels of the video, H' W' of the network, T frames.
 
-_SPARSE = 30  # frames between two that are needed, from which on each is sought alone rather than all read
+_IN_MEMORY = 20  # steps whose frames are in memory at a time
 
 Progress = Callable[[int, float], object]
 """Called after each step with the number of steps taken, and the step's loss, NaN if it had none."""
+
+
+class Adapted(NamedTuple):
+    """An adapted network.
+
+    Attributes:
+        network: it, or a copy of the given one where the adaptation is not kept.
+        outcome: what came of the adaptation.
+    """
+
+    network: MemoryNetwork
+    outcome: AdaptationOutcome
 
 
 def adapt(
@@ -66,11 +79,11 @@ def adapt(
         progress: told of every step; what it raises ends the adaptation.
 
     Returns:
-        An adapted copy, of the same kind, dtype and device. If a loss is not a finite number, a warning says so and the
-        copy is as the given network.
+        An adapted copy, of the same kind, dtype and device. Where there is nothing to adapt on, or a loss is not a
+        finite number, a warning says so and the copy is as the given network.
 
     Raises:
-        VideoError: the frames cannot be read, or not in any order.
+        VideoError: the frames cannot be read in any order. A single frame that cannot be read is left out.
         MaskError: the masks cannot be read.
         ConfigError: the network was built in ``torch.inference_mode``, or an option is out of range.
         WeightsError: the network that is named cannot be loaded.
@@ -79,18 +92,44 @@ def adapt(
     opened = open_frames(frames)
     source = opened if isinstance(opened, FrameSource) else None
     given = read_video_masks(masks, source, direction=direction, frame_count=length_of(opened))
-    ids = {index: mask.ids for index, mask in given.items() if mask.ids.any()}
-    adapter = Adapter(as_network(network), settings)
-    draws = draw_frames(sorted(ids), _length(opened), direction, settings)
-    adapter.see(opened, draws, ids)
-    for number, draw in enumerate(draws, start=1):
+    ids = {index: mask.ids for index, mask in given.items()}
+    return adapt_to(as_network(network), opened, ids, settings, direction, progress).network
+
+
+def adapt_to(
+    network: MemoryNetwork,
+    frames: OpenFrames,
+    masks: Mapping[int, NDArray[np.uint8]],
+    adaptation: Adaptation,
+    direction: Direction = "forward",
+    progress: Progress | None = None,
+) -> Adapted:
+    """Adapt a network to opened frames with checked masks (H,W) by frame index; a warning says if nothing came of it.
+
+    Arguments and errors are those of :func:`adapt`.
+    """
+    masks = {index: ids for index, ids in masks.items() if ids.any()}
+    draws = draw_frames(sorted(masks), reachable_frames(frames, sorted(masks), adaptation.gap), direction, adaptation)
+    adapter = Adapter(network, adaptation)
+    losses: list[float] = []
+    reason = None if draws or not adaptation.steps else _nowhere_to_go(direction)
+    for number, draw in enumerate(draws):
+        if number % _IN_MEMORY == 0:
+            adapter.see(frames, draws[number : number + _IN_MEMORY], masks)
         loss = adapter.step(draw)
+        losses.append(math.nan if loss is None else loss)
         if loss is not None and not math.isfinite(loss):
-            logger.warning("The adaptation was taken back: the loss of step %d is not a finite number.", number)
-            return adapter.unchanged()
+            reason = f"the loss of step {number + 1} is not a finite number"
+            break
         if progress is not None:
-            progress(number, math.nan if loss is None else loss)
-    return adapter.network()
+            progress(number + 1, losses[-1])
+    if losses and all(map(math.isnan, losses)):
+        reason = reason or "no mask could be carried to another frame and back"
+    outcome = AdaptationOutcome.of(losses, reason)
+    if outcome.kept:
+        return Adapted(adapter.network(), outcome)
+    logger.warning("Not adapted, %s.", outcome.text)
+    return Adapted(adapter.unchanged(), outcome)
 
 
 class Adapter:
@@ -117,9 +156,10 @@ class Adapter:
 
     @without_gradients
     def see(self, frames: OpenFrames, draws: Sequence[Draw], masks: Mapping[int, NDArray[np.uint8]]) -> None:
-        """Read the frames of draws, at the size of the steps, with the masks (H,W) of some of them."""
+        """Read the frames of draws at the size of the steps, with the masks (H,W) of some; forget earlier ones."""
         network = cast(MemoryNetwork, self._copy)
-        for index, image in _images(frames, sorted({i for draw in draws for i in (draw.reference, *draw.later)})):
+        self._frames = {}
+        for index, image in images_at(frames, sorted({i for draw in draws for i in (draw.reference, *draw.later)})):
             frame = self._frames[index] = fit_frame(index, image, masks.get(index), self._settings.size, network)
             if frame.annotation is not None:
                 small = shrink_ids(frame.annotation, frame.size)
@@ -167,34 +207,6 @@ def _released(module: nn.Module, dtype: torch.dtype) -> MemoryNetwork:
         return cast(MemoryNetwork, deepcopy(module).requires_grad_(False).to(dtype).eval())
 
 
-def _length(frames: OpenFrames) -> int:
-    """Return the number of frames.
-
-    Raises:
-        VideoError: they cannot be read in any order.
-    """
-    if not in_any_order(frames):
-        raise VideoError(
-            f"A network is adapted on frames in any order; got a {type(frames).__name__}, which is read once.",
-            "Give a path, a list or an array.",
-        )
-    known = length_of(frames)
-    return sum(1 for _ in iterate(frames)) if known is None else known
-
-
-def _images(frames: OpenFrames, wanted: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Yield some frames' images with their indices; those that cannot be read are left out."""
-    if not wanted:
-        return
-    through = wanted[-1] - wanted[0] <= _SPARSE * len(wanted)
-    if isinstance(frames, FrameSource) and through:
-        for frame in iterate(frames, start=wanted[0]):
-            if frame.index in wanted:
-                yield frame.index, frame.image
-            if frame.index >= wanted[-1]:
-                return
-        return
-    for index in wanted:
-        image = image_at(frames, index)
-        if image is not None:
-            yield index, image
+def _nowhere_to_go(direction: Direction) -> str:
+    why = {"forward": "comes after an annotated one", "backward": "comes before an annotated one"}
+    return f"there is nothing to adapt on, because no other frame {why.get(direction, 'is there')}"
