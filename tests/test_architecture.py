@@ -41,7 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "datasets": MEDIA | {"prompts"},
     "training": MODEL | {"datasets"},
     "evaluation": MODEL | {"datasets"},
-    "jobs": MODEL | {"datasets"},
+    "jobs": MODEL | {"adaptation", "datasets"},
     "analysis": MODEL | {"datasets", "training", "evaluation", "jobs"},
     "cluster": MODEL | {"datasets", "jobs"},
     "app": MODEL | {"datasets", "evaluation", "analysis", "jobs"},

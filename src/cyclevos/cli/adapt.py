@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cyclevos.cli.adapt_options import AdaptSet
 from cyclevos.cli.changed_values import parse_settings
 from cyclevos.cli.mask_options import GivenMasks
 from cyclevos.cli.options import Source
@@ -17,7 +17,6 @@ from cyclevos.exchange.given.mask_reading import MaskReading
 from cyclevos.jobs.settings import OutputSettings
 from cyclevos.network.settings import NetworkSettings
 from cyclevos.propagation.settings import SegmentationSettings
-from cyclevos.words import counted
 
 
 @with_settings
@@ -29,18 +28,18 @@ def adapt(
     network: Annotated[NetworkSettings, Only("weights", "device", "dtype")],
     segmentation: Annotated[SegmentationSettings, Only("direction")],
     results: Annotated[OutputSettings, Only("overwrite", "quiet")],
-    adapt_set: Annotated[
-        list[str] | None, typer.Option(help="Change one value of the adaptation, e.g. steps=40; may be repeated.")
-    ] = None,
+    adapt_set: AdaptSet = None,
 ) -> None:
     """Adapt a network to a video before it is segmented, from the masks that are given alone (experimental).
 
-    Segment the video with --weights and this file afterwards. docs/adapt.md says when it helps and what it costs.
+    Segment the video with --weights and this file afterwards; `cyclevos segment --adapt` does both. docs/adapt.md says
+    when it helps and what it costs.
     """
-    from cyclevos.adaptation.adapting import adapt as adapt_network
+    from cyclevos.adaptation.adapting import adapt_to
     from cyclevos.adaptation.settings import Adaptation
-    from cyclevos.exchange.given.given_masks import read_source_masks
-    from cyclevos.jobs.progress import progress_bar
+    from cyclevos.exchange.given.given_masks import read_reaching_masks
+    from cyclevos.exchange.given.python_masks import check_masks
+    from cyclevos.jobs.progress import progress_bar, with_loss
     from cyclevos.media.open_source import open_source
     from cyclevos.network.locating import locate
 
@@ -49,29 +48,13 @@ def adapt(
     family.require_writing()
     _check_output(output, results.overwrite)
     opened = open_source(source)
-    given = read_source_masks(masks, opened, reading)
+    given = read_reaching_masks(masks, opened, segmentation.direction, reading)
+    ids = check_masks({index: mask.ids for index, mask in given.items()})
     loaded = network.load()
-    losses: list[float] = []
-    with progress_bar("adapting", adaptation.steps, unit="steps", quiet=results.quiet) as advance:
-
-        def progress(done: int, loss: float) -> None:
-            losses.append(loss)
-            advance(done, f"loss {loss:.3f}")
-
-        ids = {index: mask.ids for index, mask in given.items()}
-        adapted = adapt_network(loaded, opened, ids, adaptation, direction=segmentation.direction, progress=progress)
+    with progress_bar(f"adapting to {opened.name}", adaptation.steps, unit="steps", quiet=results.quiet) as advance:
+        adapted, outcome = adapt_to(loaded, opened, ids, adaptation, segmentation.direction, with_loss(advance))
     family.save(adapted, output)
-    typer.echo(f"{_told(losses)}{output}")
-
-
-def _told(losses: list[float]) -> str:
-    """Say how the loss fell, from the first quarter of the steps to the last."""
-    known = [loss for loss in losses if loss == loss]
-    if not known:
-        return "nothing could be reconstructed, so the weights are as they were: "
-    quarter = max(1, len(known) // 4)
-    first, last = statistics.fmean(known[:quarter]), statistics.fmean(known[-quarter:])
-    return f"loss {first:.3f} to {last:.3f} in {counted(len(losses), 'step')}: "
+    typer.echo(f"{outcome.text}: {output}")
 
 
 def _check_output(output: Path, overwrite: bool) -> None:

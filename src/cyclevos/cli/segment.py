@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cyclevos.cli.adapt_options import Adapt, AdaptSet, asked_adaptation
 from cyclevos.cli.mask_options import MasksBesidePrompts
 from cyclevos.cli.options import Source
 from cyclevos.cli.run_answer import tell_result, tell_worst
@@ -30,6 +31,8 @@ def segment(
     deinterlace: Annotated[
         bool, typer.Option("--deinterlace", help="Make each frame of an interlaced video from one of its two fields.")
     ] = False,
+    adapt: Adapt = False,
+    adapt_set: AdaptSet = None,
     *,
     segmentation: SegmentationSettings,
     network: NetworkSettings,
@@ -44,15 +47,28 @@ def segment(
     """
     if masks is None and not prompting.prompts:
         raise typer.BadParameter(_NOTHING_GIVEN, param_hint="--point or --masks")
+    adaptation = asked_adaptation(adapt, adapt_set)
     from cyclevos.jobs.segment_job import SegmentJob, run_job
     from cyclevos.jobs.starting_masks import KEPT
     from cyclevos.media.open_source import open_source
 
     opened = open_source(source, deinterlace=deinterlace)
-    job = SegmentJob(opened, masks or {}, output, segmentation, network, results, reading, prompting=prompting)
+    job = SegmentJob(
+        opened,
+        masks or {},
+        output,
+        segmentation,
+        network,
+        results,
+        reading,
+        prompting=prompting,
+        adaptation=adaptation,
+    )
     result = run_job(job)
     done = "" if result.segmented else " (finished before; --overwrite segments it again)"
     tell_result(result, output, done)
+    if result.adaptation is not None and result.adaptation.kept:
+        typer.echo(f"Adapted to the video: {result.adaptation.text}")
     if prompting.prompts:
         typer.echo(f"Masks made from the prompts: {output / KEPT}")
     tell_worst(output)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cyclevos.cli import options
+from cyclevos.cli.adapt_options import Adapt, AdaptSet, asked_adaptation
 from cyclevos.cli.dataset_settings import DatasetSettings
 from cyclevos.cli.settings import Only, with_settings
 from cyclevos.errors import ConfigError, FailedClipsError
@@ -43,7 +44,7 @@ def segment_dataset(
         str,
         typer.Option(
             help="Sequences to segment together in one process: a number, or auto (one on a CPU; on a GPU one per "
-            "4 GB of free memory, at most four).",
+            "4 GB of free memory, at most four; one where the network is adapted to each).",
         ),
     ] = "auto",
     cluster: Annotated[
@@ -53,6 +54,8 @@ def segment_dataset(
         int | None,
         typer.Option(min=1, help="Number of workers on the cluster; one per GPU, or per machine without GPUs."),
     ] = None,
+    adapt: Adapt = False,
+    adapt_set: AdaptSet = None,
     jobs: Annotated[str | None, typer.Option(hidden=True, help="Earlier name of the two numbers above.")] = None,
 ) -> None:
     """Segment the sequences of a data set, each from the first mask of its objects.
@@ -61,6 +64,9 @@ def segment_dataset(
     others; those that fail twice are listed at the end. OUTPUT/manifest.jsonl records every sequence.
     """
     place = Place.read(clips_at_once, cluster, cluster_workers, jobs)
+    adaptation = asked_adaptation(adapt, adapt_set)
+    if adaptation is not None:
+        place = place.one_at_a_time()
     from cyclevos.jobs.segment_job import SegmentJob
 
     if cluster is not None:  # its processes have another working directory
@@ -68,7 +74,7 @@ def segment_dataset(
         if selection.annotation_root is not None:
             selection = replace(selection, annotation_root=selection.annotation_root.resolve())
     dataset = selection.open(root)
-    job = SegmentJob(root, {}, output, segmentation, network, results)
+    job = SegmentJob(root, {}, output, segmentation, network, results, adaptation=adaptation)
     run_dataset(job, dataset, later=objects is options.ObjectsOption.appearing, place=place)
 
 
@@ -108,6 +114,19 @@ class Place:
                 f"Give --cluster-workers {together} for that many workers.",
             )
         return cls(1, cluster, workers or number)
+
+    def one_at_a_time(self) -> Place:
+        """Return the same place for sequences with a network of their own each, which cannot share its work.
+
+        Raises:
+            ConfigError: several at a time were asked for.
+        """
+        if self.at_once not in (None, 1):
+            raise ConfigError(
+                f"--clips-at-once {self.at_once} does not go with adaptation: each sequence has a network of its own.",
+                "Leave --clips-at-once out.",
+            )
+        return replace(self, at_once=1)
 
 
 def run_dataset(job: SegmentJob, dataset: Dataset, *, later: bool, place: Place) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cyclevos.errors import ConfigError, OutputError
+from cyclevos.errors import ConfigError, OutputError, VideoError
 from cyclevos.exchange.formats import chosen
 from cyclevos.jobs.job import SegmentJob
 from cyclevos.jobs.results import made_from_masks, needs_order
@@ -14,12 +14,17 @@ def open_job_source(job: SegmentJob) -> FrameSource:
     """Open a job's source.
 
     Raises:
-        VideoError: it cannot be read in the job's direction.
+        VideoError: it cannot be read in the job's direction, or not in any order, as adaptation reads it.
         OutputError: the results would go among the frames.
     """
     source = job.source if isinstance(job.source, FrameSource) else open_source(job.source)
     if job.segmentation.direction != "forward":
         source.iterate(reverse=True)  # refuses a stream, which can only be read forward, before the network is loaded
+    if job.adaptation is not None and not source.can_be_read_again:
+        raise VideoError(
+            f"{source.location} is a stream, and a network is adapted on frames before they are segmented.",
+            "Segment it without adaptation, or record it first, for example with ffmpeg.",
+        )
     if job.output.resolve() == source.path.resolve():
         raise OutputError(f"{job.output} holds the frames themselves.", "Choose another folder for the results.")
     return source

@@ -77,7 +77,9 @@ def figures(result: JobResult, folder: Path, names: list[str]) -> Record:
     digest = hashlib.sha256()
     for mask in masks:
         digest.update(mask.read_bytes() if mask.is_file() else b"")
+    adapted = {} if result.adaptation is None else {"adaptation": result.adaptation.as_record()}
     return {
+        **adapted,
         "frames": result.frames,
         "segmented": result.segmented,
         "network_seconds": round(sum(timed), 4) if timed else None,

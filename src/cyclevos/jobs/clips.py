@@ -69,6 +69,7 @@ class ClipRunner:
             "memory_every": used.memory_every,
             "max_memory_frames": used.max_memory_frames,
             "correction": None if used.correction is None else asdict(used.correction),
+            "adaptation": None if job.adaptation is None else asdict(job.adaptation),
             "later_objects": self._later,
         }
         return {

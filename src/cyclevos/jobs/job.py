@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cyclevos.adaptation.settings import Adaptation
 from cyclevos.exchange.given.mask_reading import STRICT, MaskReading
-from cyclevos.jobs.run_record import CONTENT, SOURCE, Identity
+from cyclevos.jobs.run_record import ADAPTATION, CONTENT, SOURCE, Identity
 from cyclevos.jobs.settings import OutputSettings
 from cyclevos.media.sources import FrameSource
 from cyclevos.network.protocol import MemoryNetwork
@@ -36,6 +37,7 @@ class SegmentJob:
         reading: how the masks are read.
         title: shown on the progress bar.
         prompting: what is pointed at, instead of masks or to repair them.
+        adaptation: how the network is adapted to the source first; None = not at all.
     """
 
     source: str | Path | FrameSource
@@ -47,6 +49,7 @@ class SegmentJob:
     reading: MaskReading = STRICT
     title: str = "segmenting"
     prompting: PromptSettings = field(default_factory=PromptSettings)
+    adaptation: Adaptation | None = None
 
 
 class Resolved(NamedTuple):
@@ -93,6 +96,7 @@ def settings_identity(job: SegmentJob, resolved: Resolved) -> Identity:
         "correction": None if settings.correction is None else asdict(settings.correction),
         "dtype": resolved.network.dtype,
         "save": list(job.results.save),
+        ADAPTATION: None if job.adaptation is None else asdict(job.adaptation),
     }
     return Identity(values, frozenset(name for name, value in asked.items() if value == "auto"))
 

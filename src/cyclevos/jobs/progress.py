@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -20,8 +22,14 @@ from rich.progress import (
 from cyclevos.words import counted
 
 Advance = Callable[[int, str], None]
-OpenBar = Callable[[str, int | None], AbstractContextManager[Advance]]
-"""Opens a bar with a title and a total; None = unknown."""
+
+
+class OpenBar(Protocol):
+    """Opens a bar."""
+
+    def __call__(self, title: str, total: int | None, *, unit: str = "frames") -> AbstractContextManager[Advance]:
+        """Open one with a title and a total, None = unknown; `unit` is what is counted, in the plural."""
+        ...
 
 
 @contextmanager
@@ -34,8 +42,8 @@ def progress_bar(title: str, total: int | None, *, unit: str, quiet: bool) -> It
         unit: what is counted, in the plural.
         quiet: show nothing.
     """
-    with _progress(unit, quiet) as progress:
-        task = progress.add_task(title, total=total, note="")
+    with _progress(quiet) as progress:
+        task = progress.add_task(title, total=total, note="", unit=unit)
 
         yield partial(_advance, progress, task)
 
@@ -52,12 +60,13 @@ def batch_bars(clips: int, frames: int, *, quiet: bool) -> Iterator[tuple[OpenBa
     Yields:
         A function that opens the bar of a clip, and one that takes the number of clips and of frames that are done.
     """
-    with _progress("frames", quiet) as progress:
-        overall = progress.add_task("all sequences", total=frames, note=f"0 of {counted(clips, 'sequence')}")
+    with _progress(quiet) as progress:
+        note = f"0 of {counted(clips, 'sequence')}"
+        overall = progress.add_task("all sequences", total=frames, note=note, unit="frames")
 
         @contextmanager
-        def open_bar(title: str, total: int | None) -> Iterator[Advance]:
-            task = progress.add_task(title, total=total, note="")
+        def open_bar(title: str, total: int | None, *, unit: str = "frames") -> Iterator[Advance]:
+            task = progress.add_task(title, total=total, note="", unit=unit)
             try:
                 yield partial(_advance, progress, task)
             finally:
@@ -69,17 +78,22 @@ def batch_bars(clips: int, frames: int, *, quiet: bool) -> Iterator[tuple[OpenBa
         yield open_bar, finish
 
 
+def with_loss(advance: Advance) -> Callable[[int, float], None]:
+    """Return what shows the number of steps done with the loss of the last one, which is NaN if it had none."""
+    return lambda done, loss: advance(done, "" if math.isnan(loss) else f"loss {loss:.3f}")
+
+
 def _advance(progress: Progress, task: TaskID, done: int, note: str = "") -> None:
     progress.update(task, completed=done, note=note)
 
 
-def _progress(unit: str, quiet: bool) -> Progress:
+def _progress(quiet: bool) -> Progress:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn(unit),
+        TextColumn("{task.fields[unit]}"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", markup=False),
     )

@@ -73,6 +73,11 @@ class RunFolder:
         self.state = RunState(path)
         self._results, self._outputs = tuple(results), (*results, *reports, STATE_FILE)
         self._extra = dict(extra or {})
+        self._again = False
+
+    def start_again(self) -> None:
+        """Keep nothing of what the same run has left: its earlier results are removed when it begins."""
+        self._again = True
 
     def note(self, **extra: Any) -> None:
         """Add to what is recorded about the run besides its identity, before it begins; values as JSON."""
@@ -205,6 +210,8 @@ class RunFolder:
         if record is not None:
             comparison = Comparison.of(record, self.identity, self.state.dtype)
             if comparison.same and not (self.overwrite and record.finished is not None):
+                if self._again:
+                    return Standing(False, frozenset(), None, comparison.now), record, pngs
                 finished = frozenset(path.stem for path in pngs if is_finished_mask(path))
                 return Standing(True, finished, record.finished, comparison.now), record, pngs
             if not self.overwrite:

@@ -21,6 +21,10 @@ from cyclevos.words import listed
 SOURCE, CONTENT = "source", "source_content"
 """Names of the source's path and of its content among the values of the identity."""
 
+ADAPTATION = "adaptation"
+"""Name of the adaptation's settings among the values of the identity, and of what came of it beside them."""
+
+_UNNAMED = {ADAPTATION: None}  # values of runs that do not name them, because they are older than the setting
 _TOOL = "cyclevos"
 _OWNER = f'"tool": "{_TOOL}"'.encode()
 _AUTO = "auto"  # kept by version 0.1 as it was given; since then what it stood for is kept
@@ -158,7 +162,7 @@ class Comparison:
             state_dtype: dtype of the state that the recorded run has left; None if it has left none.
             partly: the identity holds only some of the values; the others count as equal.
         """
-        there, now = dict(record.signature), dict(identity.values)
+        there, now = {**_UNNAMED, **record.signature}, dict(identity.values)
         if there.get("size") == _AUTO and "size" in identity.automatic:
             there["size"] = now["size"]  # of the same weights it is the same, and other weights differ by themselves
         if there.get("dtype") == _AUTO and (state_dtype is not None or "dtype" in identity.automatic):
@@ -167,7 +171,8 @@ class Comparison:
             now["dtype"] = there.get("dtype", now["dtype"])
         if _content(there.get("weights")) == _content(now.get("weights")) is not None:
             there["weights"] = now["weights"]  # the same file under another name
-        return cls(there, {**there, **now} if partly else now, record.may_change, record.finished is not None)
+        now = {**(there if partly else _UNNAMED), **now}
+        return cls(there, now, record.may_change, record.finished is not None)
 
     @property
     def same(self) -> bool:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
 from cyclevos.media.sources import FrameSource
-from cyclevos.network.tensor_files import write_safetensors
+from cyclevos.network.tensor_files import tensors_digest, write_safetensors
 from cyclevos.propagation.propagator import Propagator
 
 STATE_FILE = "state.safetensors"
@@ -62,7 +59,7 @@ class RunState:
 
         def write() -> None:
             whole = {**snapshot, _TABLE: _bytes_tensor(table())}
-            write_safetensors({**whole, _CHECKSUM: _bytes_tensor(_checksum(whole))}, self.path)
+            write_safetensors({**whole, _CHECKSUM: _bytes_tensor(tensors_digest(whole))}, self.path)
 
         return write
 
@@ -118,7 +115,7 @@ class RunState:
         recorded = tensors.pop(_CHECKSUM, None)
         if recorded is None:
             raise ValueError("it has no checksum, as in version 0.1")
-        if bytes(recorded.flatten().tolist()) != _checksum(tensors):
+        if bytes(recorded.flatten().tolist()) != tensors_digest(tensors):
             raise ValueError("its checksum is wrong, so the file is damaged")
         return tensors
 
@@ -134,16 +131,6 @@ def frame_names(source: FrameSource, count: int) -> list[str]:
         IndexError: the source has fewer frames.
     """
     return [source.name_of(index) for index in range(count)]
-
-
-def _checksum(tensors: Mapping[str, Tensor]) -> bytes:
-    """Return the SHA-256 of tensors: their names, dtypes, shapes and bytes, in the order of the names."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        data: NDArray[np.uint8] = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
-        digest.update(data.data)
-    return digest.digest()
 
 
 def _bytes_tensor(value: bytes) -> Tensor:

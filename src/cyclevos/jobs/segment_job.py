@@ -10,22 +10,22 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from types import TracebackType
 
+from cyclevos.adaptation.outcome import AdaptationOutcome
 from cyclevos.errors import VideoError
 from cyclevos.exchange.format import Destination
 from cyclevos.exchange.given.given_masks import GivenMasks
 from cyclevos.exchange.object_names import OBJECT_NAMES, as_record
+from cyclevos.jobs.adapted_network import RunNetwork, forget_adapted, network_of_run
 from cyclevos.jobs.checks import check_save, open_job_source
-from cyclevos.jobs.job import Resolved, SegmentJob, content_identity, resolve, settings_identity
+from cyclevos.jobs.job import SegmentJob, resolve
+from cyclevos.jobs.job_folder import job_folder
 from cyclevos.jobs.progress import Advance, OpenBar, progress_bar
-from cyclevos.jobs.results import Results, damaged_result, lost_result, result_names
-from cyclevos.jobs.review import REPORTS, is_reported, report_reliability
-from cyclevos.jobs.run_folder import Identity, RunFolder
+from cyclevos.jobs.results import Results, damaged_result, lost_result
+from cyclevos.jobs.review import is_reported, report_reliability
 from cyclevos.jobs.run_record import CONTENT
 from cyclevos.jobs.run_state import frame_names
-from cyclevos.jobs.starting_masks import KEPT, Started, keep_masks, read_given, started
+from cyclevos.jobs.starting_masks import Started, keep_masks, read_given, started
 from cyclevos.media.appearance import Appearance
-from cyclevos.media.reliability_files import RELIABILITY_FILE
-from cyclevos.media.sources import FrameSource
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.pictures.mask_files import MaskImage
 from cyclevos.propagation.propagator import Propagator
@@ -49,6 +49,7 @@ class JobResult:
         object_ids: ids seen.
         seconds: that the network took for each of them, reading and writing left out.
         names: of the objects that have one, by id.
+        adaptation: what came of adapting the network; None = nothing was segmented with an adapted one.
     """
 
     frames: int
@@ -56,6 +57,7 @@ class JobResult:
     object_ids: tuple[int, ...] = field(default_factory=tuple)
     seconds: tuple[float, ...] = ()
     names: Mapping[int, str] = field(default_factory=dict)
+    adaptation: AdaptationOutcome | None = None
 
 
 def run_job(job: SegmentJob, network: MemoryNetwork | None = None, open_bar: OpenBar | None = None) -> JobResult:
@@ -112,7 +114,7 @@ class SegmentRun:
         self._started = self._start(given)
         self.images = self._started.images
         self.masks = {index: image.ids for index, image in self.images.items()}
-        self.folder = _folder(job, self.source, self._started, self.resolved)
+        self.folder = job_folder(job, self.source, self._started, self.resolved)
         palette = next((i.palette for i in self.images.values() if i.palette is not None), None)
         self.appearance = Appearance(palette)
         if isinstance(self.images, GivenMasks):
@@ -122,6 +124,7 @@ class SegmentRun:
         self._open_bar = open_bar or partial(progress_bar, unit="frames", quiet=job.results.quiet)
         self._finished: int | None = None  # frames of a run with nothing left to do
         self._clip: ClipRun | None = None
+        self._used: RunNetwork | None = None
         self._results: Results | None = None
         self._advance: Advance | None = None
         self._seconds: list[float] = []
@@ -157,11 +160,14 @@ class SegmentRun:
             return None
         self._finished = None
         # The folder comes before the network: a refusal should not wait for it.
-        network = self._load(str(standing.signature["dtype"]))
-        fresh = self._propagator(network)
+        loaded = self._load(str(standing.signature["dtype"]))
+        self._used = used = network_of_run(
+            loaded, self.job, self.source, self.masks, self.folder, self._open_bar, continues=standing.continues
+        )
+        fresh = self._propagator(used.network)
         direction = self.job.segmentation.direction
         # What a stream showed does not come again, so that its earlier results cannot be continued.
-        resumable = direction == "forward" and self.source.can_be_read_again
+        resumable = direction == "forward" and self.source.can_be_read_again and used.same
         finished = standing.finished if resumable else frozenset()
         lost = partial(lost_result, self.job.output, self.job.results.save)
         propagator, start = self.folder.state.restore(fresh.fresh, self.source, finished, lost)
@@ -206,8 +212,11 @@ class SegmentRun:
             results.finish(self.source)
             self._report()
         self.folder.finish(frames)
+        if self.job.adaptation is not None:
+            forget_adapted(self.job.output)
+        outcome = None if self._used is None else self._used.outcome
         objects = tuple(sorted(self._objects))
-        return JobResult(frames, len(self._seconds), objects, tuple(self._seconds), self.appearance.names)
+        return JobResult(frames, len(self._seconds), objects, tuple(self._seconds), self.appearance.names, outcome)
 
     def _read(self) -> Mapping[int, MaskImage]:
         """Read the masks that the job was given."""
@@ -253,6 +262,8 @@ class SegmentRun:
         """Make the folder ready and open the results."""
         self.folder.note(reliability=clip.propagator.reliability.record())
         self.folder.begin()
+        if self._used is not None:
+            self._used.keep(self.job.output)
         output, source, resumed = self.job.output, self.source, clip.start > 0
         if self.job.prompting.prompts:
             keep_masks(output, source, self.masks, self.appearance)
@@ -272,17 +283,3 @@ class SegmentRun:
 
     def _report(self) -> None:
         report_reliability(self.job.output, self.source, self.job.results.review, self.appearance)
-
-
-def _folder(job: SegmentJob, source: FrameSource, start: Started, resolved: Resolved) -> RunFolder:
-    settings = settings_identity(job, resolved)
-    content = content_identity(source, {index: image.ids for index, image in start.images.items()})
-    reports = [name for name in REPORTS if name != RELIABILITY_FILE]
-    return RunFolder(
-        job.output,
-        Identity({**content, **start.identity, **settings.values}, settings.automatic),
-        results=[*result_names(job.results.save), RELIABILITY_FILE],
-        reports=[*reports, KEPT] if job.prompting.prompts else reports,
-        overwrite=job.results.overwrite,
-        extra={"device": resolved.network.device},
-    )

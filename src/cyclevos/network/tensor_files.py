@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -65,6 +68,16 @@ def stored_tensors(network: nn.Module, *, half: bool = False) -> dict[str, Tenso
     state = {name: t for name, t in network.state_dict().items() if not name.endswith("num_batches_tracked")}
     tensors = {name: t.detach().cpu().contiguous() for name, t in state.items()}
     return {name: t.half() if half and t.is_floating_point() else t for name, t in tensors.items()}
+
+
+def tensors_digest(tensors: Mapping[str, Tensor]) -> bytes:
+    """Return the SHA-256 of tensors: their names, dtypes, shapes and bytes, in the order of the names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        data: NDArray[np.uint8] = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
+        digest.update(data.data)
+    return digest.digest()
 
 
 def is_stored(network: nn.Module, tensors: Mapping[str, Tensor]) -> bool:
