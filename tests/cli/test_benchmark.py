@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cyclevos.adaptation.settings import PRESETS, Adaptation
 from cyclevos.jobs.manifest import MANIFEST, read_manifest
 
 
@@ -52,7 +53,21 @@ def test_a_clip_that_fails_stops_neither_the_other_runs_nor_the_report(bench, da
     assert ("There is no report" in answer.err) == ("bee" in broken)
 
 
-@pytest.mark.parametrize(("option", "value"), [("--corrections", "of"), ("--sizes", "x"), ("--weights", ",")])
+def test_adapted_networks_stand_beside_the_others(bench, tmp_path, monkeypatch):
+    monkeypatch.setitem(PRESETS, "default", Adaptation(steps=1, size=None, least_area=1e-6))
+    answer = bench("--corrections", "off", "--adaptations", "off,default", "--sizes", "none", "--sequences", "ape")
+    assert answer.code == 0, answer.err
+    runs = tmp_path / "bench" / "runs"
+    assert sorted(path.name for path in runs.iterdir()) == ["tiny-off", "tiny-off-adapted"]
+    settings = {each.name: read_manifest(each / MANIFEST)[0][0]["settings"]["adaptation"] for each in runs.iterdir()}
+    assert settings["tiny-off"] is None
+    assert settings["tiny-off-adapted"]["steps"] == 1
+    assert "tiny-off-adapted" in (tmp_path / "bench" / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--corrections", "of"), ("--sizes", "x"), ("--weights", ","), ("--adaptations", "on")]
+)
 def test_slips_are_answered_before_anything_is_run(bench, tmp_path, option, value):
     answer = bench(option, value)
     assert answer.code == 6

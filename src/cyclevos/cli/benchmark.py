@@ -1,4 +1,4 @@
-"""``cyclevos benchmark``: networks, corrections and sizes over a data set, as one report."""
+"""``cyclevos benchmark``: networks, adaptations, corrections and sizes over a data set, as one report."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from cyclevos.cli import options
+from cyclevos.cli.adapt_options import asked_adaptation
 from cyclevos.cli.dataset_settings import DatasetSettings
 from cyclevos.cli.settings import Only, with_settings
 from cyclevos.errors import ConfigError, DatasetError, FailedClipsError
@@ -19,6 +20,8 @@ from cyclevos.network.settings import NetworkSettings
 from cyclevos.propagation.settings import SegmentationSettings
 
 _MASKS_ALONE = OutputSettings(save=("masks",))
+_OFF = "off"
+_ADAPTATIONS = (_OFF, "default")
 
 
 @with_settings
@@ -36,6 +39,13 @@ def benchmark(
         str,
         typer.Option(help="Any of off, paper and default, separated by commas.", rich_help_panel=options.SEGMENTATION),
     ] = "off,default",
+    adaptations: Annotated[
+        str,
+        typer.Option(
+            help="Any of off and default, which adapts the network to each sequence, separated by commas.",
+            rich_help_panel=options.NETWORK,
+        ),
+    ] = "off",
     sizes: Annotated[
         str,
         typer.Option(
@@ -51,7 +61,7 @@ def benchmark(
     The report is OUTPUT/report.html and OUTPUT/report.md. Sequences that fail are left out and listed at the end.
     Running the same command again completes missing runs and rewrites the report.
     """
-    plan = _plan(weights, corrections, sizes)
+    plan = _plan(weights, corrections, sizes, adaptations)
     from cyclevos.analysis.report.pages import HTML, MARKDOWN, write_report
     from cyclevos.cli.segment_dataset import Place, run_dataset
     from cyclevos.jobs.segment_job import SegmentJob
@@ -59,13 +69,15 @@ def benchmark(
     dataset = selection.open(root)
     folders: list[Path] = []
     failures: list[str] = []
-    for name, (file, correction, size) in plan.items():
+    for name, (file, correction, size, adaptation) in plan.items():
         used = replace(
             segmentation,
             size=options.parse_size(size),
             correction=options.parse_correction(options.CorrectionName(correction), None),
         )
-        job = SegmentJob(root, {}, output / "runs" / name, used, replace(network, weights=file), results)
+        folder, loaded = output / "runs" / name, replace(network, weights=file)
+        adapted = asked_adaptation(adaptation != _OFF, None)
+        job = SegmentJob(root, {}, folder, used, loaded, results, adaptation=adapted)
         typer.echo(f"{name} ({len(folders) + 1}/{len(plan)})")
         try:
             run_dataset(job, dataset, later=False, place=Place(at_once=1))
@@ -83,30 +95,33 @@ def benchmark(
         raise FailedClipsError("\n".join(failures), "Fix the problems and run the same command again.")
 
 
-def _plan(weights: str, corrections: str, sizes: str) -> dict[str, tuple[str, str, str]]:
-    """Return weights, correction and size of each run, by a name made of them.
+def _plan(weights: str, corrections: str, sizes: str, adaptations: str) -> dict[str, tuple[str, str, str, str]]:
+    """Return weights, correction, size and adaptation of each run, by a name made of them.
 
     Raises:
         ConfigError: a value is misspelt, or two runs would have the same name.
     """
-    networks, fixes, sides = (
+    networks, fixes, sides, changes = (
         list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-        for text in (weights, corrections, sizes)
+        for text in (weights, corrections, sizes, adaptations)
     )
     known = [each.value for each in options.CorrectionName]
-    wrong = [fix for fix in fixes if fix not in known]
-    if wrong or not (networks and fixes and sides):
+    wrong = [*(fix for fix in fixes if fix not in known), *(each for each in changes if each not in _ADAPTATIONS)]
+    if wrong or not (networks and fixes and sides and changes):
         raise ConfigError(
-            f"--weights {weights!r}, --corrections {corrections!r}, --sizes {sizes!r}: expected at least one of each, "
-            f"corrections from {','.join(known)}, separated by commas.",
+            f"--weights {weights!r}, --corrections {corrections!r}, --sizes {sizes!r}, --adaptations {adaptations!r}: "
+            f"expected at least one of each, corrections from {','.join(known)}, adaptations from "
+            f"{','.join(_ADAPTATIONS)}, separated by commas.",
             "Correct these options.",
         )
     for side in sides:
         options.parse_size(side)
-    plan: dict[str, tuple[str, str, str]] = {}
-    for network, fix, side in product(networks, fixes, sides):
-        name = "-".join([_short(network), fix] + ([side] if len(sides) > 1 else []))
-        if plan.setdefault(name, (network, fix, side)) != (network, fix, side):
+    plan: dict[str, tuple[str, str, str, str]] = {}
+    for run in product(networks, fixes, sides, changes):
+        network, fix, side, change = run
+        parts = [_short(network), fix, *([side] if len(sides) > 1 else []), *([] if change == _OFF else ["adapted"])]
+        name = "-".join(parts)
+        if plan.setdefault(name, run) != run:
             raise ConfigError(f"--weights {weights}: two of them are called {_short(network)}.", "Rename one of them.")
     return plan
 
