@@ -50,6 +50,20 @@ def test_the_given_network_stays_and_the_adapted_one_is_like_it_but_for_its_weig
     assert len(masks) == len(images)
 
 
+@pytest.mark.parametrize("name", ["cutie", "sam2.1", "toy"])
+def test_networks_of_every_family_are_adapted(name, images, square):
+    network = families.build(name)
+    before = weights(network)
+    adapted = adapt(network, images[:3], {0: square}, replace(FEW, steps=1, size=64))
+    assert not differ(weights(network), before)
+    assert differ(weights(adapted), before)
+
+
+def test_a_size_that_the_network_cannot_take_is_named_as_the_adaptations(images, square):
+    with pytest.raises(ConfigError, match=r"The adaptation's size does not suit .* multiples of 32 pixels, got 240"):
+        adapt(families.build("sam2.1"), images, {0: square}, replace(FEW, size=240))
+
+
 def test_no_step_leaves_every_weight_as_it_is(network, images, square):
     for given in (network, copy.deepcopy(network).bfloat16()):
         adapted = adapt(given, images, {0: square}, replace(FEW, steps=0))
@@ -126,15 +140,15 @@ def test_a_loss_that_is_no_number_takes_everything_back_by_name(network, images,
 
 
 def test_frames_are_in_memory_for_a_few_steps_and_the_weights_are_the_same(network, images, square, monkeypatch):
-    settings = replace(FEW, steps=4)
+    settings = replace(FEW, steps=2)
     at_once = weights(adapt(network, images, {0: square}, settings))
     held = []
     see = Adapter.see
     monkeypatch.setattr(Adapter, "see", lambda self, *given: (see(self, *given), held.append(len(self._frames))))
-    monkeypatch.setattr(adapting, "_IN_MEMORY", 2)
+    monkeypatch.setattr(adapting, "_IN_MEMORY", 1)
     assert not differ(weights(adapt(network, images, {0: square}, settings)), at_once)
     assert len(held) == 2
-    assert max(held) <= 6
+    assert max(held) <= 3
 
 
 class Frames(ImageFiles):

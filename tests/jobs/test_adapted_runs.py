@@ -27,10 +27,14 @@ FEW = Adaptation(steps=2, rate=1e-3, size=None, gap=4, least_area=1e-6)  # masks
 STOP_AT = 4
 
 
+@pytest.fixture(scope="module")
+def shared_job(shared_mask_job) -> SegmentJob:
+    return replace(shared_mask_job, network=replace(shared_mask_job.network, dtype="float32"), adaptation=FEW)
+
+
 @pytest.fixture
-def job(shared_mask_job, tmp_path) -> SegmentJob:
-    network = replace(shared_mask_job.network, dtype="float32")
-    return replace(shared_mask_job, output=tmp_path / "out", network=network, adaptation=FEW)
+def job(shared_job, tmp_path) -> SegmentJob:
+    return replace(shared_job, output=tmp_path / "out")
 
 
 def run_json(job: SegmentJob) -> dict:
@@ -41,11 +45,16 @@ def results(job: SegmentJob) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (*job.output.glob("*.png"), job.output / "reliability.csv")}
 
 
-def whole(job: SegmentJob) -> dict[str, bytes]:
-    """Results of an uninterrupted run."""
-    other = replace(job, output=job.output.with_name("whole"))
+def uninterrupted(job: SegmentJob, folder: Path) -> dict[str, bytes]:
+    other = replace(job, output=folder)
     run_job(other)
     return results(other)
+
+
+@pytest.fixture(scope="module")
+def expected(shared_job, tmp_path_factory) -> dict[str, bytes]:
+    """Results of an uninterrupted run of the job."""
+    return uninterrupted(shared_job, tmp_path_factory.mktemp("whole"))
 
 
 @pytest.fixture
@@ -86,9 +95,8 @@ def test_the_masks_are_those_of_adapting_first_and_the_record_says_how_the_loss_
 
 
 def test_a_run_that_continues_does_not_adapt_again_and_ends_as_if_it_had_not_been_interrupted(
-    job, stopped, monkeypatch
+    job, stopped, expected, monkeypatch
 ):
-    expected = whole(job)
     stopped()
     monkeypatch.setattr(adapted_network, "adapt_to", None)
     assert 0 < run_job(job).segmented < 10
@@ -97,8 +105,7 @@ def test_a_run_that_continues_does_not_adapt_again_and_ends_as_if_it_had_not_bee
 
 
 @pytest.mark.parametrize("damage", [None, b"half a file"])
-def test_weights_that_are_lost_are_made_again_and_the_run_goes_on(job, stopped, damage, caplog):
-    expected = whole(job)
+def test_weights_that_are_lost_are_made_again_and_the_run_goes_on(job, stopped, damage, expected, caplog):
     stopped()
     file = job.output / ADAPTED_FILE
     file.unlink() if damage is None else file.write_bytes(damage)
@@ -116,7 +123,7 @@ def test_weights_that_come_out_otherwise_start_the_run_again_and_it_says_so(job,
         return real(network, source, masks, replace(adaptation, seed=2), *others)
 
     monkeypatch.setattr(adapted_network, "adapt_to", elsewhere)
-    expected = whole(job)
+    expected = uninterrupted(job, job.output.with_name("whole"))
     assert run_job(job).segmented == 10
     assert "cannot be made again on this machine; starting at the first frame" in caplog.text
     assert results(job) == expected

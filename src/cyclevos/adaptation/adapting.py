@@ -20,6 +20,7 @@ from cyclevos.adaptation.drawn_frames import images_at, reachable_frames
 from cyclevos.adaptation.draws import Draw, draw_frames
 from cyclevos.adaptation.outcome import AdaptationOutcome
 from cyclevos.adaptation.settings import Adaptation, as_adaptation
+from cyclevos.errors import ConfigError
 from cyclevos.exchange.given.python_masks import read_video_masks
 from cyclevos.masks import object_ids
 from cyclevos.media.given_frames import open_frames
@@ -160,7 +161,11 @@ class Adapter:
         network = cast(MemoryNetwork, self._copy)
         self._frames = {}
         for index, image in images_at(frames, sorted({i for draw in draws for i in (draw.reference, *draw.later)})):
-            frame = self._frames[index] = fit_frame(index, image, masks.get(index), self._settings.size, network)
+            try:
+                frame = self._frames[index] = fit_frame(index, image, masks.get(index), self._settings.size, network)
+            except ConfigError as error:  # the size is another one than that of segmenting
+                problem = f"The adaptation's size does not suit the network. {error.problem}"
+                raise ConfigError(problem, f"{error.remedy} In a command: --adapt-set size=N.") from error
             if frame.annotation is not None:
                 small = shrink_ids(frame.annotation, frame.size)
                 objects = object_ids(small.numpy())
