@@ -14,8 +14,10 @@ from shortcuts import leave_timelines_undrawn, remember_trunks
 from cyclevos.jobs import review
 from cyclevos.media.timeline import write_timeline
 from cyclevos.network import weights
+from cyclevos.network.stm import spec
 from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
 from cyclevos.network.stm.spec import NetworkSpec
+from cyclevos.network.traits import CloserLook
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -121,6 +123,17 @@ def lively_network(tiny_spec: NetworkSpec) -> SpaceTimeMemoryNetwork:
     torch.manual_seed(0)
     network = SpaceTimeMemoryNetwork(tiny_spec).eval().requires_grad_(False)
     network.decoder.prediction.weight.mul_(30)  # random weights alone hardly tell pixels apart
+    return network
+
+
+@pytest.fixture
+def closer_network(tiny_spec: NetworkSpec, monkeypatch: pytest.MonkeyPatch) -> SpaceTimeMemoryNetwork:
+    """A random network like `default`: objects of 10 pixels in 24x40 frames are large enough for its own size 32."""
+    monkeypatch.setattr(spec, "_CLOSER", CloserLook(length=13, most=2))
+    torch.manual_seed(0)
+    alike = tiny_spec.model_copy(update={"shared_encoder": True, "size": 32})
+    network = SpaceTimeMemoryNetwork(alike).eval().requires_grad_(False)
+    network.decoder.prediction.weight.mul_(30)
     return network
 
 

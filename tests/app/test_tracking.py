@@ -125,6 +125,24 @@ def test_a_fixed_frame_makes_only_what_may_change_run_again(
         assert index >= 7 or np.array_equal(ids, first[index])
 
 
+def test_a_small_object_that_is_added_later_leaves_the_size_and_earlier_frames_as_they_are(
+    client, project, clip, closer_network, square, monkeypatch, steps
+):
+    monkeypatch.setattr("cyclevos.network.weights.load_network", lambda *_, **__: closer_network)
+    monkeypatch.setattr("cyclevos.app.projects.snapshots._EVERY", 3)
+    both = np.roll(square, 8, axis=1)
+    both[18:23, 30:35] = 4
+    client.paint(project, 0, square)
+    client.track(project)
+    steps.clear()
+    client.paint(project, 7, both)
+    client.track(project)
+    assert steps == [6, 7, 8, 9]
+    expected = segmented(closer_network, clip, {0: square, 7: both}, size=32)
+    for index, ids in enumerate(masks(client, project)):
+        assert np.array_equal(ids, expected[index]), index
+
+
 def test_accepted_frames_are_never_touched(client, project, square):
     client.paint(project, 0, square)
     client.track(project)

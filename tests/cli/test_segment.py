@@ -15,11 +15,15 @@ import torch
 from cli_inputs import PALETTE, save_frames, save_mask
 from PIL import Image
 
+from cyclevos.cli.run_answer import tell_result
 from cyclevos.files.locks import sole_writer
 from cyclevos.jobs import segment_job as job
+from cyclevos.jobs.segment_job import JobResult
 from cyclevos.media.open_source import open_source
 from cyclevos.media.writers import MaskWriter
+from cyclevos.network.traits import CloserLook, NetworkTraits
 from cyclevos.pictures.mask_files import read_mask
+from cyclevos.propagation.inner_size import choose_size
 
 NAMES = [f"shot_{i:03d}" for i in range(6)]
 
@@ -81,6 +85,21 @@ def test_all_results_agree_with_each_other(segment, tmp_path, ids, images):
         result = results[NAMES[annotation["image_id"] - 1]].ids
         assert annotation["area"] == (result == annotation["category_id"]).sum()
     assert len(coco["annotations"]) == sum(len(result.object_ids) for result in results.values())
+
+
+@pytest.mark.parametrize(
+    ("side", "told"),
+    [
+        (20, "Size inside the network: 640 instead of 480, because object 2 (cap) is small (400 pixels in its"),
+        (50, "Size inside the network: 480, large enough for object 2 (cap), the smallest one."),
+    ],
+)
+def test_the_answer_says_which_size_was_chosen_and_why(tmp_path, capsys, side, told):
+    ids = np.zeros((480, 640), np.uint8)
+    ids[:side, :side] = 2
+    chosen = choose_size(NetworkTraits("stm", 480, closer=CloserLook(length=26, most=1.5)), {0: ids})
+    tell_result(JobResult(3, 3, (2,), names={2: "cap"}, size=chosen), tmp_path, "")
+    assert told in capsys.readouterr().out
 
 
 def test_a_video_file_and_a_folder_of_masks(segment, tmp_path, images, ids):

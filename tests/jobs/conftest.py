@@ -35,6 +35,12 @@ def shared_mask_job(tmp_path_factory, images, lively_network) -> SegmentJob:
     return job_in(tmp_path_factory.mktemp("shared"), images, lively_network)
 
 
+@pytest.fixture
+def closer_job(tmp_path, images, closer_network) -> SegmentJob:
+    """A `mask_job` on three frames, with a network that looks closer at small objects."""
+    return job_in(tmp_path, images[:3], closer_network)
+
+
 def job_in(folder: Path, images: list[np.ndarray], network: SpaceTimeMemoryNetwork) -> SegmentJob:
     (folder / "clip").mkdir()
     for index, image in enumerate(images):

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -15,6 +16,7 @@ from cyclevos.jobs.run_state import RunState
 from cyclevos.jobs.segment_job import SegmentJob, run_job
 from cyclevos.media.writers import MaskWriter
 from cyclevos.network import weights
+from cyclevos.pictures.mask_files import MaskImage
 
 STOP_AT = 4
 
@@ -161,6 +163,25 @@ def test_the_size_that_auto_stands_for_is_recorded_and_may_be_given(job, stopped
     assert size == job.network.traits().size
     explicit = replace(job, segmentation=replace(job.segmentation, size=size))
     assert run_job(with_dtype(explicit, "float32")).segmented == 10 - STOP_AT
+
+
+def test_the_size_that_auto_chose_is_recorded_with_its_reason_and_kept(closer_job):
+    ids = np.zeros((24, 40), np.uint8)
+    ids[6:11, 3:8] = 4
+    job = with_dtype(replace(closer_job, masks={0: MaskImage(ids, None)}), "float32")
+    chosen = run_job(job).size
+    assert (chosen.size, chosen.own) == (64, 32)
+    record = json.loads((job.output / "run.json").read_text())
+    assert record["signature"]["size"] == 64
+    smallest = {"object_id": 4, "frame": 0, "pixels": 25, "length": 6.6}
+    assert record["size"] == {"asked": "auto", "chosen": 64, "own": 32, "smallest_object": smallest}
+    before = masks_of(job.output)
+    (job.output / "00002.png").unlink()
+    fixed = replace(job, segmentation=replace(job.segmentation, size=64))
+    assert (run_job(fixed).segmented, masks_of(job.output)) == (3, before)
+    assert "size" not in json.loads((job.output / "run.json").read_text())
+    with pytest.raises(OtherRunError, match=r"size \(64 there, 32 now\).*Use --size 64"):
+        run_job(replace(job, segmentation=replace(job.segmentation, size=32)))
 
 
 def test_weights_that_were_moved_are_the_same_weights(job, tmp_path):

@@ -71,7 +71,7 @@ def robustness(
     Study(chosen, target.value, how, None, share, other_run, seed)  # refuses wrong values before anything is loaded
     dataset = selection.open(root)
     loaded = network.load()
-    size = segmentation.resolved(loaded.traits).inner_size
+    size = loaded.traits.size if segmentation.size == "auto" else segmentation.size
     study = Study(chosen, target.value, how, size, share, other_run, seed)
     dtype = str(next(loaded.parameters()).dtype).removeprefix("torch.")
     identity = {"root": str(root.resolve()), "weights": network.weights_identity, "dtype": dtype}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,13 @@ from cyclevos.words import counted, objects_text
 
 if TYPE_CHECKING:
     from cyclevos.jobs.segment_job import JobResult
+    from cyclevos.propagation.inner_size import ChosenSize, SmallestObject
 
 _SHOWN = 3  # frames of the review list that the answer names
 
 
 def tell_result(result: JobResult, output: Path, done: str) -> None:
-    """Say how many frames and objects there are, and where the results lie.
+    """Say how many frames and objects there are, which size was chosen, and where the results lie.
 
     Args:
         result: of the job.
@@ -26,6 +28,17 @@ def tell_result(result: JobResult, output: Path, done: str) -> None:
     """
     objects = objects_text(result.object_ids, result.names)
     typer.echo(f"{counted(result.frames, 'frame')}, {objects}{done}. Results: {output}")
+    if result.size is not None and result.size.smallest is not None:
+        typer.echo(_size_text(result.size, result.size.smallest, result.names))
+
+
+def _size_text(chosen: ChosenSize, smallest: SmallestObject, names: Mapping[int, str]) -> str:
+    """Return which size was chosen, and why."""
+    which = objects_text((smallest.object_id,), names)
+    if not chosen.is_closer:
+        return f"Size inside the network: {chosen.size}, large enough for {which}, the smallest one."
+    area = f"{counted(smallest.pixels, 'pixel')} in its first mask"
+    return f"Size inside the network: {chosen.size} instead of {chosen.own}, because {which} is small ({area})."
 
 
 def tell_worst(output: Path) -> None:

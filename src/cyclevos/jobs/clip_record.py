@@ -61,7 +61,7 @@ def failed_record(clip: Clip, error: str, worker: str = "") -> Record:
 
 
 def figures(result: JobResult, folder: Path, names: list[str]) -> Record:
-    """Return what is recorded about a finished clip: its frames, network time, checksum and reliability.
+    """Return what is recorded about a finished clip: its frames, chosen size, network time, checksum and reliability.
 
     Args:
         result: of its job.
@@ -82,6 +82,7 @@ def figures(result: JobResult, folder: Path, names: list[str]) -> Record:
         **adapted,
         "frames": result.frames,
         "segmented": result.segmented,
+        "size": None if result.size is None else result.size.size,
         "network_seconds": round(sum(timed), 4) if timed else None,
         "network_frames": len(timed) or None,
         "checksum": digest.hexdigest() if any(mask.is_file() for mask in masks) else None,

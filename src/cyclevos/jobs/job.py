@@ -18,8 +18,10 @@ from cyclevos.jobs.settings import OutputSettings
 from cyclevos.media.sources import FrameSource
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.network.settings import NetworkSettings
+from cyclevos.network.traits import NetworkTraits
 from cyclevos.pictures.mask_files import MaskImage
 from cyclevos.prompts.settings import PromptSettings
+from cyclevos.propagation.inner_size import Annotations, ChosenSize, sized
 from cyclevos.propagation.settings import SegmentationSettings
 
 
@@ -53,10 +55,24 @@ class SegmentJob:
 
 
 class Resolved(NamedTuple):
-    """A job's settings with every ``auto`` resolved."""
+    """A job's settings with every ``auto`` resolved; a size that depends on the masks is, once they are known.
+
+    Attributes:
+        segmentation: how the video is segmented.
+        network: which network runs, and how.
+        traits: what is known about the network.
+        size: what ``auto`` chose; None where a size was asked for, or the masks are not known.
+    """
 
     segmentation: SegmentationSettings
     network: NetworkSettings
+    traits: NetworkTraits
+    size: ChosenSize | None = None
+
+    def for_masks(self, masks: Annotations) -> Resolved:
+        """Choose the size by the objects of a clip's masks, by frame index."""
+        segmentation, size = sized(self.segmentation, self.traits, masks)
+        return self._replace(segmentation=segmentation, size=size)
 
 
 def resolve(job: SegmentJob, network: MemoryNetwork | None = None) -> Resolved:
@@ -74,13 +90,16 @@ def resolve(job: SegmentJob, network: MemoryNetwork | None = None) -> Resolved:
         parameter = next(network.parameters())
         dtype = str(parameter.dtype).removeprefix("torch.")
         own = replace(job.network, device=str(parameter.device), dtype=dtype)
-        return Resolved(job.segmentation.resolved(network.traits), own)
-    settings = job.network.resolved()
-    return Resolved(job.segmentation.resolved(settings.traits()), settings)
+        traits = network.traits
+        return Resolved(job.segmentation.resolved(traits), own, traits)
+    settings, traits = job.network.resolved(), job.network.traits()
+    return Resolved(job.segmentation.resolved(traits), settings, traits)
 
 
 def settings_identity(job: SegmentJob, resolved: Resolved) -> Identity:
     """Return the part of a job's identity that is the same for every clip; the device is none of it.
+
+    A size that is not chosen yet is left out.
 
     Args:
         job: the job.
@@ -98,6 +117,8 @@ def settings_identity(job: SegmentJob, resolved: Resolved) -> Identity:
         "save": list(job.results.save),
         ADAPTATION: None if job.adaptation is None else asdict(job.adaptation),
     }
+    if settings.size == "auto":
+        del values["size"]
     return Identity(values, frozenset(name for name, value in asked.items() if value == "auto"))
 
 

@@ -35,5 +35,5 @@ def job_folder(job: SegmentJob, source: FrameSource, start: Started, resolved: R
         results=[*result_names(job.results.save), RELIABILITY_FILE],
         reports=others,
         overwrite=job.results.overwrite,
-        extra={"device": resolved.network.device},
+        extra={"device": resolved.network.device} | ({} if resolved.size is None else {"size": resolved.size.record()}),
     )

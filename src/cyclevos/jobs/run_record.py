@@ -184,8 +184,9 @@ class Comparison:
         """Return the refusal of the present run in the folder of the recorded one."""
         keys = {key for key in {**self.there, **self.now} if self.there.get(key) != self.now.get(key)}
         remedy = "Repeat the same command to continue that run"
-        if keys == {"dtype"} and self.there.get("dtype") != _AUTO:
-            remedy = f"Use --dtype {self.there.get('dtype')} to continue that run"
+        for key in ("dtype", "size"):
+            if keys == {key} and self.there.get(key) not in (None, _AUTO):
+                remedy = f"Use --{key} {self.there.get(key)} to continue that run"
         remedy += ", choose another folder, or use --overwrite to replace its results."
         if keys == {"save"}:
             remedy += self._advice_to_convert(folder)

@@ -28,6 +28,7 @@ from cyclevos.jobs.starting_masks import Started, keep_masks, read_given, starte
 from cyclevos.media.appearance import Appearance
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.pictures.mask_files import MaskImage
+from cyclevos.propagation.inner_size import ChosenSize
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.propagation.segment import Masks, make_propagator
 from cyclevos.propagation.together import ClipFrame, ClipRun, segment_together
@@ -50,6 +51,7 @@ class JobResult:
         seconds: that the network took for each of them, reading and writing left out.
         names: of the objects that have one, by id.
         adaptation: what came of adapting the network; None = nothing was segmented with an adapted one.
+        size: inside the network, as ``auto`` chose it; None where a size was asked for.
     """
 
     frames: int
@@ -58,6 +60,7 @@ class JobResult:
     seconds: tuple[float, ...] = ()
     names: Mapping[int, str] = field(default_factory=dict)
     adaptation: AdaptationOutcome | None = None
+    size: ChosenSize | None = None
 
 
 def run_job(job: SegmentJob, network: MemoryNetwork | None = None, open_bar: OpenBar | None = None) -> JobResult:
@@ -114,6 +117,7 @@ class SegmentRun:
         self._started = self._start(given)
         self.images = self._started.images
         self.masks = {index: image.ids for index, image in self.images.items()}
+        self.resolved = self.resolved.for_masks(self._annotations)
         self.folder = job_folder(job, self.source, self._started, self.resolved)
         palette = next((i.palette for i in self.images.values() if i.palette is not None), None)
         self.appearance = Appearance(palette)
@@ -216,7 +220,8 @@ class SegmentRun:
             forget_adapted(self.job.output)
         outcome = None if self._used is None else self._used.outcome
         objects = tuple(sorted(self._objects))
-        return JobResult(frames, len(self._seconds), objects, tuple(self._seconds), self.appearance.names, outcome)
+        names, size = self.appearance.names, self.resolved.size
+        return JobResult(frames, len(self._seconds), objects, tuple(self._seconds), names, outcome, size)
 
     def _read(self) -> Mapping[int, MaskImage]:
         """Read the masks that the job was given."""

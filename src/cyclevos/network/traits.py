@@ -50,16 +50,31 @@ class MemoryPolicy:
 
 
 @dataclass(frozen=True)
+class CloserLook:
+    """How ``size="auto"`` enlarges frames that show a small object (docs/results/size.md).
+
+    Attributes:
+        length: what the square root of the smallest object's area should be inside the network, in pixels.
+        most: how many times larger than the network's own size it may become, which bounds a frame's time and memory.
+    """
+
+    length: float
+    most: float
+
+
+@dataclass(frozen=True)
 class NetworkTraits:
     """What is known about a network before it is loaded.
 
     Attributes:
         family: name of its family, for records and tables.
-        size: shorter side in pixels at which its weights work best, the meaning of ``size="auto"``; None = the frames'
-            own size.
+        size: shorter side in pixels at which its weights work best, the meaning of ``size="auto"`` unless an object is
+            small; None = the frames' own size.
         policy: its own memory policy, the meaning of ``memory_every="auto"`` and ``max_memory_frames="auto"``.
+        closer: how closely ``size="auto"`` looks at small objects; None = no closer than at others.
     """
 
     family: str
     size: int | None = None
     policy: MemoryPolicy = MemoryPolicy()
+    closer: CloserLook | None = None

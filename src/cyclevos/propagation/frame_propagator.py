@@ -21,6 +21,7 @@ from cyclevos.propagation.absence import Absent, without_absent, without_own
 from cyclevos.propagation.autograd_mode import without_gradients
 from cyclevos.propagation.correction import Correction, as_correction
 from cyclevos.propagation.frame_correction import Disturbance, FrameCorrection, Known
+from cyclevos.propagation.inner_size import InnerSizeChoice
 from cyclevos.propagation.memory_bank import MemoryBank
 from cyclevos.propagation.network_frame import NetworkFrame, encode_frames, fit_frame
 from cyclevos.propagation.outcome import MaskOutcome, Outcome, annotated_masks, blank_masks
@@ -30,7 +31,6 @@ from cyclevos.propagation.reliability import Reliability
 from cyclevos.propagation.schedule import Schedule
 
 _Propagator = TypeVar("_Propagator", bound="FramePropagator")
-
 _CARRIED = "carried_"  # prefix of the network's state in a snapshot
 
 # Shapes: K objects, H W pixels of the source, H' W' of the network, h w cells at stride 16.
@@ -44,8 +44,8 @@ class FramePropagator:
 
     Args:
         network: any memory network, frozen, or the name of one.
-        size: shorter side inside the network in pixels; ``"auto"`` = the size at which the weights work best, None =
-            the frames' own size.
+        size: shorter side inside the network in pixels; ``"auto"`` = the size at which the weights work best, or a
+            larger one if an object of the first annotated frame is small; None = the frames' own size.
         policy: which frames are memory frames; None = as the network likes it.
         correction: how masks are corrected, or the name of a preset; None = no correction.
         disturb: for robustness studies: called with a frame's index and its predicted ids at the network's size,
@@ -72,7 +72,7 @@ class FramePropagator:
         absent: Absent | None = None,
     ) -> None:
         self.network = as_network(network)
-        self.size = self.network.traits.size if size == "auto" else size
+        self._size = InnerSizeChoice(size, self.network.traits)
         self.policy = policy or self.network.traits.policy
         self.network.frame_size((1, 1), self.size)  # refuses a size that it cannot work at before the first frame
         self.disturb, self.absent = disturb, absent
@@ -84,25 +84,26 @@ class FramePropagator:
 
     def reset(self) -> None:
         """Forget every object and frame, and what was announced; the settings stay."""
+        self._size.reset()
         self._references = References(self.network, keep=self.looks_ahead)
         self.reliability.reset()
         self.objects: tuple[int, ...] = ()
         self._source: Size | None = None  # of the frames segmented so far
         self._bank = MemoryBank(self.network, self.policy)
-        self._state: State | None = None  # what the network carries from frame to frame
+        self._state: State | None = None  # what the network carries
         self._previous: Reference | None = None  # the last frame with its output, for corrections that ask for it
         self._schedule = Schedule(self.policy)
 
     def fresh(self: _Propagator) -> _Propagator:
         """Return a propagator with the same settings and no memory."""
-        return type(self)(self.network, self.size, self.policy, self.correction, self.disturb, self.absent)
+        return type(self)(self.network, self._size.asked, self.policy, self.correction, self.disturb, self.absent)
 
     @without_gradients
     def snapshot(self) -> dict[str, Tensor]:
         """Return the whole state as copied tensors; :meth:`restore` continues from it exactly."""
         numbers = torch.tensor([self._schedule.steps, self._schedule.since, *self.objects])
         state = {**self._bank.snapshot(), **self._references.snapshot(), **self.reliability.snapshot()}
-        state |= {_CARRIED + name: tensor.cpu().clone() for name, tensor in (self._state or {}).items()}
+        state |= self._size.snapshot() | {_CARRIED + name: t.cpu().clone() for name, t in (self._state or {}).items()}
         if self._source is not None:
             state["source"] = torch.tensor(self._source)
         if self._previous is not None:
@@ -126,6 +127,7 @@ class FramePropagator:
         self.objects = tuple(int(i) for i in objects)
         carried = {name: tensor for name, tensor in snapshot.items() if name.startswith(_CARRIED)}
         self._state = {name.removeprefix(_CARRIED): t.to(self._device) for name, t in carried.items()} or None
+        self._size.restore(snapshot)
         self._bank.restore(snapshot, self._device)
         self._references.restore(snapshot, self._device)
         self.reliability.restore(snapshot)
@@ -136,6 +138,11 @@ class FramePropagator:
             frame = snapshot["previous_frame"].to(self._device)
             index, query = int(snapshot["previous_index"]), self.network.encode_query(frame)
             self._previous = Reference.of(index, query, frame, snapshot["previous_ids"])
+
+    @property
+    def size(self) -> int | None:
+        """Shorter side inside the network in pixels; None = the frames' own."""
+        return self._size.size
 
     @property
     def looks_ahead(self) -> bool:
@@ -154,8 +161,9 @@ class FramePropagator:
         Raises:
             MaskError: the annotation's size is not the frame's.
         """
-        frame = fit_frame(index, image, annotation, self.size, self.network)
+        frame = fit_frame(index, image, annotation, self._size.of(annotation), self.network)
         self._references.add(index, frame.pixels, shrink_ids(annotation, frame.size), ahead=True)
+        self._size.decide(annotation)
 
     def advance(self, index: int, image: NDArray[np.uint8], annotation: NDArray[np.uint8] | None = None) -> Prediction:
         """Segment the next frame.
@@ -195,12 +203,11 @@ class FramePropagator:
         if self._state is not None:
             state = {name: rows[kept.to(rows.device)] for name, rows in self._state.items()}
             self._state = state if self.objects else None
-        if not self.objects:
-            self._schedule = Schedule(self.policy)  # the next annotated frame is the first one again
+        self._schedule = self._schedule if self.objects else Schedule(self.policy)  # the next mask is the first again
 
     def fit(self, index: int, image: NDArray[np.uint8], annotation: NDArray[np.uint8] | None = None) -> NetworkFrame:
         """Return a frame at the network's size: the first part of :meth:`advance`, with its arguments and errors."""
-        frame = fit_frame(index, image, annotation, self.size, self.network)
+        frame = fit_frame(index, image, annotation, self._size.of(annotation), self.network)
         if self._source not in (None, frame.source):
             raise VideoError(
                 f"Frame {index} is {frame.source} (height, width), but the frames before it are {self._source}.",
@@ -265,6 +272,7 @@ class FramePropagator:
             own = [slot for slot, i in enumerate(masks.objects) if i in given]
             self._bank.write(frame.index, outcome.memory, outcome.kind, len(masks.objects), own)
         self._schedule = schedule
+        self._size.decide(frame.annotation)
         self.objects, self._source, self._previous = masks.objects, frame.source, previous
         self._state = outcome.state
         if masks.reference is not None:

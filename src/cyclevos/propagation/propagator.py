@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cyclevos.errors import VideoError
 from cyclevos.exchange.given.mask_reader import is_whole
+from cyclevos.masks import object_ids
 from cyclevos.media.frames import Frame
 from cyclevos.media.given_images import rgb_image
 from cyclevos.naming import index_name
@@ -25,7 +26,9 @@ class Propagator(FramePropagator):
     """Segments the frames of a video one by one, as they are given.
 
     Frames may have any source and any order of indices. A step that raises leaves the propagator as it was and can be
-    repeated. For the arguments see :class:`~cyclevos.propagation.frame_propagator.FramePropagator`.
+    repeated. For the arguments see :class:`~cyclevos.propagation.frame_propagator.FramePropagator`. With
+    ``size="auto"``, the objects of the first annotated frame decide on the size, all that are added to it before the
+    next frame; objects that come later are followed at that size.
 
     For example::
 
@@ -116,12 +119,22 @@ class Propagator(FramePropagator):
 
     def _given(self, index: int, pixels: NDArray[np.uint8], ids: NDArray[np.uint8] | None) -> Prediction:
         """Segment a frame that a person gives."""
-        prediction = self.advance(index, pixels, ids)
+        if ids is not None and self._begins_anew(index, ids):
+            begun = self.fresh()
+            prediction = begun.advance(index, pixels, ids)
+            super().restore(FramePropagator.snapshot(begun))
+        else:
+            prediction = self.advance(index, pixels, ids)
         if ids is not None:
             self._annotations.hold(index, ids)
         frame = Frame(index, index_name(index), pixels)
         look = self._annotations.appearance
         return replace(prediction, frame=frame, appearance=look, all_ids=tuple(sorted(self.objects)))
+
+    def _begins_anew(self, index: int, ids: NDArray[np.uint8]) -> bool:
+        """Whether only this frame is known, and gets an object for which ``size="auto"`` chooses another size."""
+        held = {*self._bank.frames, *(each.frame_index for each in self._references.all())}
+        return held == {index} and {*self.objects} <= {*object_ids(ids)} and self._size.anew(ids) != self.size
 
 
 def _check_index(index: object) -> None:

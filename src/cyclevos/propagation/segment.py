@@ -24,6 +24,7 @@ from cyclevos.network.weights import as_network
 from cyclevos.prompts.prompter import Prompter
 from cyclevos.propagation.correction import Correction, as_correction
 from cyclevos.propagation.frame_access import OpenFrames, image_at, iterate, length_of
+from cyclevos.propagation.inner_size import sized
 from cyclevos.propagation.prediction import Prediction
 from cyclevos.propagation.prompted import Asked, ask
 from cyclevos.propagation.propagator import Propagator
@@ -68,8 +69,8 @@ def segment(
             those of frame 0 alone; see :func:`~cyclevos.prompts.python_prompts.read_video_prompts`. The mask of an
             object in the same frame is repaired by them.
         prompter: makes masks of prompts: from :func:`cyclevos.load_prompter`, or what that function takes.
-        size: shorter side inside the network in pixels; ``"auto"`` = the size at which the weights work best, None =
-            the frames' own size.
+        size: shorter side inside the network in pixels; ``"auto"`` = the size at which the weights work best, or a
+            larger one for small objects, each counted where it is first annotated; None = the frames' own size.
         memory_every: every n-th frame stays in memory; ``"auto"`` = as the network likes it.
         max_memory_frames: most frames in memory, including annotated frames and the previous one; ``"auto"`` = as the
             network likes it, None = no bound.
@@ -98,7 +99,8 @@ def segment(
     ids: Masks = {index: mask.ids for index, mask in given.items()}
     asked = Asked({}) if prompts is None else ask(prompts, prompter, opened, ids, direction)
     ids = {**ids, **asked.masks}
-    propagator = make_propagator(as_network(network), settings)  # last: a refusal should not wait for it
+    network = as_network(network)  # last: a refusal should not wait for it
+    propagator = make_propagator(network, sized(settings, network.traits, ids)[0])
     palette = next((mask.palette for mask in given.values() if mask.palette is not None), None)
     look = Appearance(palette, given.names)
     if asked.later is None:
@@ -125,11 +127,13 @@ def _given_masks(masks: Any, frames: OpenFrames, direction: Direction, *, prompt
 def make_propagator(network: MemoryNetwork, settings: SegmentationSettings) -> Propagator:
     """Create a propagator from settings; the direction is an argument of :func:`segment_frames`.
 
+    A size that is still ``"auto"`` is chosen by the first annotated frame.
+
     Raises:
         ConfigError: a value is out of range.
     """
     settings = settings.resolved(network.traits)
-    return Propagator(network, settings.inner_size, settings.policy(network.traits), settings.correction)
+    return Propagator(network, settings.size, settings.policy(network.traits), settings.correction)
 
 
 def segment_frames(

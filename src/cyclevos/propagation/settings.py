@@ -21,8 +21,8 @@ class SegmentationSettings:
     """How a video is segmented.
 
     Attributes:
-        size: shorter side inside the network in pixels; ``"auto"`` = the size at which the weights work best, None =
-            the frames' own size.
+        size: shorter side inside the network in pixels; ``"auto"`` = the size at which the weights work best, or a
+            larger one for small objects; None = the frames' own size.
         memory_every: every n-th frame stays in memory; ``"auto"`` = as the network likes it.
         max_memory_frames: most frames in memory, including annotated frames and the previous one; ``"auto"`` = as the
             network likes it, None = no bound.
@@ -58,21 +58,13 @@ class SegmentationSettings:
                 )
         object.__setattr__(self, "correction", as_correction(self.correction))
 
-    @property
-    def inner_size(self) -> int | None:
-        """The size, once it is resolved: shorter side inside the network in pixels, None = the frames' own.
-
-        Raises:
-            ValueError: the size is still ``"auto"``.
-        """
-        if self.size == "auto":
-            raise ValueError("resolve the settings first: the size 'auto' depends on the weights")
-        return self.size
-
     def resolved(self, traits: NetworkTraits) -> SegmentationSettings:
-        """Return these settings with every ``"auto"`` replaced by what a network likes best."""
+        """Return these settings with every ``"auto"`` replaced by what a network likes best.
+
+        A size that depends on the objects stays ``"auto"``: :func:`~cyclevos.propagation.inner_size.sized` chooses it.
+        """
         policy = self.policy(traits)
-        size = traits.size if self.size == "auto" else self.size
+        size = traits.size if self.size == "auto" and traits.closer is None else self.size
         return replace(self, size=size, memory_every=policy.every, max_memory_frames=policy.max_frames)
 
     def policy(self, traits: NetworkTraits) -> MemoryPolicy:

@@ -25,6 +25,7 @@ from cyclevos.app.work.track_pass import Pass, Passes, State
 from cyclevos.app.work.track_plan import Doubt, DoubtWatch, TrackPlan, seeds, stretches
 from cyclevos.app.work.tracked_frames import TrackedFrames, in_doubt
 from cyclevos.media.frames import Frame
+from cyclevos.propagation.inner_size import sized
 from cyclevos.propagation.prediction import Prediction
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.propagation.segment import make_propagator
@@ -58,7 +59,10 @@ def track(project: Project, holder: NetworkHolder, plan: TrackPlan, job: Job) ->
         raise AppError("No marked frame can be read.", "Paint an object on a frame that can, then track.")
     job.progress(0, None, "loading the network")
     network = holder.get()
-    fresh = make_propagator(network, settings.segmentation(plan.direction))
+    # One frame decides on the size, so that a mask that is added later leaves valid what was tracked before.
+    first = max(given) if plan.direction == "backward" else min(given)
+    segmentation, _ = sized(settings.segmentation(plan.direction), network.traits, {first: given[first]})
+    fresh = make_propagator(network, segmentation)
     fresh.absent = lambda index: gone_at(absences, index)
     base = _base(holder, fresh, settings, plan.direction, bad)
     run = _Run(project, fresh, given, absences, plan, base, job, bad)
@@ -259,7 +263,8 @@ def _base(
 ) -> str:
     predictor = fresh.reliability.record()  # after a calibration, tracking again gives calibrated numbers
     passed = [sorted(bad)] if bad else []
-    return json.dumps([__version__, *holder.identity, predictor, settings.model_dump(), direction, *passed])
+    used = settings.model_dump() | {"size": fresh.size}
+    return json.dumps([__version__, *holder.identity, predictor, used, direction, *passed])
 
 
 def _keep_only(folder: Path, base: str) -> None:

@@ -118,7 +118,7 @@ class StmFamily(Family):
         if spec is None and path is not None:
             tensors = read_headers(path)
             spec = SPECS[released_name(dict(tensors))] if is_released(tensors) else None
-        return NetworkTraits(self.name, None if spec is None else spec.size)
+        return NetworkTraits(self.name) if spec is None else spec.traits
 
 
 FAMILY = StmFamily()

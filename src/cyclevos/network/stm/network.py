@@ -68,7 +68,7 @@ class SpaceTimeMemoryNetwork(nn.Module, MemoryNetwork):
     @property
     def traits(self) -> NetworkTraits:
         """Default size and memory policy."""
-        return NetworkTraits("stm", self.spec.size)
+        return self.spec.traits
 
     def new_memory(self, policy: MemoryPolicy) -> CellMemory:
         """Return an empty memory."""
