@@ -143,6 +143,29 @@ def test_a_small_object_that_is_added_later_leaves_the_size_and_earlier_frames_a
         assert np.array_equal(ids, expected[index]), index
 
 
+def test_a_copy_goes_on_from_snapshots_that_it_shares_until_either_makes_its_own(
+    client, project, clip, lively_network, square, monkeypatch, steps
+):
+    monkeypatch.setattr("cyclevos.app.projects.snapshots._EVERY", 3)
+    client.paint(project, 0, square)
+    client.track(project)
+    copy = client.json("POST", f"/projects/{project}/duplicate", 201)["id"]
+    opened = client.http.app.services.workspace.get(project)
+    held = {path.name: path.stat() for path in opened.state_folder.rglob("*.safetensors")}
+    assert {each.st_nlink for each in held.values()} == {2}
+    fixed = np.roll(square, 12, axis=1)
+    client.paint(copy, 7, fixed)
+    steps.clear()
+    client.track(copy)
+    assert steps == [6, 7, 8, 9]  # from the snapshot of frame 5
+    expected = segmented(lively_network, clip, {0: square, 7: fixed})
+    assert all(np.array_equal(ids, expected[index]) for index, ids in enumerate(masks(client, copy)))
+    assert client.track(project)["result"] == {"frames": 0}
+    with opened.steps.versions.run("Track forward"):  # whose snapshots may be ahead of the masks that are copied
+        other = client.http.app.services.workspace.duplicate(project)["id"]
+    assert not (opened.folder.with_name(other) / "state").exists()
+
+
 def test_accepted_frames_are_never_touched(client, project, square):
     client.paint(project, 0, square)
     client.track(project)

@@ -8,33 +8,37 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from cyclevos.app.projects.durable_files import saving
+from cyclevos.app.projects.open_folder import STATE
 from cyclevos.app.projects.project_file import ProjectFile
 
 _FOLDERS = ("marks", "masks", "before", "history", "thumbnails", "cover")
 _FILES = ("results.jsonl", "video.json")
 
 
-def copy_project(folder: Path, file: ProjectFile, target: Path) -> None:
+def copy_project(folder: Path, file: ProjectFile, target: Path, *, snapshots: bool) -> None:
     """Copy a project whose files nobody changes meanwhile.
 
-    A video that was uploaded is in the project's folder, and is linked, so the copy takes no space; it is copied where
-    the disk has no links. Any other video stays where it is, and both projects refer to it.
+    A video that was uploaded is in the project's folder, and is linked, as are the snapshots, by which tracking goes on
+    in the copy as it would have here: they take no space. They are copied where the disk has no links. Any other video
+    stays where it is, and both projects refer to it.
 
     Args:
         folder: of the project.
         file: its file, as the copy gets it.
         target: folder of the copy, which is empty.
+        snapshots: whether the copy gets them; they must belong to the masks that are there.
 
     Raises:
         UnsavedError: it cannot be written.
     """
+    linked = ("source", *([STATE] if snapshots else []))
     with saving(target.parent):
         for name in (each for each in _FOLDERS if (folder / each).is_dir()):
             _copy(folder / name, target / name, shutil.copy2)
         for name in (each for each in _FILES if (folder / each).is_file()):
             shutil.copy2(folder / name, target / name)
-        if (folder / "source").is_dir():
-            _copy(folder / "source", target / "source", _link)
+        for name in (each for each in linked if (folder / each).is_dir()):
+            _copy(folder / name, target / name, _link)
     file.save(target)
 
 

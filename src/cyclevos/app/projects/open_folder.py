@@ -38,6 +38,8 @@ from cyclevos.pictures.arrays import UInt8Array
 
 READY = "ready"
 """Folder of the steps that are being prepared."""
+STATE = "state"
+"""Folder where tracking keeps its snapshots."""
 
 T = TypeVar("T")
 
@@ -167,7 +169,7 @@ class OpenFolder:
     @property
     def state_folder(self) -> Path:
         """Where tracking keeps its snapshots."""
-        return self.folder / "state"
+        return self.folder / STATE
 
     def drop_snapshots(self) -> None:
         """Discard the snapshots: a run that went on from one would take the masks before it for its own."""

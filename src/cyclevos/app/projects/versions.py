@@ -79,6 +79,11 @@ class Versions:
         self._running: RunInProgress | None = None
         history.pinned = self._pinned
 
+    @property
+    def is_running(self) -> bool:
+        """Whether tracking is at work; while the project's lock is held it neither begins nor ends."""
+        return self._running is not None
+
     def note_file(self, path: Path) -> None:
         """Keep a mask before tracking replaces it, and the mark that lies over it."""
         running, name = self._running, path.relative_to(self._project.folder).as_posix()

@@ -165,7 +165,7 @@ class Workspace:
         return opened.file
 
     def duplicate(self, project_id: str) -> dict[str, Any]:
-        """Copy a project with its masks and its history, and return the copy's entry of the list.
+        """Copy a project with its masks, its history and its snapshots, and return the copy's entry of the list.
 
         No job may be working on it.
 
@@ -176,7 +176,8 @@ class Workspace:
         name = copy_name(project.file.name, {entry["name"] for entry in self.listing()})
         with making(self.projects) as copy:
             with project.lock:
-                copy_project(project.folder, project.file.model_copy(update={"name": name}), copy)
+                file, idle = project.file.model_copy(update={"name": name}), not project.steps.versions.is_running
+                copy_project(project.folder, file, copy, snapshots=idle)
             return summary(self._placed(copy, name))
 
     def delete(self, project_id: str) -> str:
