@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from cyclevos.app.projects import covers
+from cyclevos.app.projects import covers, progress
 from cyclevos.app.projects.demos import DEMO
 from cyclevos.cli import main as command_line
 from cyclevos.errors import ConfigError
@@ -53,6 +53,30 @@ def test_the_list_tells_what_was_changed_last_and_is_not_moved_by_looking(client
     told = client.json("GET", "/projects")
     assert [each["id"] for each in told] == [second, first]
     assert [(each["marked"], each["objects"], each["frames"]) for each in told] == [(1, 1, 10), (0, 0, 10)]
+    assert [(each["tracked"], each["doubtful"]) for each in told] == [(0, 0)] * 2
+
+
+def test_the_list_tells_how_many_frames_are_tracked_and_in_doubt(client, tracked_project, square, monkeypatch):
+    def told() -> tuple[int, int]:
+        project = entry(client, opened.id)
+        return project["tracked"], project["doubtful"]
+
+    opened = tracked_project(9)  # frame k is reliable by k/10, so the first eight are in doubt
+    assert told() == (9, 8)
+    assert [each["frame"] for each in client.json("GET", f"/projects/{opened.id}/review")] == [1, 3, 5, 7]
+    opened.accept(3, True)
+    gone = {"first": 7, "last": 9, "gone": True}
+    client.json("PUT", f"/projects/{opened.id}/objects/1/gone", json=gone)
+    assert told() == (9, 5)
+    monkeypatch.setattr("cyclevos.app.projects.progress._SETTLED", -(10**18))  # every file counts as changed long ago
+    read = progress.read_reliability
+    monkeypatch.setattr(progress, "read_reliability", lambda path: asked.append(path) or read(path))
+    asked: list = []
+    assert [told(), told()] == [(9, 5)] * 2
+    assert len(asked) == 1, "what did not change is not read again"
+    with (opened.folder / "results.jsonl").open("ab") as log:
+        log.write(b'{"frame": 1, "reliability": {"1": 0.99}, "areas": {}}\nno result\n{"frame": 2, "rel')
+    assert told() == (9, 4)
 
 
 def test_a_cover_is_the_first_marked_frame_with_its_masks(client, clip, square):

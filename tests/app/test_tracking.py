@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import cyclevos
-from cyclevos.app.projects.project_state import review_list
+from cyclevos.app.projects.doubt import review_list
 from cyclevos.app.projects.result_log import FrameResult
 from cyclevos.app.work import track_pass
 from cyclevos.app.work.jobs import Job

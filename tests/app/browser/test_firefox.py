@@ -18,7 +18,7 @@ from PIL import Image
 from waiting import wait
 
 import cyclevos
-from cyclevos.app.projects.project_state import review_list
+from cyclevos.app.projects.doubt import review_list
 
 _PROGRAMS = ("firefox-esr", "firefox")
 _SIZE = """const size = document.querySelector('#size');

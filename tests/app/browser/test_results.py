@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from cyclevos.app.projects.project_state import review_list
+from cyclevos.app.projects.doubt import review_list
 
 
 def files_of(masks):

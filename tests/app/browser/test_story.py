@@ -10,8 +10,8 @@ from PIL import Image
 
 import cyclevos
 from cyclevos.app.projects.demos import DEMO
+from cyclevos.app.projects.doubt import review_list
 from cyclevos.app.projects.project_file import ObjectInfo
-from cyclevos.app.projects.project_state import review_list
 from cyclevos.pictures.mask_files import read_mask
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 from cyclevos.app.projects.durable_files import saving
 from cyclevos.app.projects.open_folder import STATE
 from cyclevos.app.projects.project_file import ProjectFile
+from cyclevos.app.projects.result_log import RESULTS
+from cyclevos.app.projects.video_index import INDEX
 
 _FOLDERS = ("marks", "masks", "before", "history", "thumbnails", "cover")
-_FILES = ("results.jsonl", "video.json")
+_FILES = (RESULTS, INDEX)
 
 
 def copy_project(folder: Path, file: ProjectFile, target: Path, *, snapshots: bool) -> None:

@@ -51,8 +51,8 @@ class Shown(NamedTuple):
 def shown_frame(folder: Path) -> Shown:
     """Return which frame of a project its cover shows: the first marked one, else the first tracked one."""
     marks = masks_in(folder, "marks")
-    frame, mask = min(marks or masks_in(folder, "masks"), default=(0, None))
-    return Shown(frame, mask, len(marks))
+    frame, name = min(marks or masks_in(folder, "masks"), default=(0, None))
+    return Shown(frame, None if name is None else folder / name, len(marks))
 
 
 def cover_tag(file: ProjectFile, shown: Shown) -> str:

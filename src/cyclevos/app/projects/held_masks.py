@@ -37,6 +37,6 @@ def look(folder: Path) -> Held:
     Raises:
         MaskError: a mark is broken.
     """
-    marks = {index: read_mark(path) for index, path in masks_in(folder, "marks")}
+    marks = {index: read_mark(folder / name) for index, name in masks_in(folder, "marks")}
     tracked, before = masks_in(folder, "masks"), masks_in(folder, "before")
     return Held(marks, frozenset(index for index, _ in tracked), frozenset(index for index, _ in before))

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from cyclevos.app.projects.covers import cover_tag, shown_frame
+from cyclevos.app.projects.progress import progress
 from cyclevos.app.projects.project_file import PROJECT_FILE, load_project_file, stored_text
+from cyclevos.app.projects.result_log import RESULTS
 from cyclevos.errors import CycleVOSError
 
-_WORKED_ON = (PROJECT_FILE, "marks", "masks", "results.jsonl")
+_WORKED_ON = (PROJECT_FILE, "marks", "masks", RESULTS)
 
 
 def work_stamps(folder: Path) -> tuple[int, ...]:
@@ -39,6 +41,7 @@ def summary(folder: Path, project_id: str | None = None) -> dict[str, Any]:
             "height": file.height,
             "objects": len(file.objects),
             "marked": shown.marked,
+            **progress(folder, file.absences)._asdict(),
             "cover": cover_tag(file, shown),
         }
     except CycleVOSError as error:

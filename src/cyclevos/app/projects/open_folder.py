@@ -27,7 +27,7 @@ from cyclevos.app.projects.kept_pictures import KeptPictures
 from cyclevos.app.projects.mask_names import KINDS
 from cyclevos.app.projects.mask_store import MaskStore
 from cyclevos.app.projects.project_file import ObjectInfo, ProjectFile, load_project_file
-from cyclevos.app.projects.result_log import ResultLog
+from cyclevos.app.projects.result_log import RESULTS, ResultLog
 from cyclevos.app.projects.steps import MOST_TOLD, Steps
 from cyclevos.app.projects.video_index import known_index
 from cyclevos.errors import CycleVOSError, MaskError
@@ -71,7 +71,7 @@ class OpenFolder:
                 self.steps.note_files,
                 gone=lambda index: gone_at(self.file.absences, index),
             )
-            self.results = ResultLog(folder / "results.jsonl", self.steps.note_rows)
+            self.results = ResultLog(folder / RESULTS, self.steps.note_rows)
         except BaseException:
             self._owned.release()
             raise

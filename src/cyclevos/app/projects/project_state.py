@@ -1,12 +1,13 @@
-"""What a page needs to know of a project to show it, and which frames a person should look at first."""
+"""What a page needs to know of a project to show it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from cyclevos.app.projects.absent_objects import known_results
+from cyclevos.app.projects.doubt import review_list
 from cyclevos.app.projects.project import Project
-from cyclevos.app.projects.result_log import doubtful_frames, listed
+from cyclevos.app.projects.result_log import listed
 from cyclevos.app.projects.unreadable import unreadable_frames
 
 
@@ -36,12 +37,3 @@ def project_state(project: Project) -> dict[str, Any]:
         "review": review_list(project),
         "history": project.steps.summary(),
     }
-
-
-def review_list(project: Project) -> list[dict[str, Any]]:
-    """Return the frames in doubt, the least reliable first, without those that a person marked."""
-    marks, tracked = project.masks.marks, project.masks.tracked
-    rows, bad = known_results(project), unreadable_frames(project)
-    return doubtful_frames(
-        [(index, row) for index, row in rows if index in tracked and index not in marks and index not in bad]
-    )

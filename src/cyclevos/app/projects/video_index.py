@@ -19,7 +19,8 @@ from cyclevos.media.sources import FrameSource, SeekTable
 from cyclevos.pictures.arrays import UInt8Array
 from cyclevos.pictures.jpeg import jpeg_bytes
 
-_FILE = "video.json"
+INDEX = "video.json"
+"""Name of the file in a project's folder."""
 _FOLDER = "thumbnails"
 _THUMBNAIL_HEIGHT = 64
 _MOST_THUMBNAILS = 240
@@ -105,7 +106,7 @@ def write_index(folder: Path, index: VideoIndex) -> None:
         record |= {"bad": index.bad, "cut_short": index.cut_short}
     if index.seek is not None:
         record["seek"] = index.seek._asdict()
-    write_durably(folder / _FILE, json.dumps(record).encode())
+    write_durably(folder / INDEX, json.dumps(record).encode())
 
 
 def known_index(folder: Path, source: FrameSource, frames: int | None) -> VideoIndex | None:
@@ -134,9 +135,18 @@ def known_index(folder: Path, source: FrameSource, frames: int | None) -> VideoI
     return found._replace(is_current=source.frame_names is not None and was_whole)
 
 
+def unreadable_in(folder: Path) -> set[int]:
+    """Return the frames that cannot be read, by the index in a project's folder alone."""
+    try:
+        data = (folder / INDEX).read_bytes()
+        return {int(index) for index in json.loads(data)["bad"]} if b'"bad"' in data else set()
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+
+
 def _read_index(folder: Path) -> VideoIndex | None:
     try:
-        stored = json.loads((folder / _FILE).read_bytes())
+        stored = json.loads((folder / INDEX).read_bytes())
         times = [float(value) for value in stored["times"]]
         thumbnails = {int(i): (folder / _FOLDER / f"{int(i)}.jpg").read_bytes() for i in stored["thumbnails"]}
         bad = {int(i): str(why) for i, why in stored.get("bad", {}).items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from cyclevos.app.projects.absent_objects import known_results
 from cyclevos.app.projects.project import Project
 from cyclevos.app.projects.result_log import FrameResult
 from cyclevos.geometry import grow_probabilities
@@ -75,18 +74,3 @@ def with_object(base: UInt8Array, ids: UInt8Array, object_id: int) -> UInt8Array
     """
     rest = np.where(base == object_id, 0, base)
     return np.where((ids == object_id) & (rest == 0), object_id, rest).astype(np.uint8)
-
-
-def in_doubt(project: Project, threshold: float, only: int | None = None) -> frozenset[int]:
-    """Return the tracked frames without a mark in which an object's reliability is below a threshold.
-
-    Args:
-        project: of the frames.
-        threshold: of the reliability.
-        only: the one object that counts; None = all.
-    """
-    asked = project.masks.tracked - project.masks.marks.keys()
-    rows = [(index, result.reliability) for index, result in known_results(project) if index in asked]
-    return frozenset(
-        index for index, scores in rows if any(score < threshold for i, score in scores.items() if only in (None, i))
-    )

@@ -14,6 +14,7 @@ from cyclevos import __version__
 from cyclevos.app.errors import AppError
 from cyclevos.app.projects.absences import Absence, gone_at
 from cyclevos.app.projects.annotations import Annotations
+from cyclevos.app.projects.doubt import in_doubt, unjudged_frames
 from cyclevos.app.projects.durable_files import saving
 from cyclevos.app.projects.project import Project
 from cyclevos.app.projects.project_file import Settings
@@ -23,7 +24,7 @@ from cyclevos.app.work.jobs import Job
 from cyclevos.app.work.network_holder import NetworkHolder
 from cyclevos.app.work.track_pass import Pass, Passes, State
 from cyclevos.app.work.track_plan import Doubt, DoubtWatch, TrackPlan, seeds, stretches
-from cyclevos.app.work.tracked_frames import TrackedFrames, in_doubt
+from cyclevos.app.work.tracked_frames import TrackedFrames
 from cyclevos.media.frames import Frame
 from cyclevos.propagation.inner_size import sized
 from cyclevos.propagation.prediction import Prediction
@@ -188,7 +189,8 @@ class _Run:
 
     def doubtful(self, threshold: float) -> None:
         """Track runs of frames in doubt again, from the frames beside them, which are good or annotated."""
-        doubted = in_doubt(self.project, threshold, self.plan.object)
+        known = [(index, row.reliability) for index, row in unjudged_frames(self.project)]
+        doubted = frozenset(in_doubt(known, threshold, self.plan.object))
         first, last = self.plan.frames(self.project.frames)
         parts = stretches(index for index in doubted if first <= index <= last and index not in self.bad)
         for number, (start, end) in enumerate(parts):

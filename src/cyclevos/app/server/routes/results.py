@@ -12,9 +12,9 @@ from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from cyclevos.app.errors import ConflictError
+from cyclevos.app.projects.doubt import review_list
 from cyclevos.app.projects.indexing import check_read
 from cyclevos.app.projects.project import Project
-from cyclevos.app.projects.project_state import review_list
 from cyclevos.app.server.bodies import ResultBody
 from cyclevos.app.server.services import Services
 from cyclevos.app.work.jobs import Job, Work

@@ -15,10 +15,19 @@ const nearing = new IntersectionObserver((entries) => {
   }
 }, { rootMargin: "300px" });
 
-function facts({ frames, width, height, objects, marked, changed }) {
+/** How far tracking has come, and what it left to do. */
+function tracking({ frames, tracked, doubtful }) {
+  if (!tracked) return "not tracked";
+  const far = tracked < frames ? `${counted(tracked, "frame")} tracked` : "tracked";
+  return `${far} · ${doubtful ? counted(doubtful, "frame") : "none"} doubtful`;
+}
+
+function facts(project) {
+  const { frames, width, height, objects, marked, changed } = project;
   return [
     [frames ? counted(frames, "frame") : "", `${width}×${height}`].filter(Boolean).join(" · "),
     [counted(objects, "object"), marked ? `${counted(marked, "frame")} marked` : "no frame marked"].join(" · "),
+    tracking(project),
     when(changed),
   ];
 }
