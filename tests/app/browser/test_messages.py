@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 _SAY = """async ([texts, isError]) => {
-    const { toast } = await import('/js/page/ui.js');
+    const { toast } = await import('/js/page/messages.js');
     for (const text of texts) toast(isError ? Object.assign(new Error(text), { remedy: 'Do this.' }) : text);
 }"""
 

@@ -5,8 +5,9 @@ import * as frames from "./frames.js";
 import * as looking from "../time/look.js";
 import { colour, tablesOf, VIEWS } from "./colouring.js";
 import { extent, union } from "./raster.js";
+import { attempt } from "../page/messages.js";
 import { emit, goTo, objectName, on, seen, set, store, whyUnreadable } from "../page/store.js";
-import { $, attempt } from "../page/ui.js";
+import { $ } from "../page/ui.js";
 
 export const canvas = $("canvas");
 const box = $("canvas-box");

@@ -3,9 +3,10 @@
 
 import { VIEWS } from "./colouring.js";
 import { extentOf } from "./raster.js";
+import { toast } from "../page/messages.js";
 import { objectInfo, on, set, store } from "../page/store.js";
 import { viewName } from "../time/look.js";
-import { $, el, toast } from "../page/ui.js";
+import { $, el } from "../page/ui.js";
 import * as view from "./view.js";
 
 const KEPT = "cyclevos-view";

@@ -2,8 +2,9 @@
 
 import * as api from "./api.js";
 import { isActive } from "./jobs.js";
+import { attempt } from "./messages.js";
 import { chosenProjects, showProjects, unchoose } from "./projects.js";
-import { $, attempt, counted, el, explained, prose, setItems } from "./ui.js";
+import { $, counted, el, explained, prose, setItems } from "./ui.js";
 
 const OFTEN = 1000; // milliseconds between two looks while something is tracked
 const SELDOM = 5000; // otherwise: another page may start something

@@ -1,7 +1,8 @@
 // The deleted projects: restore one, or remove it for good.
 
 import * as api from "./api.js";
-import { $, attempt, counted, dialog, el, toast } from "./ui.js";
+import { attempt, toast } from "./messages.js";
+import { $, counted, dialog, el } from "./ui.js";
 
 const calendar = new Intl.DateTimeFormat([], { dateStyle: "medium" });
 let changed = () => {}; // shows all lists again, with the focus on a project

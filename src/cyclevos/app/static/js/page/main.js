@@ -2,8 +2,9 @@
 
 import * as api from "./api.js";
 import { openProject } from "./editor.js";
+import { attempt } from "./messages.js";
 import { on, set, store } from "./store.js";
-import { $, attempt } from "./ui.js";
+import { $ } from "./ui.js";
 import { showWelcome } from "./welcome.js";
 
 const THEME = "cyclevos-theme";

@@ -2,9 +2,10 @@
 
 import * as api from "./api.js";
 import { restore, showDeleted } from "./deleted.js";
+import { attempt, toast } from "./messages.js";
 import { cardOf } from "./project_card.js";
 import { renameProject } from "./renaming.js";
-import { $, attempt, counted, el, setItems, toast } from "./ui.js";
+import { $, counted, el, setItems } from "./ui.js";
 
 const ORDER = "cyclevos-project-order";
 const MANY = 8; // projects from which a search and an order help

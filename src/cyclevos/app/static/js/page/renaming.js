@@ -1,7 +1,8 @@
 // Renaming a project, from the list as from the project itself.
 
 import * as api from "./api.js";
-import { attempt, dialog, el } from "./ui.js";
+import { attempt } from "./messages.js";
+import { dialog, el } from "./ui.js";
 
 /** Ask for a project's new name and give it; resolves to the name, undefined if it stays. */
 export async function renameProject(id, current) {

@@ -10,6 +10,7 @@ import { leave } from "../time/look.js";
 import { markIn, markOut } from "../time/range.js";
 import { nextReview, previousReview, toggleHeat } from "../time/review.js";
 import { showKeys } from "./help.js";
+import { attempt } from "./messages.js";
 import { goTo, set, store } from "./store.js";
 import { chooseTool, drawingKey, giveUp, largestBrush, toolKeys } from "../painting/tools.js";
 import { isTracking, stop, track } from "../time/track.js";
@@ -17,7 +18,7 @@ import { toggleLoop, togglePlay } from "../time/playback.js";
 import { toggleAccept } from "../time/transport.js";
 import { openExport } from "../panels/exporting.js";
 import { openHistory } from "../panels/history.js";
-import { $, attempt, icon } from "./ui.js";
+import { $, icon } from "./ui.js";
 import * as view from "../canvas/view.js";
 import { holdBefore, nextView, zoomToObject } from "../canvas/views.js";
 

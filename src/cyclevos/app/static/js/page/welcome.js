@@ -2,9 +2,10 @@
 
 import * as api from "./api.js";
 import { showBatch } from "./batch.js";
+import { attempt, toast } from "./messages.js";
 import { showProjects } from "./projects.js";
 import { store } from "./store.js";
-import { $, attempt, closeDialog, counted, dialog, el, explained, icon, toast } from "./ui.js";
+import { $, closeDialog, counted, dialog, el, explained, icon } from "./ui.js";
 
 const titleOf = (name) => name.charAt(0).toUpperCase() + name.slice(1).replaceAll("-", " ");
 

@@ -3,8 +3,8 @@
 import * as edit from "./edit.js";
 import * as masks from "./masks.js";
 import { cut, extent, extentOf, union } from "../canvas/raster.js";
+import { attempt, toast } from "../page/messages.js";
 import { objectInfo, on, store } from "../page/store.js";
-import { attempt, toast } from "../page/ui.js";
 import * as view from "../canvas/view.js";
 
 const PAUSE = 600; // milliseconds after which the next nudge is a step of its own

@@ -3,10 +3,10 @@
 import * as history from "./history.js";
 import { peek } from "./masks.js";
 import { paste, union } from "../canvas/raster.js";
+import { toast } from "../page/messages.js";
 import { emit, objectInfo, objectName, on, set, statusOf, store } from "../page/store.js";
 import { refused } from "../time/look.js";
 import { unreadableWords } from "../time/unreadable.js";
-import { toast } from "../page/ui.js";
 import { show, shown } from "../canvas/view.js";
 
 const LOCKED = 1;

@@ -4,9 +4,9 @@ import * as api from "../page/api.js";
 import * as masks from "./masks.js";
 import * as saving from "./saving.js";
 import { cut, paste, union } from "../canvas/raster.js";
+import { toast } from "../page/messages.js";
 import { emit, goTo, on, set, store } from "../page/store.js";
 import { leave } from "../time/look.js";
-import { toast } from "../page/ui.js";
 
 const KEPT = 300; // strokes of this page that the tool Point may still ask for
 let next = { undo: null, redo: null, order: 0 }; // what the server would undo and redo

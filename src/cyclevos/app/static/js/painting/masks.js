@@ -3,9 +3,9 @@
 import * as api from "../page/api.js";
 import * as history from "./history.js";
 import * as saving from "./saving.js";
+import { attempt, toast } from "../page/messages.js";
 import { emit, on, store } from "../page/store.js";
 import { refusal } from "../time/look.js";
-import { attempt, toast } from "../page/ui.js";
 
 export { report, untilSaved } from "./saving.js";
 

@@ -10,8 +10,8 @@ import * as masks from "./masks.js";
 import { drawPrompts, previewOf } from "./pointing_view.js";
 import { boxAround, isInside, lastBox, request, spread } from "./prompts.js";
 import { cut, extentOf, paste, union } from "../canvas/raster.js";
+import { attempt, toast } from "../page/messages.js";
 import { on, set, store, whyUnreadable } from "../page/store.js";
-import { attempt, toast } from "../page/ui.js";
 import * as view from "../canvas/view.js";
 
 const FAR = 5; // CSS pixels from which a press is a drag

@@ -3,8 +3,8 @@
 import * as api from "../page/api.js";
 import * as masks from "./masks.js";
 import { cut, paste } from "../canvas/raster.js";
+import { toast } from "../page/messages.js";
 import { emit, on, store } from "../page/store.js";
-import { toast } from "../page/ui.js";
 
 const PAUSES = [1000, 2000, 4000, 8000, 15_000, 30_000]; // milliseconds between tries
 const queue = []; // {frame, rect, before, after, title, amends, step, packed, sending}, the next to be sent first

@@ -5,8 +5,9 @@ import * as history from "./history.js";
 import * as pointing from "./pointing.js";
 import * as touch from "./touch.js";
 import { flood, polygon, stroke } from "../canvas/raster.js";
+import { attempt } from "../page/messages.js";
 import { on, set, store } from "../page/store.js";
-import { $, attempt, el, icon, pressed } from "../page/ui.js";
+import { $, el, icon, pressed } from "../page/ui.js";
 import * as view from "../canvas/view.js";
 
 const canvas = $("canvas");

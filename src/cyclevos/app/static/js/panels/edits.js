@@ -5,11 +5,12 @@ import { SURGERY, WAYS, acceptedFrames, freeNumbers, last, names, options, row }
 import { run, told } from "./edit_jobs.js";
 import { drawDifference, showDifference } from "./edit_preview.js";
 import { scopeOf, scopeRows } from "./edit_scope.js";
+import { attempt, toast } from "../page/messages.js";
 import { goTo, objectInfo, on, set, statusOf, store } from "../page/store.js";
 import { Islands } from "./islands_tab.js";
 import { pickPieces } from "./piece_click.js";
 import { tellWithUndo } from "./undo_offer.js";
-import { $, attempt, counted, el, explained, toast } from "../page/ui.js";
+import { $, counted, el, explained } from "../page/ui.js";
 import * as history from "../painting/history.js";
 import { untilSaved } from "../painting/masks.js";
 import { refused } from "../time/look.js";

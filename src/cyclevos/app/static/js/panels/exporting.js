@@ -1,8 +1,9 @@
 // The export dialog, its list of formats as the server offers them, and the download of a zip.
 
 import * as api from "../page/api.js";
+import { attempt, toast } from "../page/messages.js";
 import { on, store } from "../page/store.js";
-import { $, attempt, dialog, el, prose, toast } from "../page/ui.js";
+import { $, dialog, el, prose } from "../page/ui.js";
 import { untilSaved } from "../painting/masks.js";
 
 const ended = new Map(); // a short export may end before the request for it is answered

@@ -4,7 +4,8 @@
 import * as history from "../painting/history.js";
 import { look } from "../time/look.js";
 import { canvas } from "../canvas/view.js";
-import { attempt, closeDialog, dialog, el } from "../page/ui.js";
+import { attempt } from "../page/messages.js";
+import { closeDialog, dialog, el } from "../page/ui.js";
 
 export async function openHistory() {
   const [steps, versions] = await history.listing();

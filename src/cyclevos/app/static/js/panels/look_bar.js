@@ -4,8 +4,9 @@
 import * as history from "../painting/history.js";
 import { covers, leave } from "../time/look.js";
 import { clock } from "./history.js";
+import { attempt } from "../page/messages.js";
 import { on, set, store } from "../page/store.js";
-import { $, attempt, counted, el, pressed } from "../page/ui.js";
+import { $, counted, el, pressed } from "../page/ui.js";
 import { canvas } from "../canvas/view.js";
 
 const SIDES = {

@@ -2,8 +2,9 @@
 
 import * as api from "../page/api.js";
 import * as masks from "../painting/masks.js";
+import { attempt, toast } from "../page/messages.js";
 import { emit, objectInfo, on, set, store } from "../page/store.js";
-import { $, attempt, dialog, el, icon, toast } from "../page/ui.js";
+import { $, dialog, el, icon } from "../page/ui.js";
 import { tellWithUndo } from "./undo_offer.js";
 
 const FEW = 9; // objects that a digit chooses and a list without a search shows

@@ -1,7 +1,8 @@
 // A click on a piece of a mask, while one is asked for: with any tool, which the click does not reach.
 
+import { toast } from "../page/messages.js";
 import { store } from "../page/store.js";
-import { $, toast } from "../page/ui.js";
+import { $ } from "../page/ui.js";
 import * as view from "../canvas/view.js";
 
 /** Call take({frame, x, y}, id) for a click on a piece of an object, while isWanted() holds. */

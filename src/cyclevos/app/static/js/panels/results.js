@@ -2,8 +2,9 @@
 
 import * as api from "../page/api.js";
 import * as jobs from "../page/jobs.js";
+import { attempt, toast } from "../page/messages.js";
 import { emit, on, store } from "../page/store.js";
-import { $, attempt, counted, dialog, el, toast } from "../page/ui.js";
+import { $, counted, dialog, el } from "../page/ui.js";
 import { zip } from "../page/zip.js";
 import { untilSaved } from "../painting/masks.js";
 

@@ -1,7 +1,7 @@
 // A message of what was done, with a button that undoes it as long as nothing else was done since.
 
+import { attempt, toast } from "../page/messages.js";
 import { on } from "../page/store.js";
-import { attempt, toast } from "../page/ui.js";
 import * as history from "../painting/history.js";
 import { untilSaved } from "../painting/masks.js";
 

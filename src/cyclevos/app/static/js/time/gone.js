@@ -1,8 +1,8 @@
 // "It is gone here": an object is not in the frame, or in the range between the in and the out point.
 
 import * as api from "../page/api.js";
+import { attempt, toast } from "../page/messages.js";
 import { emit, objectInfo, on, store } from "../page/store.js";
-import { attempt, toast } from "../page/ui.js";
 import { ask } from "./asking.js";
 import { refused } from "./look.js";
 import { isRange, range } from "./range.js";

@@ -2,8 +2,8 @@
 
 import * as api from "../page/api.js";
 import * as masks from "../painting/masks.js";
+import { attempt, toast } from "../page/messages.js";
 import { emit, on, set, store } from "../page/store.js";
-import { attempt, toast } from "../page/ui.js";
 
 const KEPT = 24; // masks
 const LISTED = 10;

@@ -1,8 +1,9 @@
 // The range that tracking is for: its in and out point on the strip, set by keys, dragged, or moved with the arrows.
 
 import * as api from "../page/api.js";
+import { attempt } from "../page/messages.js";
 import { emit, goTo, on, store } from "../page/store.js";
-import { $, attempt, el } from "../page/ui.js";
+import { $, el } from "../page/ui.js";
 
 const HANDLE = 12; // CSS pixels
 const box = $("range");

@@ -1,10 +1,11 @@
 // The review list, the mask before its correction, and the heat map of what the network relies on.
 
 import * as api from "../page/api.js";
+import { attempt, toast } from "../page/messages.js";
 import { emit, goTo, objectInfo, objectName, on, set, store, whyUnreadable } from "../page/store.js";
 import { refused } from "./look.js";
 import { isTracking } from "./track.js";
-import { $, attempt, counted, el, GOOD, pressed, qualityColour, toast, wholePercent } from "../page/ui.js";
+import { $, counted, el, GOOD, pressed, qualityColour, wholePercent } from "../page/ui.js";
 
 /**
  * The frames left to review: those that a person marked or accepted are not. While a version is looked at, the frames that

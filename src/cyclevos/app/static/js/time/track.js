@@ -2,8 +2,9 @@
 
 import * as api from "../page/api.js";
 import { isActive } from "../page/jobs.js";
+import { attempt, toast } from "../page/messages.js";
 import { emit, goTo, objectName, on, set, store } from "../page/store.js";
-import { $, attempt, counted, pressed, toast, wholePercent } from "../page/ui.js";
+import { $, counted, pressed, wholePercent } from "../page/ui.js";
 import { ask, dismiss } from "./asking.js";
 import { leave } from "./look.js";
 import { wanted } from "./plan.js";

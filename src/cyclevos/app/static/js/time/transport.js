@@ -1,8 +1,9 @@
 // Moving through time: buttons, the frame's number, and what is known of the frame.
 
 import * as masks from "../painting/masks.js";
+import { attempt } from "../page/messages.js";
 import { goTo, on, statusOf, store, whyUnreadable } from "../page/store.js";
-import { $, attempt, icon } from "../page/ui.js";
+import { $, icon } from "../page/ui.js";
 
 const ACCEPT = ["Accept frame", "Accept this frame: tracking no longer changes it (A)"];
 const REOPEN = ["Reopen frame", "Open this frame again, to change it (A)"];
