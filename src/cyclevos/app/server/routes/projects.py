@@ -12,6 +12,7 @@ from cyclevos import __version__
 from cyclevos.app.errors import AppError
 from cyclevos.app.projects.covers import cover
 from cyclevos.app.projects.demos import demo_clip, demo_names
+from cyclevos.app.projects.doubt import GOOD
 from cyclevos.app.projects.making import making
 from cyclevos.app.projects.project_file import ProjectFile
 from cyclevos.app.projects.project_state import project_state
@@ -38,6 +39,7 @@ def project_routes(services: Services) -> APIRouter:
             "demos": demo_names(),
             "folders": [str(folder) for folder in workspace.folders.given],
             "max_upload": services.max_upload,
+            "good": GOOD,
             "suffixes": sorted(WHOLE_VIDEO_SUFFIXES),
             "exports": [
                 {name: getattr(each, name) for name in ("name", "label", "summary", "preselected", "purpose")}

@@ -1,4 +1,4 @@
-// Small things that all views share: elements, icons, words, dialogs, colours.
+// Small things that all views share: elements, icons, words, dialogs.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -106,22 +106,6 @@ export const closeDialog = () => $("dialog").close();
 export function pressed(button, value) {
   button.setAttribute("aria-pressed", String(Boolean(value)));
 }
-
-// The least of each quality and its colour, from green to red: as seen on light and dark, and apart in brightness too.
-const QUALITIES = [[0.85, "#2f9e63"], [0.7, "#8fb339"], [0.5, "#e0a21b"], [0, "#d64541"]];
-
-/** The quality from which a mask is good: below it, a frame is in doubt. */
-export const GOOD = QUALITIES[0][0];
-
-/** A quality as a whole number of percent: rounded down, so that what is below a limit is never shown as the limit itself. */
-export const wholePercent = (value) => Math.floor(100 * value + 1e-9);
-
-/** The colours of qualities, and the least quality of each, the best first. */
-export const qualityColours = QUALITIES.map(([, colour]) => colour);
-export const qualityLeast = QUALITIES.map(([least]) => least);
-
-/** Colour of a quality in 0..1. */
-export const qualityColour = (value) => (QUALITIES.find(([least]) => value >= least) ?? QUALITIES.at(-1))[1];
 
 /** A colour of the page's style, such as "--ink". */
 export const styleColour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);

@@ -2,8 +2,9 @@
 
 import { hasIsland } from "./islands.js";
 import { waiting } from "./review.js";
+import { qualityColours, qualityLeast } from "../page/quality.js";
 import { on, set, store } from "../page/store.js";
-import { $, el, pressed, qualityColours, qualityLeast } from "../page/ui.js";
+import { $, el, pressed } from "../page/ui.js";
 
 const QUALITY = ["good", "fair", "weak", "poor"];
 const OVERLAP = ["as now", "close", "apart", "far apart"];
@@ -11,8 +12,9 @@ const percent = (value) => `${Math.round(100 * value)} %`;
 
 /** From where to where a class of quality goes, in words. */
 function span(k) {
-  if (!k) return `${percent(qualityLeast[0])} or more`;
-  return qualityLeast[k] ? `${percent(qualityLeast[k])} to ${percent(qualityLeast[k - 1])}` : `below ${percent(qualityLeast[k - 1])}`;
+  const least = qualityLeast();
+  if (!k) return `${percent(least[0])} or more`;
+  return least[k] ? `${percent(least[k])} to ${percent(least[k - 1])}` : `below ${percent(least[k - 1])}`;
 }
 
 const isUncalibrated = ([reliability, , calibrated]) => calibrated === false && Object.keys(reliability).length > 0;

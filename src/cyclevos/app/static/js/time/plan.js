@@ -1,11 +1,12 @@
 // What T tracks: which frames, which object, and when it stops to ask. A popover says it, a line sums it up.
 
+import { good } from "../page/quality.js";
 import { emit, objectInfo, on, store } from "../page/store.js";
 import { $, el } from "../page/ui.js";
 import { clearRange, isRange, range } from "./range.js";
 
-const USUAL = { only: false, frames: "all", stops: false, threshold: 85, patience: 3 };
-let plan = { ...USUAL };
+const usual = () => ({ only: false, frames: "all", stops: false, threshold: Math.round(100 * good()), patience: 3 });
+let plan = null; // until a project is open
 
 const name = () => objectInfo(store.object)?.name ?? "no object";
 
@@ -37,7 +38,7 @@ function sumUp() {
   const said = words();
   $("plan-says").hidden = !said;
   const all = () => {
-    plan = { ...USUAL };
+    plan = usual();
     if (isRange()) clearRange();
     emit("plan");
   };
@@ -94,5 +95,5 @@ on("frame object range", () => {
   const open = $("plan").matches(":popover-open");
   if (open && !$("plan").contains(document.activeElement)) fill();
 });
-on("project", () => (plan = { ...USUAL }));
+on("project", () => (plan = usual()));
 on("plan range object objects project refreshed", sumUp);

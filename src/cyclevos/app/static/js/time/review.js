@@ -2,10 +2,11 @@
 
 import * as api from "../page/api.js";
 import { attempt, toast } from "../page/messages.js";
+import { good, qualityColour, wholePercent } from "../page/quality.js";
 import { emit, goTo, objectInfo, objectName, on, set, store, whyUnreadable } from "../page/store.js";
 import { refused } from "./look.js";
 import { isTracking } from "./track.js";
-import { $, counted, el, GOOD, pressed, qualityColour, wholePercent } from "../page/ui.js";
+import { $, counted, el, pressed } from "../page/ui.js";
 
 /**
  * The frames left to review: those that a person marked or accepted are not. While a version is looked at, the frames that
@@ -57,7 +58,7 @@ let withdraw = () => {}; // takes back the offer to go to the worst frame
 function doubtfulCount() {
   const { marks, results, trackedSet } = store.project;
   const isDoubtful = ([index, [reliability]]) =>
-    trackedSet.has(Number(index)) && !marks[index] && !whyUnreadable(index) && Math.min(...Object.values(reliability)) < GOOD;
+    trackedSet.has(Number(index)) && !marks[index] && !whyUnreadable(index) && Math.min(...Object.values(reliability)) < good();
   return Object.entries(results).filter(isDoubtful).length;
 }
 
@@ -65,8 +66,8 @@ function doubtfulCount() {
 function remark(list) {
   if (store.look) return "";
   const count = doubtfulCount();
-  if (!count) return list.length === 1 && list[0].value >= GOOD ? `No frame is below ${100 * GOOD} %. This is the least reliable one.` : "";
-  const more = count - list.filter(({ value }) => value < GOOD).length;
+  if (!count) return list.length === 1 && list[0].value >= good() ? `No frame is below ${100 * good()} %. This is the least reliable one.` : "";
+  const more = count - list.filter(({ value }) => value < good()).length;
   if (more <= 0) return "";
   return `${counted(more, "more frame")} ${more > 1 ? "are" : "is"} doubtful: next to these, or less so.`;
 }
@@ -77,7 +78,7 @@ function tellDoubt() {
   const said = ended.filter(Boolean);
   ended = null;
   const count = doubtfulCount();
-  const words = `${count ? counted(count, "frame") : "No frame"} ${count > 1 ? "are" : "is"} doubtful (below ${100 * GOOD} %).`;
+  const words = `${count ? counted(count, "frame") : "No frame"} ${count > 1 ? "are" : "is"} doubtful (below ${100 * good()} %).`;
   if (count || waiting().length) said.push(words);
   const leads = count && !store.look; // where a version is looked at, N goes to the frames that differ
   withdraw = toast(said.join(" "), leads ? { label: "Go to the worst (N)", act: nextReview } : null);

@@ -4,9 +4,10 @@ import * as api from "../page/api.js";
 import { hasIsland, islandWords } from "./islands.js";
 import "./legend.js";
 import { similarity } from "./look.js";
+import { qualityColour } from "../page/quality.js";
 import { goTo, on, seen, set, statusOf, store } from "../page/store.js";
 import { drawUnreadable, readableNear, unreadableWords } from "./unreadable.js";
-import { $, el, qualityColour, styleColour } from "../page/ui.js";
+import { $, el, styleColour } from "../page/ui.js";
 
 const canvas = $("strip-canvas");
 const strip = $("strip");

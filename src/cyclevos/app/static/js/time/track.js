@@ -3,8 +3,9 @@
 import * as api from "../page/api.js";
 import { isActive } from "../page/jobs.js";
 import { attempt, toast } from "../page/messages.js";
+import { wholePercent } from "../page/quality.js";
 import { emit, goTo, objectName, on, set, store } from "../page/store.js";
-import { $, counted, pressed, wholePercent } from "../page/ui.js";
+import { $, counted, pressed } from "../page/ui.js";
 import { ask, dismiss } from "./asking.js";
 import { leave } from "./look.js";
 import { wanted } from "./plan.js";
