@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from cyclevos.app.projects.field_changes import difference
 from cyclevos.app.projects.history import History, Step
-from cyclevos.app.projects.kept_contents import digest_of
 from cyclevos.app.projects.mask_names import indices_of
-from cyclevos.app.projects.project_file import ProjectFile, set_values
+from cyclevos.app.projects.project_file import ProjectFile
 from cyclevos.app.projects.result_log import FrameResult, record_of
 from cyclevos.app.projects.unfinished import Unfinished
 from cyclevos.app.projects.versions import Versions
@@ -144,32 +143,24 @@ class Steps:
         rows = {i: (record_of(i, was), record_of(i, project.results[i])) for i, was in made.rows.items()}
         now = project.file.model_dump()
         frames = sorted(indices_of(files))
+        files = {name: pair for name, pair in files.items() if pair[0] != pair[1]}
         return Step(
             id=0,
             title=title,
             time=time.time(),
             frame=made.frame if made.frame is not None or not frames else frames[0],
-            files={name: pair for name, pair in files.items() if pair[0] != pair[1]},
+            files=files,
             rows={index: pair for index, pair in rows.items() if pair[0] != pair[1]},
             fields={name: difference(name, was, now[name]) for name, was in made.fields.items() if was != now[name]},
         )
 
     def _take_back(self, made: _Recording) -> None:
         """Put everything back as it was before a step that failed."""
-        project, changed = self._project, set[int]()
         try:
-            files = {path: kept for path, kept in made.files.items() if digest_of(path) != kept}
-            project.masks.put_back(files, self.history.lay)
-            changed |= indices_of(files)
-            rows = {index: result for index, result in made.rows.items() if project.results[index] != result}
-            project.results.add_all(rows)
-            changed |= rows.keys()
-            if made.fields:
-                project.change(lambda file: set_values(file, made.fields))
+            self.unfinished.put_back(made.files, made.rows, made.fields)
             self.unfinished.end()
         except CycleVOSError as error:  # the disk is full or gone: the next step tries again before it begins
             logger.warning("A step that failed could not be taken back: %s", error)
-        project.tell_frames(sorted(changed))
 
 
 class _Recording:

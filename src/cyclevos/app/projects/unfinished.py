@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyclevos.app.projects.durable_files import check_there, saving
 from cyclevos.app.projects.history import History
+from cyclevos.app.projects.kept_contents import digest_of
 from cyclevos.app.projects.mask_names import indices_of, is_mask_name
 from cyclevos.app.projects.project_file import set_values
 from cyclevos.app.projects.result_log import FrameResult, parse_result, record_of
@@ -102,6 +104,32 @@ class Unfinished:
             self._put_back(records[1:])
         self.end()
 
+    def put_back(
+        self, files: Mapping[Path, str | None], rows: Mapping[int, FrameResult], values: Mapping[str, Any]
+    ) -> None:
+        """Make everything that is not as it was before a step what it was, and tell the pages.
+
+        Args:
+            files: digests of what masks held; None = there was no file.
+            rows: results of frames.
+            values: of project.json.
+
+        Raises:
+            CycleVOSError: that cannot be done; what was put back until then stays so.
+        """
+        project, changed = self._project, set[int]()
+        try:
+            other = {path: was for path, was in files.items() if digest_of(path) != was}
+            project.masks.put_back(other, self._history.lay)
+            changed |= indices_of(other)
+            news = {index: row for index, row in rows.items() if project.results[index] != row}
+            project.results.add_all(news)
+            changed |= news.keys()
+            if values:
+                project.change(lambda file: set_values(file, values))
+        finally:
+            project.tell_frames(sorted(changed))
+
     def _note(self, records: list[dict[str, Any]], *, flush: bool = False) -> None:
         self._waiting += records
         if not self._files or not records:
@@ -113,19 +141,13 @@ class Unfinished:
         self._waiting = []
 
     def _put_back(self, records: list[dict[str, Any]]) -> None:
-        project = self._project
-        files = {name: record.get("was") for record in records if is_mask_name(name := record.get("file"))}
-        project.masks.put_back({project.folder / name: was for name, was in files.items()}, self._history.lay)
-        frames = indices_of(files)
+        """Take back what the records of a step say that it changed."""
+        names = {name: record.get("was") for record in records if is_mask_name(name := record.get("file"))}
         known = (parse_result(record["was"]) for record in records if "row" in record)
-        rows = dict(row for row in known if row is not None)
-        project.results.add_all(rows)
-        frames |= rows.keys()
         values = {record["field"]: record["was"] for record in records if "field" in record}
-        if values:
-            project.change(lambda file: set_values(file, values))
-        project.tell_frames(sorted(frames))
-        logger.warning("A step that was cut off in its middle was taken back (%s).", project.id)
+        files = {self._project.folder / name: was for name, was in names.items()}
+        self.put_back(files, dict(row for row in known if row is not None), values)
+        logger.warning("A step that was cut off in its middle was taken back (%s).", self._project.id)
 
     def _last(self) -> list[Any] | None:
         """Return what tells the last step from any other, as JSON values."""
