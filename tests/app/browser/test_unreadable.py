@@ -11,6 +11,11 @@ _COLOURS = """() => {
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
     return new Set(new Uint32Array(data.buffer)).size;
 }"""
+_AS_OF_A_VIDEO = """async () => {
+    const { emit, store } = await import('/js/page/store.js');
+    store.project.pictures = false;
+    emit('refreshed');
+}"""
 _WATCH = """(words) => {
     window.seen = new Set();
     const note = () => words.hidden || seen.add(words.textContent);
@@ -112,11 +117,26 @@ def test_the_words_say_what_can_be_done_and_lead_to_the_next_frame(person):
     page, words = person.page, person.page.locator("#absent")
     visit(person, 3)
     words.get_by_text("tracking passes over it").wait_for()
+    words.get_by_text("Repair it: replace the picture").wait_for()
+    page.evaluate(_AS_OF_A_VIDEO)
     assert words.locator("code").inner_text() == "ffmpeg -i damaged.mp4 repaired.mp4"
+    assert "replace the picture" not in words.inner_text()
     assert page.locator("#hint").is_hidden()
     words.get_by_role("button", name="Go to frame 5").click()
     person.frame(5)
     words.wait_for(state="hidden")
+
+
+def test_no_click_is_asked_for_where_nothing_can_be_clicked(person, square):
+    person.project.paint(0, square, person.project.mask(0).tag)
+    page = person.page
+    page.locator("#objects .pick").wait_for()
+    visit(person, 3)
+    person.press("s")
+    page.get_by_label("Do", exact=True).select_option("split")
+    page.locator("#edits").get_by_text("Go to a frame that can be read, and click the piece there.").wait_for()
+    visit(person, 5)
+    page.locator("#edits").get_by_text("Click the piece on the picture.").wait_for()
 
 
 def test_the_legend_names_them_only_where_there_are_some(person):

@@ -24,6 +24,7 @@ def project_state(project: Project) -> dict[str, Any]:
         "times": [] if index is None else index.times,
         "thumbnails": [] if index is None else sorted(index.thumbnails),
         "unreadable": unreadable_frames(project),
+        "pictures": project.source.frame_names is not None,
         "cut_short": project.source.cut_short,
         "reading": project.read if index is None or file.frames is None else None,
         "problem": None if project.problem is None else project.problem.problem,

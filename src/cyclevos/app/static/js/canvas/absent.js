@@ -41,10 +41,11 @@ function showWords() {
 function remedies(frame) {
   const next = nextReadable(frame);
   const skip = next === null ? [] : [el("button.button.small", { type: "button", onclick: () => goTo(next) }, `Go to frame ${next}`)];
+  const repair = store.project.pictures ? "replace the picture and open the project again."
+    : "re-encode the video with `ffmpeg -i damaged.mp4 repaired.mp4` and open the result.";
   return [
     el("p", {}, "Skip it: tracking passes over it and makes no mask for it. G says that the chosen object is not in it."),
-    el("p", {}, ...prose("Repair it: replace the picture and open the project again, or re-encode the video with "
-      + "`ffmpeg -i damaged.mp4 repaired.mp4` and open the result.")),
+    el("p", {}, ...prose(`Repair it: ${repair}`)),
     ...skip,
   ];
 }

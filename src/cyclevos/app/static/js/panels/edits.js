@@ -6,7 +6,7 @@ import { run, told } from "./edit_jobs.js";
 import { drawDifference, showDifference } from "./edit_preview.js";
 import { scopeOf, scopeRows } from "./edit_scope.js";
 import { attempt, toast } from "../page/messages.js";
-import { goTo, objectInfo, on, set, statusOf, store } from "../page/store.js";
+import { goTo, objectInfo, on, set, statusOf, store, whyUnreadable } from "../page/store.js";
 import { Islands } from "./islands_tab.js";
 import { pickPieces } from "./piece_click.js";
 import { tellWithUndo } from "./undo_offer.js";
@@ -118,7 +118,7 @@ function islandsTab() {
 
 function foot() {
   fields.words = el("p.quiet", { role: "status" });
-  fields.apply = el("button.button.small.primary", { type: "button", onclick: apply }, store.tab === "islands" ? "Remove the pieces" : "Apply");
+  fields.apply = el("button.button.small.primary", { type: "button", onclick: apply }, store.tab === "islands" ? "Remove" : "Apply");
   const cancel = el("button.button.small", { type: "button", onclick: closeEdits }, "Cancel");
   fields.count = el("button.button.small", { type: "button", title: "Say how many frames and pixels would change", onclick: tellCount }, "Count");
   return el("div.edit-foot", {}, fields.words, el("div.edit-actions", {}, fields.count, cancel, fields.apply));
@@ -174,6 +174,7 @@ function showTargets(event) {
   fields.pick.hidden = op !== "split" && !alone;
   fields.pick.textContent = alone ? "There is no second object."
     : pointed ? `The piece in frame ${pointed.frame} is chosen. Over a range it is followed by its overlap from frame to frame.`
+    : whyUnreadable(store.frame) ? "Go to a frame that can be read, and click the piece there."
     : "Click the piece on the picture.";
 }
 

@@ -6,7 +6,7 @@ import { framesWithIslands } from "../time/islands.js";
 
 let asked = 0;
 const words = el("p", {});
-const next = el("button.button.small", { type: "button", onclick: goOn }, "Next such frame");
+const next = el("button.button.small", { type: "button", title: "Next frame with such a piece", onclick: goOn }, "Go to next");
 
 function goOn() {
   const frames = framesWithIslands();
@@ -16,9 +16,8 @@ function goOn() {
 export const Islands = {
   /** The rows of the tab. */
   rows: () => [
-    words,
-    el("div", {}, next),
-    el("p.quiet", {}, "Removes pieces that appear during tracking. Those that overlap, frame by frame, back to a mask of yours stay: fix that mask first."),
+    el("div.edit-count", {}, words, next),
+    el("p.quiet", {}, "Removes pieces that appear during tracking. Those that reach back to a mask of yours stay: fix that mask first."),
   ],
 
   /** The same as show, once, however many frames change. */
@@ -33,7 +32,7 @@ export const Islands = {
     const count = framesWithIslands().length;
     next.disabled = !count;
     words.textContent = count
-      ? `In ${counted(count, "tracked frame")}, a piece lies away from the rest of its object.`
-      : "No tracked frame has a piece away from the rest of its object.";
+      ? `${counted(count, "tracked frame")} ${count > 1 ? "have" : "has"} a piece away from the rest.`
+      : "No tracked frame has a piece away from the rest.";
   },
 };
