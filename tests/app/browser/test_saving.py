@@ -51,6 +51,23 @@ def test_a_full_disk_is_said_and_every_stroke_is_saved_when_there_is_room_again(
     editor.until(lambda: "1 stroke is" in bar.inner_text())
     editor.press("Control+Shift+Z")
     editor.until(lambda: "2 strokes are" in bar.inner_text())
+    for name in ("Export", "Import masks of all frames"):  # what waits for the strokes is told that they are not saved
+        editor.page.get_by_role("button", name=name, exact=True).click()
+        if name != "Export":
+            editor.page.locator("#result-path").fill("masks")
+        editor.page.locator("#dialog .primary").click()
+        told = editor.page.locator(".toast:visible", has_text="Your last strokes are not saved yet.")
+        told.wait_for()
+        for width in (1280, 853):
+            editor.page.set_viewport_size({"width": width, "height": 720})
+            assert told.is_visible()
+            assert bar.get_by_text("Not saved").is_visible()
+            assert bar.get_by_role("button", name="Try now").is_visible()
+            boxes = [each.bounding_box() for each in (bar, told)]
+            assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
+            assert boxes[1]["x"] + boxes[1]["width"] <= width - 268
+        editor.page.set_viewport_size({"width": 1280, "height": 720})
+        editor.dismiss()
     asked = []
     editor.page.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
     editor.page.evaluate("location.reload()")

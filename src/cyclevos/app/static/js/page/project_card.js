@@ -19,7 +19,7 @@ const nearing = new IntersectionObserver((entries) => {
 function tracking({ frames, tracked, doubtful }) {
   if (!tracked) return "not tracked";
   const far = tracked < frames ? `${counted(tracked, "frame")} tracked` : "tracked";
-  return `${far} · ${doubtful ? counted(doubtful, "frame") : "none"} doubtful`;
+  return `${far} · ${doubtful || "none"} doubtful`;
 }
 
 function facts(project) {

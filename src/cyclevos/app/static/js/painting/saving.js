@@ -15,6 +15,7 @@ let flight = null; // resolves when the stroke that is being sent has been answe
 let held = null; // an action of our own that strokes wait for
 let actions = 0; // that the server has not answered
 let wake = () => {};
+let waiting = []; // who waits until strokes are saved: {isOver, resolve, reject} each
 
 /** Send a stroke, once those before it are saved. The loaded mask shows it already. */
 export function push(stroke) {
@@ -77,24 +78,33 @@ export const lastTaken = () => taken.at(-1);
 export const isEmpty = () => queue.length === 0;
 const isSaved = () => queue.length === 0 && !actions;
 
-/** Resolves once the server has everything, however long that takes. */
-export async function untilSaved() {
-  while (!isSaved()) await new Promise((resolve) => setTimeout(resolve, 50));
+/** Resolves once something is so; refused as soon as a stroke cannot be saved, whoever asks. */
+const until = (isOver) => new Promise((resolve, reject) => {
+  waiting.push({ isOver, resolve, reject });
+  tellWaiting();
+});
+
+function tellWaiting() {
+  const isRefused = queue.length && failure;
+  waiting = waiting.filter(({ isOver, resolve, reject }) => {
+    if (isOver()) resolve();
+    else if (isRefused) reject(new api.Refusal("Your last strokes are not saved yet.", "Try again when they are, or undo them."));
+    else return true;
+    return false;
+  });
 }
+
+/** Resolves once the server has everything; refused if it cannot take a stroke. */
+export const untilSaved = () => until(isSaved);
+
+/** Resolves once all strokes are saved, since what comes next builds on them; refused if they cannot be. */
+export const strokesSaved = () => until(() => isEmpty() && !flight);
 
 /** Resolves when the stroke of a frame that is on its way has been answered. */
 export const answered = (frame) => (queue[0]?.sending && queue[0].frame === frame ? flight : null);
 
 /** Resolves when the stroke that is on its way has been answered. */
 export const moved = () => flight;
-
-/** Wait until all strokes are saved, since what comes next builds on them; refused if they cannot be. */
-export async function strokesSaved() {
-  while (queue.length) {
-    if (failure) throw new api.Refusal("Your last strokes are not saved yet.", "Try again when they are, or undo them.");
-    await flight;
-  }
-}
 
 /** Have strokes that are made from now on wait until something is done. */
 export function hold(promise) {
@@ -124,6 +134,7 @@ export function report(unreachable = false) {
   if (!away) wake();
   const why = queue.length ? failure : null;
   emit("saved", { strokes: queue.length, isSaved: isSaved(), unreachable: away || why instanceof api.Unreachable, failure: why });
+  tellWaiting();
 }
 
 async function work() {

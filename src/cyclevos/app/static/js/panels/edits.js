@@ -192,8 +192,8 @@ async function look() {
     return;
   }
   const { project, frame } = store;
-  await untilSaved();
   try {
+    await untilSaved();
     const after = await api.previewEdit(project.id, frame, wish);
     if (mine !== asked || view.shown?.frame !== frame) return;
     const pixels = showDifference({ before: view.shown.ids, after });
@@ -208,13 +208,13 @@ async function look() {
 async function apply() {
   const wish = edit();
   if (!wish) return;
-  await untilSaved();
   const { project, frame } = store;
   const one = wish.first === wish.last && wish.first === frame && store.tab !== "islands";
   fields.apply.disabled = true;
-  const result = await attempt(() => one
-    ? api.call("POST", `/projects/${project.id}/frames/${frame}/edit`, wish)
-    : run(`/projects/${project.id}/edits`, wish));
+  const result = await attempt(async () => {
+    await untilSaved();
+    return one ? api.call("POST", `/projects/${project.id}/frames/${frame}/edit`, wish) : run(`/projects/${project.id}/edits`, wish);
+  });
   if (isOpen()) fields.apply.disabled = false;
   if (!result) return;
   if (result.frames) tellWithUndo(told(result, "Changed"));
@@ -228,8 +228,10 @@ async function apply() {
 async function tellCount() {
   const wish = edit();
   if (!wish) return;
-  await untilSaved();
-  const result = await attempt(() => run(`/projects/${store.project.id}/edits?dry=true`, wish));
+  const result = await attempt(async () => {
+    await untilSaved();
+    return run(`/projects/${store.project.id}/edits?dry=true`, wish);
+  });
   if (!result || !isOpen()) return;
   fields.words.replaceChildren(told(result, "This would change"));
   if (result.changed.length) {

@@ -46,9 +46,11 @@ export async function openExport() {
     toast("Choose at least one format.");
     return;
   }
-  await untilSaved();
-  ended.clear();
-  const job = await attempt(() => api.call("POST", `/projects/${store.project.id}/export`, chosen));
+  const job = await attempt(async () => {
+    await untilSaved();
+    ended.clear();
+    return api.call("POST", `/projects/${store.project.id}/export`, chosen);
+  });
   if (!job) return;
   if (ended.has(job.id)) deliver(ended.get(job.id));
   else wanted = job.id;

@@ -44,8 +44,10 @@ async function sender({ files, path }) {
 }
 
 async function begin(send, fit = false) {
-  await untilSaved();
-  const job = await attempt(() => jobs.begin(() => send(fit)));
+  const job = await attempt(async () => {
+    await untilSaved();
+    return jobs.begin(() => send(fit));
+  });
   if (job) sent = { id: job.id, send };
 }
 

@@ -20,7 +20,7 @@ export async function tellWithUndo(message) {
     if ((await lastStep()) === step) await history.undo();
     else toast("Something else was done since. The history (H) goes back to any step.");
   };
-  withdraw = toast(message, { label: "Undo", act: () => attempt(undo) });
+  withdraw = toast(message, step === undefined ? null : { label: "Undo", act: () => attempt(undo) });
 }
 
 on("stepped", () => withdraw()); // undone or redone by other ways: there is nothing left to offer
