@@ -74,7 +74,7 @@ def test_a_kill_while_undoing_takes_that_back_and_it_can_be_undone_again(opened,
             opened.track_frame(index, 3 * square, FrameResult({3: 0.5}), None)
     before = everything(opened)
     with killed(monkeypatch) as patch:
-        patch.setattr(History, "note_undone", lambda self, *, back: _raise())
+        patch.setattr(History, "note_undone", lambda self, **_: _raise())
         opened.undo()
     again = reopen(opened)
     assert everything(again) == before

@@ -43,6 +43,10 @@ class Step:
         files: digests of files of masks before and after, by name in the project's folder; None = no file.
         rows: results of frames before and after, as JSON values.
         fields: what changed in values of project.json, before and after; see `field_changes`.
+        under: digests of the tracked masks under marks that changed, before and after, by the marks' names; those that
+            changed too are in `files` only. Steps of earlier versions have none.
+        passed: names of files that tracking had replaced when the step was undone or redone. It leaves them alone from
+            then on, even if they come to hold what they held then.
     """
 
     id: int
@@ -52,6 +56,8 @@ class Step:
     files: Mapping[str, Pair] = field(default_factory=dict)
     rows: Mapping[int, Pair] | PackedRows = field(default_factory=dict)
     fields: Mapping[str, Pair] = field(default_factory=dict)
+    under: Mapping[str, Pair] = field(default_factory=dict)
+    passed: frozenset[str] = frozenset()
 
     @property
     def tracked(self) -> bool:
@@ -125,16 +131,20 @@ class History(KeptContents):
         self._prune()
         return step
 
-    def note_undone(self, *, back: bool) -> None:
+    def note_undone(self, *, back: bool, passed: Iterable[str] = ()) -> None:
         """Remember that the next step was undone, or redone.
+
+        Args:
+            back: undone.
+            passed: names of files that stayed as they were, because tracking has replaced them.
 
         Raises:
             UnsavedError: it cannot be written.
         """
-        step = self.next_undo if back else self.next_redo
+        step, names = self.next_undo if back else self.next_redo, sorted(passed)
         if step is not None:
-            self._append({"undone" if back else "redone": step.id})
-            self._move(-1 if back else 1)
+            self._append({"undone" if back else "redone": step.id, **({"passed": names} if names else {})})
+            self._move(-1 if back else 1, names)
 
     def sweep(self) -> None:
         """Remove contents that nothing needs any more.
@@ -154,16 +164,21 @@ class History(KeptContents):
         steps = (*(done[:-1] if done and done[-1].id == step.id else done), _packed(step))
         self._past = Past(steps, len(steps))
 
-    def _move(self, by: int) -> None:
-        self._past = self._past._replace(done=self._past.done + by)
+    def _move(self, by: int, passed: Iterable[str]) -> None:
+        steps, done = self._past
+        at = done if by > 0 else done - 1
+        moved = replace(steps[at], passed=steps[at].passed.union(map(sys.intern, passed)))
+        self._past = Past((*steps[:at], moved, *steps[at + 1 :]), done + by)
 
     def _replay(self, record: Mapping[str, Any]) -> None:
         """Read a line; one that says nothing is passed over."""
         undo, redo = self.next_undo, self.next_redo
+        names = record.get("passed", ())
+        passed = filter(is_mask_name, names if isinstance(names, list) else ())
         if undo is not None and record.get("undone") == undo.id:
-            self._move(-1)
+            self._move(-1, passed)
         elif redo is not None and record.get("redone") == redo.id:
-            self._move(1)
+            self._move(1, passed)
         elif "title" in record:
             step = _step_of(record)
             if step is not None:
@@ -196,11 +211,12 @@ def _step_of(record: Mapping[str, Any]) -> Step | None:
     """Read a step; None where the line is none that this version writes."""
     try:
         rows = {int(index): tuple(pair) for index, pair in record["rows"].items()}
-        pairs = {name: {key: tuple(pair) for key, pair in record[name].items()} for name in ("files", "fields")}
-        step = Step(**{**record, **pairs, "rows": rows})
+        held = {"under": {}, **record}
+        pairs = {name: {key: tuple(pair) for key, pair in held[name].items()} for name in ("files", "fields", "under")}
+        step = Step(**{**held, **pairs, "rows": rows, "passed": frozenset(held.get("passed", ()))})
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
-    whole = all(len(pair) == 2 for kept in (step.files, rows, step.fields) for pair in kept.values())
+    whole = all(len(pair) == 2 for kept in (step.files, rows, step.fields, step.under) for pair in kept.values())
     digests = all(isinstance(name, str | None) for pair in step.files.values() for name in pair)
     return step if whole and digests and isinstance(step.id, int) and all(map(is_mask_name, step.files)) else None
 
@@ -218,7 +234,9 @@ def _joined(first: Step, second: Step) -> Step:
     files, rows = both({**first.files}, {**second.files}), both(dict(first.rows.items()), dict(second.rows.items()))
     fields = {**first.fields, **second.fields}
     fields |= {name: joined(first.fields[name], second.fields[name]) for name in first.fields.keys() & second.fields}
-    return Step(first.id, first.title, second.time, first.frame, files, rows, fields)
+    under = both({**first.under}, {**second.under})
+    passed = first.passed.difference(second.files)
+    return Step(first.id, first.title, second.time, first.frame, files, rows, fields, under, passed)
 
 
 def _can_join(first: Step, second: Step) -> bool:
@@ -226,13 +244,17 @@ def _can_join(first: Step, second: Step) -> bool:
 
 
 def _record(step: Step) -> dict[str, Any]:
-    return {**{each.name: getattr(step, each.name) for each in fields(step)}, "rows": dict(step.rows.items())}
+    held = {each.name: getattr(step, each.name) for each in fields(step)}
+    rest = {"rows": dict(step.rows.items()), "passed": sorted(step.passed)}
+    return {name: value for name, value in (held | rest).items() if value or name not in ("under", "passed")}
 
 
 def _packed(step: Step) -> Step:
     """Return a step that takes little memory: one over a long video holds thousands of frames."""
-    files = {sys.intern(name): _interned(pair) for name, pair in step.files.items()}
-    return replace(step, files=files, rows=PackedRows(dict(step.rows.items())))
+    files, under = (
+        {sys.intern(name): _interned(pair) for name, pair in kept.items()} for kept in (step.files, step.under)
+    )
+    return replace(step, files=files, under=under, rows=PackedRows(dict(step.rows.items())))
 
 
 def _interned(pair: Pair) -> Pair:

@@ -1,5 +1,9 @@
 """Bringing back what frames were: undoing and redoing steps, and what a tracking run replaced.
 
+A mark that is brought back keeps its pixels, unless the tracked mask under it is another one by now: then it takes the
+other objects from that. A tracked mask is brought back only while it is what the step left; where tracking has replaced
+it, the step is over for it, undone or redone.
+
 What was kept is laid ready as a draft while others go on, then put in place at once. For a few frames the project is
 locked meanwhile. For many it is not, so somebody may make a step; undoing and redoing are refused then.
 """
@@ -7,7 +11,7 @@ locked meanwhile. For many it is not, so somebody may make a step; undoing and r
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -37,7 +41,7 @@ class Moved(NamedTuple):
     Attributes:
         step: the step.
         frames: indices of the frames that changed.
-        passed: nothing changed, because tracking has replaced everything that the step had changed.
+        passed: nothing changed, because the step had changed masks alone, and tracking has replaced all of them.
     """
 
     step: Step
@@ -77,7 +81,7 @@ def move(project: OpenFolder, *, back: bool, check: Check) -> Moved | None:
                 check(step)
                 with steps.changing():
                     moved = side.put()
-                    history.note_undone(back=back)
+                    history.note_undone(back=back, passed=side.passed)
         return moved
 
 
@@ -131,30 +135,53 @@ class _Side:
         self._expected, self._wanted = (1, 0) if back else (0, 1)
         self._files, self._rows = _by_frame(step.files), dict(step.rows.items())  # which unpacks them once
         self._changed: dict[int, bool] = {}
+        self._passed: dict[int, Collection[str]] = {}
         self.frames = sorted({*self._files, *self._rows})
 
     def make(self, index: int) -> None:
         """Lay ready what a frame becomes."""
         step, masks = self._step, self.draft.masks
-        files = {name: step.files[name] for name in self._files[index]}
+        files = {name: step.files[name] for name in self._files[index] if name not in step.passed}
         same = {name: digest_of(masks.folder / name) == pair[self._expected] for name, pair in files.items()}
-        names = [name for name in files if same[name] or kind_of(name) == "marks"]
+        names = {name for name in files if same[name] or kind_of(name) == "marks"}
         for name in names:
             self.draft.lay(name, files[name][self._wanted])
-        if not all(same[name] for name in names):
+        mark = mask_name("marks", index)
+        is_new = mark in names and self._is_tracked_since(mark, same, names)
+        if is_new:
             masks.retrack(index)
-        self._changed[index] = bool(names)
+        self._changed[index], self._passed[index] = bool(names), files.keys() - names
         if index in self._rows:
-            whole = set() if "absences" in step.fields else {name for name in names if same[name]}
-            self.draft.know(index, self._row(index, whole))
+            whole = set() if "absences" in step.fields else names - ({mark} if is_new else set())
+            self.draft.know(index, self._row(index, names, whole))
+
+    def _is_tracked_since(self, mark: str, same: Mapping[str, bool], names: Collection[str]) -> bool:
+        """Return whether the tracked mask under a mark is not the one whose other objects the mark shows.
+
+        Args:
+            mark: name of the mark that is brought back.
+            same: whether files are as the step left them.
+            names: of the files that are brought back.
+        """
+        tracked = mask_name("masks", index_of(mark))
+        pair = self._step.files.get(tracked, self._step.under.get(mark))
+        if pair is None:  # an earlier version made the step
+            return not same[mark]
+        return tracked not in names and digest_of(self._project.folder / tracked) != pair[self._wanted]
+
+    @property
+    def passed(self) -> set[str]:
+        """Names of the step's files that stay as they are."""
+        return {name for names in self._passed.values() for name in names}
 
     def put(self) -> Moved:
         """Put everything in place; the caller has the lock, and records what changes."""
         project, step, fields = self._project, self._step, self._step.fields
-        if step.files and not any(self._changed.values()):
+        changes_masks = any(self._changed.values())
+        if step.files and not changes_masks and not fields:
             return Moved(step, [], passed=True)
         self.draft.put()
-        if step.tracked:
+        if step.tracked and changes_masks:
             project.steps.note_restored()
         if fields:
             held = project.file.model_dump()
@@ -165,16 +192,22 @@ class _Side:
         project.tell_frames(frames)
         return Moved(step, frames, passed=False)
 
-    def _row(self, index: int, whole: set[str]) -> FrameResult:
+    def _row(self, index: int, names: Collection[str], whole: Collection[str]) -> FrameResult:
         """Return a frame's result to bring back; the held one, if it is of a mask that stays.
 
         Areas and islands follow from the mask that is shown. To count them takes a while, so they are the step's where
-        that mask is just what the step holds: the names of such files are in `whole`.
+        that mask is just what the step holds.
+
+        Args:
+            index: of the frame.
+            names: of its files that are brought back.
+            whole: those that show just what the step holds.
         """
         project, masks, pair = self._project, self.draft.masks, self._rows[index]
         held, before, after = project.results[index], result_of(pair[self._expected]), result_of(pair[self._wanted])
         tracked, mark = mask_name("masks", index), mask_name("marks", index)
-        is_same = tracked in whole or (held.reliability, held.calibrated) == (before.reliability, before.calibrated)
+        is_known = (held.reliability, held.calibrated) == (before.reliability, before.calibrated)
+        is_same = tracked in names or (is_known and tracked not in self._step.files)
         known = after if is_same else held
         if (mark if index in masks.held.marks else tracked) in whole and not gone_at(project.file.absences, index):
             return replace(known, areas=after.areas, islands=after.islands)

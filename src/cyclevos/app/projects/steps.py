@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cyclevos.app.projects.field_changes import difference
+from cyclevos.app.projects.field_changes import Pair, difference
 from cyclevos.app.projects.history import History, Step
-from cyclevos.app.projects.mask_names import indices_of
+from cyclevos.app.projects.kept_contents import digest_of
+from cyclevos.app.projects.mask_names import index_of, indices_of, kind_of, mask_name
 from cyclevos.app.projects.project_file import ProjectFile
 from cyclevos.app.projects.result_log import FrameResult, record_of
 from cyclevos.app.projects.unfinished import Unfinished
@@ -152,7 +153,17 @@ class Steps:
             files=files,
             rows={index: pair for index, pair in rows.items() if pair[0] != pair[1]},
             fields={name: difference(name, was, now[name]) for name, was in made.fields.items() if was != now[name]},
+            under=self._under(files),
         )
+
+    def _under(self, files: Collection[str]) -> dict[str, Pair]:
+        """Return the digests of the tracked masks under marks that changed, where those have not changed themselves."""
+        found = {}
+        for mark in (name for name in files if kind_of(name) == "marks"):
+            tracked = mask_name("masks", index_of(mark))
+            if tracked not in files:
+                found[mark] = (digest_of(self._project.folder / tracked),) * 2
+        return found
 
     def _take_back(self, made: _Recording) -> None:
         """Put everything back as it was before a step that failed."""
