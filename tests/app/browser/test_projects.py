@@ -148,6 +148,8 @@ def test_ticked_projects_are_tracked_one_after_another_without_the_page(workspac
     row = person.page.locator("#batch-list li", has_text="Second")
     assert "No frame is marked yet." in row.text_content()
     assert made[0].masks.tracked == made[2].masks.tracked == frozenset(range(10))
+    for name, said in (("First", "tracked · "), ("Second", "not tracked")):
+        person.page.locator("#projects li", has_text=name).get_by_text(said).wait_for()
     person.page.get_by_role("button", name="Dismiss").last.click()
     person.page.locator("#batch").wait_for(state="hidden")
 
