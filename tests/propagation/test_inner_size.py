@@ -10,7 +10,9 @@ import torch
 
 import cyclevos
 from cyclevos import Propagator
+from cyclevos.network.settings import NetworkSettings
 from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
+from cyclevos.network.stm.spec import SPECS
 from cyclevos.network.traits import CloserLook, NetworkTraits
 from cyclevos.propagation.inner_size import choose_size, sized
 from cyclevos.propagation.settings import SegmentationSettings
@@ -66,6 +68,12 @@ def test_networks_of_other_kinds_look_no_closer(own):
     tiny = {0: mask((480, 640), o1=5)}
     assert choose_size(NetworkTraits("cutie", own), tiny).size == own
     assert choose_size(replace(TRAITS, size=None), tiny).size is None
+
+
+def test_the_packaged_network_looks_closer_and_released_ones_keep_the_papers_size():
+    traits = NetworkSettings().traits()
+    assert (traits.size, traits.closer) == (544, CloserLook(length=96, most=1.5))
+    assert [SPECS[name].traits.closer for name in SPECS if name != "default"] == [None] * 3
 
 
 def test_a_size_that_is_asked_for_is_what_it_says():
