@@ -90,7 +90,7 @@ def test_all_results_agree_with_each_other(segment, tmp_path, ids, images):
 @pytest.mark.parametrize(
     ("side", "told"),
     [
-        (20, "Size inside the network: 640 instead of 480, because object 2 (cap) is small (400 pixels in its"),
+        (20, "Size inside the network: 624 instead of 480, because object 2 (cap) is small (400 pixels in its"),
         (50, "Size inside the network: 480, large enough for object 2 (cap), the smallest one."),
     ],
 )
