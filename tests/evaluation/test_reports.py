@@ -39,8 +39,8 @@ def test_json_holds_every_level_as_fractions(evaluation):
     assert list(result) == ["overall", "sequences", "protocol"]
     assert result["overall"]["J"]["mean"] == pytest.approx(2 / 3)
     assert result["overall"]["J&F"] == pytest.approx(2 / 3)
-    perfect = {"J": PERFECT, "F": PERFECT, "J&F": 1.0}
-    nothing = {"J": NOTHING, "F": NOTHING, "J&F": 0.0}
+    perfect = {"J": PERFECT, "F": PERFECT, "J&F": 1.0, "islands": 0.0}
+    nothing = {"J": NOTHING, "F": NOTHING, "J&F": 0.0, "islands": 0.0}
     assert result["sequences"] == {
         "one": {**nothing, "objects": {"1": nothing}},
         "two": {**perfect, "objects": {"2": perfect, "7": perfect}},
@@ -77,7 +77,7 @@ def test_table_has_a_row_per_object_in_percent(evaluation):
         console.print(reports.table(evaluation))
     rows = [line.split() for line in capture.get().splitlines() if "." in line]
     assert [row[:2] for row in rows] == [["one", "1"], ["two", "2"], ["two", "7"], ["overall", "66.7"]]
-    assert rows[1][2:] == ["100.0", "100.0", "100.0", "0.0", "100.0", "100.0", "0.0"]
+    assert rows[1][2:] == ["100.0", "100.0", "100.0", "0.0", "100.0", "100.0", "0.0", "0.0"]
 
 
 def test_command_prints_and_writes(folders, command, tmp_path):
@@ -86,7 +86,7 @@ def test_command_prints_and_writes(folders, command, tmp_path):
     outcome = command(results, *options, "--json", tmp_path / "s.json", "--csv", tmp_path / "s.csv")
     assert outcome.exit_code == 0, outcome.output
     assert "overall" in outcome.output
-    assert outcome.output.splitlines()[-1] == "J&F 100.0  J 100.0  F 100.0  (sequences: 2, objects: 3)"
+    assert outcome.output.splitlines()[-1] == "J&F 100.0  J 100.0  F 100.0  islands 0.0  (sequences: 2, objects: 3)"
     assert json.loads((tmp_path / "s.json").read_text())["overall"]["J&F"] == 1.0
     assert (tmp_path / "s.csv").read_text().count("\n") == 4
 
@@ -94,7 +94,7 @@ def test_command_prints_and_writes(folders, command, tmp_path):
 def test_command_selects_sequences_and_can_be_quiet(folders, command):
     truth, results = folders
     outcome = command(results, "--dataset", truth, "--split", "all", "--sequences", "two", "--quiet")
-    assert outcome.output == "J&F 100.0  J 100.0  F 100.0  (sequences: 1, objects: 2)\n"
+    assert outcome.output == "J&F 100.0  J 100.0  F 100.0  islands 0.0  (sequences: 1, objects: 2)\n"
 
 
 def test_command_raises_the_projects_own_errors(folders, command):

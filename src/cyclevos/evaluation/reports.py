@@ -25,6 +25,7 @@ CSV_HEADER = (
     "F_recall",
     "F_decay",
     "J&F",
+    "islands",
 )
 
 
@@ -33,8 +34,8 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
 
     Returns:
         `{"overall": S, "sequences": {name: S + {"objects": {id: S}}}}` where `S` is
-        `{"J": {"mean", "recall", "decay"}, "F": {the same}, "J&F": float}`; in addition `"protocol"` and,
-        if categories are known, `"G": float`, `"seen": S or None` and `"unseen": S or None`.
+        `{"J": {"mean", "recall", "decay"}, "F": {the same}, "J&F": float, "islands": float}`; in addition
+        `"protocol"` and, if categories are known, `"G": float`, `"seen": S or None` and `"unseen": S or None`.
     """
     return {
         "overall": _scores_to_json(evaluation.overall),
@@ -79,7 +80,7 @@ def table(evaluation: Evaluation) -> Table:
     result = Table(title=escape(evaluation.dataset), box=SIMPLE_HEAD)
     result.add_column("sequence", no_wrap=True)
     result.add_column("id", justify="right")
-    for heading in ("J&F", "J", "J recall", "J decay", "F", "F recall", "F decay"):
+    for heading in ("J&F", "J", "J recall", "J decay", "F", "F recall", "F decay", "islands"):
         result.add_column(heading, justify="right")
     for name, sequence in evaluation.sequences.items():
         for object_id, scores in sequence.objects.items():
@@ -95,7 +96,7 @@ def overall_line(evaluation: Evaluation) -> str:
     objects = sum(len(sequence.objects) for sequence in evaluation.sequences.values())
     line = (
         f"J&F {100 * overall.j_and_f:.1f}  J {100 * overall.J.mean:.1f}  F {100 * overall.F.mean:.1f}  "
-        f"(sequences: {len(evaluation.sequences)}, objects: {objects})"
+        f"islands {100 * overall.islands:.1f}  (sequences: {len(evaluation.sequences)}, objects: {objects})"
     )
     if evaluation.categories is None:
         return line
@@ -114,17 +115,17 @@ def _categories_to_json(categories: CategoryScores | None) -> dict[str, Any]:
 
 def _scores_to_json(scores: Scores) -> dict[str, Any]:
     """Return one level of the dictionary of `to_json`."""
-    return {"J": scores.J._asdict(), "F": scores.F._asdict(), "J&F": scores.j_and_f}
+    return {"J": scores.J._asdict(), "F": scores.F._asdict(), "J&F": scores.j_and_f, "islands": scores.islands}
 
 
 def _figures(scores: Scores) -> list[float]:
     """Return all figures in the order of the CSV."""
-    return [*scores.J, *scores.F, scores.j_and_f]
+    return [*scores.J, *scores.F, scores.j_and_f, scores.islands]
 
 
 def _percent(scores: Scores) -> list[str]:
     """Return all figures in the order of the table."""
-    return [f"{100 * value:.1f}" for value in (scores.j_and_f, *scores.J, *scores.F)]
+    return [f"{100 * value:.1f}" for value in (scores.j_and_f, *scores.J, *scores.F, scores.islands)]
 
 
 def write_whole(path: Path, text: str) -> None:

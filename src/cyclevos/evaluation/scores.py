@@ -1,4 +1,4 @@
-"""The result of an evaluation: J and F of every object, of every sequence and of the whole data set.
+"""The result of an evaluation: J, F and islands of every object, of every sequence and of the whole data set.
 
 All values are fractions, not percent.
 """
@@ -15,15 +15,17 @@ from cyclevos.evaluation.measures import Statistics
 
 @dataclass(frozen=True)
 class Scores:
-    """Region similarity J and boundary accuracy F of an object, a sequence or a data set.
+    """Region similarity J, boundary accuracy F and islands of an object, a sequence or a data set.
 
     Attributes:
         J: mean, recall and decay of region similarity.
         F: mean, recall and decay of boundary accuracy.
+        islands: share of frames in which the object's mask has an island.
     """
 
     J: Statistics
     F: Statistics
+    islands: float
 
     @property
     def j_and_f(self) -> float:
@@ -40,12 +42,14 @@ class ObjectScores(Scores):
         frame_names: the scored frames in time order.
         J_values: region similarity of each of them.
         F_values: boundary accuracy of each of them.
+        island_values: whether the mask has an island in each of them.
     """
 
     object_id: int
     frame_names: tuple[str, ...]
     J_values: tuple[float, ...]
     F_values: tuple[float, ...]
+    island_values: tuple[bool, ...]
 
 
 @dataclass(frozen=True)
@@ -103,10 +107,12 @@ def mean_scores(scores: Iterable[Scores]) -> Scores:
     """Average scores, each figure separately.
 
     >>> low, high = Statistics(0.25, 0.0, 0.0), Statistics(0.75, 1.0, 0.5)
-    >>> mean_scores([Scores(J=low, F=low), Scores(J=high, F=low)]).J
-    Statistics(mean=0.5, recall=0.5, decay=0.25)
+    >>> scores = mean_scores([Scores(J=low, F=low, islands=0.0), Scores(J=high, F=low, islands=0.5)])
+    >>> scores.J, scores.islands
+    (Statistics(mean=0.5, recall=0.5, decay=0.25), 0.25)
     """
     each = list(scores)
     region = np.mean([score.J for score in each], axis=0).tolist()
     boundary = np.mean([score.F for score in each], axis=0).tolist()
-    return Scores(J=Statistics(*region), F=Statistics(*boundary))
+    islands = float(np.mean([score.islands for score in each]))
+    return Scores(J=Statistics(*region), F=Statistics(*boundary), islands=islands)

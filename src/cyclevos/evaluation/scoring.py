@@ -6,9 +6,11 @@ import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 from cyclevos.datasets.layouts import Dataset, Sequence
 from cyclevos.errors import ConfigError, DatasetError
+from cyclevos.evaluation.islands import has_island
 from cyclevos.evaluation.mask_pairs import MaskPairs
 from cyclevos.evaluation.measures import (
     boundary_f_measure,
@@ -84,7 +86,7 @@ def evaluate_sequence(results_dir: Path, sequence: Sequence, protocol: Protocol 
             "Leave the sequence out, or score it with the protocol per-appearance.",
         )
     counted = CountedObjects(protocol, pairs.first_ids)
-    values: dict[int, list[tuple[str, float, float]]] = {}
+    values: dict[int, list[_FrameScores]] = {}
     for name in scored_frames(sequence, protocol):
         truth, prediction = pairs.read(name)
         tolerance = boundary_tolerance(*truth.shape)
@@ -92,7 +94,8 @@ def evaluate_sequence(results_dir: Path, sequence: Sequence, protocol: Protocol 
             predicted, wanted = prediction == object_id, truth == object_id
             region = region_similarity(predicted, wanted)
             boundary = boundary_f_measure(predicted, wanted, tolerance)
-            values.setdefault(object_id, []).append((name, region, boundary))
+            island = has_island(predicted, wanted)
+            values.setdefault(object_id, []).append(_FrameScores(name, region, boundary, island))
     objects = {each: _object_scores(each, values[each]) for each in sorted(values) if counted.is_reported(each)}
     if not objects:
         raise DatasetError(
@@ -101,19 +104,30 @@ def evaluate_sequence(results_dir: Path, sequence: Sequence, protocol: Protocol 
             "Leave the sequence out.",
         )
     mean = mean_scores(objects.values())
-    return SequenceScores(J=mean.J, F=mean.F, name=sequence.name, objects=objects)
+    return SequenceScores(J=mean.J, F=mean.F, islands=mean.islands, name=sequence.name, objects=objects)
 
 
-def _object_scores(object_id: int, values: list[tuple[str, float, float]]) -> ObjectScores:
-    """Summarise an object's frames, given as name, J and F."""
-    names, regions, boundaries = zip(*values, strict=True)
+class _FrameScores(NamedTuple):
+    """The scores of one object in one frame."""
+
+    name: str
+    region: float
+    boundary: float
+    island: bool
+
+
+def _object_scores(object_id: int, values: list[_FrameScores]) -> ObjectScores:
+    """Summarise an object's frames."""
+    names, regions, boundaries, islands = zip(*values, strict=True)
     return ObjectScores(
         J=statistics(regions),
         F=statistics(boundaries),
+        islands=sum(islands) / len(islands),
         object_id=object_id,
         frame_names=names,
         J_values=regions,
         F_values=boundaries,
+        island_values=islands,
     )
 
 

@@ -84,20 +84,20 @@ def write(tmp_path):
 
 
 def percents(scores):
-    return [f"{100 * v:.1f}" for v in (scores.j_and_f, *scores.J, *scores.F)]
+    return [f"{100 * v:.1f}" for v in (scores.j_and_f, *scores.J, *scores.F, scores.islands)]
 
 
 def test_the_figures_are_those_of_evaluate(page, two_runs, dataset):
     one, other = (scoring.evaluate(folder, dataset, workers=1) for folder in two_runs)
     header, *rows = page.tables["Overall"]
-    assert [row[:8] for row in rows] == [["first", *percents(one.overall)], ["_second", *percents(other.overall)]]
-    assert header[8:] == ["J&F against the first", "Sequences better / equal / worse"]
-    assert rows[0][8:] == ["\u2013", "\u2013"]
-    assert rows[1][8:] == [f"{100 * (other.overall.j_and_f - one.overall.j_and_f):+.1f}", "1 / 0 / 1"]
+    assert [row[:9] for row in rows] == [["first", *percents(one.overall)], ["_second", *percents(other.overall)]]
+    assert header[8:] == ["Islands", "J&F against the first", "Sequences better / equal / worse"]
+    assert rows[0][9:] == ["\u2013", "\u2013"]
+    assert rows[1][9:] == [f"{100 * (other.overall.j_and_f - one.overall.j_and_f):+.1f}", "1 / 0 / 1"]
     bars = page.tables["By sequence"][1:]
     expected = [s for name in dataset for s in (one.sequences[name.name], other.sequences[name.name])]
-    assert [row[-4:-1] for row in bars] == [
-        [f"{100 * v:.1f}" for v in (s.j_and_f, s.J.mean, s.F.mean)] for s in expected
+    assert [row[-5:-1] for row in bars] == [
+        [f"{100 * v:.1f}" for v in (s.j_and_f, s.J.mean, s.F.mean, s.islands)] for s in expected
     ]
     assert expected[0].J.mean == pytest.approx(15 / 25), "20 pixels wide, 5 off"
 
@@ -236,11 +236,11 @@ def test_what_is_missing_is_named_and_the_rest_compared(write, make_run, dataset
     )
     page = write(two_runs[0], short, dataset=dataset)
     rows = page.tables["Overall"][1:]
-    assert rows[0][1:8] == rows[1][1:8], "over the sequence that both have"
-    assert rows[1][8:] == ["0.0", "0 / 1 / 0"]
+    assert rows[0][1:9] == rows[1][1:9], "over the sequence that both have"
+    assert rows[1][9:] == ["0.0", "0 / 1 / 0"]
     assert "mean over all objects of 1 sequence (1 in all)" in page.text
     assert [row[0] for row in page.tables["By sequence"]] == ["Sequence", "ape", "short", NASTY, "short"]
-    assert page.tables["By sequence"][4] == ["short", "", *["\u2013"] * 4]
+    assert page.tables["By sequence"][4] == ["short", "", *["\u2013"] * 5]
     for said in (f"no masks for {NASTY}", f"{NASTY} failed: e!", "1 line of its manifest cannot be read"):
         assert f"short: {said}" in page.text
 

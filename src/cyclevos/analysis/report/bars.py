@@ -63,13 +63,15 @@ def _score_bars(measured: Measured) -> BarChart:
         first = measured.scores[0].get(name)
         for number, scores in enumerate(measured.scores):
             own = scores.get(name)
-            figures = [percent(v) for v in (own.j_and_f, own.J.mean, own.F.mean)] if own else [NOTHING] * 3
+            figures = [NOTHING] * 4
+            if own:
+                figures = [percent(v) for v in (own.j_and_f, own.J.mean, own.F.mean, own.islands)]
             if several:
                 figures.append(difference(own if number else None, first))
             bars.append(Bar(number, own.j_and_f if own else None, tuple(figures)))
         if any(bar.value is not None for bar in bars):
             rows.append((name, tuple(bars)))
-    header = ("J&F", "J", "F", "against the first") if several else ("J&F", "J", "F")
+    header = ("J&F", "J", "F", "islands", *(("against the first",) if several else ()))
     return BarChart("J&F", header, tuple(rows), "Percent, the mean over a sequence's objects.")
 
 

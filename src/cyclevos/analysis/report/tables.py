@@ -39,7 +39,7 @@ class Table:
 def overall_table(measured: Measured) -> Table:
     """Return the scores of each run over the sequences that all runs have, and the differences from the first run."""
     several = len(measured.runs) > 1
-    header = ["Run", "J&F", "J", "J recall", "J decay", "F", "F recall", "F decay"]
+    header = ["Run", "J&F", "J", "J recall", "J decay", "F", "F recall", "F decay", "Islands"]
     header += ["J&F against the first", "Sequences better / equal / worse"] if several else []
     rows = []
     first = measured.overall(0)
@@ -53,6 +53,7 @@ def overall_table(measured: Measured) -> Table:
     note = f"Percent, the mean over all objects of {_count(len(measured.common), 'sequence')} ({objects} in all)."
     if len(measured.common) < len(measured.sequences):
         note += f" These are the sequences, of {len(measured.sequences)} in the data set, that every run has."
+    note += " Islands: the share of frames with a false piece far from the object."
     if several:
         note += f" A sequence is better or worse where its J&F differs by {100 * EQUAL:.1f} or more."
     return Table("Overall", tuple(header), tuple(rows), note, _best(rows) if several else frozenset())
@@ -194,15 +195,17 @@ def difference(scores: Scores | None, first: Scores | None) -> str:
 
 
 def _figures(scores: Scores | None) -> list[str]:
-    return [NOTHING] * 7 if scores is None else [percent(v) for v in (scores.j_and_f, *scores.J, *scores.F)]
+    if scores is None:
+        return [NOTHING] * 8
+    return [percent(v) for v in (scores.j_and_f, *scores.J, *scores.F, scores.islands)]
 
 
 def _best(rows: Sequence[tuple[str, ...]]) -> frozenset[tuple[int, int]]:
-    """Find the best of each of the seven figures in the overall table, as printed; the lowest decay is best."""
+    """Find the best of each of the eight figures in the overall table, as printed; of decay and islands, the lowest."""
     found = set()
-    for column in range(1, 8):
+    for column in range(1, 9):
         values = {r: float(row[column]) for r, row in enumerate(rows) if row[column] != NOTHING}
-        best = (min if column in (4, 7) else max)(values.values(), default=None)
+        best = (min if column in (4, 7, 8) else max)(values.values(), default=None)
         winners = {(r, column) for r, value in values.items() if value == best}
         found |= winners if len(winners) < len(values) else set()
     return frozenset(found)

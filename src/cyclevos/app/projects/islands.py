@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyclevos.pictures.arrays import UInt8Array
+from cyclevos.pieces import numbered_pieces
 
 _AWAY = 0.5  # of the largest piece's size, the square root of its pixels
 _LEAST = 20_000  # of an image's pixels per pixel of the smallest island that counts: 20 at 480p, 104 at 1080p
@@ -31,14 +32,6 @@ class Pieces(NamedTuple):
     labels: NDArray[np.int32]
     sizes: NDArray[np.int64]
     distances: NDArray[np.float64]
-
-
-def numbered_pieces(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Number the pieces of a mask (H,W) from 1; 0 is what is beside them."""
-    from scipy.ndimage import label
-
-    labels: NDArray[np.int32] = label(mask, np.ones((3, 3), int))[0]
-    return labels
 
 
 def pieces_of(mask: NDArray[np.bool_]) -> Pieces:

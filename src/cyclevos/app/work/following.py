@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyclevos.app.errors import AppError
-from cyclevos.app.projects.islands import numbered_pieces
 from cyclevos.app.projects.project import Project
 from cyclevos.app.work.edits import MovePieces
 from cyclevos.app.work.mask_edits import piece_at
+from cyclevos.pieces import numbered_pieces
 
 Tell = Callable[[int, int], None]
 _Mask = NDArray[np.bool_]
