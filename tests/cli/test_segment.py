@@ -391,7 +391,7 @@ def test_weights_that_are_none(segment, tmp_path, kind):
         (("--direction", "backward", "--save", "overlay"), 6, "add masks to --save"),
         (("--device", "gpu"), 6, "Device 'gpu' cannot be used"),
         (("--correction", "papr"), 2, "paper"),
-        (("--correction-set", "steps=2"), 6, "add --correction paper or --correction default"),
+        (("--correction-set", "steps=2"), 6, "add --correction prune, default or paper"),
         (("--correction", "paper", "--correction-set", "step=2"), 6, "no setting 'step'; expected any of steps, every"),
         (("--correction", "paper", "--correction-set", "steps"), 6, "Give key=value"),
         (("--correction", "paper", "--correction-set", "steps=few"), 6, "expected a whole number from 0"),

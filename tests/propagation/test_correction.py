@@ -492,7 +492,7 @@ def test_values_out_of_range_are_refused(values, message):
 
 def test_unknown_presets_and_values_are_refused():
     assert Correction.preset("paper", rate=2.0) == Correction(rate=2.0)
-    with pytest.raises(ConfigError, match="preset 'papr' is unknown; expected one of paper, default"):
+    with pytest.raises(ConfigError, match="preset 'papr' is unknown; expected one of prune, paper, default"):
         Correction.preset("papr")
     with pytest.raises(ConfigError, match="no setting 'rat'; expected any of steps, every, rate"):
         Correction.preset("paper", rat=2.0)

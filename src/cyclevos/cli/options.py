@@ -40,6 +40,7 @@ class CorrectionName(str, Enum):
     """Values of --correction."""
 
     off = "off"
+    prune = "prune"
     paper = "paper"
     default = "default"
 
@@ -119,7 +120,7 @@ Dtype = Annotated[
 CorrectionOption = Annotated[
     CorrectionName,
     typer.Option(
-        help="Gradient correction of predicted masks: off, the paper's settings, or ours (default).",
+        help="off; prune: drop islands; default: drop islands and take gradient steps; paper: the paper's steps.",
         rich_help_panel=SEGMENTATION,
     ),
 ]
@@ -263,7 +264,7 @@ def parse_correction(name: CorrectionName, settings: list[str] | None) -> Correc
         if settings:
             raise ConfigError(
                 "--correction-set changes a correction, but the correction is off.",
-                "To correct masks, add --correction paper or --correction default.",
+                "To correct masks, add --correction prune, default or paper.",
             )
         return None
     from cyclevos.propagation.correction import Correction

@@ -1,4 +1,4 @@
-"""The settings of gradient correction, and their presets."""
+"""The settings of corrections, and their presets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Correction:
     """When and how masks are corrected.
 
     Attributes:
-        steps: gradient steps at most; 0 corrects nothing.
+        steps: gradient steps at most; 0 takes none.
         every: every n-th frame is corrected, counted from the first annotated one.
         rate: length of a step.
         rate_unit: what the rate multiplies: ``mean``, the gradient of the loss, which is a mean over pixels (the
@@ -38,6 +38,8 @@ class Correction:
             original mask; ``consistent`` keeps, for each object, the last step that reconstructs the previous frame's
             mask at least as well as the original mask does, or the original mask.
         hard_fraction: share of the hardest pixels in the loss's cross-entropy.
+        prune: in every frame, drop islands from output and memory: pieces of a mask far from its largest one, without
+            which the latest annotated frame is reconstructed better. It needs no gradients.
 
     Raises:
         ConfigError: a value is out of range.
@@ -54,6 +56,7 @@ class Correction:
     grow_from: float | None = None
     accept: Accept = "always"
     hard_fraction: float = 0.4
+    prune: bool = False
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -64,6 +67,7 @@ class Correction:
             ("project", isinstance(self.project, bool), "true or false"),
             ("stop_at", self.stop_at is None or within(self.stop_at, 1), "a number in (0, 1] or none"),
             ("grow_from", self.grow_from is None or within(self.grow_from, 1), "a number in (0, 1] or none"),
+            ("prune", isinstance(self.prune, bool), "true or false"),
             ("hard_fraction", within(self.hard_fraction, 1), "a number in (0, 1]"),
             *(
                 (name, getattr(self, name) in get_args(kind), "one of " + ", ".join(get_args(kind)))
@@ -77,7 +81,8 @@ class Correction:
         """Return a named correction with some values changed.
 
         Args:
-            name: ``paper``, the settings of the authors' program, or ``default``, ours.
+            name: ``prune``, which drops islands and does nothing else; ``default``, ours; ``paper``, the settings of
+                the authors' program.
             **overrides: values by name.
 
         Raises:
@@ -106,6 +111,9 @@ _CHOICES = {"rate_unit": RateUnit, "apply_to": ApplyTo, "reference": ReferenceCh
 
 
 PRESETS: dict[str, Correction] = {
+    "prune": Correction(steps=0, prune=True),
     "paper": Correction(),
-    "default": Correction(steps=2, rate=0.015, rate_unit="pixel", apply_to="both", grow_from=0.3, accept="consistent"),
+    "default": Correction(
+        steps=2, rate=0.015, rate_unit="pixel", apply_to="both", grow_from=0.3, accept="consistent", prune=True
+    ),
 }

@@ -21,8 +21,10 @@ from cyclevos.propagation.descent import Corrected, Subject, correct
 from cyclevos.propagation.mask_steps import as_probabilities
 from cyclevos.propagation.network_frame import NetworkFrame
 from cyclevos.propagation.outcome import MaskOutcome
+from cyclevos.propagation.pruning import Pruned, prune
 from cyclevos.propagation.references import Reference, References
 from cyclevos.propagation.schedule import Schedule
+from cyclevos.words import counted
 
 logger = logging.getLogger(__name__)
 
@@ -60,24 +62,42 @@ class FrameCorrection:
     """
 
     def __init__(self, network: MemoryNetwork, correction: Correction | None, disturb: Disturbance | None) -> None:
-        self.how = correction if correction is not None and correction.steps else None
-        if self.how is not None:
+        self.how = correction if correction is not None and (correction.steps or correction.prune) else None
+        if self.how is not None and self.how.steps:
             require_gradients(network)
         self._network, self._disturb = network, disturb
 
-    def masks(self, frame: NetworkFrame, said: Segmentation, predicted: Tensor, known: Known) -> MaskOutcome:
-        """Correct predicted masks (K+1,H',W') if it is due, and choose the masks for the output and for memory."""
+    def masks(
+        self, frame: NetworkFrame, said: Segmentation, predicted: Tensor, known: Known
+    ) -> tuple[MaskOutcome, Tensor]:
+        """Correct predicted masks (K+1,H',W') where it is due, and choose the masks for the output and for memory.
+
+        Args:
+            frame: the frame.
+            said: what the network answered.
+            predicted: the masks that follow from it.
+            known: of the frames before.
+
+        Returns:
+            The masks, and what is left of the predicted ones without islands, before any gradient step.
+        """
+        answered, dropped = predicted, (0,) * len(known.objects)
+        pruned = self._prune(frame, said, predicted, known)
+        if pruned is not None:
+            predicted, dropped = pruned.probabilities, pruned.dropped
         start = self._disturbed(frame.index, predicted, known)
-        corrected = self._correct(frame, start, said if start is predicted else None, known)
-        output, uncorrected, remembered, memory = predicted, None, start, None
-        own = torch.ones(1, len(known.objects), dtype=torch.bool) if start is predicted else None
+        output, remembered = predicted, start
+        uncorrected = None if pruned is None else answered
+        memory = pruned.memory if pruned is not None and start is predicted else None
+        own = torch.tensor([[not pieces for pieces in dropped]]) if start is predicted else None
+        corrected = self._correct(frame, start, said if start is answered else None, known)
         if corrected is not None and self._goes_to("memory"):
             remembered, memory = corrected.probabilities, corrected.memory
             own = None if corrected.kept else own
         if corrected is not None and corrected.kept and self._goes_to("output") and start is predicted:
-            output, uncorrected = as_probabilities(corrected.probabilities), predicted
+            output, uncorrected = as_probabilities(corrected.probabilities), answered
         full = grow_probabilities(output, frame.source)
-        return MaskOutcome(known.objects, full, output, remembered, memory, own, uncorrected)
+        return MaskOutcome(known.objects, full, output, remembered, memory, own, uncorrected), predicted
 
     def next_previous(self, masks: MaskOutcome, schedule: Schedule) -> tuple[Tensor | None, Tensor]:
         """Return the output's ids (H',W') and objects' pixel counts (K,), if the next step is corrected by them.
@@ -92,9 +112,18 @@ class FrameCorrection:
         ids = most_probable(masks.inside, masks.objects)
         return ids, torch.stack([(ids == i).sum() for i in masks.objects])
 
+    def _prune(self, frame: NetworkFrame, said: Segmentation, predicted: Tensor, known: Known) -> Pruned | None:
+        """Drop pieces of predicted masks (K+1,H',W') that vouch for nothing; None if none is dropped."""
+        if self.how is None or not self.how.prune:
+            return None
+        pruned = prune(self._network, frame, said, predicted, known.references.reached(), known.objects)
+        if pruned is not None:
+            logger.info("frame %d: %s dropped", frame.index, counted(sum(pruned.dropped), "island"))
+        return pruned
+
     def _correct(self, frame: NetworkFrame, start: Tensor, said: Segmentation | None, known: Known) -> Corrected | None:
         how = self.how
-        if how is None or not known.schedule.due(how.every):
+        if how is None or not how.steps or not known.schedule.due(how.every):
             return None
         references = known.references.all() if how.reference == "all" else known.references.reached()
         subject = Subject(frame.index, self._network.prepare_memory(frame.pixels, frame.query), said)

@@ -231,7 +231,7 @@ class FramePropagator:
         else:
             predicted = said.logits.softmax(dim=1)[0]
             known = Known(self.objects, self._references, self._previous, self._schedule)
-            masks = self._correction.masks(frame, said, predicted, known)
+            masks, predicted = self._correction.masks(frame, said, predicted, known)
         masks = without_own(masks, self.absent, frame.index)
         kind = None if masks.remembered is None else self._schedule.kind(annotated=frame.annotation is not None)
         checked = predicted is not None and self.reliability.due(self._schedule.steps)
@@ -243,7 +243,7 @@ class FramePropagator:
             state = self.network.carry(said, masks.inside[None], None if kind is None else memory)
         observation = None
         if predicted is not None:
-            # Of the mask before the correction: even a harmless correction makes probabilities less certain.
+            # Of the mask before gradient steps: even harmless ones make probabilities less certain.
             references = self._references.reached()
             asked = memory if checked else None
             observation = self.reliability.observe(asked, predicted, self.objects, references, frame.index)

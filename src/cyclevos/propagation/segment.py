@@ -77,9 +77,9 @@ def segment(
         direction: ``forward`` from each mask to later frames, ``backward`` to earlier ones (the last frame is
             yielded first), or ``both``: every frame from the annotations on either side, weighted by distance.
             ``backward`` and ``both`` need a path or a sequence.
-        correction: how masks are corrected: a :class:`Correction`, the name of a preset (``paper``,
-            ``default``), or None. With ``reference="all"``, later annotated frames are references too, if the frames
-            are a path or a sequence.
+        correction: how masks are corrected: a :class:`Correction`, the name of a preset (``prune``, ``default``,
+            ``paper``), or None. With ``reference="all"``, later annotated frames are references too, if the frames are
+            a path or a sequence.
 
     Returns:
         A generator of one prediction per frame, with the frame and the objects' names. In frames that no annotation of

@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from cyclevos.app.projects.islands import pieces_of
 from cyclevos.app.work.guided_filter import guided_filter
 from cyclevos.app.work.wanted_edit import Finish
 from cyclevos.pictures.arrays import UInt8Array
-from cyclevos.pieces import numbered_pieces
+from cyclevos.pieces import numbered_pieces, pieces_of
 
 _SNAPS = 3  # each brings the edge nearer to the picture's
 _MARGINS = {"grow": 1, "smooth": 3, "snap": 5}  # how far an edit looks beyond the objects, in amounts
