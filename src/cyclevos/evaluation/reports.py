@@ -77,7 +77,7 @@ def write_csv(evaluation: Evaluation, path: str | Path) -> None:
 
 def table(evaluation: Evaluation) -> Table:
     """Return the table for the terminal: a row per object and the overall figures last, in percent."""
-    result = Table(title=escape(evaluation.dataset), box=SIMPLE_HEAD)
+    result = Table(title=escape(evaluation.dataset), box=SIMPLE_HEAD, padding=0, show_edge=False)  # all in 80 columns
     result.add_column("sequence", no_wrap=True)
     result.add_column("id", justify="right")
     for heading in ("J&F", "J", "J recall", "J decay", "F", "F recall", "F decay", "islands"):
