@@ -11,7 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from cyclevos.jobs.run_folder import OtherRunError
+from cyclevos.jobs.job import resolve, settings_identity
+from cyclevos.jobs.run_folder import OtherRunError, RunFolder
 from cyclevos.jobs.run_state import RunState
 from cyclevos.jobs.segment_job import SegmentJob, run_job
 from cyclevos.media.writers import MaskWriter
@@ -182,6 +183,21 @@ def test_the_size_that_auto_chose_is_recorded_with_its_reason_and_kept(closer_jo
     assert "size" not in json.loads((job.output / "run.json").read_text())
     with pytest.raises(OtherRunError, match=r"size \(64 there, 32 now\).*Use --size 64"):
         run_job(replace(job, segmentation=replace(job.segmentation, size=32)))
+
+
+def test_a_closer_look_does_not_pass_for_the_auto_of_version_0_1(closer_job):
+    ids = np.zeros((24, 40), np.uint8)
+    ids[6:11, 3:8] = 4
+    job = replace(closer_job, masks={0: MaskImage(ids, None)})
+    run_job(job)
+    file = job.output / "run.json"
+    record = json.loads(file.read_text())
+    record["signature"] |= {"size": "auto"}
+    file.write_text(json.dumps(record))
+    with pytest.raises(OtherRunError, match=r'size \("auto" there, 64 now\)'):
+        run_job(job)
+    common = settings_identity(job, resolve(job))  # of all sequences of a data set, whose masks are not known yet
+    RunFolder(job.output, common).refuse_other_settings()
 
 
 def test_weights_that_were_moved_are_the_same_weights(job, tmp_path):

@@ -117,9 +117,12 @@ def settings_identity(job: SegmentJob, resolved: Resolved) -> Identity:
         "save": list(job.results.save),
         ADAPTATION: None if job.adaptation is None else asdict(job.adaptation),
     }
+    automatic = {name for name, value in asked.items() if value == "auto"}
     if settings.size == "auto":
         del values["size"]
-    return Identity(values, frozenset(name for name, value in asked.items() if value == "auto"))
+    if settings.size == "auto" or (resolved.size is not None and resolved.size.is_closer):
+        automatic.discard("size")  # version 0.1, which kept "auto" as it was given, took the network's own size
+    return Identity(values, frozenset(automatic))
 
 
 def content_identity(source: FrameSource, masks: Mapping[int, NDArray[np.uint8]]) -> dict[str, Any]:

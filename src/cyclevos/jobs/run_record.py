@@ -46,8 +46,8 @@ class Identity:
 
     Attributes:
         values: by name, as JSON values, with every ``auto`` resolved.
-        automatic: names of the values that the user left to ``auto``. A run that continues keeps the ``dtype`` that
-            it began with if that is one of them.
+        automatic: names of the values that the user left to ``auto``, the size only where it is the network's own. A
+            run that continues keeps the ``dtype`` that it began with if that is one of them.
     """
 
     values: Mapping[str, Any]
