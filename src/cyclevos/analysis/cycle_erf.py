@@ -18,6 +18,7 @@ from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.propagation.autograd_mode import require_gradients
 from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.descent import Subject, descend
+from cyclevos.propagation.inner_size import size_of_any
 from cyclevos.propagation.network_frame import fit_frame
 from cyclevos.propagation.references import References, shrink_ids
 
@@ -72,7 +73,7 @@ def cycle_erf(
     if not steps:
         raise ConfigError("Cycle-ERF starts from an empty mask, so steps must be at least 1.", "Give 1 step or more.")
     require_gradients(network)
-    shorter_side = network.traits.size if size == "auto" else size
+    shorter_side = size_of_any(size, network.traits)
     with torch.inference_mode(False):  # within it, nothing can be differentiated
         first, second = (fit_frame(i, image, None, shorter_side, network) for i, image in enumerate((reference, frame)))
         references = References(network)

@@ -66,12 +66,13 @@ def robustness(
     from cyclevos.analysis.robustness import Study, outcomes_figure, outcomes_to_json, run_study
     from cyclevos.files.atomic import output_errors, replacing
     from cyclevos.jobs.progress import progress_bar
+    from cyclevos.propagation.inner_size import size_of_any
 
     chosen = options.parse_names(kinds) or ()
     Study(chosen, target.value, how, None, share, other_run, seed)  # refuses wrong values before anything is loaded
     dataset = selection.open(root)
     loaded = network.load()
-    size = loaded.traits.size if segmentation.size == "auto" else segmentation.size
+    size = size_of_any(segmentation.size, loaded.traits)  # one for all sequences, so that they compare
     study = Study(chosen, target.value, how, size, share, other_run, seed)
     dtype = str(next(loaded.parameters()).dtype).removeprefix("torch.")
     identity = {"root": str(root.resolve()), "weights": network.weights_identity, "dtype": dtype}

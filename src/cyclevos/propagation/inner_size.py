@@ -46,7 +46,7 @@ class ChosenSize:
 
     Attributes:
         size: shorter side inside the network in pixels; None = the frames' own.
-        own: the network's own size, which large objects have.
+        own: the network's own size, which large objects keep.
         smallest: the object that decided; None where no object did.
     """
 
@@ -63,6 +63,11 @@ class ChosenSize:
         """Return it as JSON values; the length is rounded to a tenth of a pixel."""
         smallest = self.smallest and self.smallest._replace(length=round(self.smallest.length, 1))._asdict()
         return {"asked": "auto", "chosen": self.size, "own": self.own, "smallest_object": smallest}
+
+
+def size_of_any(asked: InnerSize, traits: NetworkTraits) -> int | None:
+    """Return the size that was asked for; ``"auto"`` is the network's own, whatever objects there are."""
+    return traits.size if asked == "auto" else asked
 
 
 def choose_size(traits: NetworkTraits, annotations: Annotations) -> ChosenSize:
@@ -128,7 +133,7 @@ class InnerSizeChoice:
 
     def reset(self) -> None:
         """Let the next annotated frame decide."""
-        self.size = self._traits.size if self.asked == "auto" else self.asked
+        self.size = size_of_any(self.asked, self._traits)
         self._is_decided = self.asked != "auto" or self._traits.closer is None
 
     def of(self, annotation: NDArray[np.uint8] | None) -> int | None:
