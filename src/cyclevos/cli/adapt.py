@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cyclevos.cli.adapt_options import AdaptSet
-from cyclevos.cli.changed_values import parse_settings
+from cyclevos.cli.adapt_options import AdaptSet, parsed_adaptation
 from cyclevos.cli.mask_options import GivenMasks
 from cyclevos.cli.options import Source
 from cyclevos.cli.settings import Only, with_settings
@@ -36,14 +35,13 @@ def adapt(
     when it helps and what it costs.
     """
     from cyclevos.adaptation.adapting import adapt_to
-    from cyclevos.adaptation.settings import Adaptation
     from cyclevos.exchange.given.given_masks import read_reaching_masks
     from cyclevos.exchange.given.python_masks import check_masks
     from cyclevos.jobs.progress import progress_bar, with_loss
     from cyclevos.media.open_source import open_source
     from cyclevos.network.locating import locate
 
-    adaptation = Adaptation.preset("default", **parse_settings(adapt_set, "--adapt-set"))
+    adaptation = parsed_adaptation(adapt_set)
     family = locate(network.weights).network_family()
     family.require_writing()
     _check_output(output, results.overwrite)

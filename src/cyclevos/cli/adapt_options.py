@@ -12,7 +12,6 @@ from cyclevos.cli.options import NETWORK
 if TYPE_CHECKING:
     from cyclevos.adaptation.settings import Adaptation
 
-
 Adapt = Annotated[
     bool,
     typer.Option(
@@ -31,14 +30,21 @@ AdaptSet = Annotated[
 ]
 
 
-def asked_adaptation(adapt: bool, settings: list[str] | None) -> Adaptation | None:
-    """Return the adaptation that ``--adapt`` or ``--adapt-set``, which implies it, asks for; None without them.
+def parsed_adaptation(settings: list[str] | None) -> Adaptation:
+    """Return the default adaptation with the values of ``--adapt-set`` changed.
 
     Raises:
         ConfigError: a setting is not key=value, unknown or out of range.
     """
-    if not adapt and not settings:
-        return None
     from cyclevos.adaptation.settings import Adaptation
 
     return Adaptation.preset("default", **parse_settings(settings, "--adapt-set"))
+
+
+def asked_adaptation(adapt: bool, settings: list[str] | None) -> Adaptation | None:
+    """Return the adaptation that ``--adapt`` or ``--adapt-set``, which implies it, asks for; None without them.
+
+    Raises:
+        ConfigError: as :func:`parsed_adaptation`.
+    """
+    return parsed_adaptation(settings) if adapt or settings else None

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -22,6 +22,15 @@ from cyclevos.propagation.settings import SegmentationSettings
 _MASKS_ALONE = OutputSettings(save=("masks",))
 _OFF = "off"
 _ADAPTATIONS = (_OFF, "default")
+
+
+class _Run(NamedTuple):
+    """One combination, each value as it was typed."""
+
+    weights: str
+    correction: str
+    size: str
+    adaptation: str
 
 
 @with_settings
@@ -69,15 +78,15 @@ def benchmark(
     dataset = selection.open(root)
     folders: list[Path] = []
     failures: list[str] = []
-    for name, (file, correction, size, adaptation) in plan.items():
+    for name, run in plan.items():
         used = replace(
             segmentation,
-            size=options.parse_size(size),
-            correction=options.parse_correction(options.CorrectionName(correction), None),
+            size=options.parse_size(run.size),
+            correction=options.parse_correction(options.CorrectionName(run.correction), None),
         )
-        folder, loaded = output / "runs" / name, replace(network, weights=file)
-        adapted = asked_adaptation(adaptation != _OFF, None)
-        job = SegmentJob(root, {}, folder, used, loaded, results, adaptation=adapted)
+        folder, chosen = output / "runs" / name, replace(network, weights=run.weights)
+        adaptation = asked_adaptation(run.adaptation != _OFF, None)
+        job = SegmentJob(root, {}, folder, used, chosen, results, adaptation=adaptation)
         typer.echo(f"{name} ({len(folders) + 1}/{len(plan)})")
         try:
             run_dataset(job, dataset, later=False, place=Place(at_once=1))
@@ -95,8 +104,8 @@ def benchmark(
         raise FailedClipsError("\n".join(failures), "Fix the problems and run the same command again.")
 
 
-def _plan(weights: str, corrections: str, sizes: str, adaptations: str) -> dict[str, tuple[str, str, str, str]]:
-    """Return weights, correction, size and adaptation of each run, by a name made of them.
+def _plan(weights: str, corrections: str, sizes: str, adaptations: str) -> dict[str, _Run]:
+    """Return the runs by names made of their values.
 
     Raises:
         ConfigError: a value is misspelt, or two runs would have the same name.
@@ -116,13 +125,13 @@ def _plan(weights: str, corrections: str, sizes: str, adaptations: str) -> dict[
         )
     for side in sides:
         options.parse_size(side)
-    plan: dict[str, tuple[str, str, str, str]] = {}
-    for run in product(networks, fixes, sides, changes):
-        network, fix, side, change = run
-        parts = [_short(network), fix, *([side] if len(sides) > 1 else []), *([] if change == _OFF else ["adapted"])]
-        name = "-".join(parts)
-        if plan.setdefault(name, run) != run:
-            raise ConfigError(f"--weights {weights}: two of them are called {_short(network)}.", "Rename one of them.")
+    plan: dict[str, _Run] = {}
+    for run in (_Run(*values) for values in product(networks, fixes, sides, changes)):
+        parts = [_short(run.weights), run.correction]
+        parts += [run.size] if len(sides) > 1 else []
+        parts += [] if run.adaptation == _OFF else ["adapted"]
+        if plan.setdefault("-".join(parts), run) != run:
+            raise ConfigError(f"--weights {weights}: two of them are called {parts[0]}.", "Rename one of them.")
     return plan
 
 
