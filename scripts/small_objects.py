@@ -5,7 +5,7 @@ other sequences, and a mirrored twin of one of them. They start on two sides of 
 pass it. How far they go is a multiple of their own length, so that clips differ in the size of their objects alone.
 
 python scripts/small_objects.py data/DAVIS-2016 --output data/small-objects
-cyclevos benchmark data/small-objects --year 2017 --corrections off --sizes 544,auto --output runs/small-objects
+cyclevos benchmark data/small-objects --corrections off --sizes 544,auto --output runs/small-objects
 
 The default sequences are those that the packaged network has not been trained on.
 """
@@ -100,7 +100,7 @@ def make_clip(
     ground = sequences[background]
     first = int(rng.integers(0, len(ground.frames) - frames + 1))
     height, width = read_mask(ground.masks[0]).ids.shape
-    others = [each for name, each in sequences.items() if name != background]
+    others = [each for other, each in sequences.items() if other != background]
     travellers = _travellers(others, (width, height), length, frames, rng)
     pictures, masks = (output / kind / "480p" / name for kind in ("JPEGImages", "Annotations"))
     for folder in (pictures, masks):

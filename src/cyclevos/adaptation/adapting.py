@@ -46,10 +46,10 @@ Progress = Callable[[int, float], object]
 
 
 class Adapted(NamedTuple):
-    """An adapted network.
+    """A network after its adaptation.
 
     Attributes:
-        network: it, or a copy of the given one where the adaptation is not kept.
+        network: the adapted copy, or one as the given network where the adaptation is not kept.
         outcome: what came of the adaptation.
     """
 
@@ -105,9 +105,18 @@ def adapt_to(
     direction: Direction = "forward",
     progress: Progress | None = None,
 ) -> Adapted:
-    """Adapt a network to opened frames with checked masks (H,W) by frame index; a warning says if nothing came of it.
+    """Adapt a loaded network to opened frames, as :func:`adapt` does for what people give, and say what came of it.
 
-    Arguments and errors are those of :func:`adapt`.
+    Args:
+        network: stays as it is.
+        frames: of the video, in any order.
+        masks: checked ids uint8 (H,W) by frame index.
+        adaptation: the settings.
+        direction: see :func:`adapt`.
+        progress: see :func:`adapt`.
+
+    Raises:
+        VideoError, ConfigError: as :func:`adapt`.
     """
     masks = {index: ids for index, ids in masks.items() if ids.any()}
     draws = draw_frames(sorted(masks), reachable_frames(frames, sorted(masks), adaptation.gap), direction, adaptation)
@@ -213,5 +222,5 @@ def _released(module: nn.Module, dtype: torch.dtype) -> MemoryNetwork:
 
 
 def _nowhere_to_go(direction: Direction) -> str:
-    why = {"forward": "comes after an annotated one", "backward": "comes before an annotated one"}
-    return f"there is nothing to adapt on, because no other frame {why.get(direction, 'is there')}"
+    lacking = {"forward": "comes after an annotated one", "backward": "comes before an annotated one"}
+    return f"there is nothing to adapt on, because no other frame {lacking.get(direction, 'is there')}"

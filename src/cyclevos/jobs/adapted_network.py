@@ -42,7 +42,7 @@ class RunNetwork:
     Attributes:
         network: adapted to the source where the job asks for that.
         outcome: what came of the adaptation; None where the job asks for none.
-        same: it is the network of the results that are there, or there are none.
+        same: whether it made the results that the folder holds, if there are any.
     """
 
     network: MemoryNetwork
@@ -69,7 +69,7 @@ def network_of_run(
     *,
     continues: bool,
 ) -> RunNetwork:
-    """Return the network that a job runs: the loaded one, that which the run was adapted to before, or adapt it now.
+    """Return the network that a job runs: as it was loaded, as an earlier start of the run adapted it, or adapted now.
 
     Args:
         network: loaded; it stays as it is.

@@ -29,7 +29,7 @@ def unjudged(
 
 
 def unjudged_frames(project: Project) -> list[tuple[int, FrameResult]]:
-    """Return the same of an open project."""
+    """Return the results of an open project's frames that nobody has judged."""
     masks = project.masks
     return unjudged(known_results(project), masks.tracked, masks.marks, unreadable_frames(project))
 

@@ -16,7 +16,7 @@ Kind = Literal["marks", "masks", "before"]
 KINDS: tuple[Kind, ...] = ("marks", "masks", "before")
 
 _ENDING = ".png"
-_MASK_NAME = re.compile(rf"({'|'.join(KINDS)})/\d+\.png", re.ASCII)
+_MASK_NAME = re.compile(rf"({'|'.join(KINDS)})/\d+{re.escape(_ENDING)}", re.ASCII)
 
 
 def mask_name(kind: Kind, index: int) -> str:

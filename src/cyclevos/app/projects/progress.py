@@ -50,6 +50,7 @@ def progress(folder: Path, absences: Iterable[Absence]) -> Progress:
 
 
 def _read(folder: Path, absences: tuple[Absence, ...], stamps: tuple[Stamp, ...]) -> Progress:
+    """Read how far a project is; by the stamps of its files, what is kept tells whether it still holds."""
     tracked, marks = ({index for index, _ in masks_in(folder, kind)} for kind in ("masks", "marks"))
     known = unjudged(read_reliability(folder / RESULTS).items(), tracked, marks, unreadable_in(folder))
     if absences:

@@ -107,7 +107,7 @@ class Unfinished:
     def put_back(
         self, files: Mapping[Path, str | None], rows: Mapping[int, FrameResult], values: Mapping[str, Any]
     ) -> None:
-        """Make everything that is not as it was before a step what it was, and tell the pages.
+        """Bring back what was there before a step, where it is not there any more, and tell the pages.
 
         Args:
             files: digests of what masks held; None = there was no file.
@@ -119,12 +119,12 @@ class Unfinished:
         """
         project, changed = self._project, set[int]()
         try:
-            other = {path: was for path, was in files.items() if digest_of(path) != was}
-            project.masks.put_back(other, self._history.lay)
-            changed |= indices_of(other)
-            news = {index: row for index, row in rows.items() if project.results[index] != row}
-            project.results.add_all(news)
-            changed |= news.keys()
+            changed_files = {path: was for path, was in files.items() if digest_of(path) != was}
+            project.masks.put_back(changed_files, self._history.lay)
+            changed |= indices_of(changed_files)
+            changed_rows = {index: row for index, row in rows.items() if project.results[index] != row}
+            project.results.add_all(changed_rows)
+            changed |= changed_rows.keys()
             if values:
                 project.change(lambda file: set_values(file, values))
         finally:
