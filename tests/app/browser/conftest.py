@@ -223,12 +223,8 @@ def near_line() -> Callable[..., np.ndarray]:
     """Pixels of the small clip whose centre lies within a distance of a line: what a round brush has to mark."""
 
     def mark(a: tuple[float, float], b: tuple[float, float], distance: float) -> np.ndarray:
-        mask = np.zeros((24, 40), np.bool_)
-        for row in range(24):
-            for column in range(40):
-                point = np.array([column + 0.5, row + 0.5])
-                along = np.linspace(np.array(a), np.array(b), 400)
-                mask[row, column] = np.linalg.norm(along - point, axis=1).min() <= distance
-        return mask
+        centres = np.stack(np.meshgrid(np.arange(40) + 0.5, np.arange(24) + 0.5), axis=-1)  # (24,40,2)
+        along = np.linspace(a, b, 400)
+        return np.linalg.norm(centres[:, :, None] - along, axis=-1).min(axis=-1) <= distance
 
     return mark
