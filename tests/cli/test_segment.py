@@ -96,9 +96,9 @@ def test_all_results_agree_with_each_other(segment, tmp_path, ids, images):
 )
 def test_the_answer_says_which_size_was_chosen_and_why(tmp_path, capsys, side, told):
     ids = np.zeros((480, 640), np.uint8)
-    ids[:side, :side] = 2
+    ids[:side, :side], ids[200:400, 200:400] = 2, 3
     chosen = choose_size(NetworkTraits("stm", 480, closer=CloserLook(length=26, most=1.5)), {0: ids})
-    tell_result(JobResult(3, 3, (2,), names={2: "cap"}, size=chosen), tmp_path, "")
+    tell_result(JobResult(3, 3, (2, 3), names={2: "cap"}, size=chosen), tmp_path, "")
     assert told in capsys.readouterr().out
 
 

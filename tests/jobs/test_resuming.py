@@ -168,7 +168,7 @@ def test_the_size_that_auto_stands_for_is_recorded_and_may_be_given(job, stopped
 
 def test_the_size_that_auto_chose_is_recorded_with_its_reason_and_kept(closer_job):
     ids = np.zeros((24, 40), np.uint8)
-    ids[6:11, 3:8] = 4
+    ids[6:11, 3:8], ids[6:16, 20:30] = 4, 5
     job = with_dtype(replace(closer_job, masks={0: MaskImage(ids, None)}), "float32")
     chosen = run_job(job).size
     assert (chosen.size, chosen.own) == (64, 32)
@@ -187,7 +187,7 @@ def test_the_size_that_auto_chose_is_recorded_with_its_reason_and_kept(closer_jo
 
 def test_a_closer_look_does_not_pass_for_the_auto_of_version_0_1(closer_job):
     ids = np.zeros((24, 40), np.uint8)
-    ids[6:11, 3:8] = 4
+    ids[6:11, 3:8], ids[6:16, 20:30] = 4, 5
     job = replace(closer_job, masks={0: MaskImage(ids, None)})
     run_job(job)
     file = job.output / "run.json"

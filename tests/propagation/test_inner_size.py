@@ -45,13 +45,14 @@ def mask(shape: tuple[int, int], **sides: int) -> np.ndarray:
 @pytest.mark.parametrize(
     ("annotations", "size", "smallest"),
     [
-        ({0: mask((480, 640), o1=48)}, 480, (1, 0, 48**2, 48)),
-        ({0: mask((480, 640), o1=47)}, 496, (1, 0, 47**2, 47)),
+        ({0: mask((480, 640), o1=48, o2=99)}, 480, (1, 0, 48**2, 48)),
+        ({0: mask((480, 640), o1=47, o2=99)}, 496, (1, 0, 47**2, 47)),
         ({0: mask((480, 640), o1=300, o2=36)}, 640, (2, 0, 36**2, 36)),
-        ({0: mask((480, 640), o1=2)}, 720, (1, 0, 4, 2)),
-        ({0: mask((240, 320), o1=20)}, 576, (1, 0, 400, 40)),  # 480 / 40 * 48, although the frame has no such detail
-        ({0: mask((1600, 960), o1=80)}, 576, (1, 0, 6400, 40)),
-        ({9: mask((480, 640), o3=36), 4: mask((480, 640), o3=90)}, 480, (3, 4, 8100, 90)),
+        ({0: mask((480, 640), o1=2, o2=99)}, 720, (1, 0, 4, 2)),
+        ({0: mask((480, 640), o1=2)}, 480, None),  # alone
+        ({0: mask((240, 320), o1=20, o2=99)}, 576, (1, 0, 400, 40)),  # 480 / 40 * 48, although it has no such detail
+        ({0: mask((1600, 960), o1=80, o2=99)}, 576, (1, 0, 6400, 40)),
+        ({9: mask((480, 640), o3=36, o1=99), 4: mask((480, 640), o3=90)}, 480, (3, 4, 8100, 90)),
         ({9: mask((480, 640), o3=36), 4: mask((480, 640), o1=90)}, 640, (3, 9, 1296, 36)),
         ({0: mask((480, 640))}, 480, None),
         ({}, 480, None),
@@ -65,7 +66,7 @@ def test_the_smallest_object_decides_in_the_first_frame_that_shows_it(annotation
 
 @pytest.mark.parametrize("own", [None, 240])
 def test_networks_of_other_kinds_look_no_closer(own):
-    tiny = {0: mask((480, 640), o1=5)}
+    tiny = {0: mask((480, 640), o1=5, o2=5)}
     assert choose_size(NetworkTraits("cutie", own), tiny).size == own
     assert choose_size(replace(TRAITS, size=None), tiny).size is None
 
@@ -103,7 +104,7 @@ def test_the_first_annotated_frame_decides_for_a_propagator(network, images, squ
         assert torch.equal(found.probabilities, expected.probabilities)
     assert (propagator.size, propagator.fresh().size) == (32, 32)
     propagator.reset()
-    propagator.step(0, images[0], small)
+    propagator.step(0, images[0], square + small)
     assert propagator.size == 64
 
 
@@ -129,7 +130,7 @@ def test_a_mask_given_again_to_the_first_frame_keeps_the_objects_it_does_not_sho
 
 def test_a_propagator_that_continues_keeps_its_size(network, images, square, small):
     propagator, other = Propagator(network), Propagator(network)
-    propagator.step(0, images[0], small)
+    propagator.step(0, images[0], square + small)
     other.restore(propagator.snapshot())
     assert other.size == 64
     found, expected = (each.step(1, images[1], square) for each in (other, propagator))
@@ -141,7 +142,7 @@ def test_a_propagator_that_continues_keeps_its_size(network, images, square, sma
 
 def test_an_announced_mask_decides_if_it_is_the_first(network, images, square, small):
     propagator = Propagator(network, correction=cyclevos.Correction(steps=1, every=1, reference="all"))
-    propagator.announce(3, images[3], small)
+    propagator.announce(3, images[3], square + small)
     propagator.step(0, images[0], square)
     assert propagator.size == 64
     propagator.step(1, images[1])

@@ -13,7 +13,7 @@ from cyclevos.words import counted, objects_text
 
 if TYPE_CHECKING:
     from cyclevos.jobs.segment_job import JobResult
-    from cyclevos.propagation.inner_size import ChosenSize, SmallestObject
+    from cyclevos.propagation.inner_size import ChosenSize, GivenObject
 
 _SHOWN = 3  # frames of the review list that the answer names
 
@@ -32,7 +32,7 @@ def tell_result(result: JobResult, output: Path, done: str) -> None:
         typer.echo(_size_text(result.size, result.size.smallest, result.names))
 
 
-def _size_text(chosen: ChosenSize, smallest: SmallestObject, names: Mapping[int, str]) -> str:
+def _size_text(chosen: ChosenSize, smallest: GivenObject, names: Mapping[int, str]) -> str:
     """Return which size was chosen, and why."""
     which = objects_text((smallest.object_id,), names)
     if not chosen.is_closer:

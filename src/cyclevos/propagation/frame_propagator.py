@@ -45,7 +45,7 @@ class FramePropagator:
     Args:
         network: any memory network, frozen, or the name of one.
         size: shorter side inside the network in pixels; ``"auto"`` = the size at which the weights work best, or a
-            larger one if an object of the first annotated frame is small; None = the frames' own size.
+            larger one if the first annotated frame shows several objects and one is small; None = the frames' own.
         policy: which frames are memory frames; None = as the network likes it.
         correction: how masks are corrected, or the name of a preset; None = no correction.
         disturb: for robustness studies: called with a frame's index and its predicted ids at the network's size,

@@ -1,4 +1,4 @@
-"""The size inside the network: fixed, or chosen by the smallest object, because a small one needs a closer look."""
+"""The size inside the network: fixed, or chosen by the smallest of several objects, which need a closer look."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from cyclevos.network.traits import NetworkTraits
 from cyclevos.propagation.settings import InnerSize, SegmentationSettings
 
 _STEP = 16  # sizes are multiples of this
+_SEVERAL = 2  # objects from which on the smallest one decides
 _CHOSEN, _NONE = "inner_size", -1  # name in a snapshot; there, the frames' own size
 
 # Shapes: H W pixels of the source.
@@ -24,8 +25,8 @@ _CHOSEN, _NONE = "inner_size", -1  # name in a snapshot; there, the frames' own 
 Annotations = Mapping[int, NDArray[np.uint8]]
 
 
-class SmallestObject(NamedTuple):
-    """The smallest object given.
+class GivenObject(NamedTuple):
+    """An object as it is first annotated.
 
     Attributes:
         object_id: of the object.
@@ -52,7 +53,7 @@ class ChosenSize:
 
     size: int | None
     own: int | None
-    smallest: SmallestObject | None = None
+    smallest: GivenObject | None = None
 
     @property
     def is_closer(self) -> bool:
@@ -71,7 +72,10 @@ def size_of_any(asked: InnerSize, traits: NetworkTraits) -> int | None:
 
 
 def choose_size(traits: NetworkTraits, annotations: Annotations) -> ChosenSize:
-    """Choose a size by the smallest object: the network's own, or one at which that object is large enough.
+    """Choose a size by the smallest of several objects: the network's own, or one at which that object is large enough.
+
+    An object that is alone keeps the network's own size, so that videos of one object have the same masks and take the
+    same time as at that size.
 
     Args:
         traits: the network's own size, and how closely it looks at small objects.
@@ -80,16 +84,17 @@ def choose_size(traits: NetworkTraits, annotations: Annotations) -> ChosenSize:
     Example:
         >>> from cyclevos.network.traits import CloserLook
         >>> ids = np.zeros((480, 640), np.uint8)
-        >>> ids[:30, :30] = 1
+        >>> ids[:30, :30], ids[100:400, 100:400] = 1, 2
         >>> choose_size(NetworkTraits("stm", 480, closer=CloserLook(length=40, most=1.5)), {0: ids}).size
         640
     """
     own, closer = traits.size, traits.closer
     if own is None or closer is None:
         return ChosenSize(own, own)
-    smallest = _smallest(annotations, own)
-    if smallest is None:
+    objects = _first_seen(annotations, own)
+    if len(objects) < _SEVERAL:
         return ChosenSize(own, own)
+    smallest = min(objects, key=lambda each: each.length)
     if smallest.length >= closer.length:
         return ChosenSize(own, own, smallest)
     wanted = math.ceil(own * closer.length / smallest.length / _STEP) * _STEP
@@ -112,7 +117,7 @@ def sized(
     if settings.size != "auto":
         return settings, None
     chosen = choose_size(traits, annotations)
-    if chosen.smallest is None and traits.closer is not None:
+    if traits.closer is not None and not any(ids.any() for ids in annotations.values()):
         return settings, chosen
     return replace(settings, size=chosen.size), chosen
 
@@ -167,13 +172,13 @@ class InnerSizeChoice:
             self._is_decided = True
 
 
-def _smallest(annotations: Annotations, own: int) -> SmallestObject | None:
-    """Return the smallest object, each counted where it is first annotated; None without any."""
-    found: dict[int, SmallestObject] = {}
+def _first_seen(annotations: Annotations, own: int) -> list[GivenObject]:
+    """Return each object as it is where it is first annotated."""
+    found: dict[int, GivenObject] = {}
     for frame, ids in sorted(annotations.items()):
         height, width = network_size((int(ids.shape[0]), int(ids.shape[1])), own)
         for object_id, pixels in enumerate(np.bincount(ids.ravel(), minlength=256).tolist()):
             if object_id and pixels and object_id not in found:
                 length = math.sqrt(pixels * height * width / ids.size)
-                found[object_id] = SmallestObject(object_id, frame, pixels, length)
-    return min(found.values(), key=lambda each: each.length, default=None)
+                found[object_id] = GivenObject(object_id, frame, pixels, length)
+    return list(found.values())
