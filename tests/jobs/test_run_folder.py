@@ -1,4 +1,5 @@
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -163,6 +164,14 @@ def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "out").touch()
     with pytest.raises(OutputError, match=r"out is a file\. Expected a folder"):
         prepare(tmp_path / "out")
+
+
+def test_a_size_that_is_not_chosen_yet_suits_a_run_of_version_0_1_that_kept_auto(tmp_path):
+    RunFolder(tmp_path, Identity({"size": "auto", "weights": "a"}), results=["coco.json"]).begin()
+    (tmp_path / "coco.json").touch()
+    for weights, refusal in (("a", nullcontext()), ("b", pytest.raises(OutputError, match="weights"))):
+        with refusal:
+            RunFolder(tmp_path, Identity({"weights": weights}, frozenset({"size"}))).refuse_other_settings()
 
 
 def test_a_run_without_any_result_does_not_occupy_the_folder(tmp_path):

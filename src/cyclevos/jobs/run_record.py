@@ -164,7 +164,8 @@ class Comparison:
         """
         there, now = {**_UNNAMED, **record.signature}, dict(identity.values)
         if there.get("size") == _AUTO and "size" in identity.automatic:
-            there["size"] = now["size"]  # of the same weights it is the same, and other weights differ by themselves
+            # It stood for the size of the weights, and other weights differ by themselves. Now it may be undecided yet.
+            there["size"] = now.setdefault("size", _AUTO)
         if there.get("dtype") == _AUTO and (state_dtype is not None or "dtype" in identity.automatic):
             there["dtype"] = state_dtype or now["dtype"]
         if "dtype" in identity.automatic:
