@@ -145,6 +145,12 @@ def test_one_frame(segment, tmp_path, images, ids):
     np.testing.assert_array_equal(read_mask(tmp_path / "out" / "shot_000.png").ids, ids)
 
 
+def test_an_object_that_covers_the_frame_is_warned_of_once(segment, tmp_path, images, ids, caplog):
+    mask = save_mask(tmp_path / "full.png", np.ones_like(ids))
+    assert segment("--save", "masks", source=save_frames(tmp_path / "one", images[:1]), masks=mask).code == 0
+    assert caplog.text.count("covers more than 90%") == 1
+
+
 def test_the_progress_bar_is_on_standard_error_only(segment, call, tmp_path, clip, mask, weights):
     answer = call("segment", clip, "--masks", mask, "--output", tmp_path / "out", "--weights", weights, "--size", "16")
     assert answer.code == 0

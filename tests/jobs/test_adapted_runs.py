@@ -154,7 +154,7 @@ def test_one_frame_is_segmented_unadapted_and_the_run_says_so(job, caplog):
 def test_an_adapted_run_and_another_one_do_not_share_a_folder(job):
     plain = replace(job, adaptation=None)
     run_job(plain)
-    with pytest.raises(OtherRunError, match=r"adaptation\.gap \(nothing there, 4 now\)"):
+    with pytest.raises(OtherRunError, match=r"settings differ: adaptation \(off there, on now\)\."):
         run_job(job)
     other = replace(job, output=job.output.with_name("other"))
     run_job(other)

@@ -36,7 +36,7 @@ def adapt(
     """
     from cyclevos.adaptation.adapting import adapt_to
     from cyclevos.exchange.given.given_masks import read_reaching_masks
-    from cyclevos.exchange.given.python_masks import check_masks
+    from cyclevos.exchange.given.python_masks import check_shown
     from cyclevos.jobs.progress import progress_bar, with_loss
     from cyclevos.media.open_source import open_source
     from cyclevos.network.locating import locate
@@ -47,7 +47,8 @@ def adapt(
     _check_output(output, results.overwrite)
     opened = open_source(source)
     given = read_reaching_masks(masks, opened, segmentation.direction, reading)
-    ids = check_masks({index: mask.ids for index, mask in given.items()})
+    check_shown(given)
+    ids = {index: mask.ids for index, mask in given.items()}
     loaded = network.load()
     with progress_bar(f"adapting to {opened.name}", adaptation.steps, unit="steps", quiet=results.quiet) as advance:
         adapted, outcome = adapt_to(loaded, opened, ids, adaptation, segmentation.direction, with_loss(advance))

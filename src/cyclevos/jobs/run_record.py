@@ -208,8 +208,12 @@ class Comparison:
         return f" To make what it lacks from its masks, run: {commands}." if commands else ""
 
     def _differences(self) -> str:
-        """Write "options.size (480 there, 240 now)" for everything that differs."""
+        """Write "options.size (480 there, 240 now)" for everything that differs, "correction (off there, on now)"."""
         before, now = _flat(self.there), _flat(self.now)
+        for key, there in self.there.items():
+            if {type(there), type(self.now.get(key, there))} == {dict, type(None)}:  # its settings say less
+                before, now = ({k: v for k, v in flat.items() if k.partition(".")[0] != key} for flat in (before, now))
+                before[key], now[key] = ("off", "on") if there is None else ("on", "off")
         keys = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
         texts = [_without_long_hashes(f"{key} ({_shown(before, key)} there, {_shown(now, key)} now)") for key in keys]
         return listed(texts, _MOST_DIFFERENCES)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cyclevos.errors import MaskError, OutputError, PromptError
 from cyclevos.exchange.formats import find
 from cyclevos.exchange.given.given_masks import GivenMasks, reaching, read_reaching_masks, read_source_masks
-from cyclevos.exchange.given.python_masks import check_masks
+from cyclevos.exchange.given.python_masks import check_masks, check_shown
 from cyclevos.files.atomic import output_errors
 from cyclevos.jobs.job import Resolved, SegmentJob, masks_digest
 from cyclevos.jobs.run_folder import Identity, RunFolder
@@ -59,13 +59,12 @@ def read_given(job: SegmentJob, source: FrameSource) -> Mapping[int, MaskImage]:
     if prompts:
         _check_frames(prompts, source)
         return read_source_masks(job.masks, source, job.reading) if isinstance(job.masks, Path) else job.masks
-    given = (
-        read_reaching_masks(job.masks, source, job.segmentation.direction, job.reading)
-        if isinstance(job.masks, Path)
-        else job.masks
-    )
-    check_masks({index: image.ids for index, image in given.items()})
-    return given
+    if isinstance(job.masks, Path):
+        given = read_reaching_masks(job.masks, source, job.segmentation.direction, job.reading)
+        check_shown(given)
+        return given
+    check_masks({index: image.ids for index, image in job.masks.items()})
+    return job.masks
 
 
 def started(job: SegmentJob, source: FrameSource, given: Mapping[int, MaskImage], resolved: Resolved) -> Started:

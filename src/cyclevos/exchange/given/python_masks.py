@@ -58,12 +58,12 @@ def read_video_masks(
             if source is None
             else read_reaching_masks(path, source, direction)
         )
-        _check_shown(given)
+        check_shown(given)
         return given
     reader = MaskReader(None if source is None else source.size)
     by_frame = _by_frame(masks)
     read = {index: reader.read(by_frame[index], index) for index in sorted(by_frame)}
-    _check_shown(read)
+    check_shown(read)
     decided = decided_255(list(read.values()), from_files=reader.has_files)
     return GivenMasks(dict(zip(read, decided, strict=True)), names=reader.names)
 
@@ -79,8 +79,18 @@ def check_masks(masks: Mapping[int, Any]) -> dict[int, npt.NDArray[np.uint8]]:
     """
     reader = MaskReader()
     read = {int(index): reader.read(mask, index) for index, mask in _by_frame(masks).items()}
-    _check_shown(read)
+    check_shown(read)
     return {index: mask.ids for index, mask in read.items()}
+
+
+def check_shown(masks: Mapping[int, MaskImage]) -> None:
+    """Check that a mask shows an object.
+
+    Raises:
+        MaskError: none does.
+    """
+    if not any(mask.ids.any() for mask in masks.values()):
+        raise MaskError("No mask shows an object: every pixel is background 0.", "Give a mask with object ids 1..255.")
 
 
 def _by_frame(masks: Any) -> dict[int, Any]:
@@ -101,11 +111,6 @@ def _by_frame(masks: Any) -> dict[int, Any]:
 def _is_number(name: str) -> bool:
     """Return whether a name is a number, so that a frame was meant and not an object."""
     return name.strip().isdecimal()
-
-
-def _check_shown(masks: Mapping[int, MaskImage]) -> None:
-    if not any(mask.ids.any() for mask in masks.values()):
-        raise MaskError("No mask shows an object: every pixel is background 0.", "Give a mask with object ids 1..255.")
 
 
 def decided_255(masks: Sequence[MaskImage], *, from_files: bool) -> list[MaskImage]:
