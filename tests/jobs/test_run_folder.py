@@ -174,6 +174,14 @@ def test_a_size_that_is_not_chosen_yet_suits_a_run_of_version_0_1_that_kept_auto
             RunFolder(tmp_path, Identity({"weights": weights}, frozenset({"size"}))).refuse_other_settings()
 
 
+def test_a_correction_that_is_older_than_pruning_continues_without_it(tmp_path):
+    prepare(tmp_path, correction={"steps": 3})
+    write_results(tmp_path)
+    assert prepare(tmp_path, correction={"steps": 3, "prune": False}) == {"00000", "00001", "00002"}
+    with pytest.raises(OutputError, match=r"correction\.prune \(false there, true now\)"):
+        prepare(tmp_path, correction={"steps": 3, "prune": True})
+
+
 def test_a_run_without_any_result_does_not_occupy_the_folder(tmp_path):
     prepare(tmp_path)
     assert prepare(tmp_path, source="other.mp4") == set()
