@@ -129,6 +129,16 @@ def test_weights_that_come_out_otherwise_start_the_run_again_and_it_says_so(job,
     assert results(job) == expected
 
 
+@pytest.mark.parametrize("kept", [None, ["digest"]])
+def test_a_record_that_does_not_say_which_weights_they_were_starts_the_run_again(job, stopped, expected, kept):
+    stopped()
+    record = run_json(job)
+    record["adaptation"] = kept and {name: record["adaptation"][name] for name in kept}
+    (job.output / "run.json").write_text(json.dumps(record))
+    assert run_job(job).segmented == 10
+    assert results(job) == expected
+
+
 def test_an_interruption_while_adapting_keeps_what_an_earlier_run_has_left(job, monkeypatch):
     run_job(replace(job, adaptation=None))
     before = {path: path.read_bytes() for path in job.output.rglob("*") if path.is_file()}

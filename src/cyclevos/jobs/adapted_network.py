@@ -85,8 +85,7 @@ def network_of_run(
     """
     if job.adaptation is None:
         return RunNetwork(network)
-    run = RunRecord.read(folder.path) if continues else None
-    before: Mapping[str, Any] = {} if run is None else run.extra.get(ADAPTATION, {})
+    before = _recorded(folder.path) if continues else {}
     kept = _kept(network, folder.path / ADAPTED_FILE, before.get(_DIGEST))
     if kept is not None:
         folder.note(**{ADAPTATION: before})
@@ -110,6 +109,14 @@ def network_of_run(
 def forget_adapted(folder: Path) -> None:
     """Remove the adapted weights of a run that has ended."""
     (folder / ADAPTED_FILE).unlink(missing_ok=True)
+
+
+def _recorded(folder: Path) -> Mapping[str, Any]:
+    """Return what a run's record says came of its adaptation; nothing where that is not whole."""
+    run = RunRecord.read(folder)
+    found = None if run is None else run.extra.get(ADAPTATION)
+    whole = {*AdaptationOutcome(0).as_record(), _DIGEST}
+    return found if isinstance(found, dict) and whole <= found.keys() else {}
 
 
 def _kept(network: MemoryNetwork, file: Path, digest: str | None) -> MemoryNetwork | None:
