@@ -75,8 +75,15 @@ def test_the_list_tells_how_many_frames_are_tracked_and_in_doubt(client, tracked
     assert [told(), told()] == [(9, 5)] * 2
     assert len(asked) == 1, "what did not change is not read again"
     with (opened.folder / "results.jsonl").open("ab") as log:
-        log.write(b'{"frame": 1, "reliability": {"1": 0.99}, "areas": {}}\nno result\n{"frame": 2, "rel')
+        log.write(
+            b'{"frame": 1, "reliability": {"1": 0.99}, "areas": {}}\nno result\n'
+            + b"[" * 10**5
+            + b'\n{"frame": 2, "rel'
+        )
     assert told() == (9, 4)
+    (opened.folder / "results.jsonl").unlink()
+    (opened.folder / "results.jsonl").mkdir()
+    assert told() == (9, 0), "the list is there, whatever a disk has done to one project"
 
 
 def test_a_cover_is_the_first_marked_frame_with_its_masks(client, clip, square):

@@ -100,17 +100,18 @@ class ResultLog:
 
 
 def read_reliability(path: Path) -> dict[int, dict[int, float]]:
-    """Return the reliability of each object by frame index, whoever has the file open; it may not be there.
+    """Return the reliability of each object by frame index, whoever has the file open.
 
-    All lines are parsed at once, which takes a third of the time, unless one of them is none that this version writes.
+    Nothing is known of a file that is not there or cannot be read: opening the project says what is wrong with it. All
+    lines are parsed at once, which takes a third of the time, unless one of them is none that this version writes.
     """
     try:
         data = path.read_bytes()
         rows = json.loads(b"[" + data[: data.rfind(b"\n") + 1].rstrip().replace(b"\n", b",") + b"]")
         return {row["frame"]: {int(i): float(value) for i, value in row["reliability"].items()} for row in rows}
-    except FileNotFoundError:
+    except OSError:
         return {}
-    except (ValueError, OverflowError, KeyError, TypeError, AttributeError):
+    except (ValueError, RecursionError, OverflowError, KeyError, TypeError, AttributeError):
         return {index: dict(row.reliability) for index, row in _rows_of(read_records(path).records).items()}
 
 
