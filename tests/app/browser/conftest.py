@@ -24,11 +24,12 @@ _ARGUMENTS = (
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium():
-    """One browser for a file of tests; they skip where there is none.
+    """One browser for the tests of this folder; they skip where there is none.
 
-    It goes with the file: as long as it is there, its event loop counts as running and others cannot run theirs.
+    It goes with the last of them: as long as it is there, its event loop counts as running, and others cannot run
+    theirs.
     """
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     path = next(filter(None, map(shutil.which, _CHROMIUM)), None)
