@@ -19,7 +19,8 @@ def bench(call, davis, weights, tmp_path):
 
 @pytest.mark.slow
 def test_every_combination_is_in_the_report_and_a_second_run_does_nothing_anew(bench, tmp_path):
-    answer = bench("--corrections", "off,paper")
+    options = ("--corrections", "off,paper", "--sequences", "ape")
+    answer = bench(*options)
     assert answer.code == 0, answer.err
     names = ["tiny-off-none", "tiny-off-16", "tiny-paper-none", "tiny-paper-16"]
     assert [path.name for path in sorted((tmp_path / "bench" / "runs").iterdir())] == sorted(names)
@@ -29,15 +30,16 @@ def test_every_combination_is_in_the_report_and_a_second_run_does_nothing_anew(b
     records = read_manifest(tmp_path / "bench" / "runs" / "tiny-paper-16" / MANIFEST)[0]
     assert records[0]["settings"]["size"] == 16
     assert records[0]["settings"]["correction"]["rate"] == 180
-    assert bench("--corrections", "off,paper").out.count("0 frames segmented now") == 4
+    assert bench(*options).out.count("0 frames segmented now") == 4
 
 
 def test_results_of_other_settings_are_replaced_when_asked(bench):
-    assert bench("--corrections", "off").code == 0
-    answer = bench("--corrections", "off", "--memory-every", "2")
+    one_run = ("--corrections", "off", "--sizes", "none", "--sequences", "ape")
+    assert bench(*one_run).code == 0
+    answer = bench(*one_run, "--memory-every", "2")
     assert answer.code == 7
     assert "use --overwrite" in answer.err
-    assert bench("--corrections", "off", "--memory-every", "2", "--overwrite").code == 0
+    assert bench(*one_run, "--memory-every", "2", "--overwrite").code == 0
 
 
 @pytest.mark.parametrize("broken", [("ape",), ("ape", "bee")])
