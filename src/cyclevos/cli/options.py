@@ -87,7 +87,8 @@ Size = Annotated[
     str,
     typer.Option(
         help="Shorter side inside the network in pixels, or the side of the square of networks that take squares; "
-        "auto = what suits the weights best, and a larger one where several objects are small; none = the video's own.",
+        "auto = what suits the weights best, and a larger one for several objects of which one is small; none = the "
+        "video's own.",
         rich_help_panel=SEGMENTATION,
     ),
 ]

@@ -51,7 +51,7 @@ class MemoryPolicy:
 
 @dataclass(frozen=True)
 class CloserLook:
-    """How ``size="auto"`` enlarges frames that show a small object (docs/results/size.md).
+    """How ``size="auto"`` enlarges frames with several objects of which one is small (docs/results/size.md).
 
     Attributes:
         length: what the square root of the smallest object's area should be inside the network, in pixels.
@@ -68,10 +68,11 @@ class NetworkTraits:
 
     Attributes:
         family: name of its family, for records and tables.
-        size: shorter side in pixels at which its weights work best, the meaning of ``size="auto"`` unless an object is
-            small; None = the frames' own size.
+        size: shorter side in pixels at which its weights work best, the meaning of ``size="auto"`` unless one of
+            several objects is small; None = the frames' own size.
         policy: its own memory policy, the meaning of ``memory_every="auto"`` and ``max_memory_frames="auto"``.
-        closer: how closely ``size="auto"`` looks at small objects; None = no closer than at others.
+        closer: how closely ``size="auto"`` looks at several objects of which one is small; None = no closer than
+            at others.
     """
 
     family: str

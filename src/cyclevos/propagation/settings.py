@@ -22,7 +22,7 @@ class SegmentationSettings:
 
     Attributes:
         size: shorter side inside the network in pixels; ``"auto"`` = the size at which the weights work best, or a
-            larger one for small objects; None = the frames' own size.
+            larger one for several objects of which one is small; None = the frames' own size.
         memory_every: every n-th frame stays in memory; ``"auto"`` = as the network likes it.
         max_memory_frames: most frames in memory, including annotated frames and the previous one; ``"auto"`` = as the
             network likes it, None = no bound.
