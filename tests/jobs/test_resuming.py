@@ -18,7 +18,6 @@ from cyclevos.jobs.segment_job import SegmentJob, run_job
 from cyclevos.media.writers import MaskWriter
 from cyclevos.network import weights
 from cyclevos.pictures.mask_files import MaskImage
-from cyclevos.propagation.correction import Correction
 
 STOP_AT = 4
 
@@ -147,18 +146,6 @@ def test_a_finished_run_of_version_0_1_is_not_done_again(job):
     record["signature"] |= {"dtype": "auto", "size": "auto"}
     file.write_text(json.dumps(record))
     assert run_job(job).segmented == 0
-
-
-def test_a_finished_run_of_a_version_that_did_not_prune_is_not_done_again(job):
-    paper = replace(job, segmentation=replace(job.segmentation, correction="paper"))
-    run_job(paper)
-    file = job.output / "run.json"
-    record = json.loads(file.read_text())
-    del record["signature"]["correction"]["prune"]
-    file.write_text(json.dumps(record))
-    assert run_job(paper).segmented == 0
-    with pytest.raises(OtherRunError, match=r"correction\.prune \(false there, true now\)"):
-        run_job(replace(job, segmentation=replace(job.segmentation, correction=Correction.preset("paper", prune=True))))
 
 
 def test_a_state_that_is_not_the_runs_own_costs_time_and_no_results(job, stopped):
