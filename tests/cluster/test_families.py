@@ -64,6 +64,6 @@ def test_a_folder_of_weights_and_its_predictor_are_found_by_the_workers(run, tmp
     assert starts[0]["reliability"] == starts[1]["reliability"]
     assert "uncalibrated" not in (tmp_path / "there" / "clip" / "reliability.csv").read_text()
     shutil.rmtree(folder)
-    answer = run("--weights", "edge", "--output", "nowhere", *cluster)
+    answer = run("--weights", "edge", "--output", "nowhere")
     assert answer.returncode == 5
     assert "No weights 'edge'" in answer.stderr

@@ -17,6 +17,7 @@ import cyclevos.propagation.descent as descent_module
 import cyclevos.propagation.frame_correction as correction_module
 import cyclevos.propagation.frame_propagator as propagator_module
 import cyclevos.propagation.outcome as outcome_module
+import cyclevos.propagation.pruning as pruning_module
 from cyclevos import Correction
 from cyclevos.network.traits import MemoryPolicy
 from cyclevos.network.transfer import download, pack, unpack
@@ -149,7 +150,7 @@ def test_a_step_reads_the_device_at_its_end_alone(
         downloads.append(len(tensors))
         return [tensor.as_subclass(torch.Tensor) for tensor in tensors]
 
-    for module in (propagator_module, descent_module, acceptance_module):
+    for module in (propagator_module, descent_module, acceptance_module, pruning_module):
         monkeypatch.setattr(module, "download", counted)
     propagator = Propagator(lively_network, 20, MemoryPolicy(), correction)
     for index, image in enumerate(images[:7]):
@@ -160,10 +161,10 @@ def test_a_step_reads_the_device_at_its_end_alone(
         downloads.clear()
         outcome = propagator.segment(frame)
         if index in (3, 6) and correction is not None:
-            # Which objects are visible, whether each of two masks is consistent, and the scores.
-            assert 3 <= len(downloads) <= 4
+            # Which pieces and which objects there are, whether each of two masks is consistent, and the scores.
+            assert 4 <= len(downloads) <= 5
         else:
-            assert not downloads
+            assert len(downloads) == (correction is not None and index not in (0, 2))  # the pieces alone
         assert isinstance(outcome.masks.output, OnDevice) or index in (0, 2)  # nothing slipped by uncounted
         before = len(downloads)
         propagator.commit(outcome)

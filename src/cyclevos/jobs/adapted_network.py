@@ -126,7 +126,7 @@ def _kept(network: MemoryNetwork, file: Path, digest: str | None) -> MemoryNetwo
     try:
         tensors, _ = read_safetensors(file)
         if tensors_digest(tensors).hex() != digest:
-            raise WeightsError(f"{file} is damaged.", "")
+            raise WeightsError(f"{file} is damaged.", "Repeat the command: the network is adapted again.")
     except WeightsError as error:
         logger.warning("%s Adapting again.", error.problem)
         return None
