@@ -37,6 +37,7 @@ WHOLE_FILES = (
 SLOW = ("app/browser", "cluster")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by the folder that they lie in."""
     here = Path(__file__).parent

@@ -56,7 +56,7 @@ class Settings(_Strict):
     size: Literal["auto", "none"] | Annotated[int, Field(strict=True, ge=64, le=2160)] = "auto"
     memory_every: Literal["auto"] | Annotated[int, Field(strict=True, ge=1, le=1000)] = "auto"
     max_memory_frames: Literal["auto"] | Annotated[int, Field(strict=True, ge=2, le=1000)] = "auto"
-    correction: Literal["off", "default", "paper"] = "off"
+    correction: Literal["off", "prune", "default", "paper"] = "off"
 
     def segmentation(self, direction: Direction) -> SegmentationSettings:
         """Return the settings that Python, commands and app share."""
