@@ -113,7 +113,7 @@ def test_a_state_that_comes_late_takes_nothing_back(editor):
     editor.press("a")
     editor.page.locator("#status", has_text="Accepted").wait_for()
     [(route, told)] = held
-    assert told.json()["marks"]["0"]["accepted"] is False
+    assert not told.json()["marks"].get("0", {}).get("accepted")  # it may be older than the stroke, too
     route.fulfill(response=told)
     editor.page.locator("#objects .pick").wait_for()
     editor.page.get_by_role("button", name="Presence").click()
