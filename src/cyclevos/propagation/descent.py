@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from cyclevos.cycle import reconstruct_reference
 from cyclevos.losses import mask_loss
 from cyclevos.masks import most_probable
 from cyclevos.network.protocol import FrameMemory, MemoryNetwork, Segmentation
@@ -210,8 +209,7 @@ class _Cycle:
             memory = self._encode(leaf)
             losses = []
             for reference, who, labels in self._asked:
-                apart = abs(self._subject.frame_index - reference.frame_index)
-                logits = reconstruct_reference(self._network, memory.select(who), reference.query, who[None], apart)
+                logits = reference.reconstructed(self._network, memory, who, self._subject.frame_index)
                 losses.append(mask_loss(logits, labels, who[None], self._hard_fraction))
             loss = torch.stack([each.total for each in losses]).mean()
             distance = torch.stack([each.iou.detach() for each in losses]).mean()

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cyclevos.cycle import reconstruct_reference, reconstruction_iou
+from cyclevos.cycle import reconstruction_iou
 from cyclevos.masks import most_probable
 from cyclevos.network.protocol import FrameMemory, MemoryNetwork, Segmentation
 from cyclevos.network.transfer import download, upload
@@ -167,8 +167,7 @@ class _Check:
         )
         found = []
         for reference, who, labels in self._asked:
-            apart = abs(subject.frame_index - reference.frame_index)
-            logits = reconstruct_reference(self._network, memory.select(who), reference.query, who[None], apart)
+            logits = reference.reconstructed(self._network, memory, who, subject.frame_index)
             found.append(reconstruction_iou(logits, labels, who[None])[0])  # (K,)
         scores = torch.zeros(len(self.asked))
         for (_, who, _), iou in zip(self._asked, download(*found), strict=True):

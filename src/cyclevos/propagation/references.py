@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cyclevos.cycle import reconstruct_reference
 from cyclevos.geometry import Size, shrink_probabilities
 from cyclevos.masks import ids_to_probabilities, most_probable, object_ids
-from cyclevos.network.protocol import FrameFeatures, MemoryNetwork
+from cyclevos.network.protocol import FrameFeatures, FrameMemory, MemoryNetwork
 from cyclevos.network.transfer import upload
 from cyclevos.propagation.autograd_mode import without_gradients
 
@@ -54,6 +55,18 @@ class Reference(NamedTuple):
     def shows(self, objects: Sequence[int]) -> Tensor:
         """Return which objects the frame shows, bool (K,) on the host."""
         return torch.tensor([i in self.objects for i in objects], dtype=torch.bool)
+
+    def reconstructed(self, network: MemoryNetwork, memory: FrameMemory, who: Tensor, frame_index: int) -> Tensor:
+        """Return logits (1,K+1,H,W) of this frame, reconstructed from another one that has the objects ``who`` alone.
+
+        Args:
+            network: any memory network.
+            memory: of the other frame, all its objects.
+            who: bool (K,) on the host.
+            frame_index: of the other frame.
+        """
+        apart = abs(frame_index - self.frame_index)
+        return reconstruct_reference(network, memory.select(who), self.query, who[None], apart)
 
 
 def answering(references: Sequence[Reference], objects: Sequence[int]) -> list[tuple[Reference, Tensor]]:

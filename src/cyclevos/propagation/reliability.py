@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from cyclevos.cycle import reconstruct_reference, reconstruction_iou
+from cyclevos.cycle import reconstruction_iou
 from cyclevos.masks import most_probable
 from cyclevos.network.protocol import FrameMemory, MemoryNetwork
 from cyclevos.propagation.predictor import SHARES, SIGNALS, Predictor, log_odds, predictor_of, uncalibrated
@@ -142,8 +142,7 @@ class Reliability:
             marked = torch.stack([labels[0] == slot for slot in range(1, len(objects) + 1)]).float()
             measures = [*certainty.values(), marked.mean(dim=(1, 2))]
             if memory is not None:
-                apart = abs(index - reference.frame_index)
-                logits = reconstruct_reference(self._network, memory.select(who), reference.query, who[None], apart)
+                logits = reference.reconstructed(self._network, memory, who, index)
                 measures.append(reconstruction_iou(logits, labels, who[None])[0])
             rows.append(torch.stack(measures))  # (M,K)
         values = torch.stack(rows) if rows else probabilities.new_zeros(0)
