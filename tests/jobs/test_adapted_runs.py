@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from interrupting import interrupted_at
 
 import cyclevos
 from cyclevos.adaptation.settings import Adaptation
@@ -18,7 +19,6 @@ from cyclevos.jobs.adapted_network import ADAPTED_FILE
 from cyclevos.jobs.run_folder import OtherRunError
 from cyclevos.jobs.segment_job import SegmentJob, run_job
 from cyclevos.media.image_folder import ImageFiles
-from cyclevos.media.writers import MaskWriter
 from cyclevos.pictures.mask_files import MaskImage, read_mask
 from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.settings import SegmentationSettings
@@ -62,17 +62,8 @@ def stopped(job, monkeypatch, state_after_every_frame) -> Callable[[], None]:
     """Start the job and stop it before frame 4."""
 
     def start() -> None:
-        write = MaskWriter.write
-
-        def stop(self, frame, *arguments, **options):
-            if frame.index == STOP_AT:
-                raise KeyboardInterrupt
-            write(self, frame, *arguments, **options)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(MaskWriter, "write", stop)
-            with pytest.raises(KeyboardInterrupt):
-                run_job(job)
+        with interrupted_at(STOP_AT, monkeypatch), pytest.raises(KeyboardInterrupt):
+            run_job(job)
         assert (job.output / ADAPTED_FILE).is_file()
 
     return start

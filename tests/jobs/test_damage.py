@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from interrupting import interrupted_at
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -22,7 +23,6 @@ from cyclevos.jobs.run_record import DamagedRunError
 from cyclevos.jobs.segment_job import SegmentJob, run_job
 from cyclevos.jobs.settings import OutputSettings
 from cyclevos.media.reliability_files import ReliabilityRow, read_reliability, write_reliability
-from cyclevos.media.writers import MaskWriter
 
 STOP_AT = 6
 FRAMES = 10
@@ -82,17 +82,8 @@ def expected(whole_run) -> dict[str, object]:
 
 
 def stop(job: SegmentJob, monkeypatch, at: int = STOP_AT) -> None:
-    write = MaskWriter.write
-
-    def stopping(self, frame, *arguments, **options):
-        if frame.index == at:
-            raise KeyboardInterrupt
-        write(self, frame, *arguments, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(MaskWriter, "write", stopping)
-        with pytest.raises(KeyboardInterrupt):
-            run_job(job)
+    with interrupted_at(at, monkeypatch), pytest.raises(KeyboardInterrupt):
+        run_job(job)
 
 
 def cut(path: Path, share: float) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from interrupting import interrupted_at
 from safetensors.torch import load_file, save_file
 
 from cyclevos.jobs.job import resolve, settings_identity
 from cyclevos.jobs.run_folder import OtherRunError, RunFolder
 from cyclevos.jobs.run_state import RunState
 from cyclevos.jobs.segment_job import SegmentJob, run_job
-from cyclevos.media.writers import MaskWriter
 from cyclevos.network import weights
 from cyclevos.pictures.mask_files import MaskImage
 
@@ -49,17 +49,8 @@ def stopped(job, monkeypatch):
     """Start the job in a dtype and stop it before frame 4; then change its run.json into what is asked for."""
 
     def start(dtype: str, /, **signature) -> None:
-        write = MaskWriter.write
-
-        def stop(self, frame, *arguments, **options):
-            if frame.index == STOP_AT:
-                raise KeyboardInterrupt
-            write(self, frame, *arguments, **options)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(MaskWriter, "write", stop)
-            with pytest.raises(KeyboardInterrupt):
-                run_job(with_dtype(job, dtype))
+        with interrupted_at(STOP_AT, monkeypatch), pytest.raises(KeyboardInterrupt):
+            run_job(with_dtype(job, dtype))
         assert RunState(job.output).dtype == dtype
         record = json.loads((job.output / "run.json").read_text())
         record["signature"] |= signature
