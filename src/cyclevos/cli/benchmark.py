@@ -46,7 +46,9 @@ def benchmark(
     ] = "default",
     corrections: Annotated[
         str,
-        typer.Option(help="Any of off, paper and default, separated by commas.", rich_help_panel=options.SEGMENTATION),
+        typer.Option(
+            help="Any of off, prune, default and paper, separated by commas.", rich_help_panel=options.SEGMENTATION
+        ),
     ] = "off,default",
     adaptations: Annotated[
         str,
