@@ -134,7 +134,7 @@ HOW = Correction(steps=0, prune=True)
 
 def test_islands_go_from_the_output_and_from_memory(network, clip, caplog):
     images, ids = clip
-    plain = list(cyclevos.segment(network, images, ids, size=None))
+    plain = list(cyclevos.segment(network, images, ids, size=None, correction=None))
     assert plain[3].ids[SECOND].mean() > 0.5
     with caplog.at_level(logging.INFO, logger="cyclevos"):
         clean = list(cyclevos.segment(network, images, ids, size=None, correction=HOW))

@@ -49,7 +49,7 @@ def benchmark(
         typer.Option(
             help="Any of off, prune, default and paper, separated by commas.", rich_help_panel=options.SEGMENTATION
         ),
-    ] = "off,default",
+    ] = "off,prune,default",
     adaptations: Annotated[
         str,
         typer.Option(

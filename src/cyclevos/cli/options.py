@@ -121,7 +121,8 @@ Dtype = Annotated[
 CorrectionOption = Annotated[
     CorrectionName,
     typer.Option(
-        help="off; prune: drop islands; default: drop islands and take gradient steps; paper: the paper's steps.",
+        help="prune: drop islands, false pieces far from an object; default: take gradient steps, too; paper: the "
+        "paper's steps; off.",
         rich_help_panel=SEGMENTATION,
     ),
 ]

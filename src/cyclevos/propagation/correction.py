@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from cyclevos.errors import ConfigError
@@ -110,10 +110,10 @@ def as_correction(correction: Correction | str | None) -> Correction | None:
 _CHOICES = {"rate_unit": RateUnit, "apply_to": ApplyTo, "reference": ReferenceChoice, "accept": Accept}
 
 
-PRESETS: dict[str, Correction] = {
-    "prune": Correction(steps=0, prune=True),
-    "paper": Correction(),
-    "default": Correction(
-        steps=2, rate=0.015, rate_unit="pixel", apply_to="both", grow_from=0.3, accept="consistent", prune=True
-    ),
-}
+USUAL = "prune"
+"""Name of the correction where nobody chooses one."""
+
+_OURS = Correction(
+    steps=2, rate=0.015, rate_unit="pixel", apply_to="both", grow_from=0.3, accept="consistent", prune=True
+)
+PRESETS: dict[str, Correction] = {"prune": replace(_OURS, steps=0), "paper": Correction(), "default": _OURS}

@@ -107,7 +107,8 @@ class FrameCorrection:
             schedule: of the step that comes next.
         """
         how = self.how
-        if how is None or how.accept != "consistent" or not schedule.due(how.every) or masks.inside is None:
+        wanted = how is not None and how.steps > 0 and how.accept == "consistent" and schedule.due(how.every)
+        if not wanted or masks.inside is None:
             return None, torch.empty(0, dtype=torch.int64, device=masks.output.device)
         ids = most_probable(masks.inside, masks.objects)
         return ids, torch.stack([(ids == i).sum() for i in masks.objects])

@@ -19,7 +19,7 @@ from cyclevos.network.transfer import download
 from cyclevos.network.weights import as_network
 from cyclevos.propagation.absence import Absent, without_absent, without_own
 from cyclevos.propagation.autograd_mode import without_gradients
-from cyclevos.propagation.correction import Correction, as_correction
+from cyclevos.propagation.correction import USUAL, Correction, as_correction
 from cyclevos.propagation.frame_correction import Disturbance, FrameCorrection, Known
 from cyclevos.propagation.inner_size import InnerSizeChoice
 from cyclevos.propagation.memory_bank import MemoryBank
@@ -47,7 +47,7 @@ class FramePropagator:
         size: shorter side inside the network in pixels; ``"auto"`` = the size at which the weights work best, or a
             larger one if the first annotated frame shows several objects and one is small; None = the frames' own.
         policy: which frames are memory frames; None = as the network likes it.
-        correction: how masks are corrected, or the name of a preset; None = no correction.
+        correction: how masks are corrected, or the name of a preset; None = not at all.
         disturb: for robustness studies: called with a frame's index and its predicted ids at the network's size,
             returns the mask to store in sampled memory frames instead, or None. Corrections start from that mask; the
             output does not change.
@@ -67,7 +67,7 @@ class FramePropagator:
         network: MemoryNetwork | str | Path,
         size: int | Literal["auto"] | None = "auto",
         policy: MemoryPolicy | None = None,
-        correction: Correction | str | None = None,
+        correction: Correction | str | None = USUAL,
         disturb: Disturbance | None = None,
         absent: Absent | None = None,
     ) -> None:

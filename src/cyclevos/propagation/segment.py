@@ -22,7 +22,7 @@ from cyclevos.naming import size_text
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.network.weights import as_network
 from cyclevos.prompts.prompter import Prompter
-from cyclevos.propagation.correction import Correction, as_correction
+from cyclevos.propagation.correction import USUAL, Correction, as_correction
 from cyclevos.propagation.frame_access import OpenFrames, image_at, iterate, length_of
 from cyclevos.propagation.inner_size import sized
 from cyclevos.propagation.prediction import Prediction
@@ -50,7 +50,7 @@ def segment(
     memory_every: MemoryEvery = "auto",
     max_memory_frames: MemoryBound = "auto",
     direction: Direction = "forward",
-    correction: Correction | str | None = None,
+    correction: Correction | str | None = USUAL,
 ) -> Iterator[Prediction]:
     """Segment a video from the masks of some of its frames, or from clicks and boxes in them.
 
@@ -78,9 +78,9 @@ def segment(
         direction: ``forward`` from each mask to later frames, ``backward`` to earlier ones (the last frame is
             yielded first), or ``both``: every frame from the annotations on either side, weighted by distance.
             ``backward`` and ``both`` need a path or a sequence.
-        correction: how masks are corrected: a :class:`Correction`, the name of a preset (``prune``, ``default``,
-            ``paper``), or None. With ``reference="all"``, later annotated frames are references too, if the frames are
-            a path or a sequence.
+        correction: how masks are corrected: a :class:`Correction`, the name of a preset (``prune``, which drops false
+            pieces far from an object; ``default``, ``paper``), or None = not at all. With ``reference="all"``, later
+            annotated frames are references too, if the frames are a path or a sequence.
 
     Returns:
         A generator of one prediction per frame, with the frame and the objects' names. In frames that no annotation of

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from cyclevos.errors import ConfigError
 from cyclevos.network.traits import MemoryPolicy, NetworkTraits
-from cyclevos.propagation.correction import Correction, as_correction
+from cyclevos.propagation.correction import PRESETS, USUAL, Correction, as_correction
 
 Direction = Literal["forward", "backward", "both"]
 InnerSize = int | Literal["auto"] | None
@@ -27,7 +27,7 @@ class SegmentationSettings:
         max_memory_frames: most frames in memory, including annotated frames and the previous one; ``"auto"`` = as the
             network likes it, None = no bound.
         direction: from each annotated frame ``forward`` to later frames, ``backward`` to earlier ones, or ``both``.
-        correction: how masks are corrected; None = no correction.
+        correction: how masks are corrected; None = not at all.
 
     Raises:
         ConfigError: a value is unknown or of the wrong kind.
@@ -37,7 +37,7 @@ class SegmentationSettings:
     memory_every: MemoryEvery = "auto"
     max_memory_frames: MemoryBound = "auto"
     direction: Direction = "forward"
-    correction: Correction | None = None
+    correction: Correction | None = PRESETS[USUAL]
 
     def __post_init__(self) -> None:
         """Check the values that are not checked where they are used."""

@@ -97,7 +97,7 @@ def sample_picture(batch: ClipBatch, logits: Tensor) -> Tensor:
 def _sequence_j(network: MemoryNetwork, sequence: Sequence, config: ValidationConfig) -> float:
     """Return the mean J over the first mask's objects and the later annotated frames, without `IGNORE` pixels."""
     start = sequence.frame_names.index(sequence.first_annotated)
-    propagator = Propagator(network, config.size, MemoryPolicy())
+    propagator = Propagator(network, config.size, MemoryPolicy(), correction=None)
     scores: list[float] = []
     objects: tuple[int, ...] = ()
     for i, path in enumerate(sequence.frames[start : start + config.max_frames]):

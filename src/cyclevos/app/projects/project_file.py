@@ -17,7 +17,7 @@ from cyclevos.app.projects.absences import ObjectId as ObjectId
 from cyclevos.app.projects.durable_files import check_there, write_durably
 from cyclevos.errors import ConfigError
 from cyclevos.pictures.palette import DAVIS_PALETTE
-from cyclevos.propagation.correction import Correction
+from cyclevos.propagation.correction import USUAL, Correction
 from cyclevos.propagation.settings import Direction, SegmentationSettings
 
 PROJECT_FILE = "project.json"
@@ -56,7 +56,7 @@ class Settings(_Strict):
     size: Literal["auto", "none"] | Annotated[int, Field(strict=True, ge=64, le=2160)] = "auto"
     memory_every: Literal["auto"] | Annotated[int, Field(strict=True, ge=1, le=1000)] = "auto"
     max_memory_frames: Literal["auto"] | Annotated[int, Field(strict=True, ge=2, le=1000)] = "auto"
-    correction: Literal["off", "prune", "default", "paper"] = "off"
+    correction: Literal["off", "prune", "default", "paper"] = USUAL
 
     def segmentation(self, direction: Direction) -> SegmentationSettings:
         """Return the settings that Python, commands and app share."""
