@@ -94,7 +94,7 @@ def test_a_dry_run_says_what_all_steps_take_and_writes_nothing(run_file, monkeyp
     [
         (
             ["papper"],
-            r"There is no configuration 'papper'.*compact, compact-context, compact-further, paper, paper-static",
+            r"There is no configuration 'papper'.*compact, compact-context, compact-crowd, compact-further, paper",
         ),
         (["paper", "--set", "optimiser.lrr=1"], "did you mean 'lr'"),
     ],

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torchvision import tv_tensors
 
-from cyclevos.datasets.augmentation import Augmentation, ClipTensors, Motion, augment, paste, pseudo_clip
+from cyclevos.datasets.augmentation import Augmentation, ClipTensors, Motion, augment, paste, pseudo_clip, twin
 
 PLAIN = {"contrast": (1, 1), "brightness": 0, "saturation": (1, 1)}
 STILL = {"rotate": 0, "shear": 0, "scale": (1, 1), "mirror": 0, **PLAIN}
@@ -185,3 +185,26 @@ def test_one_of_several_objects_is_pasted():
         assert set(ids.unique().tolist()) == {0, 1, 7}
         seen.add(int((ids[0] == 1).nonzero()[0, 1]))
     assert seen == {8, 20}
+
+
+def test_a_twin_is_the_mirror_image_elsewhere_with_the_same_motion():
+    clip = painted((1, 2, 12), (2, 20, 24), grey=50)
+    clip.frames[:, :, 6:8, 2:12] = 90
+    shifts = set()
+    for seed in range(10):
+        frames, ids = twin(clip, np.random.default_rng(seed))
+        mirrored = clip.ids.flip(-1)
+        found = [(y, x) for y in range(-4, 5) for x in range(-16, 17) if torch.equal(ids, shifted(mirrored, y, x))]
+        assert found, seed
+        shifts.update(found)
+        assert {int(v) for v in frames[:, 0][ids > 0].unique()} <= set(range(50, 91))
+    assert len(shifts) > 5
+
+
+def shifted(ids: torch.Tensor, down: int, right: int) -> torch.Tensor:
+    moved = torch.zeros_like(ids)
+    rows, columns = ids.shape[-2:]
+    moved[:, max(0, down) : rows + min(0, down), max(0, right) : columns + min(0, right)] = ids[
+        :, max(0, -down) : rows - max(0, down), max(0, -right) : columns - max(0, right)
+    ]
+    return moved

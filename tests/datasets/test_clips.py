@@ -209,6 +209,21 @@ def test_pasting_adds_objects(dense, still):
     assert objects(1.0) > objects(0.0) + 0.3
 
 
+def test_twins_add_objects_and_objects_left_out_stay_in_sight(dense, still):
+    def drawn(**settings: float) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        clips = dataset(dense, still, augmentation=EXACT, max_objects=9, **settings)
+        return [clips[n] for n in range(20)]
+
+    def objects(samples: list[tuple[torch.Tensor, torch.Tensor]]) -> list[int]:
+        return [len({*labels[0].unique().tolist()} - {0, 255}) for _, labels in samples]
+
+    both, one = drawn(twins=1.0), drawn(twins=1.0, leave_out=1.0)
+    assert sum(objects(both)) > sum(objects(drawn())) + 5
+    assert set(objects(one)) == {1}
+    for (frames, _), (same, _) in zip(both, one, strict=True):
+        assert torch.equal(frames, same)
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_do_not_depend_on_workers(dense, still, workers):
     clips = dataset(dense, still, samples=4)

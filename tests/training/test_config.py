@@ -36,7 +36,7 @@ def refusal(file: Path, *overrides: str) -> str:
     return str(caught.value)
 
 
-VIDEO_PRESETS = {"compact", "compact-context", "compact-further", "paper", "paper-static"}
+VIDEO_PRESETS = {"compact", "compact-context", "compact-crowd", "compact-further", "paper", "paper-static"}
 PROMPT_PRESETS = {"prompt", *(f"prompt-{step}" for step in ("closer", "further", "settled", "longer", "larger"))}
 
 
@@ -50,7 +50,7 @@ def test_presets_load():
         assert all(source.root.parts[0] == "data" for source in config.data.sources)
 
 
-@pytest.mark.parametrize("name", ["compact", "compact-further", "compact-context"])
+@pytest.mark.parametrize("name", ["compact", "compact-further", "compact-context", "compact-crowd"])
 def test_compact_holds_its_validation_sequences_back(name):
     config = load_config(name)
     assert config.validation.sequences == ("car-turn", "dance-jump", "mallard-fly", "scooter-gray")

@@ -19,8 +19,8 @@ def train(
     config: Annotated[
         str,
         typer.Argument(
-            help="A YAML file or preset: paper, paper-static, compact, compact-further, compact-context; "
-            "for clicks and boxes prompt, prompt-closer, prompt-further, prompt-settled, prompt-longer, prompt-larger.",
+            help="A YAML file or preset: paper, paper-static, compact, compact-further, compact-context, "
+            "compact-crowd; for clicks and boxes prompt, prompt-closer, prompt-further, prompt-settled, prompt-longer, prompt-larger.",
             autocompletion=complete_preset,
         ),
     ],

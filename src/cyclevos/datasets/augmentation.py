@@ -163,6 +163,14 @@ def paste(clip: ClipTensors, other: ClipTensors, rng: np.random.Generator) -> Cl
     return ClipTensors(tv_tensors.Image(frames), tv_tensors.Mask(clip.ids.masked_fill(over, free)))
 
 
+def twin(clip: ClipTensors, rng: np.random.Generator) -> ClipTensors:
+    """Return a clip's mirror image, moved by up to half its size: its objects look alike, and stand elsewhere."""
+    height, width = clip.frames.shape[-2:]
+    shift = (rng.uniform(-0.5, 0.5) * width, rng.uniform(-0.25, 0.25) * height)
+    mirrored = ClipTensors(TF.horizontal_flip(clip.frames), TF.horizontal_flip(clip.ids))
+    return _affine(mirrored, angle=0.0, translate=shift, scale=1.0, shear=0.0)
+
+
 def _move(clip: ClipTensors, motion: Motion, rng: np.random.Generator) -> ClipTensors:
     h, w = clip.frames.shape[-2:]
     clip = _affine(

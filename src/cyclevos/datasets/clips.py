@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
-from cyclevos.datasets.augmentation import Augmentation, ClipTensors, Motion, augment, paste, pseudo_clip
+from cyclevos.datasets.augmentation import Augmentation, ClipTensors, Motion, augment, paste, pseudo_clip, twin
 from cyclevos.datasets.layouts import Sequence
 from cyclevos.errors import DatasetError, MaskError
 from cyclevos.labels import IGNORE
@@ -163,6 +163,8 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
         seed: of all draws.
         min_pixels: a clip is drawn again if no object has this many pixels in its first frame.
         paste: probability that an object of another clip is pasted over a clip.
+        twins: probability that an object's mirror image is pasted over its clip, elsewhere, as another object.
+        leave_out: probability that an object becomes background, of each but one.
     """
 
     def __init__(
@@ -177,11 +179,13 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
         seed: int = 0,
         min_pixels: int = 64,
         paste: float = 0.0,
+        twins: float = 0.0,
+        leave_out: float = 0.0,
     ) -> None:
         self.mixture = Mixture(sources)
         self.augmentation, self.length, self.samples = augmentation, length, samples
         self.gaps, self.max_objects, self.seed, self.min_pixels = gaps, max_objects, seed, min_pixels
-        self.paste = paste
+        self.paste, self.twins, self.leave_out = paste, twins, leave_out
 
     def __len__(self) -> int:
         return self.samples
@@ -195,6 +199,8 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
             clip = self._draw(index, rng)
             if self.paste and rng.random() < self.paste:
                 clip = paste(clip, self._draw(index, rng), rng)
+            if self.twins and rng.random() < self.twins:
+                clip = paste(clip, twin(clip, rng), rng)
             labels = self._slots(torch.as_tensor(clip.ids), rng)
             if labels is not None:
                 return torch.as_tensor(clip.frames), labels
@@ -211,6 +217,8 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
         values, counts = ids[0].unique(return_counts=True)
         keep = (values > 0) & (values < IGNORE) & (counts >= self.min_pixels)
         objects = rng.permutation(values[keep].numpy())[: self.max_objects]
+        if self.leave_out:
+            objects = objects[(np.arange(len(objects)) == 0) | (rng.random(len(objects)) >= self.leave_out)]
         if not len(objects):
             return None
         table = torch.zeros(256, dtype=torch.uint8)

@@ -100,6 +100,9 @@ class DataConfig(Section):
         max_objects: objects per clip, at most.
         min_pixels: smallest object to train on, in pixels of the augmented frame.
         paste: probability of pasting an object of another clip over a clip, so that objects occlude each other.
+        twins: probability of pasting an object's mirror image over its clip, elsewhere, as another object.
+        leave_out: probability that an object becomes background, of each but one, so that what looks like an object
+            need not be one.
         workers: processes that prepare clips; 0 prepares them in the training process.
     """
 
@@ -111,6 +114,8 @@ class DataConfig(Section):
     max_objects: int = Field(5, ge=1)
     min_pixels: int = Field(64, ge=1)
     paste: float = Field(0.0, ge=0, le=1)
+    twins: float = Field(0.0, ge=0, le=1)
+    leave_out: float = Field(0.0, ge=0, le=1)
     workers: int = Field(2, ge=0)
 
 

@@ -62,6 +62,8 @@ def build_dataset(config: TrainingConfig, processes: int) -> ClipDataset:
         seed=config.seed,
         min_pixels=data.min_pixels,
         paste=data.paste,
+        twins=data.twins,
+        leave_out=data.leave_out,
     )
 
 
