@@ -38,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "cycle": BASE | {"network"},
     "prompts": MEDIA | {"network"},
     "propagation": MEDIA | {"network", "cycle", "prompts"},
-    "adaptation": MODEL,
+    "adaptation": MODEL | {"evaluation"},
     "datasets": MEDIA | {"prompts"},
     "training": MODEL | {"datasets"},
     "evaluation": MODEL | {"datasets"},

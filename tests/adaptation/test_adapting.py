@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import families
@@ -21,8 +22,11 @@ from cyclevos.adaptation.drawn_frames import images_at, reachable_frames
 from cyclevos.adaptation.draws import Draw, draw_frames
 from cyclevos.adaptation.settings import Adaptation
 from cyclevos.media.image_folder import ImageFiles
+from cyclevos.media.open_source import open_source
 
-FEW = Adaptation(steps=3, rate=1e-3, size=None, gap=4, least_area=1e-6)  # masks of random weights are small
+FEW = Adaptation(
+    steps=3, rate=1e-3, size=None, gap=4, least_area=1e-6, guard=False
+)  # masks of random weights are small
 DEMO = Path(cyclevos.__file__).parent / "demo"
 
 
@@ -221,3 +225,38 @@ def test_unknown_presets_and_settings_are_named():
         Adaptation.preset("best")
     with pytest.raises(ConfigError, match="no setting 'speed'"):
         Adaptation.preset("default", speed=2)
+
+
+@pytest.fixture(scope="module")
+def demo_clip():
+    """Four frames of a bundled clip, half as large, and the first mask."""
+    source = islice(open_source(DEMO / "car-shadow.mp4"), 4)
+    frames = [np.asarray(Image.fromarray(frame.image).reduce(2)) for frame in source]
+    mask = Image.open(DEMO / "car-shadow.png").resize(frames[0].shape[1::-1], Image.Resampling.NEAREST)
+    return frames, np.array(mask)
+
+
+def test_an_adaptation_that_unlearns_the_annotated_frame_is_taken_back(demo_clip, caplog):
+    network, (frames, mask) = cyclevos.load_network("default"), demo_clip
+    how = Adaptation(steps=2, rate=3e-3, size=96, gap=2, decoder=True)
+    adapted, outcome = adapting.adapt_to(network, frames, {0: mask}, how)
+    assert not outcome.kept
+    assert outcome.known_before > 0.9
+    assert outcome.known_after < outcome.known_before - 0.01
+    assert not differ(weights(adapted), weights(network))
+    assert "segmented the annotated frames worse afterwards" in caplog.text
+    adapted, outcome = adapting.adapt_to(network, frames, {0: mask}, replace(how, guard=False))
+    assert (outcome.kept, outcome.known_before) == (True, None)
+    assert differ(weights(adapted), weights(network))
+
+
+def test_the_decoder_learns_only_where_it_is_asked_to(demo_clip):
+    network, (frames, mask) = cyclevos.load_network("default"), demo_clip
+    changed = {}
+    for decoder in (False, True):
+        how = Adaptation(steps=1, rate=1e-3, size=96, gap=2, decoder=decoder, guard=False)
+        adapted = weights(adapt(network, frames, {0: mask}, how))
+        before = weights(network)
+        changed[decoder] = {name for name in before if not torch.equal(before[name], adapted[name])}
+    assert changed[False] == {name for name in changed[True] if "decoder" not in name}
+    assert changed[False] < changed[True]

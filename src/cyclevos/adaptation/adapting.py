@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from cyclevos.adaptation.cyclic_loss import Clip, cyclic_loss
 from cyclevos.adaptation.drawn_frames import images_at, reachable_frames
 from cyclevos.adaptation.draws import Draw, draw_frames
+from cyclevos.adaptation.guard import annotated_frames, knowledge
 from cyclevos.adaptation.outcome import AdaptationOutcome
 from cyclevos.adaptation.settings import Adaptation, as_adaptation
 from cyclevos.errors import ConfigError
@@ -136,8 +137,12 @@ def adapt_to(
     if losses and all(map(math.isnan, losses)):
         reason = reason or "no mask could be carried to another frame and back"
     outcome = AdaptationOutcome.of(losses, reason)
+    adapted = adapter.network()
+    if outcome.kept and losses and adaptation.guard:
+        asked = annotated_frames(frames, masks)
+        outcome = outcome.judged(knowledge(network, asked), knowledge(adapted, asked))
     if outcome.kept:
-        return Adapted(adapter.network(), outcome)
+        return Adapted(adapted, outcome)
     logger.warning("Not adapted, %s.", outcome.text)
     return Adapted(adapter.unchanged(), outcome)
 
@@ -159,8 +164,11 @@ class Adapter:
         parameter = next(iter(network.parameters()))
         self._device, self._dtype = parameter.device, parameter.dtype
         with ordinary_tensors():
-            self._copy = cast(nn.Module, deepcopy(network)).float().requires_grad_(True).eval()
-        self._optimiser = torch.optim.AdamW(self._copy.parameters(), lr=adaptation.rate, weight_decay=0.0)
+            self._copy = cast(nn.Module, deepcopy(network)).float().eval()
+        for name, learnt in self._copy.named_parameters():
+            learnt.requires_grad_(adaptation.decoder or "decoder" not in name)
+        learning = [each for each in self._copy.parameters() if each.requires_grad]
+        self._optimiser = torch.optim.AdamW(learning, lr=adaptation.rate, weight_decay=0.0)
         self._frames: dict[int, NetworkFrame] = {}
         self._given_labels: dict[int, tuple[Tensor, int]] = {}  # of annotated frames, with the number of objects
 

@@ -21,6 +21,9 @@ class Adaptation:
             second.
         least_area: a mask that has shrunk below this share of the reference's area says nothing: it is left out.
         hard_fraction: share of the hardest pixels in the loss's cross-entropy.
+        decoder: whether the decoder learns too: the parameters with that word in their name. It draws the outlines, and
+            unlearns them at the size of the steps.
+        guard: take the adaptation back if the network then segments the annotated frames worse than before.
         seed: of the draws.
 
     Raises:
@@ -28,11 +31,13 @@ class Adaptation:
     """
 
     steps: int = 20
-    rate: float = 3e-5
+    rate: float = 1e-5
     size: int | None = 240
     gap: int = 30
     least_area: float = 0.1
     hard_fraction: float = 0.4
+    decoder: bool = False
+    guard: bool = True
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -44,6 +49,8 @@ class Adaptation:
             ("gap", whole(self.gap, 1), "a whole number from 1"),
             ("least_area", within(self.least_area, 1), "a number in (0, 1]"),
             ("hard_fraction", within(self.hard_fraction, 1), "a number in (0, 1]"),
+            ("decoder", isinstance(self.decoder, bool), "true or false"),
+            ("guard", isinstance(self.guard, bool), "true or false"),
             ("seed", whole(self.seed, 0), "a whole number from 0"),
         )
         check_values("adaptation", self, checks)

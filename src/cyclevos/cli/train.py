@@ -20,7 +20,8 @@ def train(
         str,
         typer.Argument(
             help="A YAML file or preset: paper, paper-static, compact, compact-further, compact-context, "
-            "compact-crowd; for clicks and boxes prompt, prompt-closer, prompt-further, prompt-settled, prompt-longer, prompt-larger.",
+            "compact-crowd; for clicks and boxes prompt, prompt-closer, prompt-further, prompt-settled, prompt-longer, "
+            "prompt-larger.",
             autocompletion=complete_preset,
         ),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from cyclevos.errors import ConfigError
 from cyclevos.propagation.checked_settings import changed_preset, check_values, whole, within
@@ -110,7 +110,7 @@ def as_correction(correction: Correction | str | None) -> Correction | None:
 _CHOICES = {"rate_unit": RateUnit, "apply_to": ApplyTo, "reference": ReferenceChoice, "accept": Accept}
 
 
-USUAL = "prune"
+USUAL: Final = "prune"
 """Name of the correction where nobody chooses one."""
 
 _OURS = Correction(
