@@ -10,7 +10,7 @@ from typing import Any
 
 from cyclevos.words import counted
 
-LEAST_CHANGE = -0.001
+LEAST_CHANGE = -0.002
 """Change of what is known of the annotated frames, J&F in [0, 1], below which an adaptation is taken back."""
 
 
