@@ -12,16 +12,9 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from cyclevos.datasets.augmentation import Augmentation, Motion
-from cyclevos.datasets.clips import (
-    ClipDataset,
-    GapCurriculum,
-    StillSource,
-    VideoSource,
-    collate,
-    read_ids,
-    read_image,
-)
+from cyclevos.datasets.clips import ClipDataset, GapCurriculum, collate
 from cyclevos.datasets.layouts import Sequence, open_dataset
+from cyclevos.datasets.sources import StillSource, VideoSource, read_ids, read_image
 from cyclevos.errors import DatasetError
 
 H, W, FRAMES = 40, 56, 12
@@ -121,7 +114,7 @@ def test_gaps_follow_the_curriculum(dense):
     seed=st.integers(0, 99),
 )
 def test_frames_come_in_time_order_and_near_where_possible(annotated, max_gap, seed):
-    from cyclevos.datasets.clips import _choose_frames
+    from cyclevos.datasets.sources import _choose_frames
 
     chosen = _choose_frames(annotated, 3, max_gap, np.random.default_rng(seed))
     assert len(chosen) == 3

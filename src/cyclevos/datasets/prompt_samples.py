@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from cyclevos.datasets.augmentation import Colours, Pixels, Range, coloured
-from cyclevos.datasets.clips import ClipSource, Mixture
 from cyclevos.datasets.damage import damaged
+from cyclevos.datasets.sources import ClipSource, Mixture
 from cyclevos.errors import DatasetError
 from cyclevos.labels import IGNORE
 from cyclevos.pictures.arrays import UInt8Array

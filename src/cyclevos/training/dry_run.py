@@ -11,7 +11,7 @@ from statistics import median
 
 import torch
 
-from cyclevos.datasets.clips import ClipSource, StillSource, VideoSource
+from cyclevos.datasets.sources import ClipSource, StillSource, VideoSource
 from cyclevos.errors import TrainingError
 from cyclevos.files.host import peak_memory
 from cyclevos.training.checkpoint import STATE

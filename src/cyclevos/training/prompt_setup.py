@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import cast
 
 from cyclevos.datasets.augmentation import Motion
-from cyclevos.datasets.clips import ClipSource, StillSource, VideoSource
 from cyclevos.datasets.prompt_samples import PromptDataset, PromptDraws
+from cyclevos.datasets.sources import ClipSource, StillSource, VideoSource
 from cyclevos.errors import ConfigError
 from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
 from cyclevos.network.stm.trunks import load_imagenet_weights

@@ -9,8 +9,9 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from cyclevos.datasets.augmentation import Motion
-from cyclevos.datasets.clips import ClipDataset, ClipSource, GapCurriculum, StillSource, VideoSource
+from cyclevos.datasets.clips import ClipDataset, GapCurriculum
 from cyclevos.datasets.layouts import open_dataset
+from cyclevos.datasets.sources import ClipSource, StillSource, VideoSource
 from cyclevos.datasets.stills import still_pairs
 from cyclevos.errors import ConfigError, DatasetError
 from cyclevos.network.stm.family import build_network

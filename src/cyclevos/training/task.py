@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
-from cyclevos.datasets.clips import Mixture
+from cyclevos.datasets.sources import Mixture
 from cyclevos.training.schema import RunConfig
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cyclevos.datasets.clips import ClipBatch, read_ids, read_image
+from cyclevos.datasets.clips import ClipBatch
 from cyclevos.datasets.layouts import Dataset, Sequence, open_dataset
+from cyclevos.datasets.sources import read_ids, read_image
 from cyclevos.errors import ConfigError, DatasetError
 from cyclevos.labels import IGNORE
 from cyclevos.masks import binary_iou, object_ids
