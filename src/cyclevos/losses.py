@@ -67,6 +67,22 @@ def mask_loss(
     return MaskLoss((entropy * weights).sum(), ((1 - per_frame) * weights).sum())
 
 
+def has_labels(labels: Tensor) -> Tensor:
+    """Return which frames have a label: those of which a pixel is not ``IGNORE``.
+
+    Args:
+        labels: integers (...,H,W).
+
+    Returns:
+        bool (...).
+
+    Example:
+        >>> has_labels(torch.tensor([[[255, 255]], [[255, 0]]])).tolist()
+        [False, True]
+    """
+    return (labels != IGNORE).flatten(-2).any(dim=-1)
+
+
 def counted_labels(labels: Tensor, counted: Tensor) -> Tensor:
     """Turn the pixels of objects that do not count into background; ``IGNORE`` stays.
 

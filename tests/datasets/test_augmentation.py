@@ -177,6 +177,21 @@ def test_nothing_is_pasted_without_an_object_or_where_it_would_hide_too_much(box
     assert paste(clip, painted(*boxes, grey=200), np.random.default_rng(0)) is clip
 
 
+def test_unlabelled_frames_stay_unlabelled():
+    ids = disc().repeat(3, 1, 1)
+    ids[1:] = 255
+    wild = Augmentation(size=(48, 64), crop=(0.9, 1), rotate=40, shear=20, scale=(0.6, 0.7), **PLAIN)
+    varied = augment(clip_of(ids), wild, np.random.default_rng(0))
+    assert set(varied.ids[0].unique().tolist()) == {0, 1}
+    assert (varied.ids[1:] == 255).all()
+    other = ClipTensors(varied.frames, tv_tensors.Mask(torch.zeros(3, 48, 64, dtype=torch.uint8)))
+    other.ids[:, :5, :5] = 7
+    both = paste(varied, other, np.random.default_rng(0))
+    assert (both.ids[0, :5, :5] == 2).all()
+    assert (both.ids[1:] == 255).all()
+    assert paste(other, varied, np.random.default_rng(0)) is other  # an object that would vanish
+
+
 def test_one_of_several_objects_is_pasted():
     clip, other = painted((7, 0, 4), grey=50), painted((1, 8, 12), (2, 20, 24), (255, 28, 30), grey=200)
     seen = set()

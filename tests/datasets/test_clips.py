@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from cyclevos.datasets.augmentation import Augmentation, Motion
 from cyclevos.datasets.clips import ClipDataset, GapCurriculum, collate
 from cyclevos.datasets.layouts import Sequence, open_dataset
-from cyclevos.datasets.sources import StillSource, VideoSource, read_ids, read_image
+from cyclevos.datasets.sources import PseudoClipSource, StillSource, VideoSource, read_ids, read_image
 from cyclevos.errors import DatasetError
 
 H, W, FRAMES = 40, 56, 12
@@ -134,6 +134,51 @@ def test_sparse_annotations_use_annotated_frames_alone(tmp_path):
     assert labels.shape == (3, H, W)
 
 
+@pytest.fixture(scope="module")
+def first_alone(tmp_path_factory) -> Sequence:
+    """A sequence whose later masks are no masks."""
+    sequence = write_sequence(tmp_path_factory.mktemp("first"), "few", annotated=(3, 5, 11))
+    for name in ("00005", "00011"):
+        sequence.annotations[name].write_bytes(b"no mask")
+    return sequence
+
+
+def test_first_labels_begin_with_the_first_annotated_frame_and_go_on_without(first_alone):
+    clips = dataset(VideoSource([first_alone], "first"), augmentation=EXACT, min_pixels=1)
+    drawn = [clips[n] for n in range(20)]
+    shown = [numbers(frames) for frames, _ in drawn]
+    assert {first for first, _, _ in shown} == {3}
+    assert all(0 < after - before <= 5 for clip in shown for before, after in itertools.pairwise(clip))
+    assert {i for clip in shown for i in clip} >= {4, 5, 6, 7}
+    for _, labels in drawn:
+        assert set(labels[0].unique().tolist()) == {0, 1, 2, 3, 255}
+        assert (labels[1:] == 255).all()
+
+
+def test_a_clip_at_the_end_of_its_sequence_repeats_what_is_known(first_alone):
+    short = Sequence("short", first_alone.frames[:4], {"00003": first_alone.annotations["00003"]})
+    clip = VideoSource([short], "first").draw(3, 5, np.random.default_rng(0))
+    assert numbers(clip.frames) == [3, 3, 3]
+    assert all(torch.equal(clip.ids[0], ids) for ids in clip.ids)
+
+
+def test_first_frames_can_be_moved_as_stills(first_alone):
+    source = PseudoClipSource([first_alone], Motion(), "first")
+    frames, labels = dataset(source, augmentation=EXACT)[0]
+    assert not torch.equal(labels[0], labels[1])
+    assert all(set(each.unique().tolist()) > {0, 1} for each in labels)
+    assert all((frame == 60).float().mean() > 0.3 for frame in frames)  # frame 3 alone
+
+
+def test_all_annotated_frames_can_be_moved_as_stills(tmp_path):
+    still = Motion(rotate=0, shear=0, scale=(1, 1), translate=0, perspective=0, elastic=0)
+    source = PseudoClipSource([write_sequence(tmp_path, "some", annotated=(3, 5))], still)
+    drawn = [source.draw(2, 1, np.random.default_rng(n)) for n in range(12)]
+    assert {tuple(numbers(clip.frames)) for clip in drawn} == {(3, 3), (5, 5)}
+    for clip in drawn:
+        assert (clip.ids.numpy() == scene(numbers(clip.frames)[0])).all()
+
+
 def test_slots_are_the_same_objects_in_all_frames(dense):
     for n in range(8):
         frames, labels = dataset(dense, augmentation=EXACT, max_objects=5)[n]
@@ -215,6 +260,16 @@ def test_twins_add_objects_and_objects_left_out_stay_in_sight(dense, still):
     assert set(objects(one)) == {1}
     for (frames, _), (same, _) in zip(both, one, strict=True):
         assert torch.equal(frames, same)
+
+
+def test_objects_are_pasted_from_clips_that_are_labelled_throughout(first_alone, dense):
+    few = VideoSource([first_alone], "first")
+    clips = ClipDataset([(few, 1e9), (dense, 1e-9)], EXACT, samples=12, gaps=GAPS, max_objects=9, min_pixels=8, paste=1)
+    drawn = [clips[n][1] for n in range(12)]
+    assert all((labels[1:] == 255).all() for labels in drawn)  # of the first source
+    assert max(int(labels[0][labels[0] < 255].max()) for labels in drawn) == 4  # with an object of the second
+    with pytest.raises(DatasetError, match=r"data\.paste: no source has labels in all frames"):
+        dataset(few, paste=0.5)
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -95,6 +95,7 @@ def test_paper_is_the_papers_recipe():
     assert config.steps == 240 * clips // config.batch
     assert config.data.gaps.every == 20 * clips
     assert config.objective.model_dump() == {
+        "least_area": 0.1,
         "cycle": True,
         "cycle_frames": "all",
         "cycle_weight": 1.0,
@@ -172,6 +173,8 @@ def test_an_override_of_an_anchored_section_leaves_its_namesakes():
         ("objective.cycle_frames=some", r"objective\.cycle_frames: .*'all' or 'last'.*'some'"),
         ("data.augmentation.crop=[0.9, 0.5]", r"data\.augmentation\.crop: .*smaller one first"),
         ("data.augmentation.size=[0, 5]", r"data\.augmentation\.size\.0: .*16"),
+        ("data.sources.0.labels=none", r"data\.sources\.0\.labels: .*'all' or 'first'.*nothing to come back to"),
+        ("data.sources.1={kind: still, root: x, labels: first}", r"data\.sources\.1: .*kinds video and pseudo"),
         ("data.sources.2.weight=1", r"'2' must be a number of the list: 0\.\.1"),
         ("data.sources.\N{SUPERSCRIPT TWO}.weight=1", r"must be a number of the list"),
         ("steps.more=1", "'steps' is a value, not a section"),

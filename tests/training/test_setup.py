@@ -12,6 +12,7 @@ from cyclevos.errors import ConfigError, DatasetError
 from cyclevos.network.stm.checkpoints import save_weights
 from cyclevos.network.stm.family import build_network
 from cyclevos.network.stm.spec import SPECS, NetworkSpec
+from cyclevos.training.dry_run import _found
 from cyclevos.training.schema import NetworkConfig, OptimiserConfig, TrainingConfig
 from cyclevos.training.setup import build_dataset, build_optimiser, build_schedule, build_trained_network
 
@@ -54,6 +55,30 @@ def test_stills_move_as_all_do_unless_they_say_otherwise(tiny_run, training_data
     data = {"sources": [still, {**still, "motion": {"blur": 3}}], "motion": {"rotate": 7}}
     clips = build_dataset(TrainingConfig.model_validate({**tiny_run, "data": data}), 1)
     assert [source.motion for source in clips.mixture.sources] == [Motion(rotate=7), Motion(blur=3)]
+
+
+@pytest.mark.parametrize("kind", ["video", "pseudo"])
+def test_sources_may_have_labels_in_the_first_frames_alone(tiny_run, training_data, kind):
+    source = {"kind": kind, "labels": "first", "root": str(training_data), "motion": {"rotate": 7}}
+    clips = build_dataset(TrainingConfig.model_validate({**tiny_run, "data": {"sources": [source]}}), 1)
+    opened = clips.mixture.sources[0]
+    assert [s.name for s in opened.sequences] == ["one", "two"]
+    assert opened.labels == "first"
+    assert opened.complete == (kind == "pseudo")
+    found = "2 sequences, 2 annotated frames"
+    assert _found(opened) == (found if kind == "pseudo" else f"{found}, 8 unlabelled frames")
+    if kind == "pseudo":
+        assert opened.motion == Motion(rotate=7)
+
+
+@pytest.mark.parametrize("objective", [{"cycle": False}, {"cycle_weight": 0}])
+def test_unlabelled_frames_need_the_cycle(tiny_run, training_data, objective):
+    source = {"labels": "first", "root": str(training_data)}
+    tree = {**tiny_run, "data": {"sources": [source]}, "objective": objective}
+    with pytest.raises(ConfigError, match=r"data\.sources\.0: .* teach nothing without the cycle.*kind to pseudo"):
+        build_dataset(TrainingConfig.model_validate(tree), 1)
+    tree["data"] = {"sources": [{**source, "kind": "pseudo"}]}
+    build_dataset(TrainingConfig.model_validate(tree), 1)
 
 
 @pytest.mark.parametrize(("images", "message"), [("none", "is not a folder"), ("JPEGImages", "has a mask")])

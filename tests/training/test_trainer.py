@@ -65,6 +65,16 @@ def whole(tiny_run, tmp_path_factory):
     return folder, trainer, seen, start
 
 
+def test_a_run_learns_from_unlabelled_frames(tiny_run, training_data, tmp_path):
+    few = {**tiny_run["data"], "sources": [{"root": str(training_data), "labels": "first"}]}
+    _, seen = train({**tiny_run, "data": few, "steps": 2}, tmp_path / "run")
+    assert len(seen) == 2
+    for _, losses in seen:
+        assert losses["ce"] == losses["iou"] == 0
+        assert losses["total"] == pytest.approx(losses["cycle_ce"] + losses["cycle_iou"])
+        assert 0 < losses["cycle_ce"] < math.inf
+
+
 def test_losses_are_finite_and_named(whole):
     _, _, seen, _ = whole
     assert [step for step, _ in seen] == [1, 2, 3, 4]

@@ -14,6 +14,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as TF
 
 from cyclevos.labels import IGNORE
+from cyclevos.losses import has_labels
 
 # Shapes: T frames, H W pixels of the source, S S' of the result.
 
@@ -98,7 +99,7 @@ class Motion(BaseModel):
 
 
 class ClipTensors(NamedTuple):
-    """A clip as tensors: frames uint8 (T,3,S,S') RGB and object ids uint8 (T,S,S')."""
+    """A clip as tensors: frames uint8 (T,3,S,S') RGB and object ids uint8 (T,S,S'), `IGNORE` in unlabelled frames."""
 
     frames: tv_tensors.Image
     ids: tv_tensors.Mask
@@ -148,8 +149,10 @@ def paste(clip: ClipTensors, other: ClipTensors, rng: np.random.Generator) -> Cl
     """Paste an object of another clip of the same size over a clip, as one more object that hides what it covers.
 
     The clip is returned unchanged if that would hide more than half of its own objects' pixels in the first frame, or
-    if the other clip shows no object there.
+    if the other clip shows no object there or has an unlabelled frame. Unlabelled frames of the clip stay unlabelled.
     """
+    if not bool(has_labels(other.ids).all()):
+        return clip
     found = [int(i) for i in other.ids[0].unique() if 0 < i < IGNORE]
     used = set(clip.ids.unique().tolist())
     free = next((i for i in range(1, IGNORE) if i not in used), None)
@@ -160,6 +163,7 @@ def paste(clip: ClipTensors, other: ClipTensors, rng: np.random.Generator) -> Cl
     if 2 * int((own & over[0]).sum()) > int(own.sum()):
         return clip
     frames = torch.where(over[:, None], other.frames, clip.frames)
+    over &= has_labels(clip.ids)[:, None, None]
     return ClipTensors(tv_tensors.Image(frames), tv_tensors.Mask(clip.ids.masked_fill(over, free)))
 
 
@@ -234,9 +238,12 @@ def _affine(clip: ClipTensors, angle: float, translate: tuple[float, float], sca
         )
         return moved
 
+    # What comes in from outside is background, but of an unlabelled frame nothing is known.
+    unlabelled = ~has_labels(torch.as_tensor(clip.ids))[:, None, None]
+    ids = apply(clip.ids, InterpolationMode.NEAREST, 0.0).masked_fill(unlabelled, IGNORE)
     return ClipTensors(
         tv_tensors.Image(apply(clip.frames, InterpolationMode.BILINEAR, 127.0)),
-        tv_tensors.Mask(apply(clip.ids, InterpolationMode.NEAREST, 0.0)),
+        tv_tensors.Mask(ids),
     )
 
 

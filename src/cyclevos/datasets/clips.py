@@ -70,9 +70,13 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
             background.
         seed: of all draws.
         min_pixels: a clip is drawn again if no object has this many pixels in its first frame.
-        paste: probability that an object of another clip is pasted over a clip.
+        paste: probability that an object of another clip is pasted over a clip; that clip is of a source whose frames
+            all have labels.
         twins: probability that an object's mirror image is pasted over its clip, elsewhere, as another object.
         leave_out: probability that an object becomes background, of each but one.
+
+    Raises:
+        DatasetError: there is nothing to draw from, or nothing to paste.
     """
 
     def __init__(
@@ -94,19 +98,29 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
         self.augmentation, self.length, self.samples = augmentation, length, samples
         self.gaps, self.max_objects, self.seed, self.min_pixels = gaps, max_objects, seed, min_pixels
         self.paste, self.twins, self.leave_out = paste, twins, leave_out
+        complete = [(source, weight) for source, weight in sources if source.complete]
+        if paste and not complete:
+            raise DatasetError(
+                "data.paste: no source has labels in all frames of its clips, so there is no object to paste.",
+                "Set data.paste to 0, or add the first frames as a source of kind pseudo, with labels: first.",
+            )
+        self.donors = Mixture(complete) if complete else self.mixture
 
     def __len__(self) -> int:
         return self.samples
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Return frames uint8 (T,3,H,W) and labels uint8 (T,H,W) of sample ``index``."""
+        """Return frames uint8 (T,3,H,W) and labels uint8 (T,H,W) of sample ``index``.
+
+        The first frame has labels; a frame without any is 255 everywhere.
+        """
         if not 0 <= index < self.samples:
             raise IndexError(f"sample {index} of {self.samples}")
         rng = np.random.default_rng((self.seed, index))
         for _ in range(20):
-            clip = self._draw(index, rng)
+            clip = self._draw(self.mixture, index, rng)
             if self.paste and rng.random() < self.paste:
-                clip = paste(clip, self._draw(index, rng), rng)
+                clip = paste(clip, self._draw(self.donors, index, rng), rng)
             if self.twins and rng.random() < self.twins:
                 clip = paste(clip, twin(clip, rng), rng)
             labels = self._slots(torch.as_tensor(clip.ids), rng)
@@ -117,8 +131,8 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
             "Lower data.min_pixels, or check the masks of the sources.",
         )
 
-    def _draw(self, index: int, rng: np.random.Generator) -> ClipTensors:
-        return augment(self.mixture.draw(self.length, self.gaps.at(index), rng), self.augmentation, rng)
+    def _draw(self, mixture: Mixture, index: int, rng: np.random.Generator) -> ClipTensors:
+        return augment(mixture.draw(self.length, self.gaps.at(index), rng), self.augmentation, rng)
 
     def _slots(self, ids: Tensor, rng: np.random.Generator) -> Tensor | None:
         """Number the objects of the first frame 1..K in random order; all others become background."""

@@ -1,4 +1,4 @@
-"""Sources of clips: videos whose frames have labels, and stills that are moved; and several of them mixed."""
+"""Sources of clips: videos with labels in all frames or the first, pseudo-clips of still images; and their mixture."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -16,15 +16,24 @@ from torchvision import tv_tensors
 from cyclevos.datasets.augmentation import ClipTensors, Motion, pseudo_clip
 from cyclevos.datasets.layouts import Sequence
 from cyclevos.errors import DatasetError, MaskError
+from cyclevos.labels import IGNORE
 from cyclevos.naming import size_text
 from cyclevos.pictures import images
 from cyclevos.pictures.sequence_masks import SequenceMasks
 
 # Shapes: T frames, H W pixels.
 
+Labels = Literal["all", "first"]
+"""Which annotated frames of a sequence are used with their masks: all of them, or the first one alone."""
+
 
 class ClipSource(Protocol):
     """A source that clips are drawn from."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all frames of its clips have labels."""
+        ...
 
     def draw(self, length: int, max_gap: int, rng: np.random.Generator) -> ClipTensors:
         """Return an unaugmented clip of ``length`` frames in time order."""
@@ -32,17 +41,38 @@ class ClipSource(Protocol):
 
 @dataclass(frozen=True)
 class VideoSource:
-    """Clips of annotated frames of video sequences; sparse annotations are allowed."""
+    """Clips of video sequences.
+
+    Attributes:
+        sequences: each with at least one mask.
+        labels: ``all``: clips of annotated frames, which may be sparse. ``first``: clips begin with the first annotated
+            frame, and any frames follow, without labels; no other mask is read, and what 255 means is decided by that
+            one alone.
+    """
 
     sequences: Seq[Sequence]
+    labels: Labels = "all"
+
+    @property
+    def complete(self) -> bool:
+        """Whether all frames of the clips have labels."""
+        return self.labels == "all"
 
     def draw(self, length: int, max_gap: int, rng: np.random.Generator) -> ClipTensors:
         """Draw a sequence, then frames at most ``max_gap`` apart where the annotations allow it."""
         sequence = self.sequences[int(rng.integers(len(self.sequences)))]
-        annotated = [i for i, path in enumerate(sequence.frames) if path.stem in sequence.annotations]
-        chosen = _choose_frames(annotated, length, max_gap, rng)
-        frames = [sequence.frames[i] for i in chosen]
-        pairs = [_read_pair(frame, sequence.annotations[frame.stem], sequence.masks) for frame in frames]
+        if self.labels == "all":
+            annotated = [i for i, path in enumerate(sequence.frames) if path.stem in sequence.annotations]
+            frames = [sequence.frames[i] for i in _choose_frames(annotated, length, max_gap, rng)]
+            pairs = [_read_pair(frame, sequence.annotations[frame.stem], sequence.masks) for frame in frames]
+        else:
+            first = sequence.frame_names.index(sequence.first_annotated)
+            chosen = _choose_frames(range(first, len(sequence.frames)), length, max_gap, rng, start=first)
+            pairs = [_read_first(sequence)]
+            for i in chosen[1:]:
+                pixels = read_image(sequence.frames[i])
+                unlabelled = torch.full(pixels.shape[-2:], IGNORE, dtype=torch.uint8)
+                pairs.append((pixels, pairs[0][1] if i == first else unlabelled))
         if len({image.shape for image, _ in pairs}) > 1:
             raise DatasetError(f"Sequence '{sequence.name}' has frames of different sizes.", "Scale them to one size.")
         return ClipTensors(
@@ -57,6 +87,11 @@ class StillSource:
 
     pairs: Seq[tuple[Path, Path]]
     motion: Motion
+
+    @property
+    def complete(self) -> bool:
+        """Every frame has labels."""
+        return True
 
     @cached_property
     def masks(self) -> SequenceMasks:
@@ -78,6 +113,37 @@ class StillSource:
         """Draw an image and move it differently in each frame."""
         image, mask = self.pairs[int(rng.integers(len(self.pairs)))]
         pixels, ids = _read_pair(image, mask, self.masks)
+        return pseudo_clip(tv_tensors.Image(pixels), tv_tensors.Mask(ids), length, self.motion, rng)
+
+
+@dataclass(frozen=True)
+class PseudoClipSource:
+    """Pseudo-clips of the annotated frames of video sequences, each taken as a still image.
+
+    Attributes:
+        sequences: each with at least one mask.
+        motion: how the frames of a clip differ.
+        labels: ``first``: of each sequence, the first annotated frame alone; no other mask is read.
+    """
+
+    sequences: Seq[Sequence]
+    motion: Motion
+    labels: Labels = "all"
+
+    @property
+    def complete(self) -> bool:
+        """Every frame has labels."""
+        return True
+
+    def draw(self, length: int, max_gap: int, rng: np.random.Generator) -> ClipTensors:
+        """Draw a sequence and one of its frames, and move it differently in each frame of the clip."""
+        sequence = self.sequences[int(rng.integers(len(self.sequences)))]
+        if self.labels == "first":
+            pixels, ids = _read_first(sequence)
+        else:
+            annotated = [path for path in sequence.frames if path.stem in sequence.annotations]
+            frame = annotated[int(rng.integers(len(annotated)))]
+            pixels, ids = _read_pair(frame, sequence.annotations[frame.stem], sequence.masks)
         return pseudo_clip(tv_tensors.Image(pixels), tv_tensors.Mask(ids), length, self.motion, rng)
 
 
@@ -137,23 +203,34 @@ def read_ids(path: Path, masks: SequenceMasks | None = None) -> Tensor:
         raise DatasetError(f"Training mask: {error.problem}", error.remedy) from error
 
 
-def _choose_frames(annotated: Seq[int], length: int, max_gap: int, rng: np.random.Generator) -> list[int]:
-    """Choose frames in time order with bounded gaps; if no annotated frame is near enough, the nearest next one."""
-    chosen = [int(annotated[int(rng.integers(max(1, len(annotated) - length + 1)))])]
+def _choose_frames(
+    usable: Seq[int], length: int, max_gap: int, rng: np.random.Generator, start: int | None = None
+) -> list[int]:
+    """Choose frames in time order with bounded gaps; if no usable frame is near enough, the nearest next one.
+
+    The first one is `start`, or drawn.
+    """
+    chosen = [int(usable[int(rng.integers(max(1, len(usable) - length + 1)))]) if start is None else start]
     while len(chosen) < length:
-        later = [i for i in annotated if i > chosen[-1]]
+        later = [i for i in usable if i > chosen[-1]]
         if not later:
             chosen.append(chosen[-1])
             continue
         needed = length - len(chosen) - 1  # frames that have to follow this one
-        usable = later[: max(1, len(later) - needed)]
-        near = [i for i in usable if i - chosen[-1] <= max_gap] or later[:1]
+        early = later[: max(1, len(later) - needed)]
+        near = [i for i in early if i - chosen[-1] <= max_gap] or later[:1]
         chosen.append(int(near[rng.integers(len(near))]))
     return chosen
 
 
-def _read_pair(image: Path, mask: Path, masks: SequenceMasks) -> tuple[Tensor, Tensor]:
-    """Read an image (3,H,W) and its ids (H,W)."""
+def _read_first(sequence: Sequence) -> tuple[Tensor, Tensor]:
+    """Read the first annotated frame (3,H,W) and its ids (H,W), as if the sequence had no other mask."""
+    name = sequence.first_annotated
+    return _read_pair(sequence.frames[sequence.frame_names.index(name)], sequence.annotations[name], None)
+
+
+def _read_pair(image: Path, mask: Path, masks: SequenceMasks | None) -> tuple[Tensor, Tensor]:
+    """Read an image (3,H,W) and its ids (H,W); see :func:`read_ids`."""
     pixels, ids = read_image(image), read_ids(mask, masks)
     if pixels.shape[-2:] != ids.shape:
         height, width = pixels.shape[-2:]

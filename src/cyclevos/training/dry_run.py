@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +12,8 @@ from statistics import median
 
 import torch
 
-from cyclevos.datasets.sources import ClipSource, StillSource, VideoSource
+from cyclevos.datasets.layouts import Sequence
+from cyclevos.datasets.sources import ClipSource, PseudoClipSource, StillSource, VideoSource
 from cyclevos.errors import TrainingError
 from cyclevos.files.host import peak_memory
 from cyclevos.training.checkpoint import STATE
@@ -103,12 +105,20 @@ def dry_run(config: Config) -> Estimate:
 
 
 def _found(source: ClipSource) -> str:
-    if isinstance(source, VideoSource):
-        masks = sum(len(sequence.annotations) for sequence in source.sequences)
-        return f"{counted(len(source.sequences), 'sequence')}, {counted(masks, 'annotated frame')}"
+    if isinstance(source, VideoSource | PseudoClipSource):
+        masks = [len(sequence.annotations) if source.labels == "all" else 1 for sequence in source.sequences]
+        found = f"{counted(len(masks), 'sequence')}, {counted(sum(masks), 'annotated frame')}"
+        if source.complete:
+            return found
+        return f"{found}, {counted(_after_the_first(source.sequences), 'unlabelled frame')}"
     if isinstance(source, StillSource):
         return counted(len(source.pairs), "image")
     return type(source).__name__
+
+
+def _after_the_first(sequences: Seq[Sequence]) -> int:
+    """Return the number of frames after the first annotated one, over all sequences."""
+    return sum(len(s.frames) - 1 - s.frame_names.index(s.first_annotated) for s in sequences)
 
 
 def _peak_memory(device: torch.device) -> int | None:

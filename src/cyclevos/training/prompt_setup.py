@@ -104,9 +104,9 @@ def _sources(config: PromptTrainingConfig, *, held_back: bool) -> list[ClipSourc
     opened: list[ClipSource] = []
     for n, source in enumerate(config.data.sources):
         if source.kind == "video" and held_back:
-            whole = named_source(n, source, set(), config.data.motion)
-            kept = [s for s in cast(VideoSource, whole).sequences if s.name in names]
-            opened += [VideoSource(kept)] if kept else []
+            video = cast(VideoSource, named_source(n, source, set(), config.data.motion))
+            kept = [s for s in video.sequences if s.name in names]
+            opened += [replace(video, sequences=kept)] if kept else []
         else:
             opened.append(named_source(n, source, names, config.data.motion))
     return opened

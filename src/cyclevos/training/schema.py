@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
 
 from cyclevos.datasets.augmentation import Augmentation, Motion
+from cyclevos.datasets.sources import Labels
 from cyclevos.network.stm.spec import NetworkSpec
 from cyclevos.training.objective import ObjectiveConfig
 
@@ -47,29 +48,47 @@ class SourceConfig(Section):
     """One source of clips.
 
     Attributes:
-        kind: ``video`` (a data set of sequences) or ``still`` (a folder of images and one of masks, see ``images``
-            and ``masks``).
+        kind: ``video`` (a data set of sequences), ``pseudo`` (the annotated frames of such a data set, each moved as a
+            still image) or ``still`` (a folder of images and one of masks, see ``images`` and ``masks``).
         root: the data set's folder.
         weight: sampling weight, relative to the other sources.
         split: split to use; None takes every sequence.
+        labels: ``all``, or ``first``: of each sequence only the first annotated frame counts as labelled. Clips of
+            ``video`` begin with it, and the frames that follow are any frames of the sequence, without labels; they
+            have cyclic terms alone. Not for still sources.
         annotations: folder of the masks inside ``annotation_root``.
         annotation_root: folder that holds it; default ``root``.
         exclude: sequences to leave out in addition to the validation sequences.
         images: folder of images, still sources only.
         masks: folder of masks, still sources only.
-        motion: how pseudo-clips move, still sources only; None = ``data.motion``.
+        motion: how pseudo-clips move, still and pseudo sources only; None = ``data.motion``.
     """
 
-    kind: Literal["video", "still"] = "video"
+    kind: Literal["video", "pseudo", "still"] = "video"
     root: Path
     weight: float = Field(1.0, gt=0)
     split: str | None = None
+    labels: Labels = "all"
     annotations: str = "Annotations"
     annotation_root: Path | None = None
     exclude: tuple[str, ...] = ()
     images: str = "images"
     masks: str = "masks"
     motion: Motion | None = None
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _one_mask_is_needed(cls, value: object) -> object:
+        """Explain why there is no ``none``."""
+        if value in ("none", None):
+            raise ValueError("expected 'all' or 'first': a sequence without any mask has nothing to come back to")
+        return value
+
+    @model_validator(mode="after")
+    def _stills_are_labelled(self) -> SourceConfig:
+        if self.kind == "still" and self.labels != "all":
+            raise ValueError("labels: first is for the kinds video and pseudo; every still image has its mask")
+        return self
 
 
 class GapConfig(Section):
@@ -99,7 +118,8 @@ class DataConfig(Section):
         gaps: curriculum of frame gaps.
         max_objects: objects per clip, at most.
         min_pixels: smallest object to train on, in pixels of the augmented frame.
-        paste: probability of pasting an object of another clip over a clip, so that objects occlude each other.
+        paste: probability of pasting an object of another clip over a clip, so that objects occlude each other. Objects
+            of clips with unlabelled frames are not pasted.
         twins: probability of pasting an object's mirror image over its clip, elsewhere, as another object.
         leave_out: probability that an object becomes background, of each but one, so that what looks like an object
             need not be one.

@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from cyclevos.datasets.augmentation import Motion
 from cyclevos.datasets.clips import ClipDataset, GapCurriculum
 from cyclevos.datasets.layouts import open_dataset
-from cyclevos.datasets.sources import ClipSource, StillSource, VideoSource
+from cyclevos.datasets.sources import ClipSource, PseudoClipSource, StillSource, VideoSource
 from cyclevos.datasets.stills import still_pairs
 from cyclevos.errors import ConfigError, DatasetError
 from cyclevos.network.stm.family import build_network
@@ -48,9 +48,11 @@ def build_dataset(config: TrainingConfig, processes: int) -> ClipDataset:
     """Build the data set of clips for a whole run.
 
     Raises:
-        DatasetError: a source is missing or empty.
+        ConfigError: a source can teach nothing, because its labels need the cycle and the run has none.
+        DatasetError: a source is missing or empty, or there is nothing to paste.
     """
     data = config.data
+    _check_unlabelled(config)
     held_back = set(config.validation.sequences)
     gaps = GapCurriculum(**data.gaps.model_dump())
     return ClipDataset(
@@ -147,4 +149,19 @@ def _build_source(config: SourceConfig, held_back: set[str], motion: Motion) -> 
             f"{config.root}: no sequence is left to train on after leaving out {sorted(left_out)}.",
             "Check split, exclude and validation.sequences.",
         )
-    return VideoSource(sequences)
+    if config.kind == "pseudo":
+        return PseudoClipSource(sequences, config.motion or motion, config.labels)
+    return VideoSource(sequences, config.labels)
+
+
+def _check_unlabelled(config: TrainingConfig) -> None:
+    """Refuse clips with unlabelled frames in a run without the cyclic terms, the only ones that they have."""
+    if config.objective.cycle and config.objective.cycle_weight > 0:
+        return
+    for n, source in enumerate(config.data.sources):
+        if source.kind == "video" and source.labels == "first":
+            raise ConfigError(
+                f"data.sources.{n}: clips with labels in the first frame alone teach nothing without the cycle.",
+                f"Set objective.cycle to true and objective.cycle_weight above 0, or data.sources.{n}.kind to pseudo, "
+                "which moves the first frames.",
+            )
