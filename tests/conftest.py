@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from shortcuts import leave_timelines_undrawn, remember_trunks
+from shortcuts import leave_files_to_the_system, leave_timelines_undrawn, remember_trunks
 
 from cyclevos.jobs import review
 from cyclevos.media.timeline import write_timeline
@@ -29,8 +30,10 @@ WHOLE_FILES = (
     "analysis/report/test_pages.py",
     "app/test_no_500.py",
     "jobs/test_damage.py",
+    "network/stm/test_checkpoints.py",
     "test_packaging.py",
     "test_site.py",
+    "training/test_processes.py",
     "training/test_trainer.py",
 )
 # Folders of which every test is slow; single tests elsewhere carry the mark themselves.
@@ -70,7 +73,25 @@ def _shortcuts() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         remember_trunks(patched)
         leave_timelines_undrawn(patched)
+        leave_files_to_the_system(patched)
         yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect no garbage while tests are collected: nearly all that is made then is kept."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _short_garbage_collections() -> None:
+    """Leave out what is there before a module's tests, millions of objects: the app collects after every job."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
