@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 import cyclevos
 
@@ -69,19 +71,21 @@ def test_public_names_are_documented(site):
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"),
+    ("text", "problems"),
     [
-        ("[home](../index.md)", None),
-        ("[lost](nowhere.md)", "nowhere.md"),
-        ("[lost](#nowhere)", "#nowhere"),
-        ("::: cyclevos.nowhere", "nowhere"),
+        ("[lost](nowhere.md) [lost](#nowhere)", ("nowhere.md", "#nowhere")),
+        ("::: cyclevos.nowhere", ("nowhere",)),
     ],
 )
-def test_a_warning_stops_the_build(tmp_path, text, problem):
+def test_a_warning_stops_the_build(tmp_path, text, problems):
     configuration = runpy.run_path(str(SCRIPT))["write_sources"](tmp_path)
-    for page in (tmp_path / "docs" / "api").glob("*.md"):  # without the docstrings, which take long to typeset
-        page.write_text(f"# Public names\n\n{text if page.stem == 'index' else ''}\n", encoding="utf-8")
+    settings = yaml.safe_load(configuration.read_text(encoding="utf-8"))
+    del settings["nav"]  # one page: all of them take long to typeset
+    configuration.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    shutil.rmtree(tmp_path / "docs")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "index.md").write_text(f"# Home\n\n{text}\n", encoding="utf-8")
     done = call(sys.executable, "-m", "mkdocs", "build", "--strict", "-f", configuration, "-d", tmp_path / "site")
     told = done.stdout + done.stderr
-    assert (done.returncode == 0) is (problem is None), told
-    assert problem is None or problem in told
+    assert done.returncode != 0, told
+    assert all(problem in told for problem in problems)
