@@ -66,7 +66,7 @@ def test_the_manual_lists_every_request(server):
     assert listed == {(method.upper(), path.removeprefix("/api")) for path in paths for method in paths[path]}
 
 
-@settings(QUICK, max_examples=250)
+@settings(QUICK, max_examples=150)
 @given(data=st.data())
 def test_no_request_breaks_the_server(data, server, operations):
     """Requests as the server describes them, and requests that break its description."""

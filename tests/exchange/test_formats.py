@@ -144,7 +144,7 @@ def test_pycocotools_reads_the_masks_of_the_file(kind, tmp_path):
             np.testing.assert_array_equal(library.decode(code).astype(bool), masks[index] == entry["category_id"])
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=60)
 @given(st.one_of(st.text(max_size=30), st.lists(st.integers(-(2**40), 2**70), max_size=6)), st.integers(-2, 2**40))
 def test_a_broken_code_is_an_error_and_nothing_else(counts, width):
     try:
@@ -197,7 +197,7 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(json_values)
 def test_any_json_is_read_or_refused(tmp_path_factory, value):
     path = tmp_path_factory.mktemp("j") / "m.json"
@@ -220,7 +220,7 @@ def good(tmp_path, kind):
     return json.loads((tmp_path / NAMES[kind]).read_text())
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(data=st.data(), kind=st.sampled_from(["coco", "youtube-vis"]))
 def test_a_good_file_with_one_wrong_place_is_read_or_refused(tmp_path_factory, data, kind):
     folder = tmp_path_factory.mktemp("g")

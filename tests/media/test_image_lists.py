@@ -149,7 +149,7 @@ def test_a_list_that_is_no_text_or_endless_is_refused_unread(tmp_path):
         open_source(path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(content=st.binary(max_size=200) | st.text("file'\\ \n#.png01/\0", max_size=60).map(str.encode))
 def test_any_list_gives_files_or_a_video_error(tmp_path, content):
     path = tmp_path / "list.txt"

@@ -106,7 +106,7 @@ def test_without_the_library_the_extra_is_named(tmp_path, monkeypatch):
         open_source(path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(position=st.integers(0, 500), spoilt=st.binary(min_size=1, max_size=8), kept=st.integers(0, 600))
 def test_any_damage_gives_a_frame_or_our_error(tmp_path, position, spoilt, kept):
     path = write(tmp_path / "a.exr", colours())

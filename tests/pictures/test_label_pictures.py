@@ -200,7 +200,7 @@ def test_ids_in_openexr_and_channels_that_say_nothing(tmp_path):
         read_mask(tmp_path / "c.exr")
 
 
-@settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), name=st.sampled_from([*KEPT, *PAGED]), fix=st.booleans())
 def test_damaged_files_are_read_or_refused(tmp_path, data, name, fix):
     path = tmp_path / f"damaged_{name}"

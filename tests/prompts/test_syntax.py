@@ -123,7 +123,7 @@ def test_what_is_written_is_read_as_it_was(video):
 near = st.text(alphabet="0123456789,:.-+ eExnaif٣\n", max_size=24)
 
 
-@settings(max_examples=500)
+@settings(max_examples=60)
 @given(st.lists(st.text(max_size=12) | near, max_size=3), st.lists(near, max_size=3), st.lists(near, max_size=3))
 def test_any_text_is_read_or_refused_in_words(points, not_points, box):
     try:

@@ -163,7 +163,7 @@ def test_broken_encrypted_and_doubled(tmp_path):
         read_masks(packed(path, {"a.txt": "x", "A.TXT": "y"}), None)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(data=st.data())
 def test_a_good_archive_with_some_wrong_bytes_is_read_or_refused(data):
     with tempfile.TemporaryDirectory() as folder:

@@ -16,13 +16,13 @@ def drawn(mask):
     return from_polygons(rings, mask.shape, "test")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(arrays.arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 12))))
 def test_pycocotools_draws_the_same_pixels_again(mask):
     np.testing.assert_array_equal(drawn(mask), mask)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(arrays.arrays(np.bool_, st.tuples(st.integers(1, 30), st.integers(1, 30))))
 def test_pycocotools_draws_the_same_pixels_from_one_outline_of_all_pieces(mask):
     ring = [value for point in outline(mask) for value in point]

@@ -314,7 +314,7 @@ CODES = st.fixed_dictionaries(
 
 
 @given(st.one_of(THINGS, CODES, st.dictionaries(st.integers(0, 3), CODES, max_size=2)))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_anything_is_masks_or_refused(thing):
     try:
         masks = read_video_masks(thing)

@@ -153,7 +153,7 @@ def test_strokes_survive_their_code(mask):
     np.testing.assert_array_equal(Brush(mask.shape, encoded(mask)).draw(mask.shape, "x"), mask)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.integers(0, 255), max_size=40), st.booleans())
 def test_a_broken_code_is_an_error_and_nothing_else(code, headed):
     code = [0, 0, 0, 64, 0b00111001, 0b00011011, 0b11111100, *code] if headed else code

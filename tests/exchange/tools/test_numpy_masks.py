@@ -174,7 +174,7 @@ def good():
         return file.getvalue()
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=60)
 @given(st.data(), st.sampled_from([good(), claiming((2, 3)), claiming((4, 2, 2), "|b1"), b""]), st.booleans())
 def test_any_bytes_are_read_or_refused(tmp_path_factory, data, content, cut):
     path = tmp_path_factory.mktemp("n") / "m.npz"

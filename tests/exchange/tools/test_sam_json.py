@@ -130,7 +130,7 @@ anything = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=60)
 @given(anything, st.sampled_from(["sam", "sa-v", "label-studio", "supervisely"]), st.booleans())
 def test_any_json_is_read_or_refused(tmp_path_factory, value, kind, inside):
     path = tmp_path_factory.mktemp("j") / "m.json"

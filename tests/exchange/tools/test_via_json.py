@@ -136,7 +136,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=60)
 @given(data=st.data(), version=st.sampled_from([2, 3]))
 def test_a_good_file_with_one_wrong_place_is_read_or_refused(tmp_path_factory, data, version):
     folder = tmp_path_factory.mktemp("v")

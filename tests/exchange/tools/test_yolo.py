@@ -124,7 +124,7 @@ def test_boxes_are_recognised_so_that_they_can_be_refused(tmp_path):
     assert detect(tmp_path / "obj_train_data") == "yolo"
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=80), st.booleans())
 def test_any_text_and_any_description_is_read_or_refused(tmp_path_factory, content, described):
     folder = tmp_path_factory.mktemp("y")
