@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from cli_inputs import PALETTE, save_frames, save_mask
+from interrupting import interrupted_at
 from PIL import Image
 
 from cyclevos.cli.run_answer import tell_result
@@ -554,34 +555,29 @@ def test_a_full_disk_is_said_in_words_and_the_same_command_goes_on(segment, tmp_
 # Stopping and going on
 
 
-@pytest.mark.parametrize(("stop_at", "broken_state"), [(1, False), (4, False), (4, True)])
-def test_a_stopped_run_goes_on_to_the_same_results(segment, tmp_path, ids, monkeypatch, stop_at, broken_state):
+def test_a_stopped_run_goes_on_to_the_same_results(segment, tmp_path, ids, monkeypatch):
     monkeypatch.setattr(job, "_SECONDS_BETWEEN_STATES", -1)  # a state after every frame
     save_mask(tmp_path / "masks" / "shot_000.png", np.where(ids == 2, 2, 0).astype(np.uint8))
     save_mask(tmp_path / "masks" / "shot_003.png", np.where(ids == 7, 7, 0).astype(np.uint8))
     options = ("--save", "masks,overlay,probabilities,coco", "--memory-every", "2", "--max-memory-frames", "3")
     options += ("--correction", "default", "--correction-set", "every=1", "--correction-set", "reference=all")
-    whole, out = tmp_path / "whole", tmp_path / "out"
+    whole = tmp_path / "whole"
     assert segment(*options, masks=tmp_path / "masks", output=whole).code == 0
+    for stop_at, broken_state in ((1, False), (4, False), (4, True)):
+        out = tmp_path / f"{stop_at} {broken_state}"
+        with interrupted_at(stop_at, monkeypatch):
+            assert segment(*options, masks=tmp_path / "masks", output=out).code == 130
+        assert list(masks_in(out)) == NAMES[:stop_at]
+        if broken_state:
+            state = out / "state.safetensors"
+            state.write_bytes(state.read_bytes()[:-20])
+        answer = segment(*options, masks=tmp_path / "masks", output=out)
+        assert answer.code == 0, answer.err
+        assert "6 frames, objects 2, 7" in answer.out
+        assert_same_results(out, whole)
 
-    write = MaskWriter.write
 
-    def stop(self, frame, *arguments, **kwargs):
-        if frame.index == stop_at:
-            raise KeyboardInterrupt
-        write(self, frame, *arguments, **kwargs)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(MaskWriter, "write", stop)
-        assert segment(*options, masks=tmp_path / "masks").code == 130
-    assert list(masks_in(out)) == NAMES[:stop_at]
-    if broken_state:
-        state = out / "state.safetensors"
-        state.write_bytes(state.read_bytes()[:-20])
-
-    answer = segment(*options, masks=tmp_path / "masks")
-    assert answer.code == 0, answer.err
-    assert "6 frames, objects 2, 7" in answer.out
+def assert_same_results(out, whole):
     assert masks_in(out) == masks_in(whole)
     first, second = (json.loads((folder / "annotations.json").read_text()) for folder in (out, whole))
     assert first["annotations"] == second["annotations"]
