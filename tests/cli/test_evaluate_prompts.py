@@ -102,18 +102,15 @@ def test_a_file_where_the_folder_should_be(call, cells, videos, tmp_path):
 
 @pytest.mark.slow
 def test_the_packaged_prompter_on_real_stills(call, shared_data, tmp_path):
-    """Holds for any weights: J are fractions, and the same command gives the same figures."""
+    """Holds for any weights: J are fractions."""
     root = shared_data / "static" / "pennfudan"
-    for name in ("one", "two"):
-        answer = call(
-            *("evaluate-prompts", root, "--frames", "1", "--clicks", "3", "--device", "cpu", "--dtype", "float32"),
-            *("--output", tmp_path / name, "--quiet"),
-        )
-        assert answer.code == 0, answer.err
-    one, two = (json.loads((tmp_path / name / "prompts.json").read_text()) for name in ("one", "two"))
-    assert one == two
-    objects = one["sequences"]["pennfudan"]["objects"]
+    answer = call(
+        *("evaluate-prompts", root, "--frames", "1", "--clicks", "2", "--device", "cpu", "--dtype", "float32"),
+        *("--output", tmp_path / "out", "--quiet"),
+    )
+    assert answer.code == 0, answer.err
+    objects = json.loads((tmp_path / "out" / "prompts.json").read_text())["sequences"]["pennfudan"]["objects"]
     assert objects
     for each in objects:
         assert all(0 <= j <= 1 for j in [*each["curve"], *each["box"].values()])
-        assert 1 <= len(each["curve"]) <= 3
+        assert 1 <= len(each["curve"]) <= 2
