@@ -17,7 +17,7 @@ from PIL import Image
 import cyclevos
 from cyclevos.app.projects.workspace import Workspace
 
-KILLS = 4
+KILLS = 2
 
 
 @pytest.fixture
