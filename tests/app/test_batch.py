@@ -8,9 +8,11 @@ import signal
 import threading
 
 import httpx
+import numpy as np
 import pytest
 from waiting import wait
 
+import cyclevos
 from cyclevos.app.work.batch import TrackBatch
 
 
@@ -155,7 +157,10 @@ def test_a_project_during_which_the_server_is_killed_every_time_is_left_out(serv
     assert "killed 3 times" in told[1]["error"]["problem"]
 
 
-def test_a_list_outlives_a_kill_and_is_finished_by_the_next_server(process, clip, square):
+def test_a_kill_in_the_middle_of_a_list_loses_nothing_and_the_next_server_finishes_it(
+    process, clip, square, lively_network
+):
+    """A real process, a real signal."""
     server, address, first = process()
     with httpx.Client(timeout=30, base_url=f"{address}/api") as http:
         second = http.post("/projects", json={"path": str(clip)}).json()["id"]
@@ -163,14 +168,29 @@ def test_a_list_outlives_a_kill_and_is_finished_by_the_next_server(process, clip
             tag = http.get(f"/projects/{project}/masks/0").headers["etag"]
             painted = http.put(f"/projects/{project}/masks/0", content=square.tobytes(), headers={"If-Match": tag})
             assert painted.status_code == 200, painted.text
+            http.patch(f"/projects/{project}", json={"settings": {"size": 64}})
         http.post("/batch", json={"projects": [first, second]})
-        wait(lambda: http.get("/batch").json()[0]["status"] != "queued", 60)
+        wait(lambda: len(http.get(f"/projects/{first}").json()["tracked"]) >= 3, 60)
     server.send_signal(signal.SIGKILL)
     server.wait()
-    _, address, _ = process()
+    server, address, _ = process()
     with httpx.Client(timeout=30, base_url=f"{address}/api") as http:
+        state = http.get(f"/projects/{first}").json()
+        assert state["marks"] == {"0": {"objects": [1], "accepted": False}}
+        assert state["settings"]["size"] == 64
+        assert len(state["tracked"]) >= 3
         # The list is forgotten if the server was killed after its end.
         wait(lambda: all(len(http.get(f"/projects/{each}").json()["tracked"]) == 10 for each in (first, second)), 60)
+        shown = [http.get(f"/projects/{first}/masks/{index}").content for index in range(10)]
+    for p in cyclevos.segment(lively_network, clip, square, size=64):
+        assert p.ids.any()
+        assert np.array_equal(np.frombuffer(shown[p.index], np.uint8).reshape(24, 40), p.ids), p.index
+    with httpx.stream("GET", f"{address}/api/projects/{first}/events", timeout=30) as news:
+        lines = news.iter_lines()
+        next(lines)
+        server.terminate()
+        list(lines)  # ends, instead of breaking off
+    assert server.wait(20) in (0, -signal.SIGTERM)
 
 
 def test_a_second_server_of_the_folder_does_not_take_the_list_for_cut_off(client, projects, go_on):

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-import time
-
-import httpx
 import numpy as np
 import pytest
 
-import cyclevos
 from cyclevos.app.projects.result_log import FrameResult, ResultLog
 
 
@@ -122,41 +117,3 @@ def test_a_long_log_is_shortened_when_it_is_opened(tmp_path):
         log.add(3, FrameResult({1: value / 200}, {}))
     assert ResultLog(path)[3].reliability == {1: 199 / 200}
     assert len(path.read_bytes().splitlines()) == 1
-
-
-def test_killing_the_server_in_the_middle_of_tracking_loses_nothing(process, clip, square, lively_network):
-    """A real process, a real signal."""
-    server, address, name = process()
-    project = f"{address}/api/projects/{name}"
-    with httpx.Client(timeout=30) as http:
-        tag = http.get(f"{project}/masks/0").headers["etag"]
-        answer = http.put(f"{project}/masks/0", content=square.tobytes(), headers={"If-Match": tag})
-        assert answer.json()["objects"] == [1]
-        while http.get(project).json()["reading"] is not None:
-            time.sleep(0.02)
-        http.patch(project, json={"settings": {"size": 64}})
-        assert http.post(f"{project}/track", json={}).status_code == 202
-        while len(http.get(project).json()["tracked"]) < 3:
-            time.sleep(0.005)
-    server.send_signal(signal.SIGKILL)
-    server.wait()
-    server, address, name = process()
-    project = f"{address}/api/projects/{name}"
-    with httpx.Client(timeout=30) as http:
-        state = http.get(project).json()
-        assert state["marks"] == {"0": {"objects": [1], "accepted": False}}
-        assert state["settings"]["size"] == 64
-        assert len(state["tracked"]) >= 3
-        assert http.post(f"{project}/track", json={}).status_code == 202
-        while (state := http.get(project).json())["jobs"]:
-            time.sleep(0.02)
-        for p in cyclevos.segment(lively_network, clip, square, size=64):
-            assert p.ids.any()
-            shown = http.get(f"{project}/masks/{p.index}").content
-            assert np.array_equal(np.frombuffer(shown, np.uint8).reshape(24, 40), p.ids), p.index
-    with httpx.stream("GET", f"{project}/events", timeout=30) as news:
-        lines = news.iter_lines()
-        next(lines)
-        server.terminate()
-        list(lines)  # ends, instead of breaking off
-    assert server.wait(20) in (0, -signal.SIGTERM)
