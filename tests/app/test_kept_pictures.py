@@ -27,7 +27,7 @@ def videos(tmp_path):
 
 
 def exact_bytes(kept):
-    return sum(image.nbytes for image in kept.exact._values.values())
+    return sum(frame.image.nbytes for frame in kept.exact._values.values())
 
 
 def test_the_videos_of_a_server_share_one_bound(videos, monkeypatch):

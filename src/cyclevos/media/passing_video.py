@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from cyclevos.errors import VideoError
 from cyclevos.media.addresses import Place
 from cyclevos.media.damaged_video import Gap, decode_every
-from cyclevos.media.frames import Frame, other_size
+from cyclevos.media.decoded_frame import DecodedFrame
+from cyclevos.media.frames import other_size
 from cyclevos.media.video_decoding import decode
 from cyclevos.media.video_file import VideoFile
 from cyclevos.media.video_stamps import Timeline, entry_points
@@ -56,7 +57,7 @@ class PassingVideo(VideoFile):
                 raise
             return found
 
-    def _forward(self, start: int) -> Iterator[Frame]:
+    def _forward(self, start: int) -> Iterator[DecodedFrame]:
         if self._is_damaged or self.bad:
             yield from self._passing(start)
             return
@@ -73,7 +74,7 @@ class PassingVideo(VideoFile):
         self._timeline = self._timeline if self._timeline.complete and not self._timeline.lost else Timeline()
         yield from self._passing(following)
 
-    def _passing(self, start: int) -> Iterator[Frame]:
+    def _passing(self, start: int) -> Iterator[DecodedFrame]:
         known = self._timeline
         if not known.complete:
             yield from self._from_beginning(start)
@@ -82,7 +83,7 @@ class PassingVideo(VideoFile):
         else:
             yield from self._until_damage(start)
 
-    def _from_beginning(self, start: int) -> Iterator[Frame]:
+    def _from_beginning(self, start: int) -> Iterator[DecodedFrame]:
         """Decode the whole file, learning where its frames are and which cannot be read."""
         timeline = Timeline()
         for picture in self._every_picture():
@@ -100,7 +101,7 @@ class PassingVideo(VideoFile):
     def _every_picture(self) -> Iterator[VideoFrame | Gap]:
         self.cut_short = yield from decode_every(self._place)
 
-    def _until_damage(self, start: int) -> Iterator[Frame]:
+    def _until_damage(self, start: int) -> Iterator[DecodedFrame]:
         try:
             for index, picture in enumerate(decode(self._place)):
                 if index >= start:
@@ -108,7 +109,7 @@ class PassingVideo(VideoFile):
         except VideoError:
             return
 
-    def _from_keyframe(self, known: Timeline, start: int) -> Iterator[Frame]:
+    def _from_keyframe(self, known: Timeline, start: int) -> Iterator[DecodedFrame]:
         """Decode from a keyframe before the first good frame from `start` on; what turns out to be bad is passed over.
 
         A seek may land where decoding cannot begin, so earlier keyframes are tried as well.
@@ -131,7 +132,7 @@ class PassingVideo(VideoFile):
             return
         raise self._changing(f"frame {start} is not where it was when the file was read before")
 
-    def _seen(self, index: int, picture: VideoFrame | Gap) -> Frame | None:
+    def _seen(self, index: int, picture: VideoFrame | Gap) -> DecodedFrame | None:
         """Return a picture as a frame; None if it cannot be read, for a reason that is noted."""
         if isinstance(picture, Gap):
             self.bad.setdefault(index, picture.why)

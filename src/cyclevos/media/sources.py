@@ -159,6 +159,17 @@ class FrameSource(ABC):
                 before it have been yielded.
         """
 
+    def unconverted(self, start: int) -> Iterator[Frame]:
+        """Stream frames from one on; those that nobody asks for the image of cost less where they are of a video.
+
+        Args:
+            start: index of the first frame.
+
+        Raises:
+            VideoError: see :meth:`iterate`.
+        """
+        return self.iterate(start=start)
+
     def frame(self, index: int) -> Frame:
         """Read one frame.
 

@@ -16,12 +16,13 @@ from PIL import Image
 
 from cyclevos.errors import VideoError
 from cyclevos.media.addresses import Address, Place
+from cyclevos.media.decoded_frame import DecodedFrame
 from cyclevos.media.frames import Frame, check_same_size
 from cyclevos.media.playback import Playback
 from cyclevos.media.sources import FrameSource, SeekTable
 from cyclevos.media.video_decoding import decode
 from cyclevos.media.video_opening import open_video
-from cyclevos.media.video_pixels import display_turn, is_on_its_side, upright_rgb
+from cyclevos.media.video_pixels import display_turn, is_on_its_side
 from cyclevos.media.video_stamps import Timeline, entry_points
 from cyclevos.media.video_traits import conversion_of, note_appearance, note_other_streams, playback_of
 from cyclevos.naming import index_name
@@ -61,7 +62,7 @@ class VideoFile(FrameSource):
             self._declared = f"{container.size} bytes, {container.duration} microseconds"
         first = self._first_picture()
         note_appearance(self._place, first, self._conversion)
-        self._size = self._frame(0, first).size
+        self._size = self._frame(0, first).whole().size
         self._turn = display_turn(first)
         if is_on_its_side(first):
             self._playback = replace(self._playback, pixel_aspect=1 / self._playback.pixel_aspect)
@@ -112,9 +113,12 @@ class VideoFile(FrameSource):
         Streaming forwards decodes the frames before `start` too; after a complete pass, only those from a keyframe
         near it.
         """
-        if reverse:
-            return self._backward(start)
-        return self._forward(start or 0)
+        frames = self._backward(start) if reverse else self._forward(start or 0)
+        return (frame.whole() for frame in frames)
+
+    def unconverted(self, start: int) -> Iterator[Frame]:
+        """Stream frames that are made RGB when somebody asks for their image; see FrameSource.unconverted."""
+        return self._forward(start)
 
     @property
     def seek_table(self) -> SeekTable | None:
@@ -130,7 +134,7 @@ class VideoFile(FrameSource):
         with closing(decode(self._place)) as pictures:
             return next(pictures)
 
-    def _forward(self, start: int) -> Iterator[Frame]:
+    def _forward(self, start: int) -> Iterator[DecodedFrame]:
         known = self._timeline
         if known.complete and known.ordered and 0 < start < len(known.stamps):
             sought = self._sought(known, start)
@@ -171,7 +175,7 @@ class VideoFile(FrameSource):
                 return chain([found], pictures)
         return None
 
-    def _following(self, timeline: Timeline, start: int, pictures: Iterator[VideoFrame]) -> Iterator[Frame]:
+    def _following(self, timeline: Timeline, start: int, pictures: Iterator[VideoFrame]) -> Iterator[DecodedFrame]:
         index = start
         for picture in pictures:
             if index == len(timeline.stamps) or picture.pts != timeline.stamps[index]:
@@ -185,7 +189,7 @@ class VideoFile(FrameSource):
                 return
         raise self._changing(f"frame {index} is not where it was when the file was read before")
 
-    def _backward(self, start: int | None) -> Iterator[Frame]:
+    def _backward(self, start: int | None) -> Iterator[DecodedFrame]:
         timeline = self._scan(start)
         last = len(timeline.stamps) - 1
         end = last if start is None else min(start, last)
@@ -200,9 +204,8 @@ class VideoFile(FrameSource):
                 yield frame
             end = begin - 1
 
-    def _frame(self, index: int, picture: VideoFrame) -> Frame:
-        time = None if picture.pts is None else picture.time
-        return Frame(index, index_name(index), upright_rgb(picture, self._conversion), time)
+    def _frame(self, index: int, picture: VideoFrame) -> DecodedFrame:
+        return DecodedFrame(index, picture, self._conversion)
 
     def _scan(self, start: int | None) -> Timeline:
         """Find every frame's time stamp up to `start` by decoding, as those of packets are not exact."""

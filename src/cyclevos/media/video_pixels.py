@@ -41,19 +41,34 @@ PLAIN_CONVERSION = Conversion()
 """Neither tone mapping nor deinterlacing."""
 
 
-def upright_rgb(picture: VideoFrame, conversion: Conversion = PLAIN_CONVERSION) -> UInt8Array:
-    """Convert a decoded picture to uint8 RGB (H, W, 3), rotated by its display matrix."""
+def upright_rgb(
+    picture: VideoFrame, conversion: Conversion = PLAIN_CONVERSION, size: tuple[int, int] | None = None
+) -> UInt8Array:
+    """Convert a decoded picture to uint8 RGB, rotated by its display matrix.
+
+    Args:
+        picture: the decoder's.
+        conversion: how it becomes RGB.
+        size: (h, w), upright, smaller than the picture: it is reduced while it is converted; None = as it is.
+
+    Returns:
+        (H, W, 3), or (h, w, 3).
+    """
     matrix: Any = picture.side_data.get("DISPLAYMATRIX")
+    scale: dict[str, Any] = {}
+    if size is not None:
+        height, width = size[::-1] if is_on_its_side(picture) else size
+        scale = {"width": width, "height": height, "interpolation": "AREA"}
     if conversion.deinterlace:
         picture = deinterlaced(picture)
     # Older PyAV respects the source's colour matrix only if a target is named; RGB itself has none.
     image: Any
     if is_high_dynamic_range(conversion.transfer):
         # Planes, since FFmpeg 8.0 converts ten bits to interleaved samples of 16 bits wrongly.
-        image = picture.to_ndarray(format="gbrp16le", dst_colorspace="ITU601")
+        image = picture.to_ndarray(format="gbrp16le", dst_colorspace="ITU601", **scale)
         image = tone_mapped(image, conversion.transfer)
     else:
-        image = picture.to_ndarray(format="rgb24", dst_colorspace="ITU601")
+        image = picture.to_ndarray(format="rgb24", dst_colorspace="ITU601", **scale)
     upright: UInt8Array = image if matrix is None else apply_display_matrix(image, bytes(matrix))
     return upright
 

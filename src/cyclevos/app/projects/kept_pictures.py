@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
+from cyclevos.media.decoded_frame import DecodedFrame
 from cyclevos.media.frames import Frame
-from cyclevos.pictures.arrays import UInt8Array
 
 _JPEG_BYTES = 192 * 2**20
-_EXACT_BYTES = 128 * 2**20  # five frames at 4K: the one shown, those fetched ahead of it, and one to spare
+_EXACT_BYTES = (
+    128 * 2**20
+)  # five frames at 4K, ten that are not converted: the one shown, those fetched ahead of it, and one to spare
 _DECODERS = 3  # at 4K, each may hold twenty pictures
 
 T = TypeVar("T")
@@ -35,21 +37,21 @@ class Latest(Generic[T]):
     def __init__(self, most: int, size: Callable[[T], int]) -> None:
         self._most, self._size = most, size
         self._lock = threading.Lock()
-        self._values: OrderedDict[tuple[object, int], T] = OrderedDict()
+        self._values: OrderedDict[tuple[object, Hashable], T] = OrderedDict()
         self._held = 0
 
-    def get(self, owner: object, index: int) -> T | None:
+    def get(self, owner: object, index: Hashable) -> T | None:
         """Return a value, which counts as used; None if it is not kept."""
         with self._lock:
             if (owner, index) in self._values:
                 self._values.move_to_end((owner, index))
             return self._values.get((owner, index))
 
-    def holds(self, owner: object, index: int) -> bool:
+    def holds(self, owner: object, index: Hashable) -> bool:
         """Return whether a value is kept."""
         return (owner, index) in self._values
 
-    def put(self, owner: object, index: int, value: T) -> None:
+    def put(self, owner: object, index: Hashable, value: T) -> None:
         """Keep a value in the place of one that is kept already; those that were used longest ago go."""
         with self._lock:
             self._drop(owner, index)
@@ -58,7 +60,7 @@ class Latest(Generic[T]):
             while self._held > self._most and len(self._values) > 1:
                 self._drop(*next(iter(self._values)))
 
-    def pop(self, owner: object, index: int) -> T | None:
+    def pop(self, owner: object, index: Hashable) -> T | None:
         """Return a value and keep it no longer; None if it was not kept."""
         with self._lock:
             return self._drop(owner, index)
@@ -69,7 +71,7 @@ class Latest(Generic[T]):
             for key in [key for key in self._values if key[0] is owner]:
                 self._drop(*key)
 
-    def _drop(self, owner: object, index: int) -> T | None:
+    def _drop(self, owner: object, index: Hashable) -> T | None:
         value = self._values.pop((owner, index), None)
         if value is not None:
             self._held -= self._size(value)
@@ -88,18 +90,23 @@ class Decoder(NamedTuple):
     next: int
 
 
+def frame_bytes(frame: Frame) -> int:
+    """Return the memory that a frame takes, in bytes."""
+    return frame.nbytes if isinstance(frame, DecodedFrame) else frame.image.nbytes
+
+
 class KeptPictures:
     """What the readers of one server keep.
 
     Attributes:
-        jpegs: frames as they were sent.
-        exact: frames as they were decoded, RGB uint8 (H,W,3).
+        jpegs: frames as they were sent, by their index and width; the width is None for the video's own.
+        exact: frames as they were decoded, RGB or not converted yet.
         decoders: where they stopped; whoever uses one takes it out meanwhile.
     """
 
     def __init__(self) -> None:
         self.jpegs: Latest[bytes] = Latest(_JPEG_BYTES, len)
-        self.exact: Latest[UInt8Array] = Latest(_EXACT_BYTES, lambda image: image.nbytes)
+        self.exact: Latest[Frame] = Latest(_EXACT_BYTES, frame_bytes)
         self.decoders: Latest[Decoder] = Latest(_DECODERS, lambda _: 1)
 
     def forget(self, reader: object) -> None:

@@ -6,6 +6,7 @@ import base64
 import gzip
 import zlib
 from collections.abc import Callable
+from enum import IntEnum
 from typing import Annotated
 
 import numpy as np
@@ -16,8 +17,20 @@ from numpy.typing import NDArray
 from cyclevos.app.errors import AppError
 from cyclevos.app.server.bodies import PieceBody
 from cyclevos.pictures.arrays import UInt8Array
+from cyclevos.pictures.reduced import reduced_ids, reduced_size
 
 IfNoneMatch = Annotated[str | None, Header()]
+
+
+class Fit(IntEnum):
+    """Widths that frames and masks may be asked for at, for playing; few, so that what is kept is asked for again."""
+
+    W960 = 960
+    W1280 = 1280
+    W1600 = 1600
+    W1920 = 1920
+    W2560 = 2560
+
 
 _WINDOWS = {"gzip": 31, "deflate": 15}  # zlib's name for each encoding
 
@@ -30,18 +43,20 @@ def jpeg_response(read: Callable[[], bytes], tag: str, known: str | None) -> Res
     return Response(read(), media_type="image/jpeg", headers=headers)
 
 
-def mask_response(ids: UInt8Array, headers: dict[str, str]) -> Response:
-    """Answer with a mask, one byte per pixel, compressed with gzip."""
-    data = gzip.compress(ids.tobytes(), 1, mtime=0)
-    headers = {"Cache-Control": "no-store", "Content-Encoding": "gzip", **headers}
-    return Response(data, media_type="application/octet-stream", headers=headers)
+def mask_response(ids: UInt8Array, headers: dict[str, str], fit: Fit | None = None) -> Response:
+    """Answer with a mask (H,W), one byte per pixel, compressed with gzip; reduced to a width if it is larger."""
+    if fit is not None:
+        height, width = reduced_size(ids.shape, fit)
+        ids = reduced_ids(ids, (height, width))
+        headers = {"X-Width": str(width), "X-Height": str(height), **headers}
+    return _packed_response(ids, headers)
 
 
 def bits_response(piece: NDArray[np.bool_], left: int, top: int, headers: dict[str, str]) -> Response:
     """Answer with a rectangle of a mask (h,w): one bit per pixel, row by row, the first in the highest bit."""
     height, width = piece.shape
     place = {"X-Left": left, "X-Top": top, "X-Width": width, "X-Height": height}
-    return mask_response(np.packbits(piece), {name: str(number) for name, number in place.items()} | headers)
+    return _packed_response(np.packbits(piece), {name: str(number) for name, number in place.items()} | headers)
 
 
 def read_piece(body: PieceBody, size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -93,3 +108,9 @@ def unpack(body: bytes, encoding: str | None, size: tuple[int, int]) -> UInt8Arr
         )
     ids: UInt8Array = np.frombuffer(data, np.uint8).reshape(size).copy()
     return ids
+
+
+def _packed_response(data: UInt8Array, headers: dict[str, str]) -> Response:
+    packed = gzip.compress(data.tobytes(), 1, mtime=0)
+    headers = {"Cache-Control": "no-store", "Content-Encoding": "gzip", **headers}
+    return Response(packed, media_type="application/octet-stream", headers=headers)
