@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import uvicorn
 from clips import write_video
 from file_server import serving
+from starlette.concurrency import run_in_threadpool
 from typer.testing import CliRunner
 
 from cyclevos.app.projects.project import Project
@@ -195,3 +200,29 @@ def test_the_page_does_not_wait_for_torch():
     environment = {**os.environ, "PYTHONPATH": str(Path(launching.__file__).parents[3])}
     answer = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"
+
+
+def test_a_request_that_the_end_cuts_off_is_no_error(caplog):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def read() -> bytes:
+        begun.set()
+        go_on.wait(20)
+        return b""
+
+    async def app(scope, receive, send) -> None:
+        await run_in_threadpool(read)  # which nobody can interrupt, as a frame that is decoded
+
+    config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=0)
+    server = launching._Server(config, SimpleNamespace(silence=lambda: None))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        running = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        running.start()
+        with socket.create_connection(listening.getsockname()) as page:
+            page.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+            assert begun.wait(20)
+            server.handle_exit(signal.SIGTERM, None)
+            threading.Timer(0.5, go_on.set).start()
+            running.join(20)
+    assert not running.is_alive()
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import threading
@@ -76,10 +77,17 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, workspace: Workspace) -> None:
         super().__init__(config)
         self._workspace = workspace
+        logging.getLogger("uvicorn.error").addFilter(_is_news)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._workspace.silence()
         super().handle_exit(sig, frame)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Return false for what uvicorn says of requests that the server's end cuts off: nobody waits for their answers."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, asyncio.CancelledError) and "timeout graceful shutdown" not in record.getMessage()
 
 
 def _open(workspace: Workspace, video: Path, deinterlace: bool) -> Project:
