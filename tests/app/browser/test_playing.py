@@ -5,10 +5,13 @@ from __future__ import annotations
 import itertools
 import time
 
+import numpy as np
 import pytest
+from PIL import Image
 from shown_frames import shown_frames, watch
 
 from cyclevos.app.projects.frame_reader import FrameReader
+from cyclevos.app.projects.result_log import FrameResult
 
 _RANGE = "async () => { (await import('/js/page/store.js')).store.project.range = { first: 2, last: 4 }; }"
 
@@ -18,9 +21,9 @@ def slow_frames(monkeypatch):
     """Every frame takes longer than it is shown."""
     read = FrameReader.jpeg
 
-    def slowly(self, index):
+    def slowly(self, index, width=None):
         time.sleep(0.8)
-        return read(self, index)
+        return read(self, index, width)
 
     monkeypatch.setattr(FrameReader, "jpeg", slowly)
 
@@ -92,3 +95,53 @@ def test_a_frame_that_cannot_be_fetched_is_said_to_be_missing(editor):
     editor.go(6)
     editor.go(7)
     page.locator("#absent").wait_for(state="hidden")
+
+
+_LARGE = (600, 1200)  # wider than the canvas
+_FIT = "async () => (await import('/js/canvas/view.js')).shown.fit"
+_SHOWN = """async () => {
+    const { shown } = await import('/js/canvas/view.js');
+    const canvas = new OffscreenCanvas(shown.picture.width, shown.picture.height);
+    const context = canvas.getContext('2d');
+    context.drawImage(shown.picture, 0, 0);
+    const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+    const sum = (bytes) => bytes.reduce((sum, byte, at) => (sum + byte * (at % 8191)) % 4294967291, 0);
+    return { frame: shown.frame, fit: shown.fit, width: shown.picture.width, ids: sum(shown.ids), pixels: sum(data) };
+}"""
+_FETCHED = """async ([project, frame]) => {
+    const place = `/api/projects/${project}`;
+    const picture = await createImageBitmap(await (await fetch(`${place}/frames/${frame}`)).blob());
+    const context = new OffscreenCanvas(picture.width, picture.height).getContext('2d');
+    context.drawImage(picture, 0, 0);
+    const { data } = context.getImageData(0, 0, picture.width, picture.height);
+    const ids = new Uint8Array(await (await fetch(`${place}/masks/${frame}`)).arrayBuffer());
+    const sum = (bytes) => bytes.reduce((sum, byte, at) => (sum + byte * (at % 8191)) % 4294967291, 0);
+    return { frame, fit: 0, width: picture.width, ids: sum(ids), pixels: sum(data) };
+}"""
+
+
+def test_a_large_video_plays_reduced_and_stands_still_exact(server, options, new_page):
+    folder = options.folders[0] / "large"
+    folder.mkdir()
+    rows, columns = np.mgrid[0 : _LARGE[0], 0 : _LARGE[1]]
+    for index in range(6):
+        image = np.stack([(rows + 9 * index) % 256, columns % 256, (rows + columns) % 256], axis=-1)
+        Image.fromarray(image.astype(np.uint8)).save(folder / f"{index}.jpg", quality=90)
+    project = server.guard.services.workspace.create(folder)
+    for index in range(6):
+        ids = np.where((rows // 7 + columns // 5 + index) % 3 == 0, 1, 0).astype(np.uint8)
+        project.track_frame(index, ids, FrameResult({1: 0.9}), None)
+    editor = new_page()
+    editor.size, page = _LARGE, editor.page
+    page.goto(f"{server.address}/?project={project.id}")
+    editor.frame(0)
+    page.locator("#speed").select_option("0.25")
+    editor.press("l", "Space")
+    editor.until(lambda: page.evaluate(_FIT) == 960)
+    page.mouse.click(*editor.at(900, 300))  # whoever paints stops it, and paints on the exact mask alone
+    page.get_by_role("button", name="Play", exact=True).wait_for()
+    editor.until(lambda: page.evaluate(_FIT) == 0)
+    shown = page.evaluate(_SHOWN)
+    assert shown == page.evaluate(_FETCHED, [project.id, shown["frame"]])
+    assert shown["width"] == _LARGE[1]
+    assert not project.masks.marks

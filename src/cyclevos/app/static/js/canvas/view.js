@@ -12,20 +12,25 @@ import { $ } from "../page/ui.js";
 export const canvas = $("canvas");
 const box = $("canvas-box");
 const context = canvas.getContext("2d", { alpha: false });
-const overlay = document.createElement("canvas"); // the masks in colour, at the video's size
+const overlay = document.createElement("canvas"); // the masks in colour, at their size
 const overlayContext = overlay.getContext("2d");
 const decorations = [];
 const STEPS = { previous: -1, next: 1 }; // from a frame to the layers beside it
 const LEAST = 0.05;
 const MOST = 40;
+const ENOUGH = 0.9; // screen pixels of a frame that has to be shown sharply while it plays, as a share
 
-/** What the canvas shows, null before the first frame is here. */
-export let shown = null; // {frame, picture, ids, owner: the loaded mask that ids belong to, or null, view, layers}
+/**
+ * What the canvas shows, null before the first frame is here. While it plays, masks may be reduced: `fit` pixels wide, 0 =
+ * exact. `width` and `height` are those of the masks.
+ */
+export let shown = null; // {frame, fit, picture, ids, width, height, owner: the loaded mask of ids, or null, view, layers}
 let place = { scale: 1, x: 0, y: 0 }; // image to CSS pixels: x * scale + place.x
 let fitted = true;
 let working = false;
 let asked = 0;
 let tables = null; // the colours of all ids
+let laidOut = null; // size of the frames that have been given their place
 
 /** Have something drawn over the masks: draw(context, place), in CSS pixels. */
 export function decorate(draw) {
@@ -40,6 +45,17 @@ export function imagePoint(event) {
 
 export const scale = () => place.scale;
 
+/** How wide frames and masks have to be for what the screen shows of them, a width that the server offers; 0 = as they are. */
+export function playingWidth() {
+  const { width } = store.project;
+  const wanted = Math.min(width, ENOUGH * width * place.scale * devicePixelRatio);
+  const fit = store.server.fits.find((each) => each >= wanted) ?? width;
+  return fit < width ? fit : 0;
+}
+
+/** Whether the masks on screen are the exact ones, which can be painted on, measured and compared. */
+export const isExact = () => Boolean(shown) && !shown.fit;
+
 /** Draw soon, once, however often it is asked for. */
 export function redraw() {
   asked ||= requestAnimationFrame(draw);
@@ -48,7 +64,7 @@ export function redraw() {
 /** Colour all masks again. */
 function recolourAll() {
   if (!shown) return;
-  const { width, height } = store.project;
+  const { width, height } = shown;
   const whole = { x: 0, y: 0, w: width, h: height };
   overlayContext.clearRect(0, 0, width, height);
   const layers = [shown, ...Object.values(shown.layers).filter(Boolean)];
@@ -60,7 +76,7 @@ function recolourAll() {
 /** Colour a rectangle of the masks again. */
 function recolour(rect) {
   if (!shown) return;
-  const { width, height } = store.project;
+  const { width, height } = shown;
   const thick = shown.view === "filled" ? 1 : Math.max(1, Math.round(width / 1200)); // outlines are seen on 4K too
   const x0 = Math.max(0, rect.x - thick);
   const y0 = Math.max(0, rect.y - thick);
@@ -80,12 +96,15 @@ export async function show() {
   const { frame: asked } = store;
   const went = await attempt(async () => {
     while (store.project && !isCurrent() && !whyUnreadable(store.frame)) {
-      const { frame, before, project, side } = store;
+      const { frame, before, project, side, playing } = store;
+      const fit = playing ? playingWidth() : 0;
       const view = looking.viewName();
-      const [picture, owner, layers] = await Promise.all([frames.picture(frame), looking.load(frame), loadLayers(frame, view)]);
-      const ids = before ? await beforeMask(frame) : owner.ids;
-      if (store.project?.id !== project.id || store.side !== side) continue;
-      take({ frame, picture, ids, owner: before ? null : owner, view, layers });
+      const parts = [frames.picture(frame, fit), looking.load(frame, fit), loadLayers(frame, view, fit)];
+      const [picture, owner, layers] = await Promise.all(parts);
+      const mask = before ? await beforeMask(frame, fit) : owner;
+      if (store.project?.id !== project.id || store.side !== side || (fit && !store.playing)) continue;
+      const { ids, width, height } = { width: project.width, height: project.height, ...mask };
+      take({ frame, fit, picture, ids, width, height, owner: before ? null : owner, view, layers });
     }
     return true;
   });
@@ -96,28 +115,28 @@ export async function show() {
 }
 
 function isCurrent() {
-  if (shown?.frame !== store.frame || shown.view !== looking.viewName()) return false;
+  if (shown?.frame !== store.frame || shown.view !== looking.viewName() || (shown.fit && !store.playing)) return false;
   const besides = Object.entries(STEPS).filter(([name]) => name in shown.layers);
-  if (besides.some(([name, step]) => shown.layers[name] !== (looking.peek(shown.frame + step) ?? null))) return false;
-  return store.before ? !shown.owner : shown.owner === looking.peek(store.frame);
+  if (besides.some(([name, step]) => shown.layers[name] !== (looking.peek(shown.frame + step, shown.fit) ?? null))) return false;
+  return store.before ? !shown.owner : shown.owner === looking.peek(store.frame, shown.fit);
 }
 
 /** The other masks that a view needs; null in place of those that there are not. */
-async function loadLayers(frame, view) {
+async function loadLayers(frame, view, fit) {
   const { frames: length, correctedSet, id } = store.project;
   const names = VIEWS[view].layers ?? [];
   const found = await Promise.all(names.map(async (name) => {
-    if (name === "then") return looking.covers(frame) ? looking.then(frame) : null;
+    if (name === "then") return looking.covers(frame) ? looking.then(frame, fit) : null;
     if (store.side === "then" && name === "uncorrected") return null;
-    if (name === "uncorrected") return correctedSet.has(frame) ? { ids: await api.fetchBefore(id, frame) } : null;
+    if (name === "uncorrected") return correctedSet.has(frame) ? api.fetchBefore(id, frame, fit) : null;
     const beside = frame + STEPS[name];
-    return beside < 0 || beside >= length ? null : looking.load(beside).catch(() => null);
+    return beside < 0 || beside >= length ? null : looking.load(beside, fit).catch(() => null);
   }));
   return Object.fromEntries(names.map((name, k) => [name, found[k]]));
 }
 
-async function beforeMask(frame) {
-  return api.fetchBefore(store.project.id, frame).catch((error) => {
+async function beforeMask(frame, fit) {
+  return api.fetchBefore(store.project.id, frame, fit).catch((error) => {
     set({ before: false });
     throw error;
   });
@@ -127,8 +146,11 @@ function take(next) {
   const { project } = store;
   const step = shown && next.frame < shown.frame ? -1 : 1;
   shown = next;
-  if (overlay.width !== project.width || overlay.height !== project.height) {
-    Object.assign(overlay, { width: project.width, height: project.height });
+  if (overlay.width !== next.width || overlay.height !== next.height) {
+    Object.assign(overlay, { width: next.width, height: next.height });
+  }
+  if (laidOut?.width !== project.width || laidOut.height !== project.height) {
+    laidOut = { width: project.width, height: project.height };
     fit();
   }
   recolourAll();
@@ -157,7 +179,7 @@ function draw() {
   context.imageSmoothingEnabled = size * ratio < 2; // from there on pixels are seen as what they are
   const heat = store.heat?.frame === shown.frame ? store.heat.bitmap : null;
   context.drawImage(heat ?? shown.picture, 0, 0, store.project.width, store.project.height);
-  if (!heat && store.opacity > 0) context.drawImage(overlay, 0, 0);
+  if (!heat && store.opacity > 0) context.drawImage(overlay, 0, 0, store.project.width, store.project.height);
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   for (const decoration of decorations) decoration(context, place);
   canvas.dataset.frame = shown.frame;
@@ -241,10 +263,10 @@ function layOut() {
 
 new ResizeObserver(layOut).observe(box);
 
-on("frame before refreshed view side", show);
+on("frame before refreshed view side playing", show);
 on("mask", (index) => Math.abs(index - store.frame) <= 1 && show());
 on("object", () => shown?.view === "dimmed" && recolourAll());
-on("painted", recolour);
+on("painted", (rect) => (isExact() ? recolour(rect) : show())); // a reduced mask is made again
 on("heat theme absent", redraw);
 on("frames", (index) => index === shown?.frame && describe());
 on("opacity objects", makeColours);

@@ -34,12 +34,13 @@ export function zoomToObject() {
     view.fit();
     return;
   }
-  const rect = view.shown && extentOf(view.shown.ids, store.object, store.project.width);
+  const rect = view.shown && extentOf(view.shown.ids, store.object, view.shown.width);
   if (!rect) {
     toast(`${objectInfo(store.object)?.name ?? "The chosen object"} has no mask in this frame. Go to a frame where it has one.`);
     return;
   }
-  view.zoomTo(rect);
+  const by = store.project.width / view.shown.width; // while it plays, masks are reduced
+  view.zoomTo({ x: by * rect.x, y: by * rect.y, w: by * rect.w, h: by * rect.h });
   zoomed = true;
 }
 

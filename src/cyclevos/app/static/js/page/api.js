@@ -44,19 +44,30 @@ async function bytes(response) {
   return new Uint8Array(await response.arrayBuffer());
 }
 
-export async function fetchMask(project, index) {
-  const response = await request("GET", `/projects/${project}/masks/${index}`);
-  const tag = response.headers.get("ETag").replaceAll('"', "");
-  return { ids: await bytes(response), tag, status: response.headers.get("X-Status") };
+/** What is asked for at a width for playing, 0 = as it is. */
+export const fitted = (path, fit) => (fit ? `${path}?fit=${fit}` : path);
+
+/** The ids of an answer; of a reduced mask also its size. */
+async function idsOf(response) {
+  const [width, height] = ["X-Width", "X-Height"].map((name) => Number(response.headers.get(name)));
+  const ids = await bytes(response);
+  return width ? { ids, width, height } : { ids };
 }
 
-export async function fetchBefore(project, index) {
-  return bytes(await request("GET", `/projects/${project}/before/${index}`));
+export async function fetchMask(project, index, fit = 0) {
+  const response = await request("GET", fitted(`/projects/${project}/masks/${index}`, fit));
+  const tag = response.headers.get("ETag").replaceAll('"', "");
+  return { ...(await idsOf(response)), tag, status: response.headers.get("X-Status") };
+}
+
+/** The mask of a frame before its correction. */
+export async function fetchBefore(project, index, fit) {
+  return idsOf(await request("GET", fitted(`/projects/${project}/before/${index}`, fit)));
 }
 
 /** The mask of a frame as it was in a version. */
-export async function fetchThen(project, version, index) {
-  return bytes(await request("GET", `/projects/${project}/versions/${version}/masks/${index}`));
+export async function fetchThen(project, version, index, fit) {
+  return idsOf(await request("GET", fitted(`/projects/${project}/versions/${version}/masks/${index}`, fit)));
 }
 
 /** Pack a mask for a request. */

@@ -81,6 +81,7 @@ function nudge(dx, dy) {
 }
 
 function beginBurst() {
+  if (!edit.allowed()) return false;
   const { width } = store.project;
   const from = view.shown && store.object && extentOf(view.shown.ids, store.object, width);
   if (!from) {

@@ -7,7 +7,7 @@ import { toast } from "../page/messages.js";
 import { emit, objectInfo, objectName, on, set, statusOf, store } from "../page/store.js";
 import { refused } from "../time/look.js";
 import { unreadableWords } from "../time/unreadable.js";
-import { show, shown } from "../canvas/view.js";
+import { isExact, show, shown } from "../canvas/view.js";
 
 const LOCKED = 1;
 const HIDDEN = 2;
@@ -16,13 +16,14 @@ let open = null; // {frame, owner, before, rect, count, kept, blocked, value}
 
 /** Whether the frame on screen can be changed for the chosen object; if not, explain why, unless this is a mere question. */
 export function allowed({ quiet = false } = {}) {
-  if (open || !store.project || (store.look && (quiet || refused()))) return false;
+  if (open || !store.project || (store.look && (quiet || refused())) || (store.playing && quiet)) return false;
+  set({ playing: false }); // what is painted on has to stand still
   const unreadable = unreadableWords(store.frame);
   if (unreadable) {
     if (!quiet) toast(`${unreadable}. Paint in another frame.`);
     return false;
   }
-  if (shown?.frame !== store.frame || (shown.owner && shown.owner !== peek(store.frame))) {
+  if (shown?.frame !== store.frame || !isExact() || (shown.owner && shown.owner !== peek(store.frame))) {
     if (!quiet) toast(`Frame ${store.frame} is being fetched. Paint once it is here.`);
     return false;
   }

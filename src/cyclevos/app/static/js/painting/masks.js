@@ -2,6 +2,7 @@
 
 import * as api from "../page/api.js";
 import * as history from "./history.js";
+import * as reduced from "./reduced.js";
 import * as saving from "./saving.js";
 import { attempt, toast } from "../page/messages.js";
 import { emit, on, store } from "../page/store.js";
@@ -14,13 +15,14 @@ const held = new Map(); // index -> {ids, tag, editing}
 const latest = new Map(); // index -> the order of the last news of it: answers and events overtake each other
 let acting = Promise.resolve(); // our own actions, one after the other
 
-/** Return a frame's mask if it is here, without waiting. */
-export function peek(index) {
-  return held.get(index);
+/** Return a frame's mask if it is here, without waiting; for playing, the one that is `fit` pixels wide. */
+export function peek(index, fit = 0) {
+  return fit ? reduced.peek(index, fit) : held.get(index);
 }
 
-/** Return a frame's mask, fetched if needed. */
-export async function load(index) {
+/** Return a frame's mask, fetched if needed; for playing, at a width. */
+export async function load(index, fit = 0) {
+  if (fit) return reduced.load(index, fit, () => reducedMask(index, fit));
   const known = held.get(index);
   if (known) {
     held.delete(index); // the last used is the last to go
@@ -32,6 +34,12 @@ export async function load(index) {
   if (store.project?.id !== project.id) throw new Error("another project");
   if (!held.has(index)) keep(index, fetched);
   return held.get(index);
+}
+
+/** A mask at a width: of the exact one if that is here, since it may show what the server does not have yet. */
+function reducedMask(index, fit) {
+  const exact = held.get(index);
+  return exact ? reduced.reduce(exact.ids, store.project, fit) : api.fetchMask(store.project.id, index, fit);
 }
 
 function keep(index, mask) {

@@ -12,7 +12,7 @@ import { pickPieces } from "./piece_click.js";
 import { tellWithUndo } from "./undo_offer.js";
 import { $, counted, el, explained } from "../page/ui.js";
 import * as history from "../painting/history.js";
-import { untilSaved } from "../painting/masks.js";
+import { load, untilSaved } from "../painting/masks.js";
 import { refused } from "../time/look.js";
 import * as view from "../canvas/view.js";
 
@@ -187,7 +187,7 @@ async function look() {
   const stays = wish && !outside && !wish.accepted && statusOf(store.frame) === "accepted";
   if (outside) fields.words.textContent = "This frame is not in the range.";
   if (stays) fields.words.textContent = "This frame is accepted and stays as it is.";
-  if (!wish || outside || stays || view.shown?.frame !== store.frame || (wish.op === "split" && wish.frame !== store.frame)) {
+  if (!wish || outside || stays || store.playing || view.shown?.frame !== store.frame || (wish.op === "split" && wish.frame !== store.frame)) {
     showDifference(null);
     return;
   }
@@ -195,8 +195,9 @@ async function look() {
   try {
     await untilSaved();
     const after = await api.previewEdit(project.id, frame, wish);
+    const { ids: before } = await load(frame);
     if (mine !== asked || view.shown?.frame !== frame) return;
-    const pixels = showDifference({ before: view.shown.ids, after });
+    const pixels = showDifference({ before, after });
     fields.words.textContent = pixels ? `${pixels.toLocaleString("en")} px of this frame change.` : "Nothing changes in this frame.";
   } catch (error) {
     if (mine !== asked) return;
@@ -267,7 +268,7 @@ panel.addEventListener("keydown", (event) => {
 
 view.decorate(drawDifference);
 
-on("frame", () => {
+on("frame playing", () => {
   clear();
   changed();
 });

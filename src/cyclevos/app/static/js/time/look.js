@@ -8,7 +8,7 @@ import { emit, on, set, store } from "../page/store.js";
 const KEPT = 24; // masks
 const LISTED = 10;
 const PAUSE = 500; // milliseconds after a change until what has changed is compared again
-const held = new Map(); // index -> {ids, isThen}: masks as they were, the last used last
+const held = new Map(); // index -> {ids, isThen, fit}: masks as they were, the last used last
 const stale = new Set(); // frames whose masks have changed since they were compared
 let renewal = 0;
 let turns = 0; // how often all frames were to be compared: only the last time goes on
@@ -59,27 +59,29 @@ export const covers = (index) => Boolean(store.look && index in store.look.frame
 
 const isThen = (index) => store.side === "then" && covers(index);
 
-/** The mask of a frame that is to be shown, fetched if needed. */
-export async function load(index) {
-  const mask = isThen(index) ? await then(index) : null;
-  return mask ?? masks.load(index);
+/** The mask of a frame that is to be shown, fetched if needed; for playing, at a width. */
+export async function load(index, fit = 0) {
+  const mask = isThen(index) ? await then(index, fit) : null;
+  return mask ?? masks.load(index, fit);
 }
 
 /** The same if it is here, without waiting. */
-export const peek = (index) => (isThen(index) ? held.get(index) : masks.peek(index));
+export const peek = (index, fit = 0) => (isThen(index) ? heldThen(index, fit) : masks.peek(index, fit));
+
+const heldThen = (index, fit) => (held.get(index)?.fit === fit ? held.get(index) : undefined);
 
 /** The mask of a frame as it was, fetched if needed; null where the version ends meanwhile. */
-export async function then(index) {
+export async function then(index, fit = 0) {
   const { look: mine, project } = store;
-  let mask = held.get(index);
+  let mask = heldThen(index, fit);
   if (!mask) {
-    const ids = await api.fetchThen(project.id, mine.id, index).catch((error) => {
+    const found = await api.fetchThen(project.id, mine.id, index, fit).catch((error) => {
       if (error.status !== 404) throw error;
       if (store.look === mine) lost();
       return null;
     });
-    if (!ids || store.look !== mine) return null;
-    mask = held.get(index) ?? { ids, isThen: true };
+    if (!found || store.look !== mine) return null;
+    mask = heldThen(index, fit) ?? { ...found, isThen: true, fit };
   }
   held.delete(index); // the last used is the last to go
   held.set(index, mask);

@@ -3,6 +3,7 @@
 
 import * as frames from "../canvas/frames.js";
 import * as look from "./look.js";
+import { playingWidth } from "../canvas/view.js";
 import { goTo, on, set, store, whyUnreadable } from "../page/store.js";
 import { $, pressed } from "../page/ui.js";
 import { range } from "./range.js";
@@ -91,11 +92,12 @@ function again(now) {
 async function fetchFrame(index) {
   const mine = run;
   const { pending, ready } = run;
+  const fit = playingWidth();
   const began = performance.now();
   run.asked = index;
   pending.add(index);
   try {
-    await Promise.all([whyUnreadable(index) ? null : frames.picture(index), look.load(index)]);
+    await Promise.all([whyUnreadable(index) ? null : frames.picture(index, fit), look.load(index, fit)]);
     ready.add(index);
     mine.failures = 0;
     mine.cost += 0.3 * (performance.now() - began - mine.cost);
