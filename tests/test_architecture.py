@@ -95,6 +95,7 @@ PUBLIC = {
     "Writer",
     "__version__",
     "adapt",
+    "adapt_to_clips",
     "bgr_frames",
     "cycle_erf",
     "load_network",

@@ -27,7 +27,7 @@ from cyclevos.errors import (
 )
 
 if TYPE_CHECKING:
-    from cyclevos.adaptation.adapting import adapt
+    from cyclevos.adaptation.adapting import adapt, adapt_to_clips
     from cyclevos.adaptation.settings import Adaptation
     from cyclevos.analysis.cycle_erf import cycle_erf
     from cyclevos.jobs.writer import Writer
@@ -51,6 +51,7 @@ _LAZY = {
     "Propagator": "cyclevos.propagation.propagator",
     "Writer": "cyclevos.jobs.writer",
     "adapt": "cyclevos.adaptation.adapting",
+    "adapt_to_clips": "cyclevos.adaptation.adapting",
     "bgr_frames": "cyclevos.media.given_frames",
     "cycle_erf": "cyclevos.analysis.cycle_erf",
     "load_network": "cyclevos.network.weights",
@@ -79,6 +80,7 @@ __all__ = [
     "Writer",
     "__version__",
     "adapt",
+    "adapt_to_clips",
     "bgr_frames",
     "cycle_erf",
     "load_network",

@@ -15,11 +15,12 @@ import torch
 from PIL import Image
 
 import cyclevos
-from cyclevos import ConfigError, VideoError
+from cyclevos import ConfigError, MaskError, VideoError
 from cyclevos.adaptation import adapting
-from cyclevos.adaptation.adapting import Adapter, adapt
+from cyclevos.adaptation.adapting import Adapter, adapt, adapt_to_clips
 from cyclevos.adaptation.drawn_frames import images_at, reachable_frames
-from cyclevos.adaptation.draws import Draw, draw_frames
+from cyclevos.adaptation.draws import Draw, Reach, draw_frames
+from cyclevos.adaptation.given_clips import GivenClip
 from cyclevos.adaptation.settings import Adaptation
 from cyclevos.media.image_folder import ImageFiles
 from cyclevos.media.open_source import open_source
@@ -98,7 +99,7 @@ def test_the_loss_falls_on_a_real_clip():
     mask = cyclevos.pictures.mask_files.read_mask(DEMO / "car-shadow.png").ids
     adapter = Adapter(network, Adaptation(size=96, rate=1e-4))
     draw = Draw(0, (10, 20))
-    adapter.see(frames, [draw], {0: mask})
+    adapter.see([GivenClip("", frames, {0: mask})], [draw])
     losses = [adapter.step(draw) for _ in range(4)]
     assert losses == sorted(losses, reverse=True)
 
@@ -183,8 +184,8 @@ def test_a_long_video_is_not_read_to_its_end_to_count_its_frames(files):
     assert reachable_frames(source, [1, 3], gap=2) == 8
     assert source.read[0] == 3, "frames before the last annotated one need no counting"
     assert reachable_frames(source, [1, 3], gap=20) == 10
-    known = draw_frames([3], 10, "forward", replace(FEW, gap=2))
-    assert draw_frames([3], 8, "forward", replace(FEW, gap=2)) == known
+    known = draw_frames([Reach([3], 10)], "forward", replace(FEW, gap=2))
+    assert draw_frames([Reach([3], 8)], "forward", replace(FEW, gap=2)) == known
 
 
 def test_a_frame_that_cannot_be_read_is_left_out_with_a_warning(files, images, caplog):
@@ -203,15 +204,70 @@ def test_frames_that_come_only_once_are_refused(network, images, square):
 
 def test_draws_lie_in_the_video_and_go_the_ways_that_masks_will_be_carried():
     settings = Adaptation(steps=200, gap=7)
-    forward = draw_frames([2, 8], 20, "forward", settings)
+    forward = draw_frames([Reach([2, 8], 20)], "forward", settings)
     assert len(forward) == 200
     assert {draw.reference for draw in forward} == {2, 8}
     for draw in forward:
         path = [draw.reference, *draw.later]
         assert all(1 <= b - a <= 7 for a, b in itertools.pairwise(path))
         assert path[-1] < 20
-    both = draw_frames([8], 20, "both", settings)
+    both = draw_frames([Reach([8], 20)], "both", settings)
     assert {np.sign(draw.later[0] - 8) for draw in both} == {-1, 1}
+
+
+def test_clips_take_turns_and_those_with_nowhere_to_go_have_none():
+    reach = [Reach([0], 5), Reach([3], 4), Reach([0, 9], 30)]
+    draws = draw_frames(reach, "forward", Adaptation(steps=20, gap=7))
+    assert [draw.clip for draw in draws] == [0, 2] * 10
+    assert max(draws[0::2], key=lambda draw: draw.later[-1]).later[-1] < 5
+    assert {draw.reference for draw in draws[1::2]} == {0, 9}
+
+
+def test_one_clip_draws_what_it_drew_before_there_were_several():
+    draws = draw_frames([Reach([0, 7], 40)], "both", Adaptation(steps=3))
+    assert draws == [Draw(7, (23, 36)), Draw(7, (6, 5)), Draw(7, (0,))]
+
+
+def test_one_clip_alone_gives_the_weights_of_adapting_to_it():
+    clip, settings = (DEMO / "car-shadow.mp4", DEMO / "car-shadow.png"), Adaptation(steps=2, size=64)
+    network = cyclevos.load_network("default", dtype="float32")
+    one, alone = weights(adapt_to_clips(network, [clip], settings)), weights(adapt(network, *clip, settings))
+    assert not differ(one, alone)
+    assert differ(one, weights(network))
+
+
+def test_clips_keep_their_own_sizes_and_objects_and_all_of_them_count(network, images, square, monkeypatch):
+    taken = []
+    step = Adapter.step
+
+    def noted(self, draw):
+        taken.append((draw.clip, step(self, draw)))
+        return taken[-1][1]
+
+    monkeypatch.setattr(Adapter, "step", noted)
+    small = [image[:16, :32] for image in images]
+    two = np.where(square[:16, :32] == 1, 7, 0).astype(np.uint8)
+    two[:3, 20:30] = 9
+    adapt_to_clips(network, [(images, {0: square}), (small, {0: two})], replace(FEW, steps=4))
+    assert [clip for clip, _ in taken] == [0, 1, 0, 1]
+    assert all(loss > 0 for _, loss in taken)
+
+
+def test_clips_with_nothing_to_adapt_on_are_left_out_by_name(network, images, square, caplog):
+    clips = [(images, {0: square}), (images, {0: np.zeros_like(square)}), (images, {9: square})]
+    one = weights(adapt_to_clips(network, clips, FEW))
+    assert not differ(one, weights(adapt(network, images, {0: square}, FEW)))
+    assert "clip 2 is left out of the adaptation. No mask shows an object" in caplog.text
+    assert "clip 3 is left out of the adaptation: there is nothing to adapt on" in caplog.text
+    with pytest.raises(MaskError, match="No mask shows an object"):
+        adapt_to_clips(network, clips[1:2], FEW)
+    with pytest.raises(MaskError, match="There is no clip to adapt to"):
+        adapt_to_clips(network, [], FEW)
+
+
+def test_clips_that_no_step_is_left_for_are_named(network, images, square, caplog):
+    adapt_to_clips(network, [(images, {0: square})] * 2, replace(FEW, steps=1))
+    assert "clip 2 is left out of the adaptation: 1 step for 2 clips leave none for this one." in caplog.text
 
 
 @pytest.mark.parametrize(("name", "value"), [("steps", -1), ("rate", 0), ("size", 16), ("gap", 0), ("seed", "x")])

@@ -33,6 +33,20 @@ def test_the_weights_differ_and_segment_the_video(adapt, call, clip, mask, weigh
     assert answer.code == 0, answer.err
 
 
+def test_several_clips_make_one_network_with_the_masks_of_each(call, clip, mask, weights, tmp_path):
+    made = tmp_path / "adapted.safetensors"
+    base = ("--output", made, "--weights", weights, *FEW, "--adapt-set", "steps=2")
+    answer = call("adapt", clip, clip, "--masks", mask, *base)
+    assert answer.code == 6
+    assert "There are 2 clips and 1 --masks" in answer.err
+    answer = call("adapt", clip, clip, "--masks", mask, "--masks", mask, *base)
+    assert answer.code == 0, answer.err
+    assert "2 steps, loss " in answer.out
+    assert "adapting to 2 clips" in answer.err
+    assert "left out" not in answer.err
+    assert made.is_file()
+
+
 @pytest.mark.parametrize(
     ("options", "code", "text"),
     [

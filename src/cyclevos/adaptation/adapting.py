@@ -1,10 +1,10 @@
-"""Adapting a network to a video: steps of the cyclic loss on the video's own frames, with the labels that it has."""
+"""Adapting a network to a video, or to several: steps of the cyclic loss on their own frames, with their labels."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from copy import deepcopy
 from pathlib import Path
@@ -17,20 +17,24 @@ from torch import Tensor, nn
 
 from cyclevos.adaptation.cyclic_loss import Clip, cyclic_loss
 from cyclevos.adaptation.drawn_frames import images_at, reachable_frames
-from cyclevos.adaptation.draws import Draw, draw_frames
+from cyclevos.adaptation.draws import Draw, Reach, draw_frames
+from cyclevos.adaptation.given_clips import (
+    NOT_BACK,
+    GivenClip,
+    nowhere_to_go,
+    opened_clip,
+    opened_clips,
+    warn_of_left_out,
+)
 from cyclevos.adaptation.guard import annotated_frames, knowledge
 from cyclevos.adaptation.outcome import AdaptationOutcome
 from cyclevos.adaptation.settings import Adaptation, as_adaptation
 from cyclevos.errors import ConfigError
-from cyclevos.exchange.given.python_masks import read_video_masks
 from cyclevos.masks import object_ids
-from cyclevos.media.given_frames import open_frames
-from cyclevos.media.sources import FrameSource
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.network.transfer import upload
 from cyclevos.network.weights import as_network, ordinary_tensors
 from cyclevos.propagation.autograd_mode import require_gradients, without_gradients
-from cyclevos.propagation.frame_access import OpenFrames, length_of
 from cyclevos.propagation.network_frame import NetworkFrame, fit_frame
 from cyclevos.propagation.references import shrink_ids, slot_labels
 from cyclevos.propagation.segment import Frames
@@ -91,27 +95,55 @@ def adapt(
         WeightsError: the network that is named cannot be loaded.
     """
     settings = as_adaptation(adaptation)
-    opened = open_frames(frames)
-    source = opened if isinstance(opened, FrameSource) else None
-    given = read_video_masks(masks, source, direction=direction, frame_count=length_of(opened))
-    ids = {index: mask.ids for index, mask in given.items()}
-    return adapt_to(as_network(network), opened, ids, settings, direction, progress).network
+    clip = opened_clip(frames, masks, direction)
+    return adapt_to(as_network(network), [clip], settings, direction, progress).network
+
+
+def adapt_to_clips(
+    network: MemoryNetwork | str | Path,
+    clips: Sequence[tuple[Frames, Any]],
+    adaptation: Adaptation | str = "default",
+    *,
+    direction: Direction = "forward",
+    progress: Progress | None = None,
+) -> MemoryNetwork:
+    """Adapt one network to several clips of one kind, such as those of one microscope, with the masks of each.
+
+    The clips take turns: the steps are those of the whole adaptation, not of each clip. Each clip keeps its own frame
+    size, and its own objects, whatever their ids. With one clip this is :func:`adapt`.
+
+    Args:
+        network: see :func:`adapt`.
+        clips: frames and masks of each, as :func:`adapt` takes them. A clip with nothing to adapt on, because no mask
+            shows an object or no other frame lies in the direction, is left out, with a warning.
+        adaptation: see :func:`adapt`.
+        direction: see :func:`adapt`.
+        progress: see :func:`adapt`.
+
+    Returns:
+        See :func:`adapt`.
+
+    Raises:
+        VideoError, ConfigError, WeightsError: see :func:`adapt`.
+        MaskError: the masks of a clip cannot be read, or there is nothing to adapt on in any clip.
+    """
+    settings = as_adaptation(adaptation)
+    given = opened_clips(clips, direction)
+    return adapt_to(as_network(network), given, settings, direction, progress).network
 
 
 def adapt_to(
     network: MemoryNetwork,
-    frames: OpenFrames,
-    masks: Mapping[int, NDArray[np.uint8]],
+    clips: Sequence[GivenClip],
     adaptation: Adaptation,
     direction: Direction = "forward",
     progress: Progress | None = None,
 ) -> Adapted:
-    """Adapt a loaded network to opened frames, as :func:`adapt` does for what people give, and say what came of it.
+    """Adapt a loaded network to opened clips, as :func:`adapt` does for what people give, and say what came of it.
 
     Args:
         network: stays as it is.
-        frames: of the video, in any order.
-        masks: checked ids uint8 (H,W) by frame index.
+        clips: one or several, which take turns.
         adaptation: the settings.
         direction: see :func:`adapt`.
         progress: see :func:`adapt`.
@@ -119,14 +151,17 @@ def adapt_to(
     Raises:
         VideoError, ConfigError: as :func:`adapt`.
     """
-    masks = {index: ids for index, ids in masks.items() if ids.any()}
-    draws = draw_frames(sorted(masks), reachable_frames(frames, sorted(masks), adaptation.gap), direction, adaptation)
+    reach = []
+    for clip in clips:
+        annotated = clip.annotated
+        reach.append(Reach(annotated, reachable_frames(clip.frames, annotated, adaptation.gap)))
+    draws = draw_frames(reach, direction, adaptation)
     adapter = Adapter(network, adaptation)
     losses: list[float] = []
-    reason = None if draws or not adaptation.steps else _nowhere_to_go(direction)
+    reason = None if draws or not adaptation.steps else nowhere_to_go(direction)
     for number, draw in enumerate(draws):
         if number % _IN_MEMORY == 0:
-            adapter.see(frames, draws[number : number + _IN_MEMORY], masks)
+            adapter.see(clips, draws[number : number + _IN_MEMORY])
         loss = adapter.step(draw)
         losses.append(math.nan if loss is None else loss)
         if loss is not None and not math.isfinite(loss):
@@ -135,11 +170,12 @@ def adapt_to(
         if progress is not None:
             progress(number + 1, losses[-1])
     if losses and all(map(math.isnan, losses)):
-        reason = reason or "no mask could be carried to another frame and back"
+        reason = reason or NOT_BACK
+    warn_of_left_out(clips, reach, draws, losses, direction)
     outcome = AdaptationOutcome.of(losses, reason)
     adapted = adapter.network()
     if outcome.kept and losses and adaptation.guard:
-        asked = annotated_frames(frames, masks)
+        asked = annotated_frames(clips)
         outcome = outcome.judged(knowledge(network, asked), knowledge(adapted, asked))
     if outcome.kept:
         return Adapted(adapted, outcome)
@@ -169,24 +205,29 @@ class Adapter:
             learnt.requires_grad_(adaptation.decoder or "decoder" not in name)
         learning = [each for each in self._copy.parameters() if each.requires_grad]
         self._optimiser = torch.optim.AdamW(learning, lr=adaptation.rate, weight_decay=0.0)
-        self._frames: dict[int, NetworkFrame] = {}
-        self._given_labels: dict[int, tuple[Tensor, int]] = {}  # of annotated frames, with the number of objects
+        self._frames: dict[tuple[int, int], NetworkFrame] = {}  # by clip and index
+        self._given_labels: dict[tuple[int, int], tuple[Tensor, int]] = {}  # with the number of objects
 
     @without_gradients
-    def see(self, frames: OpenFrames, draws: Sequence[Draw], masks: Mapping[int, NDArray[np.uint8]]) -> None:
-        """Read the frames of draws at the size of the steps, with the masks (H,W) of some; forget earlier ones."""
-        network = cast(MemoryNetwork, self._copy)
-        self._frames = {}
-        for index, image in images_at(frames, sorted({i for draw in draws for i in (draw.reference, *draw.later)})):
-            try:
-                frame = self._frames[index] = fit_frame(index, image, masks.get(index), self._settings.size, network)
-            except ConfigError as error:  # the size is another one than that of segmenting
-                problem = f"The adaptation's size does not suit the network. {error.problem}"
-                raise ConfigError(problem, f"{error.remedy} In a command: --adapt-set size=N.") from error
-            if frame.annotation is not None:
-                small = shrink_ids(frame.annotation, frame.size)
-                objects = object_ids(small.numpy())
-                self._given_labels[index] = slot_labels(upload(small, self._device), objects), len(objects)
+    def see(self, clips: Sequence[GivenClip], draws: Sequence[Draw]) -> None:
+        """Read the frames of draws at the size of the steps, with the masks of some; forget earlier ones."""
+        self._frames, self._given_labels = {}, {}
+        for number, clip in enumerate(clips):
+            wanted = {i for draw in draws if draw.clip == number for i in (draw.reference, *draw.later)}
+            for index, image in images_at(clip.frames, sorted(wanted)):
+                self._see_frame(number, index, image, clip.masks.get(index))
+
+    def _see_frame(self, clip: int, index: int, image: NDArray[np.uint8], mask: NDArray[np.uint8] | None) -> None:
+        network, place = cast(MemoryNetwork, self._copy), (clip, index)
+        try:
+            frame = self._frames[place] = fit_frame(index, image, mask, self._settings.size, network)
+        except ConfigError as error:  # the size is another one than that of segmenting
+            problem = f"The adaptation's size does not suit the network. {error.problem}"
+            raise ConfigError(problem, f"{error.remedy} In a command: --adapt-set size=N.") from error
+        if frame.annotation is not None:
+            small = shrink_ids(frame.annotation, frame.size)
+            objects = object_ids(small.numpy())
+            self._given_labels[place] = slot_labels(upload(small, self._device), objects), len(objects)
 
     def step(self, draw: Draw) -> float | None:
         """Take one step on the frames of a draw.
@@ -195,10 +236,11 @@ class Adapter:
             The loss before the step; None if nothing can be reconstructed, and so nothing is changed. A loss that is
             not finite changes nothing either.
         """
-        seen = [self._frames[i] for i in (draw.reference, *draw.later) if i in self._frames]
-        if len(seen) < 2 or seen[0].index not in self._given_labels:
+        places = [(draw.clip, index) for index in (draw.reference, *draw.later)]
+        seen = [self._frames[place] for place in places if place in self._frames]
+        if len(seen) < 2 or places[0] not in self._given_labels:
             return None
-        labels, objects = self._given_labels[seen[0].index]
+        labels, objects = self._given_labels[places[0]]
         half = self._dtype in (torch.bfloat16, torch.float16)
         with ordinary_tensors(), torch.enable_grad():
             with torch.autocast(self._device.type, torch.bfloat16) if half else nullcontext():
@@ -227,8 +269,3 @@ class Adapter:
 def _released(module: nn.Module, dtype: torch.dtype) -> MemoryNetwork:
     with ordinary_tensors():
         return cast(MemoryNetwork, deepcopy(module).requires_grad_(False).to(dtype).eval())
-
-
-def _nowhere_to_go(direction: Direction) -> str:
-    lacking = {"forward": "comes after an annotated one", "backward": "comes before an annotated one"}
-    return f"there is nothing to adapt on, because no other frame {lacking.get(direction, 'is there')}"

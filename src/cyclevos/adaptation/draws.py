@@ -17,32 +17,52 @@ class Draw(NamedTuple):
     Attributes:
         reference: index of the annotated frame.
         later: indices of the frames that its mask is carried to, one after the other; one or two.
+        clip: index of the clip that the frames are of, where there are several.
     """
 
     reference: int
     later: tuple[int, ...]
+    clip: int = 0
 
 
-def draw_frames(annotated: Sequence[int], frames: int, direction: Direction, adaptation: Adaptation) -> list[Draw]:
+class Reach(NamedTuple):
+    """Which frames a clip has to draw from.
+
+    Attributes:
+        annotated: indices of its annotated frames.
+        frames: number of its frames.
+    """
+
+    annotated: Sequence[int]
+    frames: int
+
+    def starts(self, direction: str) -> list[tuple[int, int]]:
+        """Return the annotated frames with each way, 1 or -1, that a direction goes and in which another frame lies."""
+        ways = {"forward": (1,), "backward": (-1,), "both": (1, -1)}[direction]
+        return [(index, way) for index in self.annotated for way in ways if 0 <= index + way < self.frames]
+
+
+def draw_frames(clips: Sequence[Reach], direction: Direction, adaptation: Adaptation) -> list[Draw]:
     """Draw the frames of every step.
 
     Args:
-        annotated: indices of the annotated frames.
-        frames: number of frames of the video.
+        clips: take turns; those without a frame to carry a mask to are left out.
         direction: in which masks will be carried.
         adaptation: the settings.
 
     Returns:
-        A draw for each step; none if no frame is left to carry a mask to.
+        A draw for each step; none if no clip has a frame to carry a mask to.
     """
-    ways = {"forward": (1,), "backward": (-1,), "both": (1, -1)}[direction]
-    starts = [(index, way) for index in annotated for way in ways if 0 <= index + way < frames]
+    starts = {number: found for number, clip in enumerate(clips) if (found := clip.starts(direction))}
     if not starts:
         return []
+    turns = list(starts)
     random = np.random.default_rng(adaptation.seed)
     draws = []
-    for _ in range(adaptation.steps):
-        index, way = starts[random.integers(len(starts))]
+    for step in range(adaptation.steps):
+        clip = turns[step % len(turns)]
+        index, way = starts[clip][random.integers(len(starts[clip]))]
+        frames = clips[clip].frames
         later: list[int] = []
         at = index
         for _ in range(2):
@@ -50,5 +70,5 @@ def draw_frames(annotated: Sequence[int], frames: int, direction: Direction, ada
             if left:
                 at += way * int(random.integers(1, min(adaptation.gap, left) + 1))
                 later.append(at)
-        draws.append(Draw(index, tuple(later)))
+        draws.append(Draw(index, tuple(later), clip))
     return draws

@@ -8,7 +8,7 @@ shows there.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,10 +18,10 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as moved
 
 from cyclevos.adaptation.drawn_frames import images_at
+from cyclevos.adaptation.given_clips import GivenClip
 from cyclevos.evaluation.measures import boundary_f_measure, region_similarity
 from cyclevos.masks import object_ids
 from cyclevos.network.protocol import MemoryNetwork
-from cyclevos.propagation.frame_access import OpenFrames
 from cyclevos.propagation.propagator import Propagator
 
 # Shapes: H W pixels of the video.
@@ -42,17 +42,12 @@ class AnnotatedFrame(NamedTuple):
     ids: NDArray[np.uint8]
 
 
-def annotated_frames(frames: OpenFrames, masks: Mapping[int, NDArray[np.uint8]]) -> list[AnnotatedFrame]:
-    """Return the annotated frames that are asked about: the first, the last and one between.
-
-    Args:
-        frames: of the video, in any order.
-        masks: ids uint8 (H,W) by frame index.
-    """
-    indices = sorted(masks)
-    if len(indices) > _MOST:
-        indices = [indices[0], indices[len(indices) // 2], indices[-1]]
-    return [AnnotatedFrame(image, masks[index]) for index, image in images_at(frames, indices)]
+def annotated_frames(clips: Sequence[GivenClip]) -> list[AnnotatedFrame]:
+    """Return the annotated frames of all clips that are asked about: the first, the last and one between."""
+    places = [(clip, index) for clip in clips for index in clip.annotated]
+    if len(places) > _MOST:
+        places = [places[0], places[len(places) // 2], places[-1]]
+    return [AnnotatedFrame(image, clip.masks[i]) for clip, i in places for _, image in images_at(clip.frames, [i])]
 
 
 def knowledge(network: MemoryNetwork, frames: Sequence[AnnotatedFrame]) -> float:

@@ -38,6 +38,10 @@ _MASKS_HELP = (
     "of such named after their frames, or another tool's export, also as a ZIP file."
 )
 GivenMasks = Annotated[Path, typer.Option(help=_MASKS_HELP)]
+MasksOfEach = Annotated[
+    list[Path],
+    typer.Option("--masks", help=f"{_MASKS_HELP} Once for each clip, in the order of the clips."),
+]
 MasksBesidePrompts = Annotated[
     Path | None, typer.Option(help=f"{_MASKS_HELP} May be left out where there is a --point or --box.")
 ]

@@ -68,12 +68,9 @@ class ObjectsOption(str, Enum):
 
 
 # Text and not a path, which would take a slash from an address.
-Source = Annotated[
-    str,
-    typer.Argument(
-        help="Video file, folder of frames, pattern (frames/%05d.jpg), list of image files (.txt), address or camera.",
-    ),
-]
+_SOURCE_HELP = "Video file, folder of frames, pattern (frames/%05d.jpg), list of image files (.txt), address or camera."
+Source = Annotated[str, typer.Argument(help=_SOURCE_HELP)]
+Sources = Annotated[list[str], typer.Argument(help=f"{_SOURCE_HELP} One or several.")]
 Weights = Annotated[
     str,
     typer.Option(

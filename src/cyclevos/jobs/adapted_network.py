@@ -16,6 +16,7 @@ from typing import Any, cast
 from torch import nn
 
 from cyclevos.adaptation.adapting import adapt_to
+from cyclevos.adaptation.given_clips import GivenClip
 from cyclevos.adaptation.outcome import AdaptationOutcome
 from cyclevos.errors import WeightsError
 from cyclevos.jobs.job import SegmentJob
@@ -92,7 +93,8 @@ def network_of_run(
         return RunNetwork(kept, AdaptationOutcome.read(before))
     how, direction = job.adaptation, job.segmentation.direction
     with open_bar(f"adapting to {source.name}", how.steps, unit="steps") as advance:
-        adapted, outcome = adapt_to(network, source, masks, how, direction, with_loss(advance))
+        clip = GivenClip(source.name, source, masks)
+        adapted, outcome = adapt_to(network, [clip], how, direction, with_loss(advance))
     digest = tensors_digest(_tensors(adapted)).hex()
     folder.note(**{ADAPTATION: {**outcome.as_record(), _DIGEST: digest}})
     same = not continues or before.get(_DIGEST) == digest

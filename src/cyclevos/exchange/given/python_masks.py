@@ -18,6 +18,7 @@ from cyclevos.errors import MaskError
 from cyclevos.exchange.contents.run_length import is_code
 from cyclevos.exchange.given.given_masks import GivenMasks, read_masks, read_reaching_masks
 from cyclevos.exchange.given.mask_reader import MaskReader, is_whole
+from cyclevos.exchange.given.reach import NothingToCarryError
 from cyclevos.labels import IGNORE, marks_one_given_object
 from cyclevos.media.sources import FrameSource
 from cyclevos.pictures.mask_files import MaskImage, given_objects
@@ -87,10 +88,11 @@ def check_shown(masks: Mapping[int, MaskImage]) -> None:
     """Check that a mask shows an object.
 
     Raises:
-        MaskError: none does.
+        NothingToCarryError: none does.
     """
     if not any(mask.ids.any() for mask in masks.values()):
-        raise MaskError("No mask shows an object: every pixel is background 0.", "Give a mask with object ids 1..255.")
+        problem = "No mask shows an object: every pixel is background 0."
+        raise NothingToCarryError(problem, "Give a mask with object ids 1..255.")
 
 
 def _by_frame(masks: Any) -> dict[int, Any]:

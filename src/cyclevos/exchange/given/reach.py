@@ -8,6 +8,10 @@ from cyclevos.errors import MaskError
 from cyclevos.words import counted
 
 
+class NothingToCarryError(MaskError):
+    """The masks are sound, but show no object that could be carried to another frame."""
+
+
 def check_reach(shown: Sequence[int], direction: str, count: int | None) -> None:
     """Refuse masks from which no other frame of the video can be reached.
 
@@ -17,7 +21,7 @@ def check_reach(shown: Sequence[int], direction: str, count: int | None) -> None
         count: number of frames; None if unknown, then only the beginning is checked.
 
     Raises:
-        MaskError: no other frame lies in the direction.
+        NothingToCarryError: no other frame lies in the direction.
     """
     if count == 1:
         return
@@ -27,7 +31,7 @@ def check_reach(shown: Sequence[int], direction: str, count: int | None) -> None
         where, way, instead = f"frame {count - 1}, the last one,", "later", "backward"
     else:
         return
-    raise MaskError(
+    raise NothingToCarryError(
         f"Only the mask of {where} shows an object, and --direction {direction} propagates it to {way} frames, "
         "of which there are none.",
         f"Use --direction {instead} or both, or give the mask of another frame.",
