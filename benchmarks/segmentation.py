@@ -21,12 +21,12 @@ import numpy as np
 import psutil
 import torch
 
+from cyclevos.adaptation.segmenting import segment
 from cyclevos.media.open_source import open_source
 from cyclevos.network.stm import network as stm
 from cyclevos.network.weights import load_network
 from cyclevos.pictures.mask_files import read_mask
 from cyclevos.propagation.propagator import Propagator
-from cyclevos.propagation.segment import segment
 
 DEMO = Path(__file__).resolve().parents[1] / "src" / "cyclevos" / "demo"
 

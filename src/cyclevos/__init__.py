@@ -28,6 +28,7 @@ from cyclevos.errors import (
 
 if TYPE_CHECKING:
     from cyclevos.adaptation.adapting import adapt, adapt_to_clips
+    from cyclevos.adaptation.segmenting import segment
     from cyclevos.adaptation.settings import Adaptation
     from cyclevos.analysis.cycle_erf import cycle_erf
     from cyclevos.jobs.writer import Writer
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from cyclevos.propagation.prediction import Prediction
     from cyclevos.propagation.propagator import Propagator
     from cyclevos.propagation.reviewing import review
-    from cyclevos.propagation.segment import segment
 
 __version__ = "0.1.0"
 
@@ -57,7 +57,7 @@ _LAZY = {
     "load_network": "cyclevos.network.weights",
     "load_prompter": "cyclevos.prompts.loading",
     "review": "cyclevos.propagation.reviewing",
-    "segment": "cyclevos.propagation.segment",
+    "segment": "cyclevos.adaptation.segmenting",
 }
 
 __all__ = [

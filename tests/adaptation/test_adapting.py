@@ -228,6 +228,22 @@ def test_one_clip_draws_what_it_drew_before_there_were_several():
     assert draws == [Draw(7, (23, 36)), Draw(7, (6, 5)), Draw(7, (0,))]
 
 
+def test_segmenting_with_an_adaptation_is_adapting_then_segmenting(network, images, square):
+    before = weights(network)
+    told = cyclevos.segment(network, images, square, size=None, direction="both", adaptation=FEW)
+    adapted = adapt(network, images, square, FEW, direction="both")
+    expected = cyclevos.segment(adapted, images, square, size=None, direction="both")
+    for p, q in zip(told, expected, strict=True):
+        assert torch.equal(p.probabilities, q.probabilities)
+    plain = cyclevos.segment(network, images, square, size=None, direction="both")
+    assert not torch.equal(list(plain)[-1].probabilities, p.probabilities)
+    assert not differ(weights(network), before)
+    with pytest.raises(ConfigError, match="preset 'best' is unknown"):
+        cyclevos.segment(None, images, square, adaptation="best")
+    with pytest.raises(VideoError, match="which is read once"):
+        cyclevos.segment(network, iter(images), square, adaptation=FEW)
+
+
 def test_one_clip_alone_gives_the_weights_of_adapting_to_it():
     clip, settings = (DEMO / "car-shadow.mp4", DEMO / "car-shadow.png"), Adaptation(steps=2, size=64)
     network = cyclevos.load_network("default", dtype="float32")

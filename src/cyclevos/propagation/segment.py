@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -22,85 +22,60 @@ from cyclevos.naming import size_text
 from cyclevos.network.protocol import MemoryNetwork
 from cyclevos.network.weights import as_network
 from cyclevos.prompts.prompter import Prompter
-from cyclevos.propagation.correction import USUAL, Correction, as_correction
 from cyclevos.propagation.frame_access import OpenFrames, image_at, iterate, length_of
 from cyclevos.propagation.inner_size import sized
 from cyclevos.propagation.prediction import Prediction
 from cyclevos.propagation.prompted import Asked, ask
 from cyclevos.propagation.propagator import Propagator
-from cyclevos.propagation.settings import Direction, MemoryBound, MemoryEvery, SegmentationSettings
+from cyclevos.propagation.settings import Direction, SegmentationSettings
 from cyclevos.propagation.two_way import BackwardPass
 
-__all__ = ["Direction", "make_propagator", "segment", "segment_frames"]
+__all__ = ["Direction", "make_propagator", "segment_frames", "segment_given"]
 
 # Shapes: K objects, H W pixels.
 
 Masks = Mapping[int, NDArray[np.uint8]]
 Frames = str | Path | OpenFrames
+Prepare = Callable[[MemoryNetwork, OpenFrames, Masks], MemoryNetwork]
+"""Makes the network that segments a video of another one, the video's frames, and its checked masks."""
 
 
-def segment(
+def segment_given(
     network: MemoryNetwork | str | Path,
     frames: Frames,
-    masks: Any = None,
+    masks: Any,
+    settings: SegmentationSettings,
     *,
     prompts: Any = None,
     prompter: Prompter | str | Path = "default",
-    size: int | Literal["auto"] | None = "auto",
-    memory_every: MemoryEvery = "auto",
-    max_memory_frames: MemoryBound = "auto",
-    direction: Direction = "forward",
-    correction: Correction | str | None = USUAL,
+    prepare: Prepare | None = None,
 ) -> Iterator[Prediction]:
-    """Segment a video from the masks of some of its frames, or from clicks and boxes in them.
+    """Segment a video from what people give, as :func:`cyclevos.segment` does.
 
     Args:
-        network: from :func:`cyclevos.load_network`, or what that function takes, such as ``"default"``.
-        frames: a video file, a folder of frames, a pattern of images or an address, as
-            :func:`cyclevos.media.open_source.open_source` takes them; a list of image files; or any iterable of images,
-            which is consumed one image at a time: arrays, torch tensors and Pillow images, see
-            :func:`~cyclevos.media.given_images.rgb_image`. Images of OpenCV go through :func:`cyclevos.bgr_frames`.
-        masks: annotations by frame index, or one for frame 0, or the path of a file or folder of masks. A mask holds
-            object ids (H,W), 0 = background; or it is a bool mask, a stack (N,H,W), a Pillow image, a path, a COCO
-            run-length code or a dict of names to masks, see
-            :meth:`cyclevos.exchange.given.mask_reader.MaskReader.read`. An object may first appear in any frame and be
-            annotated several times. Masks of 0 and 255 alone show object 1. None = there are prompts.
-        prompts: clicks and boxes by frame index, ``{0: {1: {"points": [(x, y)], "labels": [1], "box": None}}}``, or
-            those of frame 0 alone; see :func:`~cyclevos.prompts.python_prompts.read_video_prompts`. The mask of an
-            object in the same frame is repaired by them.
-        prompter: makes masks of prompts: from :func:`cyclevos.load_prompter`, or what that function takes.
-        size: shorter side inside the network in pixels; ``"auto"`` = the size at which the weights work best, or a
-            larger one for several objects of which one is small, each counted where it is first annotated; None = the
-            frames' own size.
-        memory_every: every n-th frame stays in memory; ``"auto"`` = as the network likes it.
-        max_memory_frames: most frames in memory, including annotated frames and the previous one; ``"auto"`` = as the
-            network likes it, None = no bound.
-        direction: ``forward`` from each mask to later frames, ``backward`` to earlier ones (the last frame is
-            yielded first), or ``both``: every frame from the annotations on either side, weighted by distance.
-            ``backward`` and ``both`` need a path or a sequence.
-        correction: how masks are corrected: a :class:`Correction`, the name of a preset (``prune``, which drops false
-            pieces far from an object; ``default``, ``paper``), or None = not at all. With ``reference="all"``, later
-            annotated frames are references too, if the frames are a path or a sequence.
+        network: see :func:`cyclevos.segment`.
+        frames: the same.
+        masks: the same.
+        settings: the settings.
+        prompts: see :func:`cyclevos.segment`.
+        prompter: the same.
+        prepare: makes the network that segments the video of the one that is given.
 
     Returns:
-        A generator of one prediction per frame, with the frame and the objects' names. In frames that no annotation of
-        an object reaches, the object has no pixels.
+        See :func:`cyclevos.segment`.
 
     Raises:
-        VideoError: the frames cannot be read; the predictions yielded before stay valid.
-        MaskError: a mask is of no kind that can be read or has another size than the frames, or its frame does not
-            exist; or there are neither masks nor prompts.
-        PromptError: a prompt is malformed, lies outside its frame, or its frame does not exist.
-        ConfigError: an option is out of range.
-        WeightsError: the network that is named cannot be loaded.
+        VideoError, MaskError, PromptError, ConfigError, WeightsError: see :func:`cyclevos.segment`.
     """
-    settings = SegmentationSettings(size, memory_every, max_memory_frames, direction, as_correction(correction))
+    direction = settings.direction
     opened = open_frames(frames)
     given = _given_masks(masks, opened, direction, prompted=prompts is not None)
     ids: Masks = {index: mask.ids for index, mask in given.items()}
     asked = Asked({}) if prompts is None else ask(prompts, prompter, opened, ids, direction)
     ids = {**ids, **asked.masks}
     network = as_network(network)  # last: a refusal should not wait for it
+    if prepare is not None:
+        network = prepare(network, opened, ids)
     propagator = make_propagator(network, sized(settings, network.traits, ids)[0])
     palette = next((mask.palette for mask in given.values() if mask.palette is not None), None)
     look = Appearance(palette, given.names)
@@ -149,9 +124,9 @@ def segment_frames(
 
     Args:
         propagator: a fresh one, or one restored to continue at ``start`` or ``last``.
-        frames: see :func:`segment`.
+        frames: see :func:`cyclevos.segment`.
         masks: checked masks by frame index.
-        direction: see :func:`segment`.
+        direction: see :func:`cyclevos.segment`.
         start: index of the frame that a forward run begins with, from a path or an opened source only.
         last: index of the frame that a backward run begins with, from a path or an opened source only; None = the last
             frame.
