@@ -45,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     "jobs": MODEL | {"adaptation", "datasets"},
     "analysis": MODEL | {"datasets", "training", "evaluation", "jobs"},
     "cluster": MODEL | {"datasets", "jobs"},
-    "app": MODEL | {"datasets", "evaluation", "analysis", "jobs"},
+    "app": MODEL | {"adaptation", "datasets", "evaluation", "analysis", "jobs"},
     "cli": MODEL | {"adaptation", "datasets", "training", "evaluation", "jobs", "analysis", "cluster", "app"},
 }
 WITHOUT_TORCH = (

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from cyclevos.app.projects.adapted_weights import ADAPTED
 from cyclevos.app.projects.durable_files import saving
 from cyclevos.app.projects.open_folder import STATE
 from cyclevos.app.projects.project_file import ProjectFile
@@ -20,9 +21,9 @@ _FILES = (RESULTS, INDEX)
 def copy_project(folder: Path, file: ProjectFile, target: Path, *, snapshots: bool) -> None:
     """Copy a project whose files nobody changes meanwhile.
 
-    A video that was uploaded is in the project's folder, and is linked, as are the snapshots, by which tracking goes on
-    in the copy as it would have here: they take no space. They are copied where the disk has no links. Any other video
-    stays where it is, and both projects refer to it.
+    A video that was uploaded is in the project's folder, and is linked, as are adapted weights and the snapshots, by
+    which tracking goes on in the copy as it would have here: they take no space. They are copied where the disk has no
+    links. Any other video stays where it is, and both projects refer to it.
 
     Args:
         folder: of the project.
@@ -33,7 +34,7 @@ def copy_project(folder: Path, file: ProjectFile, target: Path, *, snapshots: bo
     Raises:
         UnsavedError: it cannot be written.
     """
-    linked = ("source", *([STATE] if snapshots else []))
+    linked = ("source", ADAPTED, *([STATE] if snapshots else []))
     with saving(target.parent):
         for name in (each for each in _FOLDERS if (folder / each).is_dir()):
             _copy(folder / name, target / name, shutil.copy2)

@@ -100,6 +100,7 @@ class ProjectFile(_Strict):
     Attributes:
         version: of the program that wrote the file last; empty before there was this field.
         source: the video's path, absolute, or in the project's folder.
+        adapted: whether the network that was adapted to the video tracks it.
     """
 
     format: Literal[1] = FORMAT
@@ -113,6 +114,7 @@ class ProjectFile(_Strict):
     palette: Annotated[list[Colour], Field(min_length=256, max_length=256)] = Field(default_factory=default_palette)
     objects: list[ObjectInfo] = Field(default_factory=list)
     settings: Settings = Field(default_factory=Settings)
+    adapted: bool = False
     range: FrameRange = Field(default_factory=FrameRange)
     absences: Annotated[list[Absence], Field(max_length=MOST_ABSENCES)] = Field(default_factory=list)
 

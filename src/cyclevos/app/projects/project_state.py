@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cyclevos.app.projects.absent_objects import known_results
+from cyclevos.app.projects.adapted_weights import adapted_record
 from cyclevos.app.projects.doubt import review_list
 from cyclevos.app.projects.project import Project
 from cyclevos.app.projects.result_log import listed
@@ -15,10 +16,12 @@ def project_state(project: Project) -> dict[str, Any]:
     """Return all that a page needs to show a project, as JSON values."""
     numbers = project.state_numbers()
     file, masks, index = project.file, project.masks, project.index
+    adaptation = adapted_record(project.folder)
     return {
         "id": project.id,
         **numbers,
         **file.model_dump(exclude={"source", "format", "version", "deinterlace"}),
+        "adaptation": None if adaptation is None else adaptation.told(),
         "frames": project.frames,
         "video": project.source.path.name,
         "times": [] if index is None else index.times,

@@ -47,6 +47,7 @@ class ChangeBody(_Body):
 
     name: Name | None = None
     settings: Settings | None = None
+    adapted: bool | None = None
 
 
 class BatchBody(_Body):

@@ -14,6 +14,7 @@ from cyclevos.app.projects.project import Project
 from cyclevos.app.projects.unreadable import unreadable_frames
 from cyclevos.app.work.jobs import Job
 from cyclevos.app.work.network_holder import NetworkHolder
+from cyclevos.app.work.project_network import network_of
 from cyclevos.media.heat_map import heat_map
 from cyclevos.naming import index_name
 from cyclevos.pictures.jpeg import jpeg_bytes
@@ -48,7 +49,7 @@ def draw_heat(project: Project, holder: NetworkHolder, index: int, object_id: in
         )
     reference = min(shown, key=lambda i: abs(i - index))
     job.progress(0, None, "loading the network")
-    network = holder.get()
+    network = network_of(project, holder).network
     image = project.reader.image(index)
     mask = np.where(given[reference] == object_id, object_id, 0).astype(np.uint8)
     size = None if settings.size == "none" else settings.size

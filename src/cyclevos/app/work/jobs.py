@@ -44,7 +44,7 @@ class Job:
 
     Attributes:
         id: counts up.
-        kind: track, heat, export, edit, import or review.
+        kind: track, adapt, heat, export, edit, import or review.
         project: that it belongs to; its pages are sent every change.
         work: the function that does it; its return value becomes `result`.
         request: what it was asked for; None = nothing else is the same.

@@ -22,6 +22,7 @@ class NetworkHolder:
         self.settings = settings
         self._lock = threading.Lock()
         self._network: MemoryNetwork | None = None
+        self._adapted: tuple[str, MemoryNetwork] | None = None
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -31,6 +32,26 @@ class NetworkHolder:
             ConfigError: the device or the dtype cannot be used.
         """
         return self.settings.weights_identity, self.settings.resolved().dtype
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the weights in hexadecimal; they are fetched if they are not on this machine.
+
+        Raises:
+            WeightsError: they cannot be found or fetched.
+        """
+        self.fetch()
+        return self.settings.weights_sha256 or ""
+
+    def adapted(self, digest: str) -> MemoryNetwork | None:
+        """Return the network with the adapted weights of this digest, if it is the one used last."""
+        kept = self._adapted
+        return kept[1] if kept is not None and kept[0] == digest else None
+
+    def keep_adapted(self, digest: str, network: MemoryNetwork) -> MemoryNetwork:
+        """Keep a network with adapted weights in place of another one such, and return it."""
+        self._adapted = digest, network
+        return network
 
     def fetch(self) -> None:
         """Bring the weights to this machine, so that nobody who works on a page waits for a download.

@@ -13,6 +13,7 @@ from cyclevos.app.projects.project import Project
 from cyclevos.app.projects.unreadable import passed_over, unreadable_frames
 from cyclevos.app.work.jobs import Job
 from cyclevos.app.work.network_holder import NetworkHolder
+from cyclevos.app.work.project_network import network_of
 from cyclevos.propagation.reviewing import make_reviewer, review_frames
 
 
@@ -40,7 +41,8 @@ def review(project: Project, holder: NetworkHolder, job: Job, restored: int) -> 
     if first is None:
         raise AppError("No frame shows an object.", "Paint one and track it, or import a result.")
     job.progress(0, None, "loading the network")
-    reviewer = make_reviewer(holder.get(), project.file.settings.segmentation("forward"), masks, first)
+    network = network_of(project, holder).network
+    reviewer = make_reviewer(network, project.file.settings.segmentation("forward"), masks, first)
     bad = unreadable_frames(project)
     frames = project.frames - len(bad)
     job.progress(0, frames, "reviewing")

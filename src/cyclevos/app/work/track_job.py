@@ -36,5 +36,6 @@ def _track(project: Project, network: NetworkHolder, plan: TrackPlan, job: Job) 
     # Imported when it is needed: torch takes seconds to load, and opening the page should not wait.
     from cyclevos.app.work.tracking import track
 
-    with project.steps.versions.run(plan.title):
+    title = f"{plan.title}, adapted network" if project.file.adapted else plan.title
+    with project.steps.versions.run(title):
         return track(project, network, plan, job)

@@ -22,6 +22,7 @@ from cyclevos.app.projects.snapshots import Snapshots
 from cyclevos.app.projects.unreadable import passed_over, unreadable_frames
 from cyclevos.app.work.jobs import Job
 from cyclevos.app.work.network_holder import NetworkHolder
+from cyclevos.app.work.project_network import network_of
 from cyclevos.app.work.track_pass import Pass, Passes, State
 from cyclevos.app.work.track_plan import Doubt, DoubtWatch, TrackPlan, seeds, stretches
 from cyclevos.app.work.tracked_frames import TrackedFrames
@@ -59,13 +60,14 @@ def track(project: Project, holder: NetworkHolder, plan: TrackPlan, job: Job) ->
     if not given:
         raise AppError("No marked frame can be read.", "Paint an object on a frame that can, then track.")
     job.progress(0, None, "loading the network")
-    network = holder.get()
+    used = network_of(project, holder)
+    network = used.network
     # One frame decides on the size, so that a mask that is added later leaves valid what was tracked before.
     first = max(given) if plan.direction == "backward" else min(given)
     segmentation, _ = sized(settings.segmentation(plan.direction), network.traits, {first: given[first]})
     fresh = make_propagator(network, segmentation)
     fresh.absent = lambda index: gone_at(absences, index)
-    base = _base(holder, fresh, settings, plan.direction, bad)
+    base = _base(used.identity, fresh, settings, plan.direction, bad)
     run = _Run(project, fresh, given, absences, plan, base, job, bad)
     frames = run.work()
     stopped = {} if run.stopped is None else {"stopped": run.stopped._asdict()}
@@ -261,12 +263,12 @@ def _out_of_reach(direction: Direction) -> AppError:
 
 
 def _base(
-    holder: NetworkHolder, fresh: Propagator, settings: Settings, direction: Direction, bad: Collection[int]
+    identity: Collection[str], fresh: Propagator, settings: Settings, direction: Direction, bad: Collection[int]
 ) -> str:
     predictor = fresh.reliability.record()  # after a calibration, tracking again gives calibrated numbers
     passed = [sorted(bad)] if bad else []
     used = settings.model_dump() | {"size": fresh.size}
-    return json.dumps([__version__, *holder.identity, predictor, used, direction, *passed])
+    return json.dumps([__version__, *identity, predictor, used, direction, *passed])
 
 
 def _keep_only(folder: Path, base: str) -> None:

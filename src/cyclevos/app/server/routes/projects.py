@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -10,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from cyclevos import __version__
 from cyclevos.app.errors import AppError
+from cyclevos.app.projects.adapted_weights import check_adapted
 from cyclevos.app.projects.covers import cover
 from cyclevos.app.projects.demos import demo_clip, demo_names
 from cyclevos.app.projects.doubt import GOOD
@@ -81,11 +83,9 @@ def project_routes(services: Services) -> APIRouter:
 
     @routes.patch("/projects/{project_id}")
     def change(project_id: str, body: ChangeBody) -> dict[str, Any]:
-        def edit(file: ProjectFile) -> None:
-            file.name = body.name or file.name
-            file.settings = body.settings or file.settings
-
-        return workspace.change(project_id, edit).model_dump(include={"name", "settings"})
+        if body.adapted:
+            check_adapted(workspace.folder(project_id))
+        return workspace.change(project_id, partial(_edit, body)).model_dump(include={"name", "settings", "adapted"})
 
     @routes.post("/projects/{project_id}/duplicate", status_code=201)
     def duplicate(project_id: str) -> dict[str, Any]:
@@ -105,3 +105,9 @@ def project_routes(services: Services) -> APIRouter:
         )
 
     return routes
+
+
+def _edit(body: ChangeBody, file: ProjectFile) -> None:
+    file.name = body.name or file.name
+    file.settings = body.settings or file.settings
+    file.adapted = file.adapted if body.adapted is None else body.adapted

@@ -1,4 +1,4 @@
-"""Routes of long-running work: tracking, heat maps, exports, and the job queue."""
+"""Routes of long-running work: tracking, adapting, heat maps, exports, and the job queue."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from fastapi import Path as InPath
 from fastapi.responses import FileResponse, Response
 
 from cyclevos.app.errors import NotFoundError
+from cyclevos.app.projects.indexing import check_read
 from cyclevos.app.projects.listing import work_stamps
 from cyclevos.app.projects.project import Project
 from cyclevos.app.server.bodies import ExportBody, HeatBody, TrackBody
@@ -34,6 +35,12 @@ def work_routes(services: Services) -> APIRouter:
     def start_tracking(project_id: str, body: TrackBody) -> dict[str, Any]:
         plan = TrackPlan(**body.model_dump())
         return queue_tracking(queue, network, workspace.get(project_id), plan).state()
+
+    @routes.post("/projects/{project_id}/adapt", status_code=202)
+    def start_adapting(project_id: str) -> dict[str, Any]:
+        project = workspace.get(project_id)
+        check_read(project)
+        return queue.add("adapt", project, partial(_adapt, project, network), request="once").state()
 
     @routes.post("/projects/{project_id}/heat", status_code=202)
     def ask_for_heat(project_id: str, body: HeatBody) -> dict[str, Any]:
@@ -81,6 +88,13 @@ def work_routes(services: Services) -> APIRouter:
 
 
 # Imported when there is work to do: torch takes seconds to load, which opening the page should not wait for.
+
+
+def _adapt(project: Project, network: NetworkHolder, job: Job) -> dict[str, Any]:
+    job.progress(0, None, "getting ready")
+    from cyclevos.app.work.adapting import adapt_project
+
+    return adapt_project(project, network, job)
 
 
 def _heat(project: Project, network: NetworkHolder, index: int, object_id: int, job: Job) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import "../panels/exporting.js";
 import "../panels/look_bar.js";
 import "../panels/results.js";
 import "../panels/objects.js";
+import "../time/adapting.js";
 import "../time/review.js";
 import { frameOf } from "./places.js";
 import "./preferences.js";

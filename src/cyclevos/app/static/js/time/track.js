@@ -45,7 +45,9 @@ export async function stop() {
 }
 
 const current = () => [...jobs.values()].find(({ status }) => status === "running") ?? [...jobs.values()][0];
-export const isTracking = () => [...jobs.values()].some(({ kind }) => kind === "track");
+const works = (wanted) => [...jobs.values()].some(({ kind }) => kind === wanted);
+export const isTracking = () => works("track");
+export const isAdapting = () => works("adapt");
 
 function hear(job) {
   if (job.order < latest.get(job.id)) return;
@@ -97,10 +99,10 @@ function showJob() {
   $("job").classList.toggle("silent", gone);
   $("follow").hidden = job.kind !== "track";
   $("job-cancel").disabled = gone;
-  const names = { track: "Track", heat: "Heat map", export: "Export", import: "Import", review: "Reliability", edit: "Edit" };
+  const names = { track: "Track", adapt: "Adapt", heat: "Heat map", export: "Export", import: "Import", review: "Reliability", edit: "Edit" };
   const waits = job.status === "queued" ? "waiting for another job" : job.note;
   $("job-note").textContent = `${names[job.kind]}: ${gone ? "the app does not answer" : waits || "starting"}`;
-  const unit = job.kind === "heat" ? "" : " frames/s";
+  const unit = { heat: "", adapt: " steps/s" }[job.kind] ?? " frames/s";
   const parts = gone ? [] : [
     job.total ? `${job.done} of ${job.total}` : "",
     timeLeft(job),
