@@ -110,8 +110,8 @@ def test_weights_that_come_out_otherwise_start_the_run_again_and_it_says_so(job,
     (job.output / ADAPTED_FILE).unlink()
     real = adapted_network.adapt_to
 
-    def elsewhere(network, source, masks, adaptation, *others):
-        return real(network, source, masks, replace(adaptation, seed=2), *others)
+    def elsewhere(network, clips, adaptation, *others):
+        return real(network, clips, replace(adaptation, seed=2), *others)
 
     monkeypatch.setattr(adapted_network, "adapt_to", elsewhere)
     expected = uninterrupted(job, job.output.with_name("whole"))
