@@ -230,12 +230,13 @@ def test_one_clip_draws_what_it_drew_before_there_were_several():
 
 def test_segmenting_with_an_adaptation_is_adapting_then_segmenting(network, images, square):
     before = weights(network)
-    told = cyclevos.segment(network, images, square, size=None, direction="both", adaptation=FEW)
+    how = {"size": None, "direction": "both", "correction": None}
+    told = cyclevos.segment(network, images, square, **how, adaptation=FEW)
     adapted = adapt(network, images, square, FEW, direction="both")
-    expected = cyclevos.segment(adapted, images, square, size=None, direction="both")
+    expected = cyclevos.segment(adapted, images, square, **how)
     for p, q in zip(told, expected, strict=True):
         assert torch.equal(p.probabilities, q.probabilities)
-    plain = cyclevos.segment(network, images, square, size=None, direction="both")
+    plain = cyclevos.segment(network, images, square, **how)
     assert not torch.equal(list(plain)[-1].probabilities, p.probabilities)
     assert not differ(weights(network), before)
     with pytest.raises(ConfigError, match="preset 'best' is unknown"):
@@ -245,7 +246,7 @@ def test_segmenting_with_an_adaptation_is_adapting_then_segmenting(network, imag
 
 
 def test_one_clip_alone_gives_the_weights_of_adapting_to_it():
-    clip, settings = (DEMO / "car-shadow.mp4", DEMO / "car-shadow.png"), Adaptation(steps=2, size=64)
+    clip, settings = (DEMO / "car-shadow.mp4", DEMO / "car-shadow.png"), Adaptation(steps=2, size=64, guard=False)
     network = cyclevos.load_network("default", dtype="float32")
     one, alone = weights(adapt_to_clips(network, [clip], settings)), weights(adapt(network, *clip, settings))
     assert not differ(one, alone)
@@ -311,13 +312,14 @@ def demo_clip():
 def test_an_adaptation_that_unlearns_the_annotated_frame_is_taken_back(demo_clip, caplog):
     network, (frames, mask) = cyclevos.load_network("default"), demo_clip
     how = Adaptation(steps=2, rate=3e-3, size=96, gap=2, decoder=True)
-    adapted, outcome = adapting.adapt_to(network, frames, {0: mask}, how)
+    clips = [GivenClip("", frames, {0: mask})]
+    adapted, outcome = adapting.adapt_to(network, clips, how)
     assert not outcome.kept
     assert outcome.known_before > 0.9
     assert outcome.known_after < outcome.known_before - 0.01
     assert not differ(weights(adapted), weights(network))
     assert "segmented the annotated frames worse afterwards" in caplog.text
-    adapted, outcome = adapting.adapt_to(network, frames, {0: mask}, replace(how, guard=False))
+    adapted, outcome = adapting.adapt_to(network, clips, replace(how, guard=False))
     assert (outcome.kept, outcome.known_before) == (True, None)
     assert differ(weights(adapted), weights(network))
 

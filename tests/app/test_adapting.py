@@ -16,7 +16,9 @@ STEPS = 3
 
 @pytest.fixture(autouse=True)
 def _few_steps(monkeypatch):
-    monkeypatch.setitem(PRESETS, "default", Adaptation(steps=STEPS, rate=1e-3, size=None, gap=4, least_area=1e-6))
+    monkeypatch.setitem(
+        PRESETS, "default", Adaptation(steps=STEPS, rate=1e-3, size=None, gap=4, least_area=1e-6, guard=False)
+    )
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def test_a_clip_that_fails_stops_neither_the_other_runs_nor_the_report(bench, da
 
 
 def test_adapted_networks_stand_beside_the_others(bench, tmp_path, monkeypatch):
-    monkeypatch.setitem(PRESETS, "default", Adaptation(steps=1, size=None, least_area=1e-6))
+    monkeypatch.setitem(PRESETS, "default", Adaptation(steps=1, size=None, least_area=1e-6, guard=False))
     answer = bench("--corrections", "off", "--adaptations", "off,default", "--sizes", "none", "--sequences", "ape")
     assert answer.code == 0, answer.err
     runs = tmp_path / "bench" / "runs"

@@ -23,7 +23,9 @@ from cyclevos.pictures.mask_files import MaskImage, read_mask
 from cyclevos.propagation.correction import Correction
 from cyclevos.propagation.settings import SegmentationSettings
 
-FEW = Adaptation(steps=2, rate=1e-3, size=None, gap=4, least_area=1e-6)  # masks of random weights are small
+FEW = Adaptation(
+    steps=2, rate=1e-3, size=None, gap=4, least_area=1e-6, guard=False
+)  # masks of random weights are small
 STOP_AT = 4
 
 

@@ -6,7 +6,9 @@ from cyclevos.adaptation.settings import PRESETS, Adaptation
 
 
 def test_the_panel_adapts_the_network_says_which_one_tracks_and_goes_back(editor, monkeypatch):
-    monkeypatch.setitem(PRESETS, "default", Adaptation(steps=2, rate=1e-3, size=None, gap=4, least_area=1e-6))
+    monkeypatch.setitem(
+        PRESETS, "default", Adaptation(steps=2, rate=1e-3, size=None, gap=4, least_area=1e-6, guard=False)
+    )
     page, says = editor.page, editor.page.locator("#adapt-says")
     panel = page.locator("#adapt")
     panel.get_by_text("experimental", exact=True).wait_for()
