@@ -94,6 +94,14 @@ def test_a_look_alike_goes_and_a_part_of_the_object_stays(network):
     assert torch.equal(result.memory.masks, expected.masks)
 
 
+def test_an_object_that_its_annotation_shows_in_pieces_keeps_them(network):
+    frame = picture([(LEFT, RED), (RIGHT, BLUE)])
+    reference = picture([(LEFT, RED), (SECOND, GREEN), (RIGHT, BLUE)]), mask(LEFT)
+    assert pruned(network, reference, frame, mask(LEFT, RIGHT)).dropped == (1,)
+    reference[1][SECOND] = 1
+    assert pruned(network, reference, frame, mask(LEFT, RIGHT)) is None
+
+
 def test_an_object_that_is_elsewhere_now_stays(network):
     """Less than half of it is left in its place."""
     reference = picture([(LEFT, RED), (BESIDE, GREEN)]), mask(LEFT, BESIDE)

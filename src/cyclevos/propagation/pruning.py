@@ -71,7 +71,8 @@ def prune(
 ) -> Pruned | None:
     """Drop the pieces of each object's mask that lie far from its largest one and vouch for nothing.
 
-    All suspects are asked about at once; those of an object whose reference misses some of them, one by one.
+    An object whose reference mask lies in such pieces itself, say a person and a kite, keeps them all. All suspects are
+    asked about at once; those of an object whose reference misses some of them, one by one.
 
     Args:
         network: any memory network.
@@ -87,8 +88,12 @@ def prune(
     """
     (best,) = download(most_probable(probabilities))
     suspects = [find_suspects(np.asarray(best) == slot) for slot in range(1, len(probabilities))]
-    pairs = [(r, who & torch.tensor([bool(own) for own in suspects])) for r, who in answering(references, objects)]
-    asked = [(reference, who) for reference, who in pairs if bool(who.any())]
+    asked = []
+    for reference, who in answering(references, objects):
+        pairs = zip(who.tolist(), suspects, objects, strict=True)
+        in_question = torch.tensor([shown and bool(own) and _is_whole(reference, i) for shown, own, i in pairs])
+        if bool(in_question.any()):
+            asked.append((reference, in_question))
     if not asked:
         return None
     subject = Subject(frame.index, network.prepare_memory(frame.pixels, frame.query), said)
@@ -132,6 +137,12 @@ def find_suspects(mask: NDArray[np.bool_]) -> list[Suspect]:
         wide = binary_dilation(labels == piece, np.ones((3, 3)), iterations=_MARGIN)
         found.append(Suspect(wide & ((labels == piece) | (labels == 0)), float(sizes[piece] / sizes.sum())))
     return found
+
+
+def _is_whole(reference: Reference, object_id: int) -> bool:
+    """Return whether an object's mask in a reference has no piece that would be a suspect."""
+    (mask,) = download(reference.ids == object_id)
+    return not find_suspects(np.asarray(mask))
 
 
 def without(probabilities: Tensor, pieces: Sequence[Sequence[Suspect]]) -> Tensor:
