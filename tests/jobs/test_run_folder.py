@@ -182,6 +182,14 @@ def test_a_correction_that_is_older_than_pruning_continues_without_it(tmp_path):
         prepare(tmp_path, correction={"steps": 3, "prune": True})
 
 
+def test_a_run_from_before_pruning_was_usual_says_how_it_is_continued(tmp_path):
+    prepare(tmp_path, correction=None)
+    write_results(tmp_path)
+    text = r"correction \(off there, on now\).*Use --correction off to continue that run"
+    with pytest.raises(OutputError, match=text):
+        prepare(tmp_path, correction={"steps": 0, "prune": True})
+
+
 def test_a_run_without_any_result_does_not_occupy_the_folder(tmp_path):
     prepare(tmp_path)
     assert prepare(tmp_path, source="other.mp4") == set()

@@ -191,6 +191,8 @@ class Comparison:
         for key in ("dtype", "size"):
             if keys == {key} and self.there.get(key) not in (None, _AUTO):
                 remedy = f"Use --{key} {self.there.get(key)} to continue that run"
+        if keys == {_CORRECTION} and self.there.get(_CORRECTION) is None:  # what version 0.1 did unless told otherwise
+            remedy = "Use --correction off to continue that run"
         remedy += ", choose another folder, or use --overwrite to replace its results."
         if keys == {"save"}:
             remedy += self._advice_to_convert(folder)
