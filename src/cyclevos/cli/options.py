@@ -257,7 +257,7 @@ def parse_correction(name: CorrectionName, settings: list[str] | None) -> Correc
     """Read ``--correction`` and ``--correction-set``.
 
     Raises:
-        ConfigError: a setting is not key=value, unknown or out of range, or the correction is off.
+        ConfigError: a setting is not key=value, unknown or out of range, or the correction has no use for it.
     """
     if name is CorrectionName.off:
         if settings:
@@ -268,7 +268,15 @@ def parse_correction(name: CorrectionName, settings: list[str] | None) -> Correc
         return None
     from cyclevos.propagation.correction import Correction
 
-    return Correction.preset(name.value, **parse_settings(settings, "--correction-set"))
+    changed = parse_settings(settings, "--correction-set")
+    correction = Correction.preset(name.value, **changed)
+    idle = [key for key in changed if key not in ("steps", "prune")]
+    if idle and not correction.steps:
+        raise ConfigError(
+            f"--correction-set {idle[0]} changes gradient steps, but --correction {name.value} takes none.",
+            "To take gradient steps, add --correction default or paper.",
+        )
+    return correction
 
 
 def parse_names(text: str | None) -> tuple[str, ...] | None:
