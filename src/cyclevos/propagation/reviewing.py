@@ -109,7 +109,7 @@ def make_reviewer(network: MemoryNetwork, settings: SegmentationSettings, masks:
         ConfigError: a value is out of range.
     """
     settings = settings.resolved(network.traits)
-    reviewer = Reviewer(network, settings.size, settings.policy(network.traits))
+    reviewer = Reviewer(network, settings.size, settings.policy(network.traits), correction=None)
     reviewer.take(masks, first)
     return reviewer
 
@@ -149,7 +149,7 @@ class Reviewer(Propagator):
 
     def fresh(self) -> Reviewer:
         """Return one with the same settings and masks, and no memory."""
-        other = type(self)(self.network, self._size.asked, self.policy)
+        other = type(self)(self.network, self._size.asked, self.policy, correction=None)
         other.take(self._masks, self._first)
         return other
 
