@@ -90,7 +90,7 @@ def ratio(weights: str, frames, mask) -> None:
         finally:
             stm.memory_read = quick_read
 
-    propagators = [Propagator(network, 480, network.traits.policy) for network in networks]
+    propagators = [Propagator(network, 480, network.traits.policy, correction=None) for network in networks]
     (fast, slow), (ours, plain) = seconds_per_frame(propagators, frames, [mask, mask], around)
     agreement = [
         ((a == b) & (a > 0)).sum() / max(1, ((a > 0) | (b > 0)).sum()) for a, b in zip(ours, plain, strict=True)
@@ -108,7 +108,7 @@ def objects(weights: str, frames, mask) -> None:
     for k in range(5):
         five[height // 4 : height // 2, k * width // 5 + 8 : (k + 1) * width // 5 - 8] = k + 1
     one = np.where(five == 1, five, 0).astype(np.uint8)
-    propagators = [Propagator(network, network.traits.size, network.traits.policy) for _ in range(2)]
+    propagators = [Propagator(network, network.traits.size, network.traits.policy, correction=None) for _ in range(2)]
     (single, several), _ = seconds_per_frame(propagators, frames, [one, five])
     print(f"objects: one {single:.3f} s/frame, five {several:.3f} s/frame: {several / single:.2f}x")
 
@@ -122,7 +122,7 @@ def length(weights: str, frames, mask, total: int = 2000, window: int = 60) -> N
         for index in range(total + window + 1):
             yield frames[index % len(frames)]
 
-    for p in segment(network, endless(), {0: mask}):
+    for p in segment(network, endless(), {0: mask}, correction=None):
         if p.index in (100, 100 + window, total, total + window):
             marks[p.index] = (time.perf_counter(), process.memory_info().rss)
     early = (marks[100 + window][0] - marks[100][0]) / window
