@@ -14,12 +14,14 @@ from cyclevos.pictures.arrays import UInt8Array
 def reduced_size(size: tuple[int, int], width: int) -> tuple[int, int]:
     """Return the (h, w) that a picture of `size` (H, W) has at a width: it keeps its shape and never grows.
 
-    >>> reduced_size((2160, 3840), 960), reduced_size((480, 854), 960)
-    ((540, 960), (480, 854))
+    A half is rounded up, as the page does.
+
+    >>> reduced_size((2160, 3840), 960), reduced_size((480, 854), 960), reduced_size((534, 1280), 960)
+    ((540, 960), (480, 854), (401, 960))
     """
     if width >= size[1]:
         return size
-    return max(1, round(size[0] * width / size[1])), width
+    return max(1, (2 * size[0] * width + size[1]) // (2 * size[1])), width
 
 
 def reduced_image(image: UInt8Array, size: tuple[int, int]) -> UInt8Array:
