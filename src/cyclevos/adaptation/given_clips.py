@@ -6,8 +6,9 @@ import logging
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,8 @@ logger = logging.getLogger(__name__)
 NOT_BACK = "no mask could be carried to another frame and back"
 
 
-class GivenClip(NamedTuple):
+@dataclass(frozen=True)
+class GivenClip:
     """A video that a network is adapted to.
 
     Attributes:
@@ -41,7 +43,7 @@ class GivenClip(NamedTuple):
     frames: OpenFrames
     masks: Mapping[int, NDArray[np.uint8]]
 
-    @property
+    @cached_property
     def annotated(self) -> list[int]:
         """Indices of the frames whose masks show an object, in order."""
         return sorted(index for index, ids in self.masks.items() if ids.any())
