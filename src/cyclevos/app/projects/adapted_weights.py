@@ -62,8 +62,13 @@ def weights_file(folder: Path) -> Path:
 
 def adapted_record(folder: Path) -> AdaptedRecord | None:
     """Return what a project's adapted weights come from; None if there are none that can be read."""
+    return record_in(_header_texts(weights_file(folder)))
+
+
+def record_in(texts: Mapping[str, Any]) -> AdaptedRecord | None:
+    """Return the record in the texts of a file's header; None if there is none that can be read."""
     try:
-        return AdaptedRecord.model_validate_json(_header_texts(weights_file(folder)).get(_RECORD, ""))
+        return AdaptedRecord.model_validate_json(str(texts.get(_RECORD, "")))
     except ValidationError:
         return None
 

@@ -9,7 +9,7 @@ from typing import cast
 from torch import nn
 
 from cyclevos.app.errors import AppError
-from cyclevos.app.projects.adapted_weights import AdaptedRecord, adapted_record, weights_file
+from cyclevos.app.projects.adapted_weights import AdaptedRecord, adapted_record, record_in, weights_file
 from cyclevos.app.projects.project import Project
 from cyclevos.app.work.network_holder import NetworkHolder
 from cyclevos.errors import WeightsError
@@ -50,17 +50,22 @@ def network_of(project: Project, holder: NetworkHolder) -> ProjectNetwork:
         raise AppError(_DAMAGED, _REMEDY)
     if record.weights != holder.sha256:
         raise AppError("The network was adapted to this video from other weights than the app runs now.", _REMEDY)
-    identity = (*holder.identity, f"adapted {record.digest}")
     kept = holder.adapted(record.digest)
     if kept is not None:
-        return ProjectNetwork(kept, identity, record)
+        return ProjectNetwork(kept, _identity(holder, record), record)
     try:
-        tensors, _ = read_safetensors(weights_file(project.folder))
+        tensors, texts = read_safetensors(weights_file(project.folder))
     except WeightsError as error:
         raise AppError(_DAMAGED, _REMEDY) from error
-    if tensors_digest(tensors).hex() != record.digest:
+    record = record_in(texts)  # once more: the project may have been adapted again meanwhile
+    if record is None or tensors_digest(tensors).hex() != record.digest:
         raise AppError(_DAMAGED, _REMEDY)
     with ordinary_tensors():
         network = cast(nn.Module, deepcopy(holder.get()))
         fill(network.state_dict(), tensors, "The adapted weights do not match the network")
-    return ProjectNetwork(holder.keep_adapted(record.digest, cast(MemoryNetwork, network)), identity, record)
+    loaded = holder.keep_adapted(record.digest, cast(MemoryNetwork, network))
+    return ProjectNetwork(loaded, _identity(holder, record), record)
+
+
+def _identity(holder: NetworkHolder, record: AdaptedRecord) -> tuple[str, ...]:
+    return (*holder.identity, f"adapted {record.digest}")
