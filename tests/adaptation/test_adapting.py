@@ -334,3 +334,10 @@ def test_the_decoder_learns_only_where_it_is_asked_to(demo_clip):
         changed[decoder] = {name for name in before if not torch.equal(before[name], adapted[name])}
     assert changed[False] == {name for name in changed[True] if "decoder" not in name}
     assert changed[False] < changed[True]
+
+
+def test_a_network_that_is_a_decoder_alone_says_how_it_can_learn():
+    alone = torch.nn.ModuleDict({"decoder": torch.nn.Linear(2, 2)})
+    with pytest.raises(ConfigError, match=r"left to learn.*--adapt-set decoder=true"):
+        Adapter(alone, Adaptation())
+    Adapter(alone, Adaptation(decoder=True))

@@ -191,7 +191,7 @@ class Adapter:
         adaptation: the settings.
 
     Raises:
-        ConfigError: the network was built in ``torch.inference_mode``.
+        ConfigError: the network was built in ``torch.inference_mode``, or is a decoder alone, which is not to learn.
     """
 
     def __init__(self, network: MemoryNetwork, adaptation: Adaptation) -> None:
@@ -204,6 +204,11 @@ class Adapter:
         for name, learnt in self._copy.named_parameters():
             learnt.requires_grad_(adaptation.decoder or "decoder" not in name)
         learning = [each for each in self._copy.parameters() if each.requires_grad]
+        if not learning:
+            raise ConfigError(
+                "Nothing of the network is left to learn: each of its parameters has 'decoder' in its name.",
+                "Let the decoder learn: Adaptation(decoder=True), or in a command --adapt-set decoder=true.",
+            )
         self._optimiser = torch.optim.AdamW(learning, lr=adaptation.rate, weight_decay=0.0)
         self._frames: dict[tuple[int, int], NetworkFrame] = {}  # by clip and index
         self._given_labels: dict[tuple[int, int], tuple[Tensor, int]] = {}  # with the number of objects
