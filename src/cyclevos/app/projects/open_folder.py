@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from cyclevos.app.errors import GoneError, NotFoundError
 from cyclevos.app.projects.absences import gone_at
 from cyclevos.app.projects.absent_objects import present
+from cyclevos.app.projects.adapted_weights import ADAPTED
 from cyclevos.app.projects.events import Hub
 from cyclevos.app.projects.folder_lock import FolderLock
 from cyclevos.app.projects.frame_mask import FrameMask
@@ -81,7 +82,7 @@ class OpenFolder:
         self.steps.unfinished.recover()
         self.steps.versions.recover()
         shutil.rmtree(folder / READY, ignore_errors=True)
-        for each in (folder, folder / "history", *(folder / kind for kind in KINDS)):
+        for each in (folder, folder / "history", folder / ADAPTED, *(folder / kind for kind in KINDS)):
             remove_leftovers(each)
         self.reader = FrameReader(self.source, pictures)
         self.index = known_index(folder, self.source, self.file.frames)
