@@ -182,6 +182,15 @@ def test_a_correction_that_is_older_than_pruning_continues_without_it(tmp_path):
         prepare(tmp_path, correction={"steps": 3, "prune": True})
 
 
+def test_a_run_adapted_before_there_was_a_guard_says_how_it_is_continued(tmp_path):
+    prepare(tmp_path, adaptation={"steps": 20})
+    write_results(tmp_path)
+    with pytest.raises(
+        OutputError, match=r"adaptation\.decoder \(true there.*adaptation\.guard \(false there, true now\)"
+    ):
+        prepare(tmp_path, adaptation={"steps": 20, "decoder": False, "guard": True})
+
+
 def test_a_run_from_before_pruning_was_usual_says_how_it_is_continued(tmp_path):
     prepare(tmp_path, correction=None)
     write_results(tmp_path)

@@ -76,7 +76,8 @@ class AdaptationOutcome:
     @classmethod
     def read(cls, record: Mapping[str, Any]) -> AdaptationOutcome:
         """Return the outcome that a record holds; see :meth:`as_record`."""
-        return cls(**{each.name: record[each.name] for each in fields(cls)})
+        known = {each.name for each in fields(cls)} & record.keys()  # older records have no figures of the guard
+        return cls(**{name: record[name] for name in known})
 
     @property
     def kept(self) -> bool:

@@ -25,7 +25,8 @@ ADAPTATION = "adaptation"
 """Name of the adaptation's settings among the values of the identity, and of what came of it beside them."""
 
 _UNNAMED = {ADAPTATION: None}  # values of runs that do not name them, because they are older than the setting
-_CORRECTION, _UNNAMED_CORRECTION = "correction", {"prune": False}  # the same of corrections
+_CORRECTION = "correction"
+_UNNAMED_SETTINGS = {_CORRECTION: {"prune": False}, ADAPTATION: {"decoder": True, "guard": False}}  # the same of these
 _TOOL = "cyclevos"
 _OWNER = f'"tool": "{_TOOL}"'.encode()
 _AUTO = "auto"  # kept by version 0.1 as it was given; since then what it stood for is kept
@@ -164,8 +165,9 @@ class Comparison:
             partly: the identity holds only some of the values; the others count as equal.
         """
         there, now = {**_UNNAMED, **record.signature}, dict(identity.values)
-        if isinstance(there.get(_CORRECTION), dict):
-            there[_CORRECTION] = {**_UNNAMED_CORRECTION, **there[_CORRECTION]}
+        for name, unnamed in _UNNAMED_SETTINGS.items():
+            if isinstance(there.get(name), dict):
+                there[name] = {**unnamed, **there[name]}
         if there.get("size") == _AUTO and "size" in identity.automatic:
             # It stood for the size of the weights, and other weights differ by themselves. Now it may be undecided yet.
             there["size"] = now.setdefault("size", _AUTO)
