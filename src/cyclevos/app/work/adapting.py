@@ -46,9 +46,12 @@ def adapt_project(project: Project, holder: NetworkHolder, job: Job) -> dict[str
     adaptation = Adaptation.preset("default", seed=times)  # other frames are drawn when it goes on
     job.progress(0, adaptation.steps, "learning from your masks")
     clip = GivenClip("the video", project.source, given)
-    adapted, outcome = adapt_to(
-        base.network, [clip], adaptation, "both", lambda done, _: job.progress(done, adaptation.steps, job.note)
-    )
+
+    def tell(done: int, _: float) -> None:
+        guarded = adaptation.guard and done == adaptation.steps
+        job.progress(done, adaptation.steps, "comparing with the network as it was" if guarded else job.note)
+
+    adapted, outcome = adapt_to(base.network, [clip], adaptation, "both", tell)
     if outcome.reason is not None:
         remedy = "Tracking uses the network as before. Mark the objects in another frame, then adapt again."
         raise AppError(f"The network was not adapted: {outcome.reason}.", remedy)
