@@ -59,7 +59,10 @@ def adapt(
     with progress_bar(f"adapting to {name}", adaptation.steps, unit="steps", quiet=results.quiet) as advance:
         adapted, outcome = adapt_to(loaded, opened, adaptation, direction, with_loss(advance))
     family.save(adapted, output)
-    typer.echo(f"{outcome.text}: {output}")
+    if outcome.kept:
+        typer.echo(f"{outcome.text}: {output}")
+    else:
+        typer.echo(f"Not adapted, {outcome.text}. {output} holds it unchanged.")
 
 
 def _check_masks(clips: Sequence[str], masks: Sequence[Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -73,6 +74,7 @@ def calibrate(
         "sequences": [each.name for each in dataset],
         "size": used.size,
         "dtype": str(next(iter(loaded.parameters())).dtype).removeprefix("torch."),
+        "correction": None if segmentation.correction is None else asdict(segmentation.correction),
     }
     save_predictor(found, target.file, target.sha256, fitted_on)
     _print(found)

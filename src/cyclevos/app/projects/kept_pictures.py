@@ -11,9 +11,8 @@ from cyclevos.media.decoded_frame import DecodedFrame
 from cyclevos.media.frames import Frame
 
 _JPEG_BYTES = 192 * 2**20
-_EXACT_BYTES = (
-    128 * 2**20
-)  # five frames at 4K, ten that are not converted: the one shown, those fetched ahead of it, and one to spare
+# Five frames at 4K, ten that are not converted: the one shown, those fetched ahead of it, and one to spare.
+_EXACT_BYTES = 128 * 2**20
 _DECODERS = 3  # at 4K, each may hold twenty pictures
 
 T = TypeVar("T")
