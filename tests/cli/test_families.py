@@ -171,7 +171,8 @@ def test_weights_may_be_named_as_well(call, clip, mask, given, tmp_path):
 
 def test_out_of_memory_means_fewer_objects_at_a_time_and_the_same_masks(run, monkeypatch, caplog, tmp_path):
     """As on a GPU that has room for one object."""
-    assert run(*MASKS, output=tmp_path / "ample").code == 0
+    alone = (*MASKS, "--correction", "off")  # what is dropped depends on how sums round, too
+    assert run(*alone, output=tmp_path / "ample").code == 0
     ask, refused = ObjectChunks.run, []
 
     def scarce(self, work, objects, pixels, device):
@@ -184,7 +185,7 @@ def test_out_of_memory_means_fewer_objects_at_a_time_and_the_same_masks(run, mon
         return ask(self, worked, objects, pixels, device)
 
     monkeypatch.setattr(ObjectChunks, "run", scarce)
-    answer = run(*MASKS)
+    answer = run(*alone)
     assert answer.code == 0, answer.err
     assert len(refused) == 1, "what was learnt is remembered"
     assert sum("continuing with fewer" in line for line in caplog.messages) == 1

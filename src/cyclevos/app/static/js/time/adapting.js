@@ -48,6 +48,7 @@ function show() {
   const { adapted, adaptation } = project;
   const said = words(project);
   if ($("adapt-says").textContent !== said) $("adapt-says").textContent = said;
+  $("adapted-says").hidden = !adapted;
   const wanted = JSON.stringify([project.id, adapted, adaptation, isAdapting()]);
   if (wanted === shown) return;
   shown = wanted;
