@@ -65,7 +65,7 @@ def _exact(monkeypatch):
 
 def run(network, masks, frames=4, **options):
     """Segment the first frames of the clip."""
-    return list(cyclevos.segment(network, FRAMES[:frames], masks, **{"size": None, **options}))
+    return list(cyclevos.segment(network, FRAMES[:frames], masks, **{"size": None, "correction": None, **options}))
 
 
 def assert_same(found, expected, tolerance=0.0):
@@ -185,7 +185,7 @@ def test_the_last_annotation_of_a_frame_counts(name, network):
     wrong = np.roll(BOTH, 20, axis=1)
 
     def continued(*given, between=0):
-        propagator = Propagator(network, None, network.traits.policy)
+        propagator = Propagator(network, None, network.traits.policy, None)
         for mask in given:
             propagator.step(0, FRAMES[0], mask)
             for index in range(1, between + 1):
@@ -223,7 +223,7 @@ def test_memory_is_flat_over_many_frames(network):
     size = 32
     frames, ids = scene(20, size, size), scene_ids(1, size, size)[0]
     policy = replace(network.traits.policy, every=min(2, network.traits.policy.every), max_frames=4)
-    propagator = Propagator(network, size, policy)
+    propagator = Propagator(network, size, policy, None)
     held, stored = [], []
     for index in range(61):
         propagator.step(index, frames[index % 20], ids if index == 0 else None)
@@ -623,7 +623,7 @@ def test_what_is_carried_has_a_row_for_each_object(network):
 
 
 def test_it_adapts_to_a_video(network):
-    settings = Adaptation(steps=2, rate=1e-3, size=None, gap=4, least_area=1e-6)
+    settings = Adaptation(steps=2, rate=1e-3, size=None, gap=4, least_area=1e-6, guard=False)
     losses = []
     before = copy.deepcopy(network.state_dict())
     adapted = adapt(network, FRAMES, {0: BOTH}, settings, progress=lambda done, loss: losses.append(loss))

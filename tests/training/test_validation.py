@@ -17,7 +17,8 @@ from cyclevos.training.validation import sample_picture, validate
 class Copier:
     """Stands for the propagator: keeps answering with the first mask."""
 
-    def __init__(self, network, size, policy) -> None:
+    def __init__(self, network, size, policy, correction) -> None:
+        assert correction is None
         self.given: list[np.ndarray] = []
 
     def advance(self, index, image, annotation=None):

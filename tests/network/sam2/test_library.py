@@ -23,7 +23,7 @@ def _no_gradients():
 
 def _segmented(network, session, clip, annotations, frames):
     """Return our logits and the session's, (T,K,S,S), of the frames without an annotation."""
-    propagator = Propagator(network, None, network.traits.policy)
+    propagator = Propagator(network, None, network.traits.policy, None)
     ours, theirs = [], []
     for index in range(frames):
         step = index, clip.images[index], annotations.get(index)
@@ -60,7 +60,7 @@ def test_absent_objects_are_left_out_as_in_a_session(exact_network, variant, new
     score = doubtful.model.mask_decoder.pred_obj_score_head.proj_out
     score.weight.mul_(sign)
     score.bias.mul_(sign).add_(offset)
-    propagator, session = Propagator(doubtful, None, doubtful.traits.policy), new_session(doubtful)
+    propagator, session = Propagator(doubtful, None, doubtful.traits.policy, None), new_session(doubtful)
     seen = []
     for index, image in enumerate(clip.images):
         step = index, image, clip.ids[0] if index == 0 else None
@@ -73,7 +73,7 @@ def test_absent_objects_are_left_out_as_in_a_session(exact_network, variant, new
 
 
 def test_an_object_that_is_annotated_again_is_segmented_as_in_a_session(exact_network, new_session, clip):
-    propagator, session = Propagator(exact_network, None, exact_network.traits.policy), new_session(exact_network)
+    propagator, session = Propagator(exact_network, None, exact_network.traits.policy, None), new_session(exact_network)
     again = np.where(clip.ids[4] == 1, 1, 0).astype(np.uint8)
     for index, image in enumerate(clip.images):
         step = index, image, {0: np.where(clip.ids[0] == 1, 1, 0).astype(np.uint8), 4: again}.get(index)
