@@ -1,4 +1,4 @@
-"""Makes the film of the app, an animated WebP, and its picture: from a click to tracked, checked and repaired masks.
+"""Makes the film of the app, an animated WebP, and its picture: from a click to tracked and checked masks.
 
 python scripts/app_film.py
 python scripts/app_film.py --width 800 --output app.webp --picture app.jpg
@@ -67,7 +67,9 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         server, address = _serve(Path(folder))
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium") or shutil.which("chromium-headless-shell"), args=["--no-sandbox"]
+        )
         page = browser.new_page(viewport=SIZE, color_scheme="light")
         page.goto(address)
         film = Film(page, arguments.width)
@@ -124,18 +126,6 @@ def _play(film: Film) -> Image.Image:
         page.locator("#view").select_option(label=view)
         page.wait_for_timeout(500)
         film.take()
-    page.locator("#tab-islands").click()
-    panel = page.locator("#edits")
-    panel.get_by_role("button", name="Count").wait_for()
-    page.wait_for_timeout(500)
-    film.take(2400)
-    panel.get_by_role("button", name="Remove the pieces").click()
-    page.wait_for_timeout(500)
-    page.locator("#job").wait_for(state="hidden")
-    film.take(2400)
-    page.keyboard.press("Escape")
-    page.wait_for_timeout(500)
-    film.take(2400)
     page.keyboard.press("a")
     page.locator("#status", has_text="Accepted").wait_for()
     film.take()
