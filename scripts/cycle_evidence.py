@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from evidence_runs import command, work_in
 
 from cyclevos.training.config import load_config, presets
 from cyclevos.training.dry_run import dry_run
@@ -51,12 +49,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
-    output: Path = arguments.output.resolve()
-    output.mkdir(parents=True, exist_ok=True)
-    data = arguments.data.resolve()
-    os.chdir(output)
-    if not Path("data").exists():
-        Path("data").symlink_to(data, target_is_directory=True)
+    work_in(arguments.output, arguments.data)
     for name in ("clips", "clips+stills"):
         write_config(Path(f"{name}.yaml"), name)
     longer = steps_of_equal_time(arguments.steps)
@@ -122,12 +115,6 @@ def scored(arm: Arm, correction: str) -> dict[str, float]:
         command("evaluate", masks, *at, "--json", f"scores/{file.name}", "--quiet")
     overall = json.loads(file.read_text(encoding="utf-8"))["overall"]
     return {"J": 100 * overall["J"]["mean"], "F": 100 * overall["F"]["mean"], "J&F": 100 * overall["J&F"]}
-
-
-def command(*words: str) -> None:
-    """Run a command of cyclevos; stop if it fails."""
-    print("cyclevos", *words, flush=True)
-    subprocess.run([sys.executable, "-m", "cyclevos", *words], check=True)
 
 
 def report(scores: dict[tuple[Arm, str], dict[str, float]]) -> str:

@@ -21,13 +21,12 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
+from evidence_runs import command, work_in
 
 from cyclevos.training.presets import presets
 
@@ -57,12 +56,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100, help="steps of each arm")
     parser.add_argument("--sequences", nargs="+", default=HELD_BACK, help="held back from training, to score")
     arguments = parser.parse_args()
-    output: Path = arguments.output.resolve()
-    output.mkdir(parents=True, exist_ok=True)
-    data = arguments.data.resolve()
-    os.chdir(output)
-    if not Path("data").exists():
-        Path("data").symlink_to(data, target_is_directory=True)
+    work_in(arguments.output, arguments.data)
     names: list[str] = arguments.sequences
     write("start.yaml", configuration([], names, arguments.start_steps, rate=5e-4))
     for arm, sources in ARMS.items():
@@ -101,7 +95,7 @@ def trained(name: str, seed: int, start: str | None = None) -> str:
     marker = Path(run) / "finished"
     if not marker.is_file():
         settings = [f"seed={seed}"] if start is None else [f"seed={seed}", f"network.init_from={start}"]
-        command("train", f"{name}.yaml", "--output", run, "--quiet", *(w for s in settings for w in ("--set", s)))
+        timed("train", f"{name}.yaml", "--output", run, "--quiet", *(w for s in settings for w in ("--set", s)))
         marker.touch()
     return f"{run}/last.safetensors"
 
@@ -113,17 +107,16 @@ def scored(arm: str, seed: int, names: list[str], weights: str) -> dict[str, flo
         file.parent.mkdir(exist_ok=True)
         masks, sequences = f"masks/{arm}-seed{seed}", ("--split", "train", "--sequences", ",".join(names))
         how = ("--weights", weights, "--size", str(SIZE), "--correction", "off")
-        command("segment-dataset", DATASET, *sequences, *how, "--output", masks, "--quiet")
-        command("evaluate", masks, "--dataset", DATASET, *sequences, "--json", str(file), "--quiet")
+        timed("segment-dataset", DATASET, *sequences, *how, "--output", masks, "--quiet")
+        timed("evaluate", masks, "--dataset", DATASET, *sequences, "--json", str(file), "--quiet")
     overall = json.loads(file.read_text(encoding="utf-8"))["overall"]
     return {"J": 100 * overall["J"]["mean"], "F": 100 * overall["F"]["mean"], "J&F": 100 * overall["J&F"]}
 
 
-def command(*words: str) -> None:
+def timed(*words: str) -> None:
     """Run a command of cyclevos and record its CPU time; stop if it fails."""
-    print("cyclevos", *words, flush=True)
     before = os.times()
-    subprocess.run([sys.executable, "-m", "cyclevos", *words], check=True)
+    command(*words)
     after = os.times()
     seconds = after.children_user + after.children_system - before.children_user - before.children_system
     with Path("cpu.jsonl").open("a", encoding="utf-8") as file:

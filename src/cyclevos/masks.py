@@ -114,6 +114,11 @@ def most_probable(probabilities: Tensor, labels: Sequence[int] | None = None) ->
     return found
 
 
+def object_areas(probabilities: Tensor) -> Tensor:
+    """Return the soft area of each object in pixels: (B,K+1,H,W) to (B,K)."""
+    return probabilities[:, 1:].sum(dim=(-2, -1))
+
+
 def put_over(
     predicted: Tensor, objects: Sequence[int], annotation: NDArray[np.uint8]
 ) -> tuple[Tensor, tuple[int, ...]]:

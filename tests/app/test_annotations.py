@@ -26,7 +26,7 @@ def test_masks_come_back_as_they_were():
     given[7][:] = 0
     np.testing.assert_array_equal(given[7], shape(7), "what is done to a mask does not change what was given")
     assert given.objects == {4: (1, 255), 7: (2, 255)}
-    assert list(given.only([7])) == [7]
+    assert list(given.showing(apart_from=[4])) == [7]
     more = given.beside({2: shape(2), 7: shape(9)})
     assert more.digests[4] == given.digests[4]
     assert more.digests[7] != given.digests[7]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cyclevos.cycle import cycle_loss
-from cyclevos.masks import one_hot
+from cyclevos.masks import object_areas, one_hot
 from cyclevos.network.protocol import MemoryNetwork, Slot
 from cyclevos.network.traits import Kind, MemoryPolicy
 
@@ -49,7 +49,7 @@ def cyclic_loss(network: MemoryNetwork, clip: Clip, least_area: float, hard_frac
     prepared = [network.prepare_memory(clip.frames[t : t + 1], queries[t]) for t in range(len(clip.indices))]
     everyone = torch.ones(1, clip.objects, dtype=torch.bool)
     given = one_hot(clip.labels, clip.objects)
-    areas = _areas(given)
+    areas = object_areas(given).cpu()
     memories = [network.encode_memory(prepared[0], given, everyone)]
     losses = []
     for t, index in enumerate(clip.indices[1:], start=1):
@@ -57,7 +57,7 @@ def cyclic_loss(network: MemoryNetwork, clip: Clip, least_area: float, hard_frac
         shown = said.logits.softmax(dim=1)
         memory = network.encode_memory(prepared[t], shown, everyone, said, everyone)
         memories.append(memory)
-        asked = (_areas(shown.detach()) >= least_area * areas)[None] & (areas > 0)
+        asked = (object_areas(shown.detach()).cpu() >= least_area * areas) & (areas > 0)
         if bool(asked.any()):
             alone = memory.select(asked[0])
             losses.append(cycle_loss(network, alone, queries[0], clip.labels, asked, hard_fraction).total)
@@ -74,8 +74,3 @@ def _read(network: MemoryNetwork, memories: Sequence[Any], indices: Sequence[int
         memory.write(place, each)
         slots.append(Slot(index, Kind.REFERENCE if place == 0 else Kind.PREVIOUS, place, objects))
     return memory.read(slots, now)
-
-
-def _areas(probabilities: Tensor) -> Tensor:
-    """Return the area of each object in pixels, (K,) on the host."""
-    return probabilities[0, 1:].sum(dim=(-2, -1)).cpu()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cyclevos.cycle import cycle_loss
 from cyclevos.losses import has_labels, mask_loss
-from cyclevos.masks import one_hot
+from cyclevos.masks import object_areas, one_hot
 from cyclevos.network.stm.features import MemoryCells, MemoryFeatures
 from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
 
@@ -107,7 +107,7 @@ class CyclicObjective(nn.Module):
                 memory.append(network.encode_memory(prepared[t], shown, present))
             if self.config.cycle and (self.config.cycle_frames == "all" or t == length - 1):
                 # An object that has left frame t cannot be reconstructed from it.
-                kept = _areas(shown.detach()) >= self.config.least_area * _areas(given)
+                kept = object_areas(shown.detach()) >= self.config.least_area * object_areas(given)
                 asked = present & torch.where(labelled[:, t, None], visible[:, t], kept)
                 alone, frames = memory[t].select(asked[present]), _frames(asked)
                 if bool(asked.any()):
@@ -131,11 +131,6 @@ def _frames(counted: Tensor) -> Tensor:
         torch.distributed.all_reduce(frames)
         frames /= torch.distributed.get_world_size()
     return frames.clamp(min=_NO_FRAMES)
-
-
-def _areas(probabilities: Tensor) -> Tensor:
-    """Return the area of each object in pixels: (B,K+1,H,W) to (B,K)."""
-    return probabilities[:, 1:].sum(dim=(-2, -1))
 
 
 def _visible(labels: Tensor, slots: int) -> Tensor:

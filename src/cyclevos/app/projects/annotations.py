@@ -6,7 +6,7 @@ Shapes: H height, W width.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from cyclevos.app.projects.object_pixels import areas
@@ -47,9 +47,9 @@ class Annotations(Mapping[int, UInt8Array]):
         """The ids of the objects that each mask shows."""
         return {index: held.objects for index, held in self._packed.items()}
 
-    def only(self, indices: Iterable[int]) -> Annotations:
-        """Return those of some frames."""
-        return self._of({index: self._packed[index] for index in indices})
+    def showing(self, apart_from: Container[int]) -> Annotations:
+        """Return those that show an object, without those of some frames."""
+        return self._of({i: held for i, held in self._packed.items() if held.objects and i not in apart_from})
 
     def beside(self, masks: Mapping[int, UInt8Array]) -> Annotations:
         """Return the same with masks of other frames."""

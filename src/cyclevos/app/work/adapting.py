@@ -37,7 +37,7 @@ def adapt_project(project: Project, holder: NetworkHolder, job: Job) -> dict[str
     with project.lock:
         given = project.masks.given()
     bad = unreadable_frames(project)
-    given = given.only(index for index, objects in given.objects.items() if objects and index not in bad)
+    given = given.showing(apart_from=bad)
     if not given:
         raise AppError("No frame is marked yet that can be read.", "Paint an object on a frame that can, then adapt.")
     job.progress(0, None, "loading the network")

@@ -56,7 +56,7 @@ def track(project: Project, holder: NetworkHolder, plan: TrackPlan, job: Job) ->
     if not any(given.objects.values()):
         raise AppError("No frame is marked yet.", "Paint an object on any frame first, then track.")
     bad = unreadable_frames(project)
-    given = given.only(index for index, objects in given.objects.items() if objects and index not in bad)
+    given = given.showing(apart_from=bad)
     if not given:
         raise AppError("No marked frame can be read.", "Paint an object on a frame that can, then track.")
     job.progress(0, None, "loading the network")
