@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+_LEAST = 1e-4  # of the picture's pixels: smaller pieces are specks
+_AWAY = 1 / 24  # of the picture's shorter side: nearer pieces may be parts that something thin hides from the rest
 _FINE = 160  # pixels of the longer side from which on distances are measured on a coarser grid
 
 
@@ -56,6 +58,13 @@ def pieces_of(mask: NDArray[np.bool_]) -> Pieces:
         distances[1:] = np.inf
         _measure(labels, int(sizes.argmax()), distances)
     return Pieces(labels, sizes, distances)
+
+
+def far_pieces(pieces: Pieces) -> NDArray[np.intp]:
+    """Return the numbers of the pieces that lie far from the largest one and are no specks, the largest first."""
+    labels, sizes, distances = pieces
+    far = np.flatnonzero((sizes >= _LEAST * labels.size) & (distances > _AWAY * min(labels.shape)))
+    return far[np.argsort(-sizes[far])]
 
 
 def _measure(labels: NDArray[np.int32], largest: int, distances: NDArray[np.float64]) -> None:

@@ -19,15 +19,13 @@ from cyclevos.cycle import reconstruction_iou
 from cyclevos.masks import most_probable
 from cyclevos.network.protocol import FrameMemory, MemoryNetwork, Segmentation
 from cyclevos.network.transfer import download, upload
-from cyclevos.pieces import pieces_of
+from cyclevos.pieces import far_pieces, pieces_of
 from cyclevos.propagation.descent import Asked, Subject
 from cyclevos.propagation.network_frame import NetworkFrame
 from cyclevos.propagation.references import Reference, answering
 
 # Shapes: K object slots, P pieces, H W pixels inside the network.
 
-_LEAST = 1e-4  # of the frame's pixels: smaller pieces are not worth a question
-_AWAY = 1 / 24  # of the frame's shorter side: nearer pieces may be parts that something thin hides from the rest
 _GAIN = 0.1  # J of the reference to gain without a piece, per share of the mask: smaller gains are chance
 _MOST = 3  # pieces of one object that are asked about one by one
 _MARGIN = 6  # pixels around a piece in which its soft edge goes too
@@ -91,7 +89,7 @@ def prune(
     asked = []
     for reference, who in answering(references, objects):
         pairs = zip(who.tolist(), suspects, objects, strict=True)
-        in_question = torch.tensor([shown and bool(own) and _is_whole(reference, i) for shown, own, i in pairs])
+        in_question = torch.tensor([shown and bool(own) and i not in reference.in_pieces for shown, own, i in pairs])
         if bool(in_question.any()):
             asked.append((reference, in_question))
     if not asked:
@@ -130,19 +128,13 @@ def find_suspects(mask: NDArray[np.bool_]) -> list[Suspect]:
 
     if not mask.any():
         return []
-    labels, sizes, distances = pieces_of(mask)
-    far = np.flatnonzero((sizes >= _LEAST * mask.size) & (distances > _AWAY * min(mask.shape)))
+    pieces = pieces_of(mask)
+    labels, sizes, _ = pieces
     found = []
-    for piece in far[np.argsort(-sizes[far])]:
+    for piece in far_pieces(pieces):
         wide = binary_dilation(labels == piece, np.ones((3, 3)), iterations=_MARGIN)
         found.append(Suspect(wide & ((labels == piece) | (labels == 0)), float(sizes[piece] / sizes.sum())))
     return found
-
-
-def _is_whole(reference: Reference, object_id: int) -> bool:
-    """Return whether an object's mask in a reference has no piece that would be a suspect."""
-    (mask,) = download(reference.ids == object_id)
-    return not find_suspects(np.asarray(mask))
 
 
 def without(probabilities: Tensor, pieces: Sequence[Sequence[Suspect]]) -> Tensor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -14,13 +15,15 @@ from cyclevos.cycle import reconstruct_reference
 from cyclevos.geometry import Size, shrink_probabilities
 from cyclevos.masks import ids_to_probabilities, most_probable, object_ids
 from cyclevos.network.protocol import FrameFeatures, FrameMemory, MemoryNetwork
-from cyclevos.network.transfer import upload
+from cyclevos.network.transfer import download, upload
+from cyclevos.pieces import far_pieces, pieces_of
 from cyclevos.propagation.autograd_mode import without_gradients
 
 # Shapes: K object slots, H W pixels inside the network.
 
 
-class Reference(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Reference:
     """An annotated frame at the network's size.
 
     Attributes:
@@ -46,11 +49,18 @@ class Reference(NamedTuple):
     def without(self, object_id: int) -> Reference:
         """Return the same without one of its objects, whose pixels become background."""
         ids = self.ids.masked_fill(self.ids == object_id, 0)
-        return self._replace(ids=ids, objects=tuple(i for i in self.objects if i != object_id))
+        return replace(self, ids=ids, objects=tuple(i for i in self.objects if i != object_id))
 
     def labels(self, objects: Sequence[int]) -> Tensor:
         """Return int64 (1,H,W): each pixel's slot among ``objects``, 0 for the background and for other ids."""
         return slot_labels(self.ids, objects)
+
+    @cached_property
+    def in_pieces(self) -> frozenset[int]:
+        """The ids of objects whose masks lie in pieces far from each other."""
+        (ids,) = download(self.ids)
+        masks = ((i, np.asarray(ids) == i) for i in self.objects)
+        return frozenset(i for i, mask in masks if far_pieces(pieces_of(mask)).size)
 
     def shows(self, objects: Sequence[int]) -> Tensor:
         """Return which objects the frame shows, bool (K,) on the host."""

@@ -1,10 +1,17 @@
-"""Makes a data set of small objects that cross: cut-outs of DAVIS-2016 sequences, moved over frames of another one.
+"""Makes a data set of objects that cross: cut-outs of DAVIS-2016 sequences, moved over frames of another one.
 
-Each clip shows the object of its background sequence, large as it is, and four small ones: the objects of the three
-other sequences, and a mirrored twin of one of them. They start on two sides of a point and hide one another as they
-pass it. How far they go is a multiple of their own length, so that clips differ in the size of their objects alone.
+Each clip shows the object of its background sequence, large as it is, and up to four others: the objects of three other
+sequences, and a mirrored twin of one of them. They start on two sides of a point and hide one another as they pass it;
+with --over-object, that point moves with the object of the background, which they hide as well. How far they go is a
+multiple of their own length, so that clips of one kind differ in the size of their objects alone.
 
-python scripts/small_objects.py data/DAVIS-2016 --output data/small-objects
+Small ones (docs/results/size.md), then pairs and triples (docs/results/levers.md):
+
+python scripts/crossing_objects.py data/DAVIS-2016 --output data/small-objects
+python scripts/crossing_objects.py data/DAVIS-2016 --travellers 1 --over-object --lengths 90,130 --frames 30 \
+    --backgrounds 4 --output data/pairs
+python scripts/crossing_objects.py data/DAVIS-2016 --travellers 2 --over-object --lengths 90 --frames 30 \
+    --backgrounds 4 --output data/triples
 cyclevos benchmark data/small-objects --corrections off --sizes 544,auto --output runs/small-objects
 
 The default sequences are those that the packaged network has not been trained on.
@@ -92,16 +99,33 @@ class Traveller:
         ids[there][alpha[here][..., 0] > 0.5] = object_id
 
 
+@dataclass(frozen=True)
+class Kind:
+    """What the clips of a data set have in common.
+
+    Attributes:
+        travellers: how many objects move over the background.
+        over_object: they pass the object of the background, not a point.
+        frames: of each clip.
+    """
+
+    travellers: int
+    over_object: bool
+    frames: int
+
+
 def make_clip(
-    sequences: dict[str, Sequence], background: str, length: int, frames: int, rng: np.random.Generator, output: Path
+    sequences: dict[str, Sequence], background: str, length: int, kind: Kind, rng: np.random.Generator, output: Path
 ) -> str:
     """Write one clip in DAVIS's layout and return its name."""
-    name = f"{background}-{length:02d}"
+    name, frames = f"{background}-{length:02d}", kind.frames
     ground = sequences[background]
     first = int(rng.integers(0, len(ground.frames) - frames + 1))
     height, width = read_mask(ground.masks[0]).ids.shape
     others = [each for other, each in sequences.items() if other != background]
-    travellers = _travellers(others, (width, height), length, frames, rng)
+    rng.shuffle(others)
+    middle = _middle(ground, first, (width, height), length, kind, rng)
+    travellers = _travellers(others, middle, length, kind, rng)
     pictures, masks = (output / kind / "480p" / name for kind in ("JPEGImages", "Annotations"))
     for folder in (pictures, masks):
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,21 +139,32 @@ def make_clip(
     return name
 
 
+def _middle(
+    ground: Sequence, first: int, size: tuple[int, int], length: int, kind: Kind, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Return the point (x, y) that all pass, in each frame of size (W, H) of a clip: (N,2)."""
+    if not kind.over_object:
+        reach = np.array((max(_STARTS) + 1, 1.5)) * length  # what the paths take on either side, (x, y)
+        return np.tile(rng.uniform(reach, size - reach), (kind.frames, 1))
+    centres = []
+    for index in range(kind.frames):
+        rows, columns = np.nonzero(ground.read(first + index)[1])
+        centres.append((columns.mean(), rows.mean()) if len(rows) else centres[-1])
+    return np.array(centres)
+
+
 def _travellers(
-    sequences: list[Sequence], size: tuple[int, int], length: int, frames: int, rng: np.random.Generator
+    sequences: list[Sequence], middle: NDArray[np.float64], length: int, kind: Kind, rng: np.random.Generator
 ) -> list[Traveller]:
-    """Draw the objects of up to three sequences, and a twin of the first, on their ways in frames of a size (W, H)."""
-    rng.shuffle(sequences)
-    reach = np.array((max(_STARTS) + 1, 1.5)) * length  # what the paths take on either side, (x, y)
-    middle = rng.uniform(reach, size - reach)
+    """Send the objects of up to three sequences, and a twin of the first, on their ways past a point (N,2)."""
     found = []
-    for number, sequence in enumerate([*sequences, sequences[0]]):
-        start = int(rng.integers(0, len(sequence.frames) - frames + 1))
+    for number, sequence in enumerate([*sequences, sequences[0]][: kind.travellers]):
+        start = int(rng.integers(0, len(sequence.frames) - kind.frames + 1))
         area = max(1, np.count_nonzero(sequence.read(start)[1]))
         begin = _STARTS[number]
-        ends = middle + length * np.array([(begin, 0), (begin - np.sign(begin) * _TRAVEL, 0)])
+        ends = length * np.array([(begin, 0), (begin - np.sign(begin) * _TRAVEL, 0)])
         ends += rng.uniform(-_SPREAD, _SPREAD, (2, 2)) * length
-        path = np.linspace(*ends, frames)
+        path = middle + np.linspace(*ends, kind.frames)
         found.append(Traveller(sequence, start, length / np.sqrt(area), number == len(sequences), path))
     return found
 
@@ -141,17 +176,20 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder of the new data set")
     parser.add_argument("--sequences", default=",".join(HELD_BACK), help="two to four, separated by commas")
     parser.add_argument("--lengths", default=",".join(map(str, LENGTHS)), help="of the objects, in pixels")
+    parser.add_argument("--travellers", type=int, choices=(1, 2, 3, 4), default=4, help="objects beside its own")
+    parser.add_argument("--over-object", action="store_true", help="they pass the object of the background")
     parser.add_argument("--frames", type=int, default=10, help="of each clip")
     parser.add_argument("--backgrounds", type=int, default=2, help="clips for each length")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     sequences = {name: Sequence.find(arguments.davis, name) for name in arguments.sequences.split(",")}
+    kind = Kind(arguments.travellers, arguments.over_object, arguments.frames)
     names = []
     for number, length in enumerate(int(text) for text in arguments.lengths.split(",")):
         for turn in range(arguments.backgrounds):
             background = list(sequences)[(number * arguments.backgrounds + turn) % len(sequences)]
             rng = np.random.default_rng((arguments.seed, length, turn))
-            names.append(make_clip(sequences, background, length, arguments.frames, rng, arguments.output))
+            names.append(make_clip(sequences, background, length, kind, rng, arguments.output))
     listed = arguments.output / "ImageSets" / "2017" / "val.txt"
     listed.parent.mkdir(parents=True, exist_ok=True)
     listed.write_text("\n".join(names) + "\n", encoding="utf-8")
