@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 import cyclevos
 from cyclevos import Correction
 from cyclevos.network.traits import MemoryPolicy
 from cyclevos.propagation.propagator import Propagator
-from cyclevos.propagation.references import shrink_ids
+from cyclevos.propagation.references import Reference, shrink_ids
 
 
 def test_every_object_leaves_a_pixel_when_ids_shrink():
@@ -37,3 +38,12 @@ def test_references_that_nobody_asks_for_are_let_go(lively_network, images, squa
     for index in range(6):
         propagator.step(index, images[index], masks.get(index))
     assert propagator.snapshot()["reference_indices"].tolist() == held
+
+
+def test_objects_in_pieces_are_told_from_whole_ones():
+    ids = np.zeros((96, 96), np.uint8)
+    ids[10:30, 10:30] = ids[70:80, 70:80] = 4  # two pieces, far from each other
+    ids[40:50, 40:50] = ids[52:55, 40:50] = 9  # two pieces, near each other
+    reference = Reference(0, None, torch.zeros(1, 3, 96, 96), torch.from_numpy(ids), (4, 9))
+    assert reference.in_pieces == {4}
+    assert reference.without(4).in_pieces == set()
