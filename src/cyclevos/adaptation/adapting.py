@@ -173,12 +173,13 @@ def adapt_to(
         reason = reason or NOT_BACK
     warn_of_left_out(clips, reach, draws, losses, direction)
     outcome = AdaptationOutcome.of(losses, reason)
-    adapted = adapter.network()
-    if outcome.kept and losses and adaptation.guard:
-        asked = annotated_frames(clips)
-        outcome = outcome.judged(knowledge(network, asked), knowledge(adapted, asked))
     if outcome.kept:
-        return Adapted(adapted, outcome)
+        adapted = adapter.network()
+        if losses and adaptation.guard:
+            asked = annotated_frames(clips)
+            outcome = outcome.judged(knowledge(network, asked), knowledge(adapted, asked))
+        if outcome.kept:
+            return Adapted(adapted, outcome)
     logger.warning("Not adapted, %s.", outcome.text)
     return Adapted(adapter.unchanged(), outcome)
 

@@ -30,9 +30,9 @@ class Adaptation:
         ConfigError: a value is out of range.
     """
 
-    steps: int = 20
-    rate: float = 1e-5
-    size: int | None = 240
+    steps: int = 10
+    rate: float = 6e-5
+    size: int | None = 384
     gap: int = 30
     least_area: float = 0.1
     hard_fraction: float = 0.4

@@ -14,7 +14,7 @@ def test_the_panel_adapts_the_network_says_which_one_tracks_and_goes_back(editor
     settings.click()
     panel.get_by_text("experimental", exact=True).wait_for()
     says.get_by_text(
-        "Takes as long as tracking about 40 frames. Then track again and compare in History (H)."
+        "Takes as long as tracking about 60 frames. Then track again and compare in History (H)."
     ).wait_for()
     editor.brush(8)
     editor.drag((8, 12), (14, 12))

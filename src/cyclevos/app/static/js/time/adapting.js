@@ -7,7 +7,7 @@ import { $, counted, el } from "../page/ui.js";
 import { strokesSaved } from "../painting/saving.js";
 import { isAdapting, track } from "./track.js";
 
-const COST = "Takes as long as tracking about 40 frames."; // twenty steps and the guard, docs/adapt.md
+const COST = "Takes as long as tracking about 60 frames."; // ten steps and the guard, docs/adapt.md
 const COMPARE = "track again and compare in History (H).";
 
 let shown = ""; // what the buttons are for now: they stay while nothing changes, so that a click meets the button it was for
@@ -54,7 +54,7 @@ function show() {
   shown = wanted;
   const button = (id, label, act, title) => el("button.button.small", { id, type: "button", title, onclick: act }, label);
   const learn = button("adapt-start", !adaptation ? "Adapt to this video" : adapted ? "Adapt further" : "Adapt anew", start,
-    "The network learns from your masks in this video's frames, in twenty steps. It helps on some videos and harms on others");
+    "The network learns from your masks in this video's frames, in ten steps. It helps on some videos and harms on others");
   learn.disabled = isAdapting();
   const choice = adapted
     ? [button("adapt-before", "Use the network as it was", () => use(false), "Track with the network without what it learned from this video")]
