@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -51,6 +52,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(GROUPS.get(folder, file)))
         if folder in SLOW:
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the programs that tests start: whoever runs tests in the background has them ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
