@@ -126,7 +126,7 @@ def make_clip(
     rng.shuffle(others)
     middle = _middle(ground, first, (width, height), length, kind, rng)
     travellers = _travellers(others, middle, length, kind, rng)
-    pictures, masks = (output / kind / "480p" / name for kind in ("JPEGImages", "Annotations"))
+    pictures, masks = (output / folder / "480p" / name for folder in ("JPEGImages", "Annotations"))
     for folder in (pictures, masks):
         folder.mkdir(parents=True, exist_ok=True)
     for index in range(frames):

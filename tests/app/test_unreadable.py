@@ -78,6 +78,7 @@ def test_a_file_that_was_replaced_can_be_read_after_a_restart(serve, broken):
     client = serve()
     client.wait(lambda: list(state(client, project)["unreadable"]) == ["3", "6"])  # frames are looked at one by one
     assert client.http.get(f"/api/projects/{project}/frames/9").status_code == 200
+    assert list(state(client, project)["unreadable"]) == ["3", "6"]
 
 
 @pytest.mark.usefixtures("prompter")
