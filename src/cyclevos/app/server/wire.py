@@ -22,7 +22,7 @@ from cyclevos.pictures.reduced import reduced_ids, reduced_size
 IfNoneMatch = Annotated[str | None, Header()]
 
 
-class Fit(IntEnum):
+class Width(IntEnum):
     """Widths that frames and masks may be asked for at, for playing; few, so that what is kept is asked for again."""
 
     W960 = 960
@@ -43,12 +43,12 @@ def jpeg_response(read: Callable[[], bytes], tag: str, known: str | None) -> Res
     return Response(read(), media_type="image/jpeg", headers=headers)
 
 
-def mask_response(ids: UInt8Array, headers: dict[str, str], fit: Fit | None = None) -> Response:
+def mask_response(ids: UInt8Array, headers: dict[str, str], width: Width | None = None) -> Response:
     """Answer with a mask (H,W), one byte per pixel, compressed with gzip; reduced to a width if it is larger."""
-    if fit is not None:
-        height, width = reduced_size(ids.shape, fit)
-        ids = reduced_ids(ids, (height, width))
-        headers = {"X-Width": str(width), "X-Height": str(height), **headers}
+    if width is not None:
+        size = reduced_size(ids.shape, width)
+        ids = reduced_ids(ids, size)
+        headers = {"X-Width": str(size[1]), "X-Height": str(size[0]), **headers}
     return _packed_response(ids, headers)
 
 

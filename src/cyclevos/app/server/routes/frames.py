@@ -15,7 +15,7 @@ from cyclevos.app.projects.project import Project
 from cyclevos.app.projects.unreadable import check_readable
 from cyclevos.app.server.bodies import AcceptBody, PointBody
 from cyclevos.app.server.services import Services
-from cyclevos.app.server.wire import Fit, IfNoneMatch, bits_response, jpeg_response, read_piece
+from cyclevos.app.server.wire import IfNoneMatch, Width, bits_response, jpeg_response, read_piece
 from cyclevos.app.work.pointing import Pointed, get_ready, point_at
 
 Index = Annotated[int, InPath(ge=0, le=2**31)]
@@ -27,10 +27,10 @@ def frame_routes(services: Services) -> APIRouter:
     opened = services.workspace.get
 
     @routes.get("/frames/{index}")
-    def frame(project_id: str, index: Index, fit: Fit | None = None, if_none_match: IfNoneMatch = None) -> Response:
+    def frame(project_id: str, index: Index, width: Width | None = None, if_none_match: IfNoneMatch = None) -> Response:
         project = opened(project_id)
         project.check_frame(index)
-        return jpeg_response(lambda: project.reader.jpeg(index, fit), _tag(project), if_none_match)
+        return jpeg_response(lambda: project.reader.jpeg(index, width), _tag(project), if_none_match)
 
     @routes.get("/thumbnails/{index}")
     def thumbnail(project_id: str, index: Index, if_none_match: IfNoneMatch = None) -> Response:

@@ -17,7 +17,7 @@ from cyclevos.app.projects.version_difference import difference
 from cyclevos.app.server.bodies import StepBody
 from cyclevos.app.server.routes.frames import Index
 from cyclevos.app.server.services import Services
-from cyclevos.app.server.wire import Fit, mask_response
+from cyclevos.app.server.wire import Width, mask_response
 
 VersionId = Annotated[int, InPath(ge=1, le=2**53)]
 FrameNumber = Annotated[int, Query(ge=0, le=2**31)]
@@ -78,9 +78,9 @@ def history_routes(services: Services) -> APIRouter:
         return workspace.get(project_id).steps.versions.look(version_id)
 
     @routes.get("/versions/{version_id}/masks/{index}")
-    def mask(project_id: str, version_id: VersionId, index: Index, fit: Fit | None = None) -> Response:
+    def mask(project_id: str, version_id: VersionId, index: Index, width: Width | None = None) -> Response:
         held = workspace.get(project_id).steps.versions.mask(version_id, index)
-        return mask_response(held.ids, {"X-Status": held.status}, fit)
+        return mask_response(held.ids, {"X-Status": held.status}, width)
 
     @routes.get("/versions/{version_id}/difference")
     def compare(

@@ -17,7 +17,7 @@ from cyclevos.app.projects.project import Project
 from cyclevos.app.projects.unreadable import check_readable
 from cyclevos.app.server.routes.frames import Index, answered
 from cyclevos.app.server.services import Services
-from cyclevos.app.server.wire import Fit, mask_response, unpack
+from cyclevos.app.server.wire import Width, mask_response, unpack
 from cyclevos.app.work.declared_sizes import check_declared
 from cyclevos.errors import MaskError
 from cyclevos.naming import size_text
@@ -32,16 +32,16 @@ def mask_routes(services: Services) -> APIRouter:
     opened = services.workspace.get
 
     @routes.get("/masks/{index}")
-    def mask(project_id: str, index: Index, fit: Fit | None = None) -> Response:
+    def mask(project_id: str, index: Index, width: Width | None = None) -> Response:
         held = opened(project_id).mask(index)
-        return mask_response(held.ids, {"ETag": f'"{held.tag}"', "X-Status": held.status}, fit)
+        return mask_response(held.ids, {"ETag": f'"{held.tag}"', "X-Status": held.status}, width)
 
     @routes.get("/before/{index}")
-    def before(project_id: str, index: Index, fit: Fit | None = None) -> Response:
+    def before(project_id: str, index: Index, width: Width | None = None) -> Response:
         ids = opened(project_id).mask_before(index)
         if ids is None:
             raise NotFoundError(f"Frame {index} was not corrected.", "Track with correction, or choose another frame.")
-        return mask_response(ids, {}, fit)
+        return mask_response(ids, {}, width)
 
     @routes.put("/masks/{index}")
     async def paint(

@@ -21,7 +21,7 @@ from cyclevos.app.projects.project_state import project_state
 from cyclevos.app.server.bodies import ChangeBody, OpenBody
 from cyclevos.app.server.services import Services
 from cyclevos.app.server.uploads import receive_video
-from cyclevos.app.server.wire import Fit, IfNoneMatch, jpeg_response
+from cyclevos.app.server.wire import IfNoneMatch, Width, jpeg_response
 from cyclevos.errors import VideoError
 from cyclevos.exchange.formats import APP, offered
 from cyclevos.naming import WHOLE_VIDEO_SUFFIXES
@@ -42,7 +42,7 @@ def project_routes(services: Services) -> APIRouter:
             "folders": [str(folder) for folder in workspace.folders.given],
             "max_upload": services.max_upload,
             "good": GOOD,
-            "fits": [*Fit],
+            "widths": [*Width],
             "suffixes": sorted(WHOLE_VIDEO_SUFFIXES),
             "exports": [
                 {name: getattr(each, name) for name in ("name", "label", "summary", "preselected", "purpose")}

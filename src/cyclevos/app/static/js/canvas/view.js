@@ -49,7 +49,7 @@ export const scale = () => place.scale;
 export function playingWidth() {
   const { width } = store.project;
   const wanted = Math.min(width, ENOUGH * width * place.scale * devicePixelRatio);
-  const fit = store.server.fits.find((each) => each >= wanted) ?? width;
+  const fit = store.server.widths.find((each) => each >= wanted) ?? width;
   return fit < width ? fit : 0;
 }
 

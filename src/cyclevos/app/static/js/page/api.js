@@ -45,7 +45,7 @@ async function bytes(response) {
 }
 
 /** What is asked for at a width for playing, 0 = as it is. */
-export const fitted = (path, fit) => (fit ? `${path}?fit=${fit}` : path);
+export const fitted = (path, fit) => (fit ? `${path}?width=${fit}` : path);
 
 /** The ids of an answer; of a reduced mask also its size. */
 async function idsOf(response) {
