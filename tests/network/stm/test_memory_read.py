@@ -1,5 +1,8 @@
 """The memory read against a slow version written from the equations."""
 
+import itertools
+import math
+
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -7,16 +10,28 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from cyclevos.network.stm.memory_read import ReadKernel, _best_matches, _confined, memory_read
 
 
-def naive_read(key, value, query, kernel=None):
+def naive_blocks(query, grid):
+    """The mean query and the middle of each block of 2x2 cells, smaller at the lower and right border."""
+    h, w = grid
+    for top, left in itertools.product(range(0, h, 2), range(0, w, 2)):
+        cells = list(itertools.product(range(top, min(top + 2, h)), range(left, min(left + 2, w))))
+        mean = torch.stack([query[:, y * w + x] for y, x in cells]).mean(0)
+        yield mean, (sum(y for y, _ in cells) / len(cells), sum(x for _, x in cells) / len(cells))
+
+
+def naive_read(key, value, query, kernel=None, reach=math.inf):
     out = torch.zeros(value.shape[0], value.shape[1], query.shape[2], dtype=value.dtype)
     for o in range(len(key)):
         scores = torch.stack([key[o, :, i] @ query[o] for i in range(key.shape[2])]) / key.shape[1] ** 0.5  # (N,n)
         if kernel is not None:
-            width = kernel.grid[1]
-            for i, best in enumerate(scores.argmax(1).tolist()):
+            width, blocks = kernel.grid[1], list(naive_blocks(query[o], kernel.grid))
+            for i in range(key.shape[2]):
+                _, (y, x) = max(blocks, key=lambda block: float(key[o, :, i] @ block[0]))
                 for j in range(query.shape[2]):
-                    across, down = j % width - best % width, j // width - best // width
-                    scores[i, j] -= (across**2 + down**2) / (2 * kernel.sigma**2)
+                    down, across = j // width - y, j % width - x
+                    scores[i, j] -= (down**2 + across**2) / (2 * kernel.sigma**2)
+                    if abs(across if width >= kernel.grid[0] else down) > reach:
+                        scores[i, j] = -math.inf
         for j in range(query.shape[2]):
             weights = scores[:, j].softmax(0)
             out[o, :, j] = sum(weights[i] * value[o, :, i] for i in range(key.shape[2]))
@@ -84,8 +99,8 @@ def test_memory_read_has_right_gradients():
 @pytest.mark.parametrize("gradients", [False, True])
 @pytest.mark.parametrize("own_keys", [False, True])
 def test_kernel_equals_the_formula(gradients, own_keys, monkeypatch):
-    kernel = ReadKernel(1.5, (3, 4))
-    key, value, query = (torch.randn(2, c, n).double() for c, n in ((5, 24), (3, 24), (5, 12)))
+    kernel = ReadKernel(1.5, (3, 5))
+    key, value, query = (torch.randn(2, c, n).double() for c, n in ((5, 24), (3, 24), (5, 15)))
     if not own_keys:
         key, query = key[:1].expand(2, -1, -1), query[:1].expand(2, -1, -1)
     monkeypatch.setattr("cyclevos.network.stm.memory_read._MATCHED", 10)
@@ -95,6 +110,30 @@ def test_kernel_equals_the_formula(gradients, own_keys, monkeypatch):
     assert (read - memory_read(key, value, query)).abs().max() > 0.1  # it matters
 
 
+@pytest.mark.parametrize("grid", [(3, 8), (8, 3)])
+@pytest.mark.parametrize("own_keys", [False, True])
+@pytest.mark.parametrize("reach", [1.5, 99.0])
+def test_without_gradients_cells_that_match_far_along_the_grid_are_mute(grid, own_keys, reach, monkeypatch):
+    key, value, query = (torch.randn(2, c, n).double() for c, n in ((5, 90), (3, 90), (5, 24)))
+    if not own_keys:
+        key, query = key[:1].expand(2, -1, -1), query[:1].expand(2, -1, -1)
+    monkeypatch.setattr("cyclevos.network.stm.memory_read._ROWS", 3)
+    monkeypatch.setattr("cyclevos.network.stm.memory_read._REACH", reach / 2)
+    with torch.no_grad():
+        read = memory_read(key, value, query, kernel=ReadKernel(2.0, grid))
+    torch.testing.assert_close(read, naive_read(key, value, query, ReadKernel(2.0, grid), reach))
+
+
+def test_where_no_known_cell_matches_nearby_all_that_are_known_vote(monkeypatch):
+    key, value = torch.randn(1, 5, 6).double().expand(2, -1, -1), torch.randn(2, 3, 6).double()
+    query, known = torch.randn(1, 5, 40).double().expand(2, -1, -1), torch.tensor([[True] * 6, [False] * 5 + [True]])
+    monkeypatch.setattr("cyclevos.network.stm.memory_read._ROWS", 4)
+    with torch.no_grad():
+        read = memory_read(key, value, query, known, ReadKernel(1.0, (2, 20)))
+    assert read.isfinite().all()
+    torch.testing.assert_close(read[1], value[1, :, 5:].expand(-1, 40))
+
+
 def test_kernel_keeps_its_precision_in_bfloat16():
     grid = (30, 52)
     kernel, n = ReadKernel(7.0, grid), grid[0] * grid[1]
@@ -102,8 +141,8 @@ def test_kernel_keeps_its_precision_in_bfloat16():
     match = torch.randperm(n)
     key, query = torch.zeros(1, 4, n), torch.zeros(1, 4, n)
     with torch.no_grad():
-        confined, asked = _confined(key, query.transpose(1, 2), kernel, match[None])
-        half, asked_half = _confined(key.bfloat16(), query.transpose(1, 2).bfloat16(), kernel, match[None])
+        confined, asked = _confined(key, query.transpose(1, 2), kernel, place[match][None])
+        half, asked_half = _confined(key.bfloat16(), query.transpose(1, 2).bfloat16(), kernel, place[match][None])
     wanted = -torch.cdist(place, place[match]).square() / 98
     torch.testing.assert_close((asked @ confined)[0].double(), wanted, atol=1e-4, rtol=1e-4)
     error = ((asked_half @ half)[0].double() - wanted).abs()

@@ -10,6 +10,9 @@ from cyclevos.network.stm.fused import Activation, convolve
 
 # Shapes: B frames, O objects over all frames, C channels, H W pixels, h w cells at stride 16.
 
+_POSSIBLE = -2.0  # logit at stride 8 from which on an object may be there: 12 %
+_REACH = 3  # cells of stride 8 around that are refined, too
+
 
 class ResidualBlock(nn.Module):
     """Pre-activation residual block without normalisation: x + conv(relu(conv(relu(x))))."""
@@ -96,12 +99,48 @@ class Decoder(nn.Module):
         """
         half = read_value.shape[1]
         x = prepared[0] + F.conv2d(read_value, self.input_convolution.weight[:, :half], padding=1)
-        x = self.input_block(x)
-        x = self.refine8(prepared[1], x)
-        x = self.refine4(prepared[2], x, "relu")
-        logits = self.prediction(x)  # (O,2,H/4,W/4)
-        # A softmax over two channels is the sigmoid of their difference: upsample one map, not two.
-        difference = logits[:, 1:] - logits[:, :1]
-        if difference.dtype != torch.float64:  # kept in float64 for gradient checks
-            difference = difference.float()
+        x = self.refine8(prepared[1], self.input_block(x))
+        skip = prepared[2]
+        doubled = skip.shape[-2:] == (2 * x.shape[-2], 2 * x.shape[-1])
+        if doubled and x.device.type == "cpu" and not torch.is_grad_enabled():
+            difference = torch.cat([self._near_objects(skip[o : o + 1], x[o : o + 1]) for o in range(len(x))])
+        else:
+            difference = self._difference(self.refine4(skip, x, "relu"))
         return F.interpolate(difference, size=size, mode="bilinear", align_corners=False)[:, 0]
+
+    def _near_objects(self, skip: Tensor, deeper: Tensor) -> Tensor:
+        """Refine one object at stride 4 where it may be, which a look at stride 8 tells, and keep that look elsewhere.
+
+        The same convolutions look at every second cell of the skip, for a quarter of the time. In 96 frames of four
+        DAVIS train sequences no pixel of a mask lay outside the box, which covered 26 % of the frame.
+
+        Args:
+            skip: prepared, at stride 4, (1,C,2h,2w).
+            deeper: at stride 8, (1,C,h,w).
+
+        Returns:
+            Foreground minus background logit at stride 4, (1,1,2h,2w).
+        """
+        seen = deeper + skip[:, :, ::2, ::2]
+        coarse = self._difference(self.refine4.merge_block(seen, "relu"))
+        near = F.max_pool2d(coarse[0], 2 * _REACH + 1, stride=1, padding=_REACH)[0] > _POSSIBLE  # (h,w)
+        difference = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
+        if bool(near.any()):
+            rows, columns = (_extent(near.any(dim=across)) for across in (1, 0))
+            rows4, columns4 = (slice(2 * span.start, 2 * span.stop) for span in (rows, columns))
+            refined = self.refine4(skip[..., rows4, columns4], deeper[..., rows, columns], "relu")
+            difference[..., rows4, columns4] = self._difference(refined)
+        return difference
+
+    def _difference(self, x: Tensor) -> Tensor:
+        """Predict foreground minus background logit of (O,C,h,w): (O,1,h,w), float32 or wider."""
+        logits = self.prediction(x)  # (O,2,h,w)
+        # A softmax over two channels is the sigmoid of their difference: upsample one map, not two.
+        difference: Tensor = logits[:, 1:] - logits[:, :1]
+        return difference if difference.dtype == torch.float64 else difference.float()  # float64 for gradient checks
+
+
+def _extent(found: Tensor) -> slice:
+    """Return the span of the true elements of a bool vector that has one."""
+    places = found.nonzero()
+    return slice(int(places[0]), int(places[-1]) + 1)
