@@ -186,13 +186,37 @@ def test_a_mask_may_be_a_tensor(prompter, picture):
     np.testing.assert_array_equal(prompter(picture, [(75, 45)], mask=soft), expected)
 
 
+_HELD_BACK = ("bear", "car-turn", "dance-jump", "hike", "rhino", "scooter-gray")
+
+
+def first_frame(shared_data, name):
+    """A sequence's first frame, uint8 (H,W,3), and its object, bool (H,W)."""
+    (frame,) = (shared_data / "DAVIS-2016" / "JPEGImages").rglob(f"{name}/00000.jpg")
+    (mask,) = (shared_data / "DAVIS-2016" / "Annotations").rglob(f"{name}/00000.png")
+    return np.asarray(Image.open(frame).convert("RGB")), np.asarray(Image.open(mask)) > 0
+
+
+def test_a_careless_box_is_moved_towards_what_it_holds(prompter, shared_data, monkeypatch):
+    """On objects that were held back, with boxes of which two edges lie inside and two outside."""
+    moved, kept = [], []
+    for name in _HELD_BACK:
+        image, truth = first_frame(shared_data, name)
+        left, top, right, bottom = bounds(truth)
+        x, y = 0.12 * (right - left), 0.12 * (bottom - top)
+        box = (left + x, max(0, top - y), min(image.shape[1], right + x), bottom - y)
+        moved.append(binary_iou(prompter(image, box=box) > 0.5, truth))
+        with monkeypatch.context() as patched:
+            patched.setattr(LookingPrompter, "_nearer", lambda self, question, answer: answer)
+            kept.append(binary_iou(LookingPrompter(prompter.network, "kept")(image, box=box) > 0.5, truth))
+    assert np.mean(moved) > np.mean(kept) + 0.002
+    assert min(np.subtract(moved, kept)) > -0.02
+
+
 def test_more_clicks_are_better_on_objects_that_were_held_back(prompter, shared_data):
     """J after 1, 2 and 3 clicks at the centre of the largest error, over sequences that no training has seen."""
     rows = []
-    for name in ("bear", "car-turn", "dance-jump", "hike", "rhino", "scooter-gray"):
-        (frame,) = (shared_data / "DAVIS-2016" / "JPEGImages").rglob(f"{name}/00000.jpg")
-        (mask,) = (shared_data / "DAVIS-2016" / "Annotations").rglob(f"{name}/00000.png")
-        image, truth = np.asarray(Image.open(frame).convert("RGB")), np.asarray(Image.open(mask)) > 0
+    for name in _HELD_BACK:
+        image, truth = first_frame(shared_data, name)
         clicks, found, row = [], np.zeros_like(truth), []
         for _ in range(3):
             click = next_click(truth, found)

@@ -1,6 +1,7 @@
 """The prompter of the package: it looks at the part of the picture that is asked for, and again at what it found.
 
-The last look is taken twice, the second time at the mirror image, and the mean counts.
+The last look is taken twice, the second time at the mirror image, and the mean counts. Where a box is given, it is then
+taken again with the box moved towards what was found, since a drawn box is careless.
 
 Clicks are taken one after the other, as they were made: each one sees the answer that it corrects. So a further click
 changes little beside what it is about, and the same prompts always give the same mask.
@@ -11,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +40,7 @@ _LARGEST, _SMALLEST = 1.25, 0.55  # the look that is needed by the look that the
 _ONE_BY_ONE = 16  # clicks of a longer list, such as a stroke, are taken at once from here on
 _LOOKS = 9  # whose features are remembered: a first click takes three, and a preview may lie between two clicks
 _ANSWERS = 2 * _ONE_BY_ONE + 2  # remembered: every click of one list, and the previews between them
+_SLACK = 0.03  # around what was found, by its longer side, where it corrects a box
 _CANDIDATES = (0.5, 0.25)  # sides of looks by the first one, for what else a click may mean
 _ALIKE = 0.8  # IoU of candidates that mean the same
 
@@ -134,8 +137,19 @@ class LookingPrompter:
         if before is None and earlier is None:  # the first answer sees itself once, as later ones see those before
             seen = self._seen(look, Answer(look, logits), None, size)
             logits = self._read(image, look, prompts, seen)
-        both = np.stack([logits, self._read(image, look, prompts, seen, mirrored=True)])
-        return Answer(look, both.mean(axis=0, dtype=np.float32))
+        answer = Answer(look, _mean(logits, self._read(image, look, prompts, seen, mirrored=True)))
+        return answer if prompts.box is None or question.mask is not None else self._nearer(question, answer)
+
+    def _nearer(self, question: Asked, answer: Answer) -> Answer:
+        """Ask again with a box half way from the one drawn, which may be careless, to what was found."""
+        drawn, found = question.prompts.box, bounds(answer.logits > 0)
+        if drawn is None or found is None:
+            return answer
+        wide = answer.look.box_out(found, len(answer.logits)).grown(_SLACK)
+        prompts = replace(question.prompts, box=Box(*((a + b) / 2 for a, b in zip(drawn, wide, strict=True))))
+        look, seen = answer.look, self._seen(answer.look, answer, None, question.size)
+        both = (self._read(question.image, look, prompts, seen, mirrored=mirrored) for mirrored in (False, True))
+        return Answer(look, _mean(*both))
 
     def _first_look(self, question: Asked) -> Look:
         box, clicks = question.prompts.box, question.prompts.clicks
@@ -196,6 +210,11 @@ class LookingPrompter:
             features = self.network.encode(images.to(self._device, self._dtype))
         _remember(self._features, key, features, _LOOKS)
         return features
+
+
+def _mean(*logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    mean: NDArray[np.float32] = np.mean(logits, axis=0, dtype=np.float32)
+    return mean
 
 
 def _one_by_one(prompts: Prompts) -> Iterator[Prompts]:
