@@ -149,6 +149,8 @@ def _middle(
     centres = []
     for index in range(kind.frames):
         rows, columns = np.nonzero(ground.read(first + index)[1])
+        if not len(rows) and not centres:
+            raise SystemExit(f"The background shows no object in its frame {first}, which --over-object follows.")
         centres.append((columns.mean(), rows.mean()) if len(rows) else centres[-1])
     return np.array(centres)
 
