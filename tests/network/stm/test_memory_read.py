@@ -118,6 +118,7 @@ def test_without_gradients_cells_that_match_far_along_the_grid_are_mute(grid, ow
     if not own_keys:
         key, query = key[:1].expand(2, -1, -1), query[:1].expand(2, -1, -1)
     monkeypatch.setattr("cyclevos.network.stm.memory_read._ROWS", 3)
+    monkeypatch.setattr("cyclevos.network.stm.memory_read._TOGETHER", 1)
     monkeypatch.setattr("cyclevos.network.stm.memory_read._REACH", reach / 2)
     with torch.no_grad():
         read = memory_read(key, value, query, kernel=ReadKernel(2.0, grid))

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 _ROWS = 256  # query cells read at a time on a CPU, so that their affinities stay in the cache
 _MATCHED = 1024  # memory cells matched at a time on a CPU, for the same reason
+_TOGETHER = 8  # objects read at a time, so that only their values are held in the order of the bands
 _REACH = 2.0  # on a CPU, a memory cell is mute so many standard deviations of the kernel away from its match
 
 
@@ -116,17 +117,19 @@ def _read_in_parts(
         else:
             cut = _bands(matches[o if len(matches) > 1 else 0][heard], kernel)
             heard = heard[cut.heard]
-        served = (o,) if len(query) == len(read) else range(len(read))
         key, asked = memory_key[o][:, heard], query[o, cut.asked]
-        values = {each: memory_value[each].T[heard] for each in served}  # (N,Cv) each
         store = query.new_empty(2, max(len(asked[rows]) for rows, _ in cut.parts) * len(heard))
-        for rows, cells in cut.parts:
-            shape = len(asked[rows]), cells.stop - cells.start
-            affinity, weights = (kept[: math.prod(shape)].view(shape) for kept in store)
-            torch.mm(asked[rows], key[:, cells], out=affinity)
-            torch.softmax(affinity, dim=1, out=weights)
-            for each in served:
-                read[each, :, cut.asked[rows]] = (weights @ values[each][cells]).T
+        starts = range(0, len(read), _TOGETHER) if len(query) < len(read) else [o]
+        for start in starts:
+            served = slice(start, start + (1 if len(query) == len(read) else _TOGETHER))
+            values = memory_value[served].transpose(1, 2)[:, heard]  # (some of O,N,Cv)
+            for rows, cells in cut.parts:
+                shape = len(asked[rows]), cells.stop - cells.start
+                affinity, weights = (kept[: math.prod(shape)].view(shape) for kept in store)
+                torch.mm(asked[rows], key[:, cells], out=affinity)
+                torch.softmax(affinity, dim=1, out=weights)
+                for target, value in zip(read[served], values, strict=True):
+                    target[:, cut.asked[rows]] = (weights @ value[cells]).T
     return read
 
 
