@@ -1,6 +1,6 @@
 """Compares this tree with an earlier commit: frames per second with reading and writing, and the masks.
 
-    python benchmarks/commits.py v0.1.0
+    python benchmarks/commits.py fb0df0c
     python benchmarks/commits.py fb0df0c --davis data/DAVIS-2016 --sequences soapbox,dog --correction off
 
 Both segment the same clip in processes of their own that take turns frame by frame, so that other load on the machine

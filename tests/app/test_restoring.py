@@ -141,6 +141,22 @@ def test_two_who_undo_at_once_undo_two_steps(client, opened, imported, square, m
     assert not opened.mask(0).ids.any()
 
 
+def test_the_news_of_a_frame_are_told_although_its_mark_goes_while_it_is_read(opened, monkeypatch):
+    """What one undo answers is read while the next one removes a mark: before that is counted, the file is gone."""
+    slow = Slow(monkeypatch, mask_store, "sync_folder")
+    undoing = threading.Thread(target=opened.undo)
+    undoing.start()
+    assert slow.reached.wait(20)
+    told = []
+    telling = threading.Thread(target=lambda: told.append(opened.news_of(0)))
+    telling.start()
+    telling.join(0.3)
+    slow.go_on.set()
+    telling.join()
+    undoing.join()
+    assert told == [{**opened.news_of(0), "order": told[0]["order"]}]
+
+
 def test_undoing_over_many_frames_writes_no_masks_so_a_full_disk_does_not_stop_it(opened, imported, monkeypatch):
     monkeypatch.setattr("cyclevos.app.projects.kept_contents.Path.write_bytes", _full)
     opened.undo()

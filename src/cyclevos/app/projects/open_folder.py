@@ -218,7 +218,7 @@ class OpenFolder:
 
     def news_of(self, index: int, *, with_mask: bool = False) -> dict[str, Any]:
         """Return what a page is told of a frame as it is now, as JSON values."""
-        shown, corrected = replace(self.masks.read(index), order=self.next_order()), index in self.masks.corrected
+        shown, corrected = replace(self.mask(index), order=self.next_order()), index in self.masks.corrected
         known = present(self, index, self.results[index])
         return frame_news(index, shown, known, corrected=corrected, with_mask=with_mask)
 

@@ -33,7 +33,7 @@ _WEIGHTS = (
         size=11_486_046,
         code_licence="Apache-2.0",
         weights_licence="research use, see the model card",
-        figures=(Figure("DAVIS-2016 val", "J&F", 86.6, "model card"),),
+        figures=(Figure("DAVIS-2016 val", "J&F", 86.7, "model card"),),
     ),
     NamedWeights(
         "stm-resnet50",
