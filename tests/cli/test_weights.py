@@ -76,7 +76,7 @@ def test_machines_get_json(call, server, cache):
     assert list(rows) == names()
     assert Path(rows["default"]["path"]).is_file()
     assert rows["default"]["figures"] == [
-        {"dataset": "DAVIS-2016 val", "measure": "J&F", "value": 86.6, "source": "model card"}
+        {"dataset": "DAVIS-2016 val", "measure": "J&F", "value": 86.7, "source": "model card"}
     ]
     assert rows["cutie-small-mega"]["path"] is None
     assert call("weights", "fetch", "cutie-small-mega").code == 0
