@@ -11,7 +11,6 @@ clips that come with the package are used.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -20,14 +19,15 @@ import time
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+
+from cyclevos.pictures.mask_files import read_mask
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "src" / "cyclevos" / "demo"
 
 # Runs in either tree: segments a clip, one frame for each line of input, and answers each with a line.
 WORKER = """
-import json, sys
+import sys
 import cyclevos
 clip, mask, folder, correction = sys.argv[1:]
 network = cyclevos.load_network("default")
@@ -40,7 +40,7 @@ with cyclevos.Writer(folder) as writer:
         if prediction is None:
             break
         writer.write(prediction)
-        print(json.dumps(prediction.index), flush=True)
+        print(prediction.index, flush=True)
 print("done", flush=True)
 """
 
@@ -95,7 +95,7 @@ def compare(earlier: Path, clip: Path, mask: Path, correction: str) -> None:
         # The first frames of each are slower, and there is less in memory.
         before, now = (float(np.mean(taken[len(taken) // 4 : -1])) for taken in times)
         masks = zip(*(sorted(output.rglob("*.png")) for output in outputs), strict=True)
-        alike = [agreement(read(a), read(b)) for a, b in masks]
+        alike = [agreement(read_mask(a).ids, read_mask(b).ids) for a, b in masks]
         print(
             f"{clip.stem}: {1 / before:.2f} frames/s then, {1 / now:.2f} now: {before / now:.2f}x; "
             f"J between their masks {np.mean(alike):.4f} (worst frame {np.min(alike):.4f})",
@@ -119,7 +119,7 @@ def started(tree: Path, clip: Path, mask: Path, output: Path, correction: str) -
 
 
 def ask(worker: subprocess.Popen[str]) -> str:
-    """Have one more frame segmented, and return the answer."""
+    """Have one more frame segmented, and return the answer: its index, or "done"."""
     assert worker.stdin is not None
     assert worker.stdout is not None
     worker.stdin.write("\n")
@@ -127,19 +127,13 @@ def ask(worker: subprocess.Popen[str]) -> str:
     answer = worker.stdout.readline().strip()
     if not answer:
         raise SystemExit("a process ended before its clip")
-    return "done" if answer == "done" else str(json.loads(answer))
-
-
-def read(path: Path) -> np.ndarray:
-    """Read an indexed mask."""
-    with Image.open(path) as image:
-        return np.array(image)
+    return answer
 
 
 def agreement(a: np.ndarray, b: np.ndarray) -> float:
     """Return the share of the pixels of either that are the same object in both."""
     either = (a > 0) | (b > 0)
-    return float(((a == b) & either).sum() / max(1, either.sum())) if either.any() else 1.0
+    return float((a == b)[either].mean()) if either.any() else 1.0
 
 
 if __name__ == "__main__":

@@ -156,8 +156,7 @@ def test_a_step_reads_the_device_at_its_end_alone(
         monkeypatch.setattr(module, "download", counted)
     # What is done on a CPU alone may look at its tensors: a device reads the whole memory and refines whole frames.
     monkeypatch.setattr(read_module, "_read_in_parts", lambda *args: read_module._read(*args[:4]))
-    whole = lambda self, skip, deeper: self._difference(self.refine4(skip, deeper, "relu"))  # noqa: E731
-    monkeypatch.setattr(Decoder, "_near_objects", whole)
+    monkeypatch.setattr(Decoder, "_near_objects", Decoder._refined)
     propagator = Propagator(lively_network, 20, MemoryPolicy(), correction)
     for index, image in enumerate(images[:7]):
         fitted = propagator.fit(index, image, {0: square, 2: strip}.get(index))

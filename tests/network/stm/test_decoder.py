@@ -45,9 +45,7 @@ def segmented(network, clip, height, objects=None):
 def test_refining_where_an_object_may_be_gives_the_masks_of_the_whole_frame(clip, network, refined, monkeypatch):
     quick = segmented(network, clip, 272)
     places = refined.copy()
-    decoder = network.decoder
-    whole_frame = lambda skip, deeper: decoder._difference(decoder.refine4(skip, deeper, "relu"))  # noqa: E731
-    monkeypatch.setattr(decoder, "_near_objects", whole_frame)
+    monkeypatch.setattr(network.decoder, "_near_objects", network.decoder._refined)
     whole = segmented(network, clip, 272)
     # Another object's logit a pixel away decides where both are equally probable.
     assert (most_probable(quick[0]) != most_probable(whole[0])).sum() <= 2

@@ -105,7 +105,7 @@ class Decoder(nn.Module):
         if doubled and x.device.type == "cpu" and not torch.is_grad_enabled():
             difference = torch.cat([self._near_objects(skip[o : o + 1], x[o : o + 1]) for o in range(len(x))])
         else:
-            difference = self._difference(self.refine4(skip, x, "relu"))
+            difference = self._refined(skip, x)
         return F.interpolate(difference, size=size, mode="bilinear", align_corners=False)[:, 0]
 
     def _near_objects(self, skip: Tensor, deeper: Tensor) -> Tensor:
@@ -128,9 +128,13 @@ class Decoder(nn.Module):
         if bool(near.any()):
             rows, columns = (_extent(near.any(dim=across)) for across in (1, 0))
             rows4, columns4 = (slice(2 * span.start, 2 * span.stop) for span in (rows, columns))
-            refined = self.refine4(skip[..., rows4, columns4], deeper[..., rows, columns], "relu")
-            difference[..., rows4, columns4] = self._difference(refined)
+            refined = self._refined(skip[..., rows4, columns4], deeper[..., rows, columns])
+            difference[..., rows4, columns4] = refined
         return difference
+
+    def _refined(self, skip: Tensor, deeper: Tensor) -> Tensor:
+        """Refine all of a prepared skip (O,C,2h,2w) with a deeper map (O,C,h,w): logit difference (O,1,2h,2w)."""
+        return self._difference(self.refine4(skip, deeper, "relu"))
 
     def _difference(self, x: Tensor) -> Tensor:
         """Predict foreground minus background logit of (O,C,h,w): (O,1,h,w), float32 or wider."""

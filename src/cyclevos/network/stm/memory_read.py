@@ -110,6 +110,7 @@ def _read_in_parts(
         matches: where each memory cell's best match lies, (O or 1,N,2), with a kernel.
     """
     read = memory_value.new_empty(*memory_value.shape[:2], query.shape[1])
+    alike = len(query) < len(read)
     for o in range(len(query)):
         heard = torch.arange(memory_key.shape[2]) if known is None else known[o].nonzero()[:, 0]
         if kernel is None or matches is None:
@@ -119,9 +120,8 @@ def _read_in_parts(
             heard = heard[cut.heard]
         key, asked = memory_key[o][:, heard], query[o, cut.asked]
         store = query.new_empty(2, max(len(asked[rows]) for rows, _ in cut.parts) * len(heard))
-        starts = range(0, len(read), _TOGETHER) if len(query) < len(read) else [o]
-        for start in starts:
-            served = slice(start, start + (1 if len(query) == len(read) else _TOGETHER))
+        starts, together = (range(0, len(read), _TOGETHER), _TOGETHER) if alike else (range(o, o + 1), 1)
+        for served in (slice(start, start + together) for start in starts):
             values = memory_value[served].transpose(1, 2)[:, heard]  # (some of O,N,Cv)
             for rows, cells in cut.parts:
                 shape = len(asked[rows]), cells.stop - cells.start
