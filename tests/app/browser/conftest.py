@@ -197,6 +197,9 @@ def new_page(chromium) -> Iterator[Callable[[], Page]]:
 
     def make() -> Page:
         page = context.new_page()
+        # Chromium begins to intercept a while after it is told to, and what a page asks for meanwhile passes a test's
+        # own routes by.
+        page.route("**/intercepted-from-the-start", lambda route: route.abort())
         page.on("pageerror", lambda error: problems.append(str(error)))
         return Page(page)
 
