@@ -398,7 +398,7 @@ def test_weights_that_are_none(segment, tmp_path, kind):
         (("--direction", "backward", "--save", "overlay"), 6, "add masks to --save"),
         (("--device", "gpu"), 6, "Device 'gpu' cannot be used"),
         (("--correction", "papr"), 2, "paper"),
-        (("--correction-set", "rate=2"), 6, "takes none. To take gradient steps, add --correction default or paper"),
+        (("--correction-set", "rate=2"), 6, "takes none. To take gradient steps, begin from default or paper"),
         (("--correction", "off", "--correction-set", "steps=2"), 6, "add --correction prune, default or paper"),
         (("--correction", "paper", "--correction-set", "step=2"), 6, "no setting 'step'; expected any of steps, every"),
         (("--correction", "paper", "--correction-set", "steps"), 6, "Give key=value"),

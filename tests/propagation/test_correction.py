@@ -496,3 +496,6 @@ def test_unknown_presets_and_values_are_refused():
         Correction.preset("papr")
     with pytest.raises(ConfigError, match="no setting 'rat'; expected any of steps, every, rate"):
         Correction.preset("paper", rat=2.0)
+    with pytest.raises(ConfigError, match="rate changes gradient steps, but the correction prune takes none"):
+        Correction.preset("prune", rate=2.0)
+    assert Correction.preset("prune", steps=1, rate=2.0).rate == 2.0

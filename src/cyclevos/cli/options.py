@@ -268,15 +268,7 @@ def parse_correction(name: CorrectionName, settings: list[str] | None) -> Correc
         return None
     from cyclevos.propagation.correction import Correction
 
-    changed = parse_settings(settings, "--correction-set")
-    correction = Correction.preset(name.value, **changed)
-    idle = [key for key in changed if key not in ("steps", "prune")]
-    if idle and not correction.steps:
-        raise ConfigError(
-            f"--correction-set {idle[0]} changes gradient steps, but --correction {name.value} takes none.",
-            "To take gradient steps, add --correction default or paper.",
-        )
-    return correction
+    return Correction.preset(name.value, **parse_settings(settings, "--correction-set"))
 
 
 def parse_names(text: str | None) -> tuple[str, ...] | None:

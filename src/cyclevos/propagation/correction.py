@@ -86,9 +86,17 @@ class Correction:
             **overrides: values by name.
 
         Raises:
-            ConfigError: the preset or the name of a value is unknown.
+            ConfigError: the preset or the name of a value is unknown, or a value is for gradient steps, of which there
+                are none.
         """
-        return changed_preset("a correction", PRESETS, name, overrides)
+        correction = changed_preset("a correction", PRESETS, name, overrides)
+        idle = [key for key in overrides if key not in ("steps", "prune")]
+        if idle and not correction.steps:
+            raise ConfigError(
+                f"{idle[0]} changes gradient steps, but the correction {name} takes none.",
+                "To take gradient steps, begin from default or paper.",
+            )
+        return correction
 
 
 def as_correction(correction: Correction | str | None) -> Correction | None:
