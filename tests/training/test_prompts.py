@@ -14,7 +14,7 @@ from cyclevos.errors import ConfigError, OutputError
 from cyclevos.labels import IGNORE
 from cyclevos.prompts.network import PromptNetwork
 from cyclevos.prompts.spec import PromptSpec
-from cyclevos.prompts.weights import load_prompt_network
+from cyclevos.prompts.weights import load_prompt_network, save_prompt_network
 from cyclevos.training.config import load_config
 from cyclevos.training.dry_run import dry_run
 from cyclevos.training.prompt_objective import PromptObjective, PromptObjectiveConfig
@@ -132,6 +132,25 @@ def test_a_trunk_comes_from_a_network_or_from_a_run(run, tmp_path):
     other = {**further, "spec": {**SPEC, "blocks": 2}}
     with pytest.raises(ConfigError, match="the weights are for"):
         build_prompt_network(parsed({**run, "network": other}).network)
+
+
+def test_a_decoder_comes_from_a_network_with_another_trunk(run, tmp_path):
+    torch.manual_seed(3)
+    source = PromptNetwork(PromptSpec.model_validate({**SPEC, "trunk": "resnet18", "size": 96}))
+    save_prompt_network(source, tmp_path / "source.safetensors")
+    network = {**run["network"], "decoder_from": str(tmp_path / "source.safetensors")}
+    started = build_prompt_network(parsed({**run, "network": network}).network)
+    given, own = source.state_dict(), started.state_dict()
+    joins = {f"{part}.{n}.weight" for part in ("scales", "lateral") for n in range(3)}
+    apart = {name for name in own if not name.startswith("trunk.") and not torch.equal(own[name], given.get(name))}
+    assert apart - {"position", "mean", "std"} <= joins | {name.replace("weight", "bias") for name in joins}
+    assert own["position"].shape[-1] == 4
+    with pytest.raises(
+        ConfigError, match=r"decoder_from .*the decoder is that of .*blocks=1.*, the run has .*blocks=2"
+    ):
+        build_prompt_network(parsed({**run, "network": {**network, "spec": {**SPEC, "blocks": 2}}}).network)
+    with pytest.raises(ValueError, match="init_from gives the decoder, too"):
+        parsed({**run, "network": {**network, "init_from": network["decoder_from"]}})
 
 
 def test_a_dry_run_counts_samples_and_writes_nothing(run, tmp_path, monkeypatch):

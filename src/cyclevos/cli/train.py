@@ -21,7 +21,7 @@ def train(
         typer.Argument(
             help="A YAML file or preset: paper, paper-static, compact, compact-further, compact-context, "
             "compact-crowd; for clicks and boxes prompt, prompt-closer, prompt-further, prompt-settled, prompt-longer, "
-            "prompt-larger.",
+            "prompt-larger, prompt-lite2, prompt-lite2-larger.",
             autocompletion=complete_preset,
         ),
     ],

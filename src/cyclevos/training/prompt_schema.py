@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cyclevos.datasets.augmentation import Motion
 from cyclevos.datasets.prompt_samples import PromptDraws
@@ -21,13 +21,22 @@ class PromptNetworkConfig(Section):
         spec: the architecture.
         trunk_from: network whose query encoder gives the trunk's weights: a name or a file; None = ImageNet weights.
         init_from: weights file of a prompt network to start from; None = only the trunk is given.
+        decoder_from: weights file of a prompt network with another trunk, whose decoder is taken over; not with
+            ``init_from``.
         freeze_until_stride: keep the trunk's stages up to this stride as they are; 0 trains all of it, 32 nothing.
     """
 
     spec: PromptSpec = PromptSpec()
     trunk_from: str | None = "default"
     init_from: Path | None = None
+    decoder_from: Path | None = None
     freeze_until_stride: Literal[0, 4, 8, 16, 32] = 32
+
+    @model_validator(mode="after")
+    def _one_start(self) -> PromptNetworkConfig:
+        if self.init_from is not None and self.decoder_from is not None:
+            raise ValueError("init_from gives the decoder, too: set decoder_from or init_from to null")
+        return self
 
 
 class PromptDataConfig(Section):

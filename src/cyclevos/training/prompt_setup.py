@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import cast
+
+import torch
 
 from cyclevos.datasets.augmentation import Motion
 from cyclevos.datasets.prompt_samples import PromptDataset, PromptDraws
@@ -40,6 +43,8 @@ def build_prompt_network(config: PromptNetworkConfig) -> PromptNetwork:
     else:
         network = PromptNetwork(config.spec)
         _start_trunk(network, config.trunk_from)
+        if config.decoder_from is not None:
+            _start_decoder(network, config.decoder_from)
     network.trunk.freeze_until_stride(config.freeze_until_stride)
     return network
 
@@ -96,6 +101,21 @@ def _start_trunk(network: PromptNetwork, trunk_from: str | None) -> None:
         )
     state = network.trunk.state_dict()
     fill(state, start.query_encoder.state_dict(), f"network.trunk_from {trunk_from}")
+
+
+def _start_decoder(network: PromptNetwork, path: Path) -> None:
+    """Take over the decoder of a network with another trunk, but for what joins a trunk of other widths."""
+    source = load_prompt_network(path).at_size(network.spec.size)
+    if (source.spec.widths, source.spec.blocks) != (network.spec.widths, network.spec.blocks):
+        raise ConfigError(
+            f"network.decoder_from {path}: the decoder is that of {source.spec}, the run has {network.spec}.",
+            "Give a network with the same widths and blocks, or change network.spec.",
+        )
+    given, own = source.state_dict(), network.state_dict()
+    taken = [name for name in own if not name.startswith("trunk.") and own[name].shape == given[name].shape]
+    with torch.no_grad():
+        for name in taken:
+            own[name].copy_(given[name])
 
 
 def _sources(config: PromptTrainingConfig, *, held_back: bool) -> list[ClipSource]:

