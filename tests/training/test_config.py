@@ -37,7 +37,8 @@ def refusal(file: Path, *overrides: str) -> str:
 
 
 VIDEO_PRESETS = {"compact", "compact-context", "compact-crowd", "compact-further", "paper", "paper-static"}
-PROMPT_PRESETS = {"prompt", *(f"prompt-{step}" for step in ("closer", "further", "settled", "longer", "larger"))}
+PROMPT_STEPS = ("closer", "further", "settled", "longer", "larger", "lite2", "lite2-larger")
+PROMPT_PRESETS = {"prompt", *(f"prompt-{step}" for step in PROMPT_STEPS)}
 
 
 def test_presets_load():
