@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-import torch
-
 from cyclevos.datasets.augmentation import Motion
 from cyclevos.datasets.prompt_samples import PromptDataset, PromptDraws
 from cyclevos.datasets.sources import ClipSource, StillSource, VideoSource
@@ -111,11 +109,10 @@ def _start_decoder(network: PromptNetwork, path: Path) -> None:
             f"network.decoder_from {path}: the decoder is that of {source.spec}, the run has {network.spec}.",
             "Give a network with the same widths and blocks, or change network.spec.",
         )
-    given, own = source.state_dict(), network.state_dict()
-    taken = [name for name in own if not name.startswith("trunk.") and own[name].shape == given[name].shape]
-    with torch.no_grad():
-        for name in taken:
-            own[name].copy_(given[name])
+    own = network.state_dict()
+    given = {name: tensor for name, tensor in source.state_dict().items() if not name.startswith("trunk.")}
+    fitting = {name: tensor for name, tensor in given.items() if tensor.shape == own[name].shape}
+    network.load_state_dict(fitting, strict=False)
 
 
 def _sources(config: PromptTrainingConfig, *, held_back: bool) -> list[ClipSource]:
