@@ -13,7 +13,9 @@ import pytest
 import torch
 from shortcuts import leave_files_to_the_system, leave_timelines_undrawn, remember_trunks
 
+from cyclevos.app.projects.demos import DEMO
 from cyclevos.jobs import review
+from cyclevos.media.open_source import open_source
 from cyclevos.media.timeline import write_timeline
 from cyclevos.network import weights
 from cyclevos.network.stm import spec
@@ -164,6 +166,13 @@ def closer_network(tiny_spec: NetworkSpec, monkeypatch: pytest.MonkeyPatch) -> S
     network = SpaceTimeMemoryNetwork(alike).eval().requires_grad_(False)
     network.decoder.prediction.weight.mul_(30)
     return network
+
+
+@pytest.fixture(scope="session")
+def car_frame() -> np.ndarray:
+    """The first frame of the demo clip of a car, 854x480."""
+    frame: np.ndarray = next(iter(open_source(DEMO / "car-shadow.mp4"))).image
+    return frame
 
 
 @pytest.fixture(scope="session")

