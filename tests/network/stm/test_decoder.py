@@ -45,7 +45,11 @@ def segmented(network, clip, height, objects=None):
 def test_refining_where_an_object_may_be_gives_the_masks_of_the_whole_frame(clip, network, refined, monkeypatch):
     quick = segmented(network, clip, 272)
     places = refined.copy()
-    monkeypatch.setattr(network.decoder, "_near_objects", network.decoder._refined)
+
+    def everywhere(skip, deeper):
+        return network.decoder._refined(skip.whole(), deeper)
+
+    monkeypatch.setattr(network.decoder, "_near_object", everywhere)
     whole = segmented(network, clip, 272)
     # Another object's logit a pixel away decides where both are equally probable.
     assert (most_probable(quick[0]) != most_probable(whole[0])).sum() <= 2
