@@ -80,7 +80,7 @@ def compare(earlier: Path, clip: Path, mask: Path, correction: str) -> tuple[flo
     """Segment a clip with both trees and print the ratio of their times, and how alike their masks are.
 
     Returns:
-        Seconds that either takes for all frames.
+        Seconds that either takes for all frames, if the first quarter took as long as the rest.
     """
     with tempfile.TemporaryDirectory() as folder:
         outputs = [Path(folder) / "earlier", Path(folder) / "now"]

@@ -46,10 +46,10 @@ def test_refining_where_an_object_may_be_gives_the_masks_of_the_whole_frame(clip
     quick = segmented(network, clip, 272)
     places = refined.copy()
 
-    def everywhere(skip, deeper):
-        return network.decoder._refined(skip.whole(), deeper)
+    def everywhere(skips, deeper):
+        return network.decoder._refined(skips.whole(), deeper)
 
-    monkeypatch.setattr(network.decoder, "_near_object", everywhere)
+    monkeypatch.setattr(network.decoder, "_near_objects", everywhere)
     whole = segmented(network, clip, 272)
     # Another object's logit a pixel away decides where both are equally probable.
     assert (most_probable(quick[0]) != most_probable(whole[0])).sum() <= 2

@@ -46,15 +46,28 @@ def test_a_part_is_what_the_whole_frame_has_there(rows, columns, prepared):
     torch.testing.assert_close(part, whole[..., rows, columns], atol=1e-5, rtol=1e-5)
 
 
-def test_a_frame_is_prepared_and_kept_once_its_parts_are_as_large_as_it_is(prepared):
+def test_what_is_prepared_of_a_frame_depends_on_what_is_asked_alone(prepared):
+    """Otherwise a run that continues, which has asked less, would differ in the last digits."""
     cells, prepare = prepared
     skip = FrameSkip(raw(), prepare)
-    for _ in range(4):
-        skip.part(slice(0, 16), slice(0, 24))  # a quarter of the frame
-    assert cells == [19 * 27] * 3 + [32 * 48]
-    skip.part(slice(0, 32), slice(0, 48))
+    before = skip.part(slice(0, 16), slice(0, 24))
     skip.whole()
-    assert len(cells) == 4
+    assert torch.equal(skip.part(slice(0, 16), slice(0, 24)), before)
+    skip.whole()
+    assert cells == [19 * 27, 32 * 48, 19 * 27]
+
+
+@pytest.mark.parametrize(("objects", "whole"), [(1, 0), (3, 0), (4, 1), (9, 1)])
+def test_a_frame_is_prepared_once_where_its_objects_boxes_are_as_large_as_it_is(objects, whole, monkeypatch):
+    decoder = load_network("default", dtype="float32").decoder
+    monkeypatch.setattr("cyclevos.network.stm.decoder._possible", lambda look: (slice(0, 8), slice(0, 12)))
+    frames = []
+    monkeypatch.setattr(FrameSkip, "whole", lambda skip, of=FrameSkip.whole: frames.append(skip) or of(skip))
+    with torch.no_grad():
+        skips = FrameSkips.of(raw(), decoder.refine4.prepare).select(torch.zeros(objects, dtype=torch.int64))
+        found = decoder._near_objects(skips, torch.randn(objects, 96, 16, 24))
+    assert found.shape == (objects, 1, 32, 48)
+    assert len(frames) == whole * objects
 
 
 def test_objects_of_one_frame_share_its_look_at_stride_8(prepared):
