@@ -156,7 +156,7 @@ def test_a_step_reads_the_device_at_its_end_alone(
         monkeypatch.setattr(module, "download", counted)
     # What is done on a CPU alone may look at its tensors: a device reads the whole memory and refines whole frames.
     monkeypatch.setattr(read_module, "_read_in_parts", lambda *args: read_module._read(*args[:4]))
-    monkeypatch.setattr(Decoder, "_near_objects", lambda self, skips, deeper: self._refined(skips.whole(), deeper))
+    monkeypatch.setattr(Decoder, "_near_objects", Decoder._refined)
     propagator = Propagator(lively_network, 20, MemoryPolicy(), correction)
     for index, image in enumerate(images[:7]):
         fitted = propagator.fit(index, image, {0: square, 2: strip}.get(index))

@@ -45,11 +45,7 @@ def segmented(network, clip, height, objects=None):
 def test_refining_where_an_object_may_be_gives_the_masks_of_the_whole_frame(clip, network, refined, monkeypatch):
     quick = segmented(network, clip, 272)
     places = refined.copy()
-
-    def everywhere(skips, deeper):
-        return network.decoder._refined(skips.whole(), deeper)
-
-    monkeypatch.setattr(network.decoder, "_near_objects", everywhere)
+    monkeypatch.setattr(network.decoder, "_near_objects", network.decoder._refined)
     whole = segmented(network, clip, 272)
     # Another object's logit a pixel away decides where both are equally probable.
     assert (most_probable(quick[0]) != most_probable(whole[0])).sum() <= 2

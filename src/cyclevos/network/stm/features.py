@@ -7,9 +7,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cyclevos.network.stm.decoder import Prepared
-from cyclevos.network.stm.skips import FrameSkips
-
 # Shapes: B frames, O objects present over all frames, Ck Cv key and value channels, H W pixels,
 # h w cells at stride 16, N memory cells.
 
@@ -19,14 +16,14 @@ class QueryFeatures(NamedTuple):
 
     Attributes:
         key: (B,Ck,h,w).
-        prepared: the decoder's object-independent parts.
+        prepared: the decoder's object-independent maps at strides 16, 8, 4.
         size: (H, W) of the frame before padding.
         shallow: features at stride 4 from which the memory encoder starts, (B,C,H/4,W/4), if the network shares its
             encoder; else None.
     """
 
     key: Tensor
-    prepared: Prepared
+    prepared: tuple[Tensor, Tensor, Tensor]
     size: tuple[int, int]
     shallow: Tensor | None = None
 
@@ -37,12 +34,10 @@ class QueryFeatures(NamedTuple):
         a, b, c = self.prepared
         if isinstance(rows, Tensor) and len(self.key) == 1:  # every object is of the one frame: a view is enough
             n = len(rows)
-            finest = c.select(rows) if isinstance(c, FrameSkips) else c.expand(n, -1, -1, -1)
-            maps = a.expand(n, -1, -1, -1), b.expand(n, -1, -1, -1), finest
+            maps = a.expand(n, -1, -1, -1), b.expand(n, -1, -1, -1), c.expand(n, -1, -1, -1)
             return QueryFeatures(self.key.expand(n, -1, -1, -1), maps, self.size)
         shallow = None if self.shallow is None else self.shallow[rows]
-        finest = c.select(rows) if isinstance(c, FrameSkips) else c[rows]
-        return QueryFeatures(self.key[rows], (a[rows], b[rows], finest), self.size, shallow)
+        return QueryFeatures(self.key[rows], (a[rows], b[rows], c[rows]), self.size, shallow)
 
 
 class MemoryInput(NamedTuple):
