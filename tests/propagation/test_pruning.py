@@ -18,7 +18,7 @@ from cyclevos.network.traits import MemoryPolicy
 from cyclevos.propagation.network_frame import NetworkFrame
 from cyclevos.propagation.propagator import Propagator
 from cyclevos.propagation.pruning import Pruned, find_suspects, prune
-from cyclevos.propagation.references import References
+from cyclevos.propagation.references import Reference
 
 HEIGHT, WIDTH = 64, 160
 RED, DARK, GREEN, BLUE, GREY = (220, 30, 30), (60, 30, 30), (30, 200, 40), (30, 40, 220), (150, 150, 150)
@@ -45,15 +45,19 @@ def network():
     return build("toy")
 
 
-def pruned(network, reference, frame, ids) -> Pruned | None:
-    """Prune the ids of a frame; the reference is a picture with its ids."""
-    held = References(network)
-    held.add(0, tensor(reference[0]), torch.from_numpy(reference[1]))
-    (first,) = held.reached()
+def pruned(network, reference, frame, ids, previous=None) -> Pruned | None:
+    """Prune the ids of a frame; the reference and the frame before are pictures with their ids."""
+
+    def seen_earlier(index, seen, its_ids):
+        image = tensor(seen)
+        return Reference.of(index, network.encode_query(image), image, torch.from_numpy(its_ids))
+
+    first = seen_earlier(0, *reference)
+    before = None if previous is None else seen_earlier(1, *previous)
     soft = 0.9 * ids_to_probabilities(ids, first.objects)
     soft[0] += 0.1
     seen = NetworkFrame(2, (HEIGHT, WIDTH), tensor(frame), query=network.encode_query(tensor(frame)))
-    return prune(network, seen, Segmentation(soft.log()[None]), soft, [first], first.objects)
+    return prune(network, seen, Segmentation(soft.log()[None]), soft, [first], first.objects, before)
 
 
 def tensor(image):
@@ -94,12 +98,17 @@ def test_a_look_alike_goes_and_a_part_of_the_object_stays(network):
     assert torch.equal(result.memory.masks, expected.masks)
 
 
-def test_an_object_that_its_annotation_shows_in_pieces_keeps_them(network):
+def test_of_an_object_in_pieces_goes_what_reference_and_frame_before_speak_against(network):
     frame = picture([(LEFT, RED), (RIGHT, BLUE)])
     reference = picture([(LEFT, RED), (SECOND, GREEN), (RIGHT, BLUE)]), mask(LEFT)
-    assert pruned(network, reference, frame, mask(LEFT, RIGHT)).dropped == (1,)
+    ids = mask(LEFT, RIGHT)
+    assert pruned(network, reference, frame, ids).dropped == (1,)
     reference[1][SECOND] = 1
-    assert pruned(network, reference, frame, mask(LEFT, RIGHT)) is None
+    assert pruned(network, reference, frame, ids) is None
+    assert pruned(network, reference, frame, ids, previous=(frame, ids)) is None
+    assert pruned(network, reference, frame, ids, previous=(frame, mask(LEFT))).dropped == (1,)
+    seen = picture([(LEFT, RED), (SECOND, GREEN)]), reference[1]  # the reference says nothing of blue things
+    assert pruned(network, seen, frame, ids, previous=(frame, mask(LEFT))) is None
 
 
 def test_an_object_that_is_elsewhere_now_stays(network):
@@ -117,6 +126,36 @@ def test_what_neither_helps_nor_harms_stays(network):
         pruned(network, (picture([(LEFT, RED)]), mask(LEFT)), picture([(LEFT, RED), (small, RED)]), mask(LEFT, small))
         is None
     )
+
+
+def test_what_the_frame_before_has_beside_the_object_goes(network):
+    """The reference shows nothing blue, so it cannot tell; the frame before shows it beside the mask."""
+    reference, ids = (picture([(LEFT, RED)]), mask(LEFT)), mask(LEFT, RIGHT)
+    frame = picture([(LEFT, RED), (RIGHT, BLUE)])
+    assert pruned(network, reference, frame, ids) is None
+    result = pruned(network, reference, frame, ids, previous=(frame, mask(LEFT)))
+    assert np.array_equal(shown(result), mask(LEFT))
+
+
+@pytest.mark.parametrize(
+    "previous",
+    [
+        (picture([(LEFT, RED)]), mask(LEFT)),  # it comes out from behind something grey
+        (picture([(LEFT, RED), (RIGHT, BLUE)]), mask(LEFT, RIGHT)),  # it was there
+        (picture([(LEFT, RED), (RIGHT, BLUE)]), mask()),  # the object was not
+    ],
+)
+def test_what_the_frame_before_does_not_speak_against_stays(network, previous):
+    frame = picture([(LEFT, RED), (RIGHT, BLUE)])
+    assert pruned(network, (picture([(LEFT, RED)]), mask(LEFT)), frame, mask(LEFT, RIGHT), previous) is None
+
+
+def test_the_reference_outweighs_the_frame_before(network):
+    """Green was part of the object in the reference, and was missed in the frame before."""
+    reference = picture([(LEFT, RED), (BESIDE, GREEN)]), mask(LEFT, BESIDE)
+    apart = np.s_[16:48, 72:88]
+    frame = picture([(LEFT, RED), (apart, GREEN)])
+    assert pruned(network, reference, frame, mask(LEFT, apart), previous=(frame, mask(LEFT))) is None
 
 
 def test_objects_are_judged_one_by_one(network):

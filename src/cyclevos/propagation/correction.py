@@ -39,7 +39,7 @@ class Correction:
             mask at least as well as the original mask does, or the original mask.
         hard_fraction: share of the hardest pixels in the loss's cross-entropy.
         prune: in every frame, drop islands from output and memory: pieces of a mask far from its largest one, without
-            which the latest annotated frame is reconstructed better. It needs no gradients.
+            which the latest annotated frame, or the frame before, is reconstructed better. It needs no gradients.
 
     Raises:
         ConfigError: a value is out of range.

@@ -39,7 +39,7 @@ class Known(NamedTuple):
     Attributes:
         objects: the user's id of each slot.
         references: annotated frames.
-        previous: the frame before with its output, if the correction asks for it.
+        previous: the frame before with its output, if the correction asks it.
         schedule: where the run stands.
     """
 
@@ -100,24 +100,30 @@ class FrameCorrection:
         return MaskOutcome(known.objects, full, output, remembered, memory, own, uncorrected), predicted
 
     def next_previous(self, masks: MaskOutcome, schedule: Schedule) -> tuple[Tensor | None, Tensor]:
-        """Return the output's ids (H',W') and objects' pixel counts (K,), if the next step is corrected by them.
+        """Return the output's ids (H',W') and objects' pixel counts (K,), if the next step asks this frame.
 
         Args:
             masks: of the frame.
             schedule: of the step that comes next.
         """
-        how = self.how
-        wanted = how is not None and how.steps > 0 and how.accept == "consistent" and schedule.due(how.every)
-        if not wanted or masks.inside is None:
+        if not self._asks_previous(schedule) or masks.inside is None:
             return None, torch.empty(0, dtype=torch.int64, device=masks.output.device)
         ids = most_probable(masks.inside, masks.objects)
         return ids, torch.stack([(ids == i).sum() for i in masks.objects])
+
+    def _asks_previous(self, schedule: Schedule) -> bool:
+        """Return whether the next step asks the frame before it."""
+        how = self.how
+        if how is None:
+            return False
+        return how.prune or (how.steps > 0 and how.accept == "consistent" and schedule.due(how.every))
 
     def _prune(self, frame: NetworkFrame, said: Segmentation, predicted: Tensor, known: Known) -> Pruned | None:
         """Drop pieces of predicted masks (K+1,H',W') that vouch for nothing; None if none is dropped."""
         if self.how is None or not self.how.prune:
             return None
-        pruned = prune(self._network, frame, said, predicted, known.references.reached(), known.objects)
+        references, previous = known.references.reached(), known.previous
+        pruned = prune(self._network, frame, said, predicted, references, known.objects, previous)
         if pruned is not None:
             logger.info("frame %d: %s dropped", frame.index, counted(sum(pruned.dropped), "island"))
         return pruned
