@@ -71,7 +71,7 @@ def library_masks(
 def our_masks(
     network: CutieNetwork, frames: list[np.ndarray], given: dict[int, np.ndarray], policy: MemoryPolicy
 ) -> list[Tensor]:
-    propagator = Propagator(network, None, policy)
+    propagator = Propagator(network, None, policy, correction=None)  # the library drops no islands
     return [propagator.step(index, image, given.get(index)).probabilities for index, image in enumerate(frames)]
 
 
