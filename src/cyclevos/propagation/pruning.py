@@ -191,14 +191,15 @@ class _Check:
         previous: Reference | None,
         objects: Sequence[int],
     ) -> None:
-        self._network, self._subject, self._references = network, subject, asked
+        self._network, self._subject = network, subject
         self._previous, self._objects = previous, objects
         self.asked = torch.stack([who for _, who in asked]).any(dim=0)
         in_pieces = [who & torch.tensor([i in reference.in_pieces for i in objects]) for reference, who in asked]
         self._in_pieces = torch.stack(in_pieces).any(dim=0)
         self._shown_before = self.asked & (previous.shows(objects) if previous is not None else False)
         self._whole = self.remembered(probabilities)
-        self._score = self._scores(self._whole, asked)
+        self._in_references = self._question(asked)
+        self._before: dict[tuple[bool, ...], _Question] = {}  # by the objects in doubt
 
     def judge(self, memory: FrameMemory, shares: Tensor) -> Tensor:
         """Return the objects whose pieces are false, bool (K,).
@@ -207,13 +208,15 @@ class _Check:
             memory: of the frame without these pieces.
             shares: of each object's mask that its pieces cover, (K,); 0 = none is in question.
         """
-        gain = (self._scores(memory, self._references) - self._score) / shares  # NaN or infinite without pieces
+        gain = self._in_references.gain(memory) / shares  # NaN or infinite without pieces
         better = (shares > 0) & (gain >= _GAIN)
         false = better & ~self._in_pieces
         in_doubt = torch.where(self._in_pieces, better, (shares > 0) & ~false & (gain >= -_LOSS)) & self._shown_before
         if self._previous is not None and bool(in_doubt.any()):
-            earlier = [(self._previous, in_doubt)]
-            gain = (self._scores(memory, earlier) - self._scores(self._whole, earlier)) / shares
+            doubts = tuple(in_doubt.tolist())
+            if doubts not in self._before:
+                self._before[doubts] = self._question([(self._previous, in_doubt)])
+            gain = self._before[doubts].gain(memory) / shares
             false |= in_doubt & (gain >= torch.where(self._in_pieces, _GAIN_TOO, _GAIN_BEFORE))
         return false
 
@@ -226,13 +229,38 @@ class _Check:
         )
         return memory
 
-    def _scores(self, memory: FrameMemory, asked: Asked) -> Tensor:
-        """Return the soft J of each object in the frame that it is asked in, (K,) on the host; of the others 0."""
+    def _question(self, asked: Asked) -> _Question:
+        return _Question(self._network, self._subject.frame_index, asked, self._objects, self._whole)
+
+
+class _Question:
+    """Asks how much better objects come back in other frames without some of their pieces.
+
+    Args:
+        network: any memory network.
+        frame_index: of the frame that the pieces lie in.
+        asked: the frames that are reconstructed, each with its objects.
+        objects: the user's id of each slot.
+        whole: memory of the frame with all pieces.
+    """
+
+    def __init__(
+        self, network: MemoryNetwork, frame_index: int, asked: Asked, objects: Sequence[int], whole: FrameMemory
+    ) -> None:
+        self._network, self._frame_index = network, frame_index
+        self._asked = [(reference, who, reference.labels(objects)) for reference, who in asked]
+        self._start = self._scores(whole)
+
+    def gain(self, memory: FrameMemory) -> Tensor:
+        """Return the soft J that each object gains with another memory, (K,) on the host; 0 if not asked."""
+        return self._scores(memory) - self._start
+
+    def _scores(self, memory: FrameMemory) -> Tensor:
         found = []
-        for reference, who in asked:
-            logits = reference.reconstructed(self._network, memory, who, self._subject.frame_index)
-            found.append(reconstruction_iou(logits, reference.labels(self._objects), who[None])[0])  # (K,)
-        scores = torch.zeros(len(self.asked))
-        for (_, who), iou in zip(asked, download(*found), strict=True):
+        for reference, who, labels in self._asked:
+            logits = reference.reconstructed(self._network, memory, who, self._frame_index)
+            found.append(reconstruction_iou(logits, labels, who[None])[0])  # (K,)
+        scores = torch.zeros(len(self._asked[0][1]))
+        for (_, who, _), iou in zip(self._asked, download(*found), strict=True):
             scores[who] = iou[who].to(scores.dtype)
         return scores
